@@ -1,0 +1,58 @@
+/** The compressors of squashfs 4.0 that we write and read; `none` stores every block as it is. */
+export type CodecName = "zstd" | "gzip" | "xz" | "lz4" | "none";
+
+/** The outcome for one block, in `bytes`; when `compressed` is false, `bytes` is the block itself because compression would not shrink it. */
+export interface CompressedBlock {
+	readonly compressed: boolean;
+	/** Valid only during the callback that delivers it: the buffer is reused. */
+	readonly bytes: Uint8Array;
+}
+
+export interface CompressorOptions {
+	readonly codec: CodecName;
+	/** Absent: the codec's default (zstd 15, gzip 9, xz 6, lz4 0 = fast; see the codec table). */
+	readonly level?: number | undefined;
+	/** 4 KiB to 1 MiB, a power of two. */
+	readonly blockBytes: number;
+	/** Worker threads, at least 1. The output does not depend on it. */
+	readonly threads: number;
+}
+
+/**
+ * Compresses blocks on worker threads and hands results back **in submission order**.
+ * Synchronous to feed; the one place to wait is `settle`.
+ */
+export interface BlockCompressor {
+	readonly codec: CodecName;
+	readonly level: number;
+	/** What made the bytes, for the build report: "zstd 1.5.7 (native addon)". */
+	readonly encoder: string;
+	/** The squashfs compression id (superblock, offset 20). */
+	readonly squashfsId: number;
+	/** The compressor options block that follows the superblock, or undefined where squashfs-tools would write none for these settings. */
+	readonly optionsBlock: Uint8Array | undefined;
+	/** Blocks submitted whose `done` has not run yet. */
+	readonly pending: number;
+	/** A pooled buffer of `blockBytes`, with arbitrary content. Give it to `submit` or `release`. */
+	acquire(): Buffer;
+	release(buffer: Buffer): void;
+	/**
+	 * Compresses the first `length` bytes (1 to blockBytes) of a buffer from `acquire`, which goes back to the pool after `done` returns.
+	 * `done` runs on the JavaScript thread, never inside `submit`, in submission order over all calls.
+	 */
+	submit(buffer: Buffer, length: number, done: (result: CompressedBlock) => void): void;
+	/** Queues a callback behind every block submitted so far, to run in the same order without compressing anything. */
+	after(done: () => void): void;
+	/** Resolves when at most `maxPending` blocks are in flight; rejects with the first failure of the codec or of a `done`. */
+	settle(maxPending: number): Promise<void>;
+	/** One block at once on this thread (squashfs metadata blocks, at most 8 KiB), same settings. The result is owned by the caller. */
+	compressNow(block: Uint8Array): { readonly compressed: boolean; readonly bytes: Uint8Array };
+	/** Stops the threads; safe to call twice. */
+	close(): Promise<void>;
+}
+
+/** Decodes single blocks, for reading a squashfs back. */
+export interface BlockDecompressor {
+	/** Throws `Oci2isoError` CORRUPT_BLOCK where the bytes do not decode to at most `maxBytes`. The result is owned by the caller. */
+	decompress(block: Uint8Array, maxBytes: number): Uint8Array;
+}

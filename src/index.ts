@@ -1,0 +1,1 @@
+export { Oci2isoError } from "./errors.ts";

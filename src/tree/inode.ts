@@ -1,0 +1,61 @@
+import type { ByteString } from "../binary/byte-string.ts";
+
+/** What every inode has, whatever its type. */
+export interface InodeAttributes {
+	/** Permission, setuid, setgid and sticky bits: 0 to 0o7777. */
+	mode: number;
+	/** 0 to 2^32 - 1. */
+	uid: number;
+	/** 0 to 2^32 - 1. */
+	gid: number;
+	mtime: Timestamp;
+	/** Full names with their prefix (`security.capability`), raw values. */
+	xattrs: ReadonlyMap<ByteString, Uint8Array>;
+}
+
+/** Seconds since 1970 (may be negative or beyond 2^32), and 0 to 999 999 999 nanoseconds after that second. */
+export interface Timestamp {
+	readonly seconds: number;
+	readonly nanoseconds: number;
+}
+
+export interface DirectoryInode extends InodeAttributes {
+	readonly type: "directory";
+	/** Children by name; "." and ".." are not in it. Not sorted. */
+	readonly entries: Map<ByteString, Inode>;
+}
+
+export interface FileInode extends InodeAttributes {
+	readonly type: "file";
+	/** Logical length in bytes, holes included. */
+	readonly byteLength: number;
+	/** Names the content; the same for all links of one file. See `BodyId`. */
+	readonly body: BodyId;
+}
+
+export interface SymlinkInode extends InodeAttributes {
+	readonly type: "symlink";
+	readonly target: ByteString;
+}
+
+export interface DeviceInode extends InodeAttributes {
+	readonly type: "block-device" | "character-device";
+	readonly major: number;
+	readonly minor: number;
+}
+
+export interface IpcInode extends InodeAttributes {
+	readonly type: "fifo" | "socket";
+}
+
+/**
+ * A hard-link group is one inode object that is the value of several directory entries: identity is the group.
+ * Only directories are never shared.
+ */
+export type Inode = DirectoryInode | FileInode | SymlinkInode | DeviceInode | IpcInode;
+
+/** Which regular-file entry of which layer holds a file's content: `layer` counts from the bottom, `entry` within that layer's archive, both from 0. */
+export interface BodyId {
+	readonly layer: number;
+	readonly entry: number;
+}

@@ -1,0 +1,27 @@
+import { defineConfig } from "vitest/config";
+
+/** `unit` is the inner loop: no root, no network, no reference tools. The other rungs need the machine's tools. */
+const rungs = {
+	unit: { timeout: 20_000, parallel: true },
+	native: { timeout: 60_000, parallel: true },
+	reference: { timeout: 600_000, parallel: false },
+	kernel: { timeout: 900_000, parallel: false },
+	image: { timeout: 900_000, parallel: false },
+	boot: { timeout: 1_200_000, parallel: false },
+} as const;
+
+export default defineConfig({
+	test: {
+		reporters: ["default"],
+		projects: Object.entries(rungs).map(([name, rung]) => ({
+			test: {
+				name,
+				include: [`test/${name}/**/*.test.ts`],
+				testTimeout: rung.timeout,
+				hookTimeout: rung.timeout,
+				fileParallelism: rung.parallel,
+				pool: "forks" as const,
+			},
+		})),
+	},
+});
