@@ -28,7 +28,9 @@ if (native !== 0) console.error("oci2iso: the native addon was not built: going 
 process.exit(run());
 
 function install() {
-	const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+	const lock = createHash("sha256")
+		.update(readFileSync(join(root, "package-lock.json")))
+		.digest("hex");
 	const stamp = join(root, "node_modules", ".oci2iso-lock");
 	if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
 	must("npm", ["ci", "--no-audit", "--no-fund"]);

@@ -22,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	"errors.ts": [],
 };
 const roomsWithNodeIo = ["oci", "output", "buildroot", "codec", "cli"];
-const ioModules = /^node:(fs|fs\/promises|net|http|https|tls|dns|child_process|worker_threads|process|os|http2|dgram)$/;
+const ioModules = /^node:(fs|fs\/promises|net|http|https|tls|dns|child_process|worker_threads|process|http2|dgram)$/;
 
 interface Import {
 	readonly file: string;

@@ -1,0 +1,140 @@
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { Oci2isoError } from "../errors.ts";
+import type { BuildListener } from "../report/events.ts";
+
+/** What `buildIso` takes; the command line's options have the same names. */
+export interface BuildOptions {
+	/** Image reference with skopeo's transports, for example `oci:DIR:TAG`. */
+	readonly image: string;
+	/** Path of the ISO, or `-` for standard output. */
+	readonly output: string;
+	/** `os/arch[/variant]`. Default: linux on this machine's architecture. */
+	readonly platform?: string | undefined;
+	/** Volume label, 1-32 characters. Default: iso.yaml's, else derived from os-release. */
+	readonly label?: string | undefined;
+	/** Version directory under `/usr/lib/modules`. Default: the first that has a kernel. */
+	readonly kernel?: string | undefined;
+	/** EFI vendor directory. Default: the first found. */
+	readonly vendor?: string | undefined;
+	/** Compressor of the squashfs. Default: zstd. */
+	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none" | undefined;
+	/** Compression level in the compressor's own range. Default: the compressor's default in mksquashfs. */
+	readonly level?: number | undefined;
+	/** Squashfs block size: a power of two, 4096 to 1048576. Default: 131072. */
+	readonly blockSize?: number | undefined;
+	/** More patterns to leave out of the squashfs, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */
+	readonly exclude?: readonly string[] | undefined;
+	/** Also leave out what the reference converter leaves out. Default: true. */
+	readonly defaultExcludes?: boolean | undefined;
+	/** Who makes the BIOS core image and the media checksum. Default: `auto` = the image's own tools, else ours. */
+	readonly tools?: "auto" | "buildroot" | "host" | "builtin" | undefined;
+	/** Run the image's tools even where they cannot be confined. Default: false. */
+	readonly allowUnconfinedTools?: boolean | undefined;
+	/** Compression threads. The output does not depend on it. Default: the processors of this machine. */
+	readonly jobs?: number | undefined;
+	/** Seconds since 1970 for every time stamp of ours. Default: `SOURCE_DATE_EPOCH`, else the image's `created`. */
+	readonly sourceDateEpoch?: number | undefined;
+	/** Replace an existing output. Default: false. */
+	readonly force?: boolean | undefined;
+	/** Called with the layout of the ISO before its tail is written. */
+	readonly onPlan?: ((plan: string) => void) | undefined;
+	readonly onEvent?: BuildListener | undefined;
+	/** Aborts the build; nothing is left behind. */
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** `BuildOptions` with every default filled in. */
+export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
+	readonly comp: NonNullable<BuildOptions["comp"]>;
+	readonly blockSize: number;
+	readonly exclude: readonly string[];
+	readonly defaultExcludes: boolean;
+	readonly tools: NonNullable<BuildOptions["tools"]>;
+	readonly allowUnconfinedTools: boolean;
+	readonly jobs: number;
+	readonly force: boolean;
+	readonly onEvent: BuildListener;
+}
+
+const MAX_EPOCH_SECONDS = 2 ** 32 - 1;
+
+const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
+
+const schema = z.object({
+	image: z.string().min(1),
+	output: z.string().min(1),
+	platform: z
+		.string()
+		.regex(/^[a-z0-9]+\/[a-z0-9_]+(\/[a-z0-9]+)?$/, "os/arch or os/arch/variant, for example linux/amd64")
+		.optional(),
+	label: z.string().min(1).optional(),
+	kernel: z.string().min(1).optional(),
+	vendor: z.string().min(1).optional(),
+	comp: z.enum(["zstd", "xz", "gzip", "lz4", "none"]).default("zstd"),
+	level: z.int().optional(),
+	blockSize: z
+		.int()
+		.min(4096)
+		.max(1024 * 1024)
+		.refine(isPowerOfTwo, "a power of two")
+		.default(128 * 1024),
+	exclude: z.array(z.string().min(1)).default([]),
+	defaultExcludes: z.boolean().default(true),
+	tools: z.enum(["auto", "buildroot", "host", "builtin"]).default("auto"),
+	allowUnconfinedTools: z.boolean().default(false),
+	jobs: z.int().min(1).max(1024).optional(),
+	sourceDateEpoch: z.int().min(0).max(MAX_EPOCH_SECONDS).optional(),
+	force: z.boolean().default(false),
+});
+
+/** Checks and completes the options; throws `Oci2isoError` INVALID_OPTION (exit 2) naming every fault. */
+export function resolveOptions(options: BuildOptions): ResolvedOptions {
+	const { onPlan, onEvent, signal, ...values } = options;
+	const result = schema.safeParse(values);
+	if (!result.success) {
+		const problems = result.error.issues.map((issue) => ({
+			code: "INVALID_OPTION",
+			what: issue.message,
+			where: `--${issue.path.join(".").replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`,
+		}));
+		const [first] = problems;
+		throw new Oci2isoError({
+			code: "INVALID_OPTION",
+			kind: "usage",
+			what: first?.what ?? "invalid options",
+			where: first?.where,
+			problems,
+		});
+	}
+	return {
+		...result.data,
+		jobs: result.data.jobs ?? availableParallelism(),
+		onPlan,
+		onEvent: onEvent ?? (() => {}),
+		signal,
+	};
+}
+
+/** The time of every stamp that we set: the option, else `SOURCE_DATE_EPOCH`, else the image's `created` (RFC 3339), else 0. */
+export function epochSeconds(
+	option: number | undefined,
+	environment: string | undefined,
+	created: string | undefined,
+): number {
+	if (option !== undefined) return option;
+	if (environment !== undefined && environment !== "") {
+		const seconds = /^\d{1,10}$/.test(environment) ? Number(environment) : Number.NaN;
+		if (Number.isNaN(seconds) || seconds > MAX_EPOCH_SECONDS) {
+			throw new Oci2isoError({
+				code: "INVALID_OPTION",
+				kind: "usage",
+				what: `SOURCE_DATE_EPOCH is "${environment}"`,
+				expected: `seconds since 1970, 0 to ${MAX_EPOCH_SECONDS}`,
+			});
+		}
+		return seconds;
+	}
+	const milliseconds = created === undefined ? Number.NaN : Date.parse(created);
+	return Number.isNaN(milliseconds) ? 0 : Math.min(MAX_EPOCH_SECONDS, Math.max(0, Math.floor(milliseconds / 1000)));
+}

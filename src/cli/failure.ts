@@ -1,0 +1,41 @@
+import { EXIT_STATUS, formatProblem, Oci2isoError } from "../errors.ts";
+
+/** Prints one line for an error (JSON with `--progress json`, causes with `--verbose`) and returns the exit status. */
+export function printFailure(error: unknown, commandLine: readonly string[]): number {
+	const verbose = commandLine.includes("--verbose");
+	const json = commandLine.some(
+		(argument, index) =>
+			argument === "--progress=json" || (argument === "json" && commandLine[index - 1] === "--progress"),
+	);
+	if (!(error instanceof Oci2isoError)) {
+		const text = error instanceof Error ? error.message : String(error);
+		const line = `INTERNAL_ERROR: ${text}: this is a bug of oci2iso; please report it with the output of --verbose`;
+		process.stderr.write(
+			json
+				? `${JSON.stringify({ type: "error", code: "INTERNAL_ERROR", what: text, exitStatus: 1 })}\n`
+				: `oci2iso: ${line}\n`,
+		);
+		if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+		return EXIT_STATUS.internal;
+	}
+	if (json) {
+		const { code, what, where, expected, remedy, problems, exitStatus } = error;
+		process.stderr.write(
+			`${JSON.stringify({ type: "error", code, what, where, expected, remedy, problems, exitStatus })}\n`,
+		);
+	} else {
+		process.stderr.write(`oci2iso: ${error.message}\n`);
+		if (error.problems.length > 1 || (error.problems[0] !== undefined && error.problems[0].code !== error.code)) {
+			for (const problem of error.problems) process.stderr.write(`  ${formatProblem(problem)}\n`);
+		}
+		if (verbose) for (const line of causes(error)) process.stderr.write(`  caused by: ${line}\n`);
+	}
+	return error.exitStatus;
+}
+
+function causes(error: Error): string[] {
+	const lines: string[] = [];
+	for (let cause = error.cause; cause instanceof Error && lines.length < 10; cause = cause.cause)
+		lines.push(cause.message);
+	return lines;
+}

@@ -1,0 +1,138 @@
+import { writeFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import { buildIso } from "../assemble/build.ts";
+import { VERSION } from "../assemble/version.ts";
+import { Oci2isoError } from "../errors.ts";
+import { outputError } from "../output/file-target.ts";
+import type { BuildReport } from "../report/build-report.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { outputNameFor } from "./output-name.ts";
+import { createProgress, type ProgressStyle } from "./progress.ts";
+import { formatSize, parseInteger, parseSize } from "./size.ts";
+
+interface BuildArguments {
+	readonly output?: string;
+	readonly report?: string;
+	readonly progress: ProgressStyle;
+	readonly printPlan?: boolean;
+	readonly verbose?: boolean;
+	readonly defaultExcludes: boolean;
+	readonly exclude?: string[];
+	readonly platform?: string;
+	readonly label?: string;
+	readonly kernel?: string;
+	readonly vendor?: string;
+	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none";
+	readonly level?: number;
+	readonly blockSize?: number;
+	readonly tools?: "auto" | "buildroot" | "host" | "builtin";
+	readonly allowUnconfinedTools?: boolean;
+	readonly jobs?: number;
+	readonly sourceDateEpoch?: number;
+	readonly force?: boolean;
+}
+
+const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
+
+/** The whole command line. Usage errors are thrown as `CommanderError`, everything else as `Oci2isoError`. */
+export function createProgram(): Command {
+	const program = new Command("oci2iso")
+		.description(
+			"Make a bootable live ISO out of an OCI image: no root, no podman, no loop devices, no mksquashfs, no xorriso.",
+		)
+		.version(VERSION)
+		.exitOverride()
+		.showHelpAfterError("(see oci2iso --help)");
+	program
+		.command("build")
+		.description("read IMAGE and write a bootable ISO")
+		.argument("<image>", "oci:DIR[:TAG|@DIGEST], oci-archive:FILE, docker-archive:FILE or dir:DIR")
+		.option("-o, --output <file>", "the ISO to write, - for standard output (default: the image's name and tag, .iso)")
+		.option("--platform <os/arch[/variant]>", "which image of an index (default: linux on this architecture)")
+		.option("--label <label>", "volume label, at most 32 characters")
+		.option("--kernel <version>", "directory under /usr/lib/modules to boot")
+		.option("--vendor <name>", "EFI vendor directory")
+		.addOption(new Option("--comp <name>", "squashfs compressor").choices(["zstd", "xz", "gzip", "lz4", "none"]))
+		.option("--level <n>", "compression level", parseInteger)
+		.option("--block-size <size>", "squashfs block size, 4K to 1M (default: 128K)", parseSize)
+		.option("--exclude <pattern>", "leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable", collect)
+		.option("--no-default-excludes", "keep what the reference converter leaves out")
+		.addOption(
+			new Option("--tools <source>", "who makes the BIOS core image and the media checksum").choices([
+				"auto",
+				"buildroot",
+				"host",
+				"builtin",
+			]),
+		)
+		.option("--allow-unconfined-tools", "run the image's tools even where they cannot be confined")
+		.option("--jobs <n>", "compression threads (default: one per processor)", parseInteger)
+		.option("--report <file>", "write a JSON build report, - for standard output")
+		.addOption(
+			new Option("--progress <style>", "how to show progress on standard error")
+				.choices(["auto", "plain", "json", "none"])
+				.default("auto"),
+		)
+		.option("--print-plan", "print what goes at which block of the ISO")
+		.option("--source-date-epoch <seconds>", "time of every stamp that is not the image's", parseInteger)
+		.option("--force", "replace an existing output")
+		.option("--verbose", "print the causes of an error too")
+		.exitOverride()
+		.action(build);
+	return program;
+}
+
+async function build(image: string, given: BuildArguments): Promise<void> {
+	const { output: givenOutput, report, progress: style, printPlan, verbose: _, ...options } = given;
+	const output = givenOutput ?? outputNameFor(image);
+	if (output === "-" && process.stdout.isTTY === true) {
+		throw new Oci2isoError({
+			code: "OUTPUT_IS_TERMINAL",
+			kind: "usage",
+			what: "an ISO is not written to a terminal",
+			where: "-o -",
+			remedy: "redirect standard output or name a file",
+		});
+	}
+	if (output === "-" && report === "-") {
+		throw new Oci2isoError({
+			code: "INVALID_OPTION",
+			kind: "usage",
+			what: "the ISO and the report cannot both go to standard output",
+			where: "--report -",
+		});
+	}
+	const progress = createProgress(style, process.stderr, () => performance.now());
+	const interrupt = interruptSignal();
+	try {
+		const result = await buildIso({
+			...options,
+			image,
+			output,
+			onEvent: progress.onEvent,
+			onPlan: printPlan === true ? (plan) => process.stderr.write(plan) : undefined,
+			signal: interrupt.signal,
+		});
+		progress.finish();
+		if (report !== undefined) writeReport(report, result);
+		if (style === "json") process.stderr.write(`${JSON.stringify({ type: "done", iso: result.iso })}\n`);
+		else if (style !== "none") {
+			process.stderr.write(
+				`oci2iso: ${output === "-" ? "ISO" : output}: ${formatSize(result.iso.byteLength)}, label ${result.iso.volumeIdentifier}\n`,
+			);
+		}
+	} finally {
+		progress.finish();
+		interrupt.dispose();
+	}
+}
+
+function writeReport(path: string, report: BuildReport): void {
+	const text = `${JSON.stringify(report, undefined, 2)}\n`;
+	try {
+		if (path === "-") process.stdout.write(text);
+		else writeFileSync(path, text);
+	} catch (cause) {
+		throw outputError(path, cause);
+	}
+}

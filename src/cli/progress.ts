@@ -1,0 +1,104 @@
+import type { BuildEvent, BuildListener, Phase } from "../report/events.ts";
+import { formatSize } from "./size.ts";
+
+/** What each phase is called on a terminal. */
+const PHASE_TITLES: Readonly<Record<Phase, string>> = {
+	open: "reading the image's manifest",
+	layers: "reading and compressing layers",
+	squashfs: "writing the squashfs tables",
+	contract: "reading the contract",
+	tools: "running the image's tools",
+	image: "writing the ISO",
+	checksum: "computing the media checksum",
+	publish: "finishing the file",
+};
+
+export type ProgressStyle = "auto" | "plain" | "json" | "none";
+
+/** Where progress goes: standard error, so that `-o -` keeps standard output for the ISO. */
+export interface ProgressStream {
+	readonly isTTY?: boolean;
+	readonly columns?: number;
+	write(text: string): unknown;
+}
+
+export interface ProgressDisplay {
+	readonly onEvent: BuildListener;
+	/** Leaves the terminal as it was found. */
+	finish(): void;
+}
+
+/** `auto` draws on a terminal and prints plain lines elsewhere. `nowMilliseconds` feeds the rate and the estimate of time left. */
+export function createProgress(
+	style: ProgressStyle,
+	stream: ProgressStream,
+	nowMilliseconds: () => number,
+): ProgressDisplay {
+	if (style === "none") return { onEvent: () => {}, finish: () => {} };
+	if (style === "json") return jsonLines(stream);
+	return style === "auto" && stream.isTTY === true ? drawn(stream, nowMilliseconds) : plainLines(stream);
+}
+
+function jsonLines(stream: ProgressStream): ProgressDisplay {
+	return { onEvent: (event) => stream.write(`${JSON.stringify(event)}\n`), finish: () => {} };
+}
+
+function plainLines(stream: ProgressStream): ProgressDisplay {
+	return {
+		onEvent(event) {
+			if (event.type === "phase") stream.write(`oci2iso: ${PHASE_TITLES[event.phase]}\n`);
+			if (event.type === "notice") stream.write(`oci2iso: note: ${event.text}\n`);
+		},
+		finish: () => {},
+	};
+}
+
+function drawn(stream: ProgressStream, now: () => number): ProgressDisplay {
+	let phaseStarted = now();
+	let lineShown = false;
+	const clear = () => {
+		if (lineShown) stream.write("\r\u001b[K");
+		lineShown = false;
+	};
+	const draw = (line: string) => {
+		const width = Math.max(20, (stream.columns ?? 80) - 1);
+		stream.write(`\r\u001b[K${line.slice(0, width)}`);
+		lineShown = true;
+	};
+	return {
+		onEvent(event: BuildEvent) {
+			if (event.type === "notice") {
+				clear();
+				stream.write(`note: ${event.text}\n`);
+			} else if (event.type === "phase") {
+				phaseStarted = now();
+				draw(PHASE_TITLES[event.phase]);
+			} else {
+				draw(`${PHASE_TITLES[event.phase]}  ${describe(event, now() - phaseStarted)}`);
+			}
+		},
+		finish: clear,
+	};
+}
+
+/** `412.0 MiB of 1.1 GiB  180.2 MiB/s  0:04 left` */
+function describe(event: Extract<BuildEvent, { type: "progress" }>, elapsedMilliseconds: number): string {
+	const { doneBytes, totalBytes } = event;
+	const parts = [
+		totalBytes === undefined ? formatSize(doneBytes) : `${formatSize(doneBytes)} of ${formatSize(totalBytes)}`,
+	];
+	const seconds = elapsedMilliseconds / 1000;
+	if (seconds >= 0.5 && doneBytes > 0) {
+		const rate = doneBytes / seconds;
+		parts.push(`${formatSize(rate)}/s`);
+		if (totalBytes !== undefined) parts.push(`${formatDuration((totalBytes - doneBytes) / rate)} left`);
+	}
+	return parts.join("  ");
+}
+
+function formatDuration(seconds: number): string {
+	const whole = Math.max(0, Math.round(seconds));
+	const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+	const shown = parts[0] === 0 ? parts.slice(1) : parts;
+	return shown.map((part, index) => (index === 0 ? `${part}` : `${part}`.padStart(2, "0"))).join(":");
+}

@@ -1,0 +1,100 @@
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { unexpectedEnd } from "../binary/byte-source.ts";
+import { Oci2isoError } from "../errors.ts";
+import type { Target } from "./target.ts";
+
+/** A `Target` over one open file. Every failure of the disk is an `Oci2isoError` with exit status 6. */
+export class FileTarget implements Target {
+	readonly path: string;
+	readonly #descriptor: number;
+	#closed = false;
+
+	/** Creates `path`, which must not exist; throws `Oci2isoError` OUTPUT_UNWRITABLE. */
+	static create(path: string): FileTarget {
+		try {
+			return new FileTarget(path, openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644));
+		} catch (cause) {
+			throw outputError(path, cause);
+		}
+	}
+
+	private constructor(path: string, descriptor: number) {
+		this.path = path;
+		this.#descriptor = descriptor;
+	}
+
+	get byteLength(): number {
+		return fstatSync(this.#descriptor).size;
+	}
+
+	write(position: number, bytes: Uint8Array): void {
+		this.#guarded(() => {
+			let done = 0;
+			while (done < bytes.byteLength) {
+				done += writeSync(this.#descriptor, bytes, done, bytes.byteLength - done, position + done);
+			}
+		});
+	}
+
+	truncate(byteLength: number): void {
+		this.#guarded(() => ftruncateSync(this.#descriptor, byteLength));
+	}
+
+	read(position: number, length: number): Promise<Uint8Array> {
+		const bytes = Buffer.allocUnsafe(length);
+		let done = 0;
+		while (done < length) {
+			const count = this.#guarded(() => readSync(this.#descriptor, bytes, done, length - done, position + done));
+			if (count === 0) return Promise.reject(unexpectedEnd(position, length, this.byteLength));
+			done += count;
+		}
+		return Promise.resolve(bytes);
+	}
+
+	/** Waits until the bytes are on the disk. */
+	sync(): void {
+		this.#guarded(() => fsyncSync(this.#descriptor));
+	}
+
+	close(): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		closeSync(this.#descriptor);
+	}
+
+	#guarded<T>(operation: () => T): T {
+		try {
+			return operation();
+		} catch (cause) {
+			throw outputError(this.path, cause);
+		}
+	}
+}
+
+const REASONS: Readonly<Record<string, readonly [code: string, what: string, remedy: string]>> = {
+	ENOSPC: ["DISK_FULL", "no space is left", "free some space or choose another place with -o"],
+	EDQUOT: ["DISK_FULL", "the disk quota is used up", "free some space or choose another place with -o"],
+	EFBIG: [
+		"OUTPUT_TOO_LARGE",
+		"the file system or a limit does not allow a file this large",
+		"choose another place with -o",
+	],
+	EACCES: ["OUTPUT_UNWRITABLE", "permission denied", "choose a directory that you may write to"],
+	EPERM: ["OUTPUT_UNWRITABLE", "the operation is not permitted", "choose a directory that you may write to"],
+	EROFS: ["OUTPUT_UNWRITABLE", "the file system is read-only", "choose another place with -o"],
+	ENOENT: ["OUTPUT_UNWRITABLE", "the directory does not exist", "create it first"],
+	ENOTDIR: ["OUTPUT_UNWRITABLE", "a part of the path is not a directory", "choose another place with -o"],
+	EEXIST: ["OUTPUT_EXISTS", "the file exists", "remove it or give --force"],
+	EPIPE: ["OUTPUT_CLOSED", "the reader went away", "check the command that reads the ISO"],
+};
+
+/** What a failed system call on the output means. */
+export function outputError(path: string, cause: unknown): Oci2isoError {
+	const number = (cause as NodeJS.ErrnoException | undefined)?.code ?? "unknown";
+	const [code, what, remedy] = REASONS[number] ?? [
+		"OUTPUT_FAILED",
+		`the output failed with ${number}`,
+		"check the disk",
+	];
+	return new Oci2isoError({ code, kind: "output", what, where: path, remedy, cause });
+}

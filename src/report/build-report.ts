@@ -1,0 +1,81 @@
+import type { Choice } from "./choice.ts";
+
+/** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases` and `peakResidentBytes` differs from run to run. */
+export interface BuildReport {
+	readonly oci2isoVersion: string;
+	readonly image: {
+		readonly reference: string;
+		readonly manifestDigest: string;
+		readonly platform: string;
+		readonly created: string | undefined;
+	};
+	/** Bottom layer first. */
+	readonly layers: readonly LayerReport[];
+	readonly contract: {
+		readonly version: string;
+		readonly label: string;
+		readonly kernelVersion: string;
+		readonly efiVendor: string;
+		readonly menuEntries: readonly string[];
+		readonly timeoutSeconds: number;
+	};
+	/** Everything that the contract leaves open and how it was decided. */
+	readonly choices: readonly Choice[];
+	readonly squashfs: SquashfsReport;
+	readonly tools: readonly ToolReport[];
+	readonly iso: {
+		readonly path: string;
+		readonly byteLength: number;
+		readonly volumeIdentifier: string;
+		readonly sourceDateEpochSeconds: number;
+		readonly diskGuid: string;
+		/** The media checksum's MD5, as `checkisomd5` verifies it. */
+		readonly mediaMd5: string;
+	};
+	/** What the image holds that the ISO cannot, one line each. */
+	readonly losses: readonly string[];
+	readonly notices: readonly string[];
+	/** Wall time per phase. */
+	readonly phases: readonly { readonly phase: string; readonly milliseconds: number }[];
+	/** Most memory this process has held. */
+	readonly peakResidentBytes: number;
+}
+
+export interface LayerReport {
+	readonly digest: string;
+	readonly diffId: string;
+	readonly mediaType: string;
+	readonly compressedBytes: number;
+	readonly tarBytes: number;
+	readonly entries: number;
+	/** Content that went into the squashfs, before compression. */
+	readonly storedBytes: number;
+	/** Content that was passed over because a higher layer or an exclude decides the path. */
+	readonly skippedBytes: number;
+	/** How often the layer was read: 2 when a skipped body turned out to be needed. */
+	readonly timesRead: number;
+}
+
+export interface SquashfsReport {
+	readonly codec: string;
+	readonly level: number;
+	readonly blockBytes: number;
+	readonly encoder: string;
+	readonly byteLength: number;
+	readonly inodes: number;
+	readonly fragments: number;
+	readonly ids: number;
+	readonly duplicateFiles: number;
+	readonly duplicateBytes: number;
+	readonly excludedPaths: number;
+}
+
+export interface ToolReport {
+	readonly task: "el-torito-core" | "media-checksum";
+	readonly used: "buildroot" | "host" | "builtin";
+	/** Path of the executable, in the image or on the host. */
+	readonly path?: string | undefined;
+	readonly confinement?: string | undefined;
+	/** Why not the first choice. */
+	readonly reason?: string | undefined;
+}

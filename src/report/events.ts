@@ -1,0 +1,16 @@
+/** What a build is doing. In this order; `tools` and `checksum` only when asked for. */
+export type Phase = "open" | "layers" | "squashfs" | "contract" | "tools" | "image" | "checksum" | "publish";
+
+export type BuildEvent =
+	| { readonly type: "phase"; readonly phase: Phase }
+	/** Bytes of this phase done so far, out of `totalBytes` where that is known. At most ten a second. */
+	| {
+			readonly type: "progress";
+			readonly phase: Phase;
+			readonly doneBytes: number;
+			readonly totalBytes?: number | undefined;
+	  }
+	/** Something the user should know that is no error: a fallback, a choice, a loss. */
+	| { readonly type: "notice"; readonly text: string };
+
+export type BuildListener = (event: BuildEvent) => void;

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { createProgress, type ProgressStyle } from "../../../src/cli/progress.ts";
+import type { BuildEvent } from "../../../src/report/events.ts";
+
+const EVENTS: readonly BuildEvent[] = [
+	{ type: "phase", phase: "layers" },
+	{ type: "progress", phase: "layers", doneBytes: 64 * 1024 ** 2, totalBytes: 192 * 1024 ** 2 },
+	{ type: "notice", text: "two kernels" },
+	{ type: "phase", phase: "checksum" },
+];
+
+function show(style: ProgressStyle, isTTY: boolean): string {
+	let text = "";
+	let now = 0;
+	const stream = { isTTY, columns: 100, write: (part: string) => (text += part) };
+	const progress = createProgress(style, stream, () => now);
+	for (const event of EVENTS) {
+		progress.onEvent(event);
+		now += 2000;
+	}
+	progress.finish();
+	return text;
+}
+
+describe("progress display", () => {
+	it("draws bytes, rate and time left on a terminal, and leaves a clean line", () => {
+		const text = show("auto", true);
+		expect(text).toContain("64.0 MiB of 192.0 MiB  32.0 MiB/s  0:04 left");
+		expect(text).toContain("note: two kernels\n");
+		expect(text.endsWith("\r\u001b[K")).toBe(true);
+	});
+
+	it("prints whole lines and no control characters elsewhere", () => {
+		for (const text of [show("auto", false), show("plain", true)]) {
+			expect(text.split("\n")).toEqual([
+				"oci2iso: reading and compressing layers",
+				"oci2iso: note: two kernels",
+				"oci2iso: computing the media checksum",
+				"",
+			]);
+		}
+	});
+
+	it("prints each event as a JSON line", () => {
+		const lines = show("json", true).trimEnd().split("\n");
+		expect(lines.map((line) => JSON.parse(line))).toEqual(EVENTS);
+	});
+
+	it("prints nothing when told so", () => expect(show("none", true)).toBe(""));
+});
