@@ -16,7 +16,13 @@ export interface CompressorOptions {
 	readonly blockBytes: number;
 	/** Worker threads, at least 1. The output does not depend on it. */
 	readonly threads: number;
+	/** `auto` (the default, or what the environment's OCI2ISO_CODEC_BACKEND says) takes the native addon where it works. */
+	readonly backend?: CodecBackend | undefined;
+	/** Told, in one sentence, when a slower or different encoder than the native one was chosen. */
+	readonly onNotice?: ((text: string) => void) | undefined;
 }
+
+export type CodecBackend = "native" | "portable" | "auto";
 
 /**
  * Compresses blocks on worker threads and hands results back **in submission order**.

@@ -1,4 +1,4 @@
-import type { Choice } from "./choice.ts";
+import type { Choice } from "../contract/contract.ts";
 
 /** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases` and `peakResidentBytes` differs from run to run. */
 export interface BuildReport {

@@ -1,0 +1,35 @@
+#include <napi.h>
+
+#include "block_compressor.h"
+#include "block_decompressor.h"
+#include "codec.h"
+#include "zstd_inflater.h"
+
+namespace {
+
+/** `{ zstd: { encoder: "zstd 1.5.7", minLevel: 1, maxLevel: 22 }, … }`, without the codecs that this build lacks. */
+Napi::Object DescribeCodecs(Napi::Env env) {
+  Napi::Object described = Napi::Object::New(env);
+  for (const char* name : {"zstd", "gzip", "xz", "lz4"}) {
+    const oci2iso::Codec* codec = oci2iso::FindCodec(name);
+    if (codec == nullptr) continue;
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("encoder", codec->encoder);
+    entry.Set("minLevel", codec->min_level);
+    entry.Set("maxLevel", codec->max_level);
+    described.Set(name, entry);
+  }
+  return described;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("codecs", DescribeCodecs(env));
+  exports.Set("BlockCompressor", oci2iso::BlockCompressor::Define(env));
+  exports.Set("BlockDecompressor", oci2iso::BlockDecompressor::Define(env));
+  exports.Set("ZstdInflater", oci2iso::ZstdInflater::Define(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(oci2iso, Init)

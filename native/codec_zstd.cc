@@ -1,0 +1,57 @@
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "codec.h"
+
+namespace oci2iso {
+namespace {
+
+class ZstdEncoder final : public BlockEncoder {
+ public:
+  explicit ZstdEncoder(ZSTD_CCtx* context) : context_(context) {}
+  ~ZstdEncoder() override { ZSTD_freeCCtx(context_); }
+
+  ptrdiff_t Encode(const uint8_t* block, size_t length, uint8_t* out, size_t capacity) noexcept override {
+    // One shot: the size is known to the encoder, so the window never exceeds the block (the kernel's limit).
+    const size_t encoded = ZSTD_compress2(context_, out, capacity, block, length);
+    if (!ZSTD_isError(encoded)) return static_cast<ptrdiff_t>(encoded);
+    return ZSTD_getErrorCode(encoded) == ZSTD_error_dstSize_tooSmall ? kDoesNotFit : kFailed;
+  }
+
+ private:
+  ZSTD_CCtx* context_;
+};
+
+class ZstdDecoder final : public BlockDecoder {
+ public:
+  explicit ZstdDecoder(ZSTD_DCtx* context) : context_(context) {}
+  ~ZstdDecoder() override { ZSTD_freeDCtx(context_); }
+
+  ptrdiff_t Decode(const uint8_t* block, size_t length, uint8_t* out, size_t capacity) noexcept override {
+    const size_t decoded = ZSTD_decompressDCtx(context_, out, capacity, block, length);
+    return ZSTD_isError(decoded) || decoded == 0 ? kFailed : static_cast<ptrdiff_t>(decoded);
+  }
+
+ private:
+  ZSTD_DCtx* context_;
+};
+
+std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t) {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  if (context == nullptr) return nullptr;
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+  return std::make_unique<ZstdEncoder>(context);
+}
+
+std::unique_ptr<BlockDecoder> MakeDecoder() {
+  ZSTD_DCtx* context = ZSTD_createDCtx();
+  return context == nullptr ? nullptr : std::make_unique<ZstdDecoder>(context);
+}
+
+}  // namespace
+
+Codec ZstdCodec() {
+  return {"zstd", std::string("zstd ") + ZSTD_versionString(), 1, ZSTD_maxCLevel(), MakeEncoder, MakeDecoder};
+}
+
+}  // namespace oci2iso

@@ -1,0 +1,51 @@
+import type { ByteString } from "../binary/byte-string.ts";
+import { GiB, MiB } from "../binary/units.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import { runTool, type ToolOptions, type ToolRun } from "./run.ts";
+
+/** Fedora's and Debian's names for the same program. */
+const NAMES = ["grub2-mkimage", "grub-mkimage"];
+/** What the reference converter puts in the core image; grub2-mkimage adds what these depend on (moddep.lst). */
+const MODULES = ["biosdisk", "part_gpt", "iso9660"];
+const PREFIX = "/boot/grub2";
+const OUTPUT = "core.img";
+const MAX_CORE_BYTES = 8 * MiB;
+
+export interface ElToritoCore {
+	/** The i386-pc-eltorito core image: cdboot.img, then the rest; not yet patched with its place on the medium. */
+	readonly image: Uint8Array;
+	readonly run: ToolRun;
+}
+
+/**
+ * Makes the BIOS boot image for CDs with the image's own `grub2-mkimage`. `grubDirectory` is the image's i386-pc module directory, absolute.
+ * Throws `Oci2isoError` as `runTool` does.
+ */
+export async function makeElToritoCore(
+	tree: ImageTree,
+	grubDirectory: ByteString,
+	options: ToolOptions = {},
+): Promise<ElToritoCore> {
+	const { outputs, ...run } = await runTool({
+		tree,
+		names: NAMES,
+		directories: [grubDirectory],
+		args: (paths) => [
+			"--directory",
+			paths.image(grubDirectory),
+			"--prefix",
+			PREFIX,
+			"--format",
+			"i386-pc-eltorito",
+			"--compression",
+			"auto",
+			"--output",
+			paths.writable(OUTPUT),
+			...MODULES,
+		],
+		outputs: [{ name: OUTPUT, maxBytes: MAX_CORE_BYTES }],
+		limits: { timeoutSeconds: 60, cpuSeconds: 60, addressSpaceBytes: GiB, fileBytes: MAX_CORE_BYTES },
+		options,
+	});
+	return { image: outputs.get(OUTPUT) ?? new Uint8Array(), run };
+}

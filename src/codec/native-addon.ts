@@ -1,0 +1,60 @@
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { CodecName } from "./types.ts";
+
+/** What native/addon.cc exports; each class is described in its header. */
+export interface NativeAddon {
+	readonly codecs: Readonly<Partial<Record<CodecName, NativeCodec>>>;
+	readonly BlockCompressor: new (
+		codec: CodecName,
+		level: number,
+		blockBytes: number,
+		threads: number,
+		onReady: () => void,
+	) => NativeBlockCompressor;
+	readonly BlockDecompressor: new (codec: CodecName) => { decompress(block: Uint8Array, output: Uint8Array): number };
+	readonly ZstdInflater: new (maxWindowLog: number) => NativeZstdInflater;
+}
+
+export interface NativeCodec {
+	/** Library and version, "zstd 1.5.7". */
+	readonly encoder: string;
+	readonly minLevel: number;
+	readonly maxLevel: number;
+}
+
+export interface NativeBlockCompressor {
+	addSlot(): [input: Buffer, output: Buffer];
+	submit(slot: number, length: number): void;
+	drain(results: Int32Array): number;
+	encodeNow(block: Uint8Array, output: Uint8Array): number;
+	close(): void;
+}
+
+export interface NativeZstdInflater {
+	step(input: Uint8Array, inputOffset: number, output: Uint8Array, progress: Int32Array): 0 | 1 | string;
+}
+
+export type AddonState =
+	| { readonly addon: NativeAddon; readonly reason?: undefined }
+	| { readonly addon?: undefined; readonly reason: string };
+
+let state: AddonState | undefined;
+
+/** The addon, or why it cannot be loaded; tried once per process. */
+export function loadNativeAddon(): AddonState {
+	state ??= load();
+	return state;
+}
+
+function load(): AddonState {
+	const file = new URL("../../build/Release/oci2iso.node", import.meta.url);
+	try {
+		const addon: NativeAddon = createRequire(import.meta.url)(fileURLToPath(file));
+		return { addon };
+	} catch (error) {
+		const first = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+		const missing = error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND";
+		return { reason: missing ? "it is not built" : first };
+	}
+}

@@ -1,0 +1,113 @@
+import type { ByteString } from "../binary/byte-string.ts";
+import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+
+/** The version of the Container-native ISO contract that this room reads. */
+export const CONTRACT_VERSION = "0.1.0";
+
+/** A regular file of the image. */
+export interface FoundFile {
+	/** Absolute and canonical, symbolic links resolved. */
+	readonly path: ByteString;
+	readonly inode: FileInode;
+}
+
+/** What the contract asks of an image, found in it. */
+export interface Contract {
+	readonly version: typeof CONTRACT_VERSION;
+	/** As the ISO names it: label, `.discinfo`. */
+	readonly architecture: "x86_64";
+	/** Volume identifier: 1 to 32 bytes of UTF-8, no control characters. */
+	readonly label: string;
+	readonly osRelease: OsRelease;
+	readonly kernel: KernelFiles;
+	/** Name of the EFI directory the boot loaders come from, such as `fedora`. Informative: the ISO uses `EFI/BOOT` only. */
+	readonly vendor: string;
+	readonly efi: EfiFiles;
+	/** GRUB's font, `unicode.pf2`. */
+	readonly unicodeFont: FoundFile;
+	readonly grubModules: GrubModules;
+	/** What the built-in entry and `${root}` pass to the kernel, in order; a label inside is escaped for GRUB's command line. */
+	readonly kernelArgs: readonly string[];
+	readonly grub2: Grub2Menu;
+	/** Every choice that the contract leaves open or that had to deviate from it, for the build report. */
+	readonly choices: readonly Choice[];
+}
+
+export interface KernelFiles {
+	/** Name of the directory in `/usr/lib/modules`. */
+	readonly version: ByteString;
+	readonly vmlinuz: FoundFile;
+	readonly initramfs: FoundFile;
+}
+
+export interface EfiFiles {
+	readonly shim: FoundFile;
+	readonly mokManager: FoundFile;
+	/** The CD variant of GRUB (`gcdx64.efi`), which reads `grub.cfg` from its own directory. */
+	readonly grub: FoundFile;
+}
+
+/** GRUB's BIOS directory, `/usr/lib/grub/i386-pc`. */
+export interface GrubModules {
+	/** Absolute and canonical. */
+	readonly path: ByteString;
+	readonly directory: DirectoryInode;
+	/** The MBR boot code, 512 bytes. */
+	readonly bootHybrid: FoundFile;
+	/** Every file below the directory, symbolic links replaced by what they lead to, in byte order of `relativePath`. */
+	readonly files: readonly GrubModuleFile[];
+}
+
+export interface GrubModuleFile {
+	/** Below the directory, components separated by `/`. */
+	readonly relativePath: ByteString;
+	readonly file: FoundFile;
+}
+
+/** Values of os-release(5) that matter here; a missing or empty one is undefined. */
+export interface OsRelease {
+	readonly id: string | undefined;
+	readonly name: string | undefined;
+	readonly versionId: string | undefined;
+}
+
+export interface Grub2Menu {
+	/** 0 boots the default entry at once. */
+	readonly timeoutSeconds: number;
+	/** Index from 0 of the entry started by default; undefined where none is set, which is the first. Never 0. */
+	readonly defaultEntry: number | undefined;
+	/** At least one. */
+	readonly entries: readonly MenuEntry[];
+}
+
+/** Texts after variable substitution, without control characters other than tab. */
+export interface MenuEntry {
+	/** The title, any characters. */
+	readonly name: string;
+	/** Kernel path and arguments as words of a GRUB command. */
+	readonly linux: string;
+	/** Initrd paths as words of a GRUB command. */
+	readonly initrd: string;
+}
+
+/** A decision that the contract leaves open, a default that was used, or a deviation, in words for the build report. */
+export interface Choice {
+	/** Stable, upper-case, `SNAKE_CASE`. */
+	readonly code: string;
+	readonly what: string;
+	/** A path in the image, with `:line:column` for iso.yaml, or a command line option. */
+	readonly where?: string | undefined;
+	/** How to get something else. */
+	readonly remedy?: string | undefined;
+}
+
+export interface ContractOptions {
+	/** Of the image, as OCI names it: `amd64`. */
+	readonly architecture: string;
+	/** Replaces the label of iso.yaml or the default one. */
+	readonly label?: string | undefined;
+	/** The directory in `/usr/lib/modules` to take. */
+	readonly kernel?: string | undefined;
+	/** The EFI directory to take. */
+	readonly vendor?: string | undefined;
+}

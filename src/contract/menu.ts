@@ -1,0 +1,161 @@
+import type { Grub2Menu, MenuEntry, OsRelease } from "./contract.ts";
+import type { Findings } from "./findings.ts";
+import type { IsoYaml } from "./iso-yaml.ts";
+import { substitute, variablesIn } from "./template.ts";
+
+const DEFAULT_TIMEOUT_SECONDS = 60;
+const KERNEL_PATH = "/images/pxeboot/vmlinuz";
+const INITRD_PATH = "/images/pxeboot/initrd.img";
+const MAX_MENU_CHARACTERS = 1024 * 1024;
+
+/** Arguments of the built-in entry and the value of `${root}`. */
+export function chooseKernelArgs(isoYaml: IsoYaml | undefined, label: string, findings: Findings): string[] {
+	const given = isoYaml?.kernelArgs ?? [];
+	if (given.length > 0) return given.map((arg) => arg.trimEnd());
+	const cdlabel = `root=live:CDLABEL=${escapeForCommandLine(label)}`;
+	const args = [cdlabel, "rd.live.image", "quiet", "rhgb", "enforcing=0"];
+	findings.choice({
+		code: "KERNEL_ARGS_DEFAULT",
+		what: `the default kernel arguments are used: ${args.join(" ")}`,
+		remedy: "set kernel_args in iso.yaml",
+	});
+	return args;
+}
+
+/** The menu with defaults filled in and variables replaced. */
+export function chooseMenu(
+	isoYaml: IsoYaml | undefined,
+	label: string,
+	kernelArgs: readonly string[],
+	osRelease: OsRelease,
+	findings: Findings,
+): Grub2Menu {
+	const given = isoYaml?.entries ?? [];
+	const timeoutSeconds = chooseTimeout(isoYaml, findings);
+	const entries =
+		isoYaml === undefined || given.length === 0
+			? [installEntry(kernelArgs, osRelease, findings)]
+			: customEntries(isoYaml, given, { label, kernelArgs, osRelease, timeoutSeconds }, findings);
+	return { timeoutSeconds, defaultEntry: chooseDefault(isoYaml, entries.length, findings), entries };
+}
+
+function chooseTimeout(isoYaml: IsoYaml | undefined, findings: Findings): number {
+	const timeout = isoYaml?.timeoutSeconds;
+	if (timeout === undefined) {
+		const what = `the default menu timeout of ${DEFAULT_TIMEOUT_SECONDS} seconds is used`;
+		findings.choice({ code: "TIMEOUT_DEFAULT", what, remedy: "set grub2.timeout in iso.yaml" });
+		return DEFAULT_TIMEOUT_SECONDS;
+	}
+	if (timeout === 0) {
+		const what = `timeout 0 starts the default entry at once; the reference converter makes it ${DEFAULT_TIMEOUT_SECONDS} seconds`;
+		findings.choice({ code: "TIMEOUT_ZERO", what, where: isoYaml?.positionOf(["grub2", "timeout"]) });
+	}
+	return timeout;
+}
+
+function chooseDefault(isoYaml: IsoYaml | undefined, entryCount: number, findings: Findings): number | undefined {
+	const index = isoYaml?.defaultEntry;
+	if (isoYaml === undefined || index === undefined || index === 0) return undefined;
+	const where = isoYaml.positionOf(["grub2", "default"]);
+	if (index < 0) {
+		findings.choice({
+			code: "DEFAULT_ENTRY_NEGATIVE",
+			what: `default ${index} is ignored, as the reference does`,
+			where,
+		});
+		return undefined;
+	}
+	if (index >= entryCount) {
+		const what = `default ${index} is beyond the last of ${entryCount} entries, which are counted from 0`;
+		findings.choice({ code: "DEFAULT_ENTRY_BEYOND", what, where });
+	}
+	return index;
+}
+
+function installEntry(kernelArgs: readonly string[], osRelease: OsRelease, findings: Findings): MenuEntry {
+	const product = [osRelease.name ?? osRelease.id, osRelease.versionId].filter((part) => part !== undefined);
+	const name = printable(["Install", ...product].join(" "));
+	const what = `the image has no menu entries, the built-in entry ${JSON.stringify(name)} is used`;
+	findings.choice({ code: "MENU_DEFAULT", what, remedy: "set grub2.entries in iso.yaml" });
+	return { name, linux: `${KERNEL_PATH} ${kernelArgs.join(" ")} quiet`, initrd: INITRD_PATH };
+}
+
+interface Values {
+	readonly label: string;
+	readonly kernelArgs: readonly string[];
+	readonly osRelease: OsRelease;
+	readonly timeoutSeconds: number;
+}
+
+/** Variables of the reference's menu as a whole, which mean nothing inside an entry. */
+const MENU_VARIABLES = [
+	"customentries",
+	"defaultentry",
+	"fipsentry",
+	"installentry",
+	"testentry",
+	"troubleshootingentry",
+];
+
+function customEntries(isoYaml: IsoYaml, given: readonly MenuEntry[], values: Values, findings: Findings): MenuEntry[] {
+	const forName = variables(values, (value) => value);
+	const forCommandLine = variables(values, escapeForCommandLine);
+	let characters = 0;
+	return given.map((entry, index) => {
+		const text = (key: keyof MenuEntry): string => {
+			if (characters > MAX_MENU_CHARACTERS) return "";
+			const where = isoYaml.positionOf(["grub2", "entries", index, key]);
+			const misplaced = variablesIn(entry[key]).find((name) => MENU_VARIABLES.includes(name));
+			if (misplaced !== undefined) {
+				const expected = "a variable that stands for one value, such as $product or $isolabel";
+				findings.problem({ code: "ENTRY_VARIABLE", what: `$${misplaced} is used in an entry`, where, expected });
+			}
+			const result = substitute(entry[key], key === "name" ? forName : forCommandLine).replace(/[\r\n]+$/, "");
+			characters += result.length;
+			if (characters > MAX_MENU_CHARACTERS) {
+				const expected = `a menu of at most ${MAX_MENU_CHARACTERS} characters`;
+				findings.problem({ code: "MENU_TOO_LARGE", what: "the menu entries are too long together", where, expected });
+			}
+			return result;
+		};
+		const result = { name: text("name"), linux: text("linux"), initrd: text("initrd") };
+		noteEntry(result, values.label, isoYaml.positionOf(["grub2", "entries", index, "linux"]), findings);
+		return result;
+	});
+}
+
+function variables(values: Values, inContext: (value: string) => string): Map<string, string> {
+	const { label, kernelArgs, osRelease, timeoutSeconds } = values;
+	return new Map([
+		["product", inContext(printable(osRelease.name ?? osRelease.id ?? ""))],
+		["version", inContext(printable(osRelease.versionId ?? ""))],
+		["isolabel", inContext(label)],
+		["kernelpath", KERNEL_PATH],
+		["initrdpath", INITRD_PATH],
+		["root", kernelArgs.join(" ")],
+		["timeout", String(timeoutSeconds)],
+	]);
+}
+
+function noteEntry(entry: MenuEntry, label: string, where: string, findings: Findings): void {
+	const shown = JSON.stringify(entry.name);
+	const named = /(?:^|[\s:])(?:CD)?LABEL=([^\s:]*)/.exec(entry.linux)?.[1];
+	if (named !== undefined && named !== "" && named !== escapeForCommandLine(label)) {
+		const what = `entry ${shown} looks for a medium labelled ${JSON.stringify(named)}, this one is ${JSON.stringify(label)}`;
+		findings.choice({ code: "ENTRY_LABEL_DIFFERS", what, where, remedy: "use $isolabel in iso.yaml" });
+	}
+	if (entry.linux.includes("$") || entry.initrd.includes("$")) {
+		const what = `entry ${shown} has a $ that no variable explains: it is passed on as it is, GRUB does not expand it`;
+		findings.choice({ code: "ENTRY_DOLLAR", what, where });
+	}
+}
+
+/** A value as part of a word of a GRUB command line: quotes and backslashes stand for themselves. */
+function escapeForCommandLine(value: string): string {
+	return value.replace(/['"\\]/g, "\\$&");
+}
+
+/** os-release is not checked like iso.yaml: what a menu cannot show becomes a space. */
+function printable(text: string): string {
+	return text.replace(/\p{Cc}|\p{Surrogate}/gu, " ");
+}

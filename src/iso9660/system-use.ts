@@ -1,0 +1,69 @@
+import { bytesOf } from "../binary/byte-string.ts";
+import { MAX_RECORD_BYTES, systemUseOffset } from "./directory-record.ts";
+import {
+	continuationArea,
+	encodeContinuationArea,
+	encodeExtensionReference,
+	encodeName,
+	encodePosixAttributes,
+	encodeSharingProtocol,
+	encodeSymbolicLink,
+	encodeTimeStamps,
+	FILE_TYPE,
+	NAME_HEAD_BYTES,
+} from "./susp.ts";
+import type { IsoNode } from "./tree.ts";
+
+/** A system use area, and what of it has to lie elsewhere. */
+export interface SystemUse {
+	/** Entries in the directory record, without the CE entry. */
+	readonly inRecord: Buffer;
+	/** Entries for a continuation area; empty when all fit. */
+	readonly continued: Buffer;
+}
+
+/** Which record of a node: its entry in the parent, its own ".", a child's "..", or the "." of the root. */
+export type RecordRole = "entry" | "self" | "root-self";
+
+/** Rock Ridge entries of one directory record, in the order that xorriso uses. */
+export function systemUseOf(
+	node: IsoNode,
+	role: RecordRole,
+	name: string,
+	links: number,
+	mtimeSeconds: number,
+	identifierByteLength: number,
+): SystemUse {
+	const attributes = [
+		encodePosixAttributes({ fileMode: FILE_TYPE[node.type] | node.mode, links, uid: node.uid, gid: node.gid }),
+		encodeTimeStamps(mtimeSeconds),
+	];
+	if (role === "self") return { inRecord: Buffer.concat(attributes), continued: Buffer.alloc(0) };
+	if (role === "root-self")
+		return { inRecord: Buffer.concat([encodeSharingProtocol(), ...attributes]), continued: encodeExtensionReference() };
+
+	const links_ = node.type === "symlink" ? encodeSymbolicLink(bytesOf(node.target)) : [];
+	const room = MAX_RECORD_BYTES - systemUseOffset(identifierByteLength);
+	const whole = Buffer.concat([...attributes, encodeName(bytesOf(name), false), ...links_]);
+	if (whole.byteLength <= room) return { inRecord: whole, continued: Buffer.alloc(0) };
+
+	const roomBesideContinuation = room - continuationArea.byteLength - Buffer.concat(attributes).byteLength;
+	const nameRoom = roomBesideContinuation - NAME_HEAD_BYTES;
+	const nameBytes = bytesOf(name);
+	const first = encodeName(nameBytes.subarray(0, nameRoom), nameBytes.byteLength > nameRoom);
+	const rest = nameBytes.byteLength > nameRoom ? [encodeName(nameBytes.subarray(nameRoom), false)] : [];
+	return { inRecord: Buffer.concat([...attributes, first]), continued: Buffer.concat([...rest, ...links_]) };
+}
+
+/** Bytes of the system use area within the directory record. */
+export function inRecordByteLength(use: SystemUse): number {
+	return use.inRecord.byteLength + (use.continued.byteLength === 0 ? 0 : continuationArea.byteLength);
+}
+
+export function encodeSystemUse(use: SystemUse, block: number, offset: number): Buffer {
+	if (use.continued.byteLength === 0) return use.inRecord;
+	return Buffer.concat([
+		use.inRecord,
+		encodeContinuationArea({ block, offset, areaByteLength: use.continued.byteLength }),
+	]);
+}

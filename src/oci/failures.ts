@@ -1,0 +1,38 @@
+import { Oci2isoError } from "../errors.ts";
+
+/** Well-formed input that this program does not take, or a request it cannot fulfil (exit 2). */
+export function unsupported(code: string, what: string, where?: string, remedy?: string): Oci2isoError {
+	return new Oci2isoError({ code, kind: "usage", what, where, remedy });
+}
+
+/** A system call on the image's files failed; `where` names the file. */
+export function unreadable(cause: unknown, where: string): Oci2isoError {
+	if (cause instanceof Oci2isoError) return cause;
+	const reason = errnoOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
+	const code = reason === "ENOENT" || reason === "ENOTDIR" ? "IMAGE_NOT_FOUND" : "IMAGE_UNREADABLE";
+	return new Oci2isoError({
+		code,
+		kind: reason === "EIO" ? "corrupt" : "usage",
+		what: code === "IMAGE_NOT_FOUND" ? "the image does not exist" : `cannot read the image: ${reason}`,
+		where,
+		cause,
+	});
+}
+
+/** `ENOENT` and the like, where a system call failed. */
+export function errnoOf(error: unknown): string | undefined {
+	return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Throws `Oci2isoError` INTERRUPTED (exit 130) once the signal has fired; a reason that is an `Oci2isoError` is thrown itself. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+	if (signal?.aborted !== true) return;
+	const cause: unknown = signal.reason;
+	if (cause instanceof Oci2isoError) throw cause;
+	throw new Oci2isoError({
+		code: "INTERRUPTED",
+		kind: "interrupted",
+		what: "reading the image was interrupted",
+		cause,
+	});
+}

@@ -1,0 +1,49 @@
+import type { z } from "zod";
+import { corrupt } from "../errors.ts";
+
+/** Manifests, indexes and configurations beyond this are refused, as registries and other clients do. */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+
+/** What a JSON document is and where it came from, for errors: `{ code: "MANIFEST_INVALID", name: "image manifest", where: "sha256:…" }`. */
+export interface DocumentOrigin {
+	readonly code: string;
+	readonly name: string;
+	readonly where: string;
+}
+
+/** Decodes UTF-8 JSON and checks it against `schema`; throws `Oci2isoError` (exit 5) that names the first offending field. */
+export function parseDocument<Schema extends z.ZodType>(
+	bytes: Uint8Array,
+	schema: Schema,
+	origin: DocumentOrigin,
+): z.infer<Schema> {
+	return checkDocument(parseJson(bytes, origin), schema, origin);
+}
+
+export function parseJson(bytes: Uint8Array, { code, name, where }: DocumentOrigin): unknown {
+	if (bytes.byteLength > MAX_DOCUMENT_BYTES)
+		throw corrupt(code, `${name} of ${bytes.byteLength} bytes`, where, `at most ${MAX_DOCUMENT_BYTES} bytes`);
+	try {
+		return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+	} catch (error) {
+		const reason = error instanceof Error ? error.message : String(error);
+		throw corrupt(code, `${name} is not JSON: ${reason.slice(0, 200)}`, where, "a JSON document in UTF-8");
+	}
+}
+
+export function checkDocument<Schema extends z.ZodType>(
+	document: unknown,
+	schema: Schema,
+	{ code, name, where }: DocumentOrigin,
+): z.infer<Schema> {
+	const result = schema.safeParse(document);
+	if (result.success) return result.data;
+	const [issue] = result.error.issues;
+	const path = (issue?.path ?? []).map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
+	throw corrupt(
+		code,
+		`${name} field ${path === "" ? "(top level)" : path.slice(0, 200)} is wrong`,
+		where,
+		issue?.message,
+	);
+}

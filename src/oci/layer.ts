@@ -1,0 +1,164 @@
+import { GiB } from "../binary/units.ts";
+import { corrupt, type Oci2isoError } from "../errors.ts";
+import type { BlobSource } from "./blob-source.ts";
+import { type DetectedCompression, detectCompression, SIGNATURE_BYTES } from "./compression.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { type Digest, Digester, digestAlgorithm } from "./digest.ts";
+import { throwIfAborted, unsupported } from "./failures.ts";
+import { gunzip } from "./gunzip.ts";
+import { layerMediaType } from "./media-types.ts";
+import { unzstd } from "./unzstd.ts";
+import { digestMismatch, verifiedBlob } from "./verified-blob.ts";
+
+/** Bytes of one layer's archive, beyond which it is taken for a decompression bomb. */
+export const DEFAULT_MAX_LAYER_BYTES = 64 * GiB;
+
+/** One layer of an image. */
+export interface Layer {
+	/** Of the blob as it is stored. */
+	readonly digest: Digest;
+	/** Size of the blob as it is stored. */
+	readonly compressedBytes: number;
+	readonly mediaType: string;
+	/** Digest of the uncompressed archive. */
+	readonly diffId: Digest;
+	/**
+	 * The uncompressed tar archive; each chunk is valid until the next is asked for. May be called again, and reads the blob again.
+	 * Blob size, blob digest and diffID are checked while it flows: only a consumer that reads to the end knows that they held.
+	 * Throws `Oci2isoError` BLOB_MISSING, BLOB_SIZE_MISMATCH, BLOB_DIGEST_MISMATCH, DIFF_ID_MISMATCH, LAYER_TRUNCATED, LAYER_COMPRESSION_BROKEN, LAYER_TOO_LARGE
+	 * (exit 5), LAYER_COMPRESSION_UNSUPPORTED (exit 2) and INTERRUPTED (exit 130).
+	 */
+	tar(signal?: AbortSignal): AsyncIterable<Uint8Array>;
+	/** Reads the blob once for its size and digest only: whether bytes that made no sense are what the image's author stored. Throws as `tar` does. */
+	verifyBlob(signal?: AbortSignal): Promise<void>;
+}
+
+export interface LayerOptions {
+	/** Position from the bottom, from 0. */
+	readonly index: number;
+	readonly diffId: Digest;
+	readonly maxLayerBytes: number;
+	note(text: string): void;
+}
+
+export function createLayer(source: BlobSource, descriptor: Descriptor, options: LayerOptions): Layer {
+	const { digest, size, mediaType } = descriptor;
+	const where = `layer ${options.index}, ${digest}`;
+	const openBlob = (signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> =>
+		verifiedBlob(source.blob(descriptor, signal), descriptor, where);
+	const verifyBlob = async (signal?: AbortSignal): Promise<void> => {
+		for await (const _ of openBlob(signal)) throwIfAborted(signal);
+	};
+	return {
+		digest,
+		compressedBytes: size,
+		mediaType,
+		diffId: options.diffId,
+		verifyBlob,
+		async *tar(signal) {
+			const blob = openBlob(signal);
+			try {
+				const { compression, chunks } = await sniff(blob);
+				noteDisagreement(mediaType, compression, where, options.note);
+				yield* uncompressed(decompress(compression, chunks, where), compression, digest, where, signal, options);
+			} catch (error) {
+				// bytes that do not inflate are a consequence where the blob is not the one that was stored
+				if (isBrokenCompression(error)) await verifyBlob(signal);
+				throw error;
+			} finally {
+				await blob.return();
+			}
+		},
+	};
+}
+
+/** Counts and digests what comes out of the decompressor. */
+async function* uncompressed(
+	chunks: AsyncIterable<Uint8Array>,
+	compression: DetectedCompression,
+	digest: Digest,
+	where: string,
+	signal: AbortSignal | undefined,
+	{ diffId, maxLayerBytes }: LayerOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+	// an uncompressed blob is digested already
+	const digester =
+		compression === "none" && digestAlgorithm(digest) === digestAlgorithm(diffId)
+			? undefined
+			: new Digester(digestAlgorithm(diffId));
+	let byteLength = 0;
+	for await (const chunk of chunks) {
+		throwIfAborted(signal);
+		byteLength += chunk.byteLength;
+		if (byteLength > maxLayerBytes)
+			throw corrupt("LAYER_TOO_LARGE", "layer is larger when uncompressed", where, `at most ${maxLayerBytes} bytes`);
+		digester?.update(chunk);
+		yield chunk;
+	}
+	const actual = digester === undefined ? digest : digester.finish();
+	if (actual !== diffId) throw digestMismatch("DIFF_ID_MISMATCH", "uncompressed layer", actual, diffId, where);
+}
+
+export function decompress(
+	compression: DetectedCompression,
+	chunks: AsyncIterable<Uint8Array>,
+	where: string,
+): AsyncIterable<Uint8Array> {
+	switch (compression) {
+		case "none":
+			return chunks;
+		case "gzip":
+			return gunzip(chunks, where);
+		case "zstd":
+			return unzstd(chunks, where);
+		default:
+			throw unsupported(
+				"LAYER_COMPRESSION_UNSUPPORTED",
+				`layer is compressed with ${compression}`,
+				where,
+				"store it again as tar, tar+gzip or tar+zstd, for example with `skopeo copy`",
+			);
+	}
+}
+
+/** Looks at the first bytes and gives all of them again. The caller still has to `return()` the input. */
+export async function sniff(
+	input: AsyncGenerator<Uint8Array, void, undefined>,
+): Promise<{ compression: DetectedCompression; chunks: AsyncIterable<Uint8Array> }> {
+	let head: Uint8Array = new Uint8Array();
+	let ended = false;
+	while (head.byteLength < SIGNATURE_BYTES && !ended) {
+		const { value, done } = await input.next();
+		if (done === true || value === undefined) ended = true;
+		else head = head.byteLength === 0 ? value : Buffer.concat([head, value]);
+		// the chunk's buffer may be reused by the next read
+		if (head === value && head.byteLength < SIGNATURE_BYTES) head = Uint8Array.from(head);
+	}
+	return { compression: detectCompression(head), chunks: prefixed(head, input) };
+}
+
+async function* prefixed(
+	head: Uint8Array,
+	rest: AsyncGenerator<Uint8Array, void, undefined>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+	if (head.byteLength > 0) yield head;
+	yield* rest;
+}
+
+function noteDisagreement(
+	mediaType: string,
+	compression: DetectedCompression,
+	where: string,
+	note: (text: string) => void,
+): void {
+	const declared = layerMediaType(mediaType)?.compression;
+	if (declared !== undefined && declared !== compression)
+		note(
+			`${where}: media type ${mediaType} says compression "${declared}", the bytes say "${compression}"; went by the bytes`,
+		);
+}
+
+function isBrokenCompression(error: unknown): boolean {
+	const code = (error as Partial<Oci2isoError> | undefined)?.code;
+	return code === "LAYER_COMPRESSION_BROKEN" || code === "LAYER_TRUNCATED";
+}

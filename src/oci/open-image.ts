@@ -1,0 +1,144 @@
+import type { ImageSource } from "./blob-source.ts";
+import { readDocument } from "./blob-source.ts";
+import type { Digest } from "./digest.ts";
+import { directorySource } from "./directory-source.ts";
+import { dockerArchiveSource } from "./docker-archive-source.ts";
+import { formatDockerReference } from "./docker-reference.ts";
+import { unsupported } from "./failures.ts";
+import { openArchive, openDirectory } from "./file-store.ts";
+import { type ImageConfig, parseImageConfig } from "./image-config.ts";
+import { createLayer, DEFAULT_MAX_LAYER_BYTES, type Layer } from "./layer.ts";
+import { layoutSource } from "./layout-source.ts";
+import { type ImageManifest, requireImage } from "./manifest.ts";
+import { layerMediaType } from "./media-types.ts";
+import { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRank } from "./platform.ts";
+import { type ImageReference, parseReference } from "./reference.ts";
+import { platformNotFound, selectManifest } from "./select-manifest.ts";
+
+/** One container image, ready to be read. */
+export interface OciImage {
+	/** As it was given. */
+	readonly reference: string;
+	readonly manifestDigest: Digest;
+	readonly platform: Platform;
+	readonly config: ImageConfig;
+	/** Bottom first. */
+	readonly layers: readonly Layer[];
+	/** What was chosen where nothing says how, for the build report. Grows while layers are read. */
+	readonly notes: readonly string[];
+	close(): Promise<void>;
+}
+
+export interface OpenImageOptions {
+	/** `OS/ARCHITECTURE[/VARIANT]`. Absent: Linux on this machine's architecture, or what an image without a choice is for. */
+	readonly platform?: string | undefined;
+	/** Uncompressed bytes that one layer may have; absent: 64 GiB. */
+	readonly maxLayerBytes?: number | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens the image that a reference names (`parseReference` has the notation) and checks its manifest and configuration; layers are read later.
+ * Throws `Oci2isoError`: exit 2 for references, platforms and kinds of image that are not served, exit 5 for malformed or altered ones.
+ */
+export async function openImage(reference: string, options: OpenImageOptions = {}): Promise<OciImage> {
+	const requested = options.platform === undefined ? undefined : parsePlatform(options.platform);
+	const source = await openSource(parseReference(reference), options.signal);
+	try {
+		return await readImage(reference, source, requested, options);
+	} catch (error) {
+		await source.close();
+		throw error;
+	}
+}
+
+/** The one place that knows every transport. */
+async function openSource(reference: ImageReference, signal: AbortSignal | undefined): Promise<ImageSource> {
+	switch (reference.transport) {
+		case "oci":
+			return layoutSource(await openDirectory(reference.path), reference.selection);
+		case "oci-archive":
+			return layoutSource(await openArchive(reference.path, signal), reference.selection);
+		case "docker-archive":
+			return dockerArchiveSource(await openArchive(reference.path, signal), reference.selection);
+		case "dir":
+			return directorySource(await openDirectory(reference.path));
+		case "docker":
+			throw unsupported(
+				"TRANSPORT_UNSUPPORTED",
+				"images are read from local files only, not from a registry",
+				formatDockerReference(reference.name),
+				`run \`skopeo copy docker://${formatDockerReference(reference.name)} oci:DIR\` and give oci:DIR`,
+			);
+	}
+}
+
+async function readImage(
+	reference: string,
+	source: ImageSource,
+	requested: Platform | undefined,
+	{ signal, maxLayerBytes = DEFAULT_MAX_LAYER_BYTES }: OpenImageOptions,
+): Promise<OciImage> {
+	const manifest = await selectManifest(source, await source.root(signal), requested ?? hostPlatform(), signal);
+	requireImage(manifest);
+	await requireForeignLayers(source, manifest, signal);
+	const bytes = await readDocument(source, manifest.config, "image configuration", signal);
+	const config = parseImageConfig(bytes, manifest.config.digest, manifest.layers.length);
+	const notes: string[] = [];
+	const note = (text: string): void => {
+		if (!notes.includes(text)) notes.push(text);
+	};
+	const platform = checkPlatform(config, requested, manifest.digest, note);
+	return {
+		reference,
+		manifestDigest: manifest.digest,
+		platform,
+		config,
+		layers: manifest.layers.map((descriptor, index) => {
+			const diffId = config.diffIds[index] ?? descriptor.digest;
+			return createLayer(source, descriptor, { index, diffId, maxLayerBytes, note });
+		}),
+		get notes() {
+			return [...source.notes, ...notes];
+		},
+		close: () => source.close(),
+	};
+}
+
+/** A foreign layer is one that registries need not hold; it is read where it is beside the others, never from its URLs. */
+async function requireForeignLayers(
+	source: ImageSource,
+	{ layers }: ImageManifest,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	for (const [index, descriptor] of layers.entries()) {
+		if (layerMediaType(descriptor.mediaType)?.foreign !== true || (await source.has(descriptor, signal))) continue;
+		throw unsupported(
+			"LAYER_FOREIGN",
+			`layer is not distributed with the image (${descriptor.mediaType})`,
+			`layer ${index}, ${descriptor.digest}`,
+			"copy the image together with its foreign layers first",
+		);
+	}
+}
+
+/** An image without a choice of platforms serves any request that nobody made; one that was made must be met. */
+function checkPlatform(
+	{ os, architecture, variant }: ImageConfig,
+	requested: Platform | undefined,
+	manifest: Digest,
+	note: (text: string) => void,
+): Platform {
+	const wanted = requested ?? hostPlatform();
+	if (os === "" || architecture === "")
+		note("the image's configuration names no platform; took it as the requested one");
+	const platform: Platform = {
+		os: os === "" ? wanted.os : os,
+		architecture: architecture === "" ? wanted.architecture : architecture,
+		variant,
+	};
+	if (platformRank(platform, wanted) !== undefined) return platform;
+	if (requested !== undefined || platform.os !== wanted.os) throw platformNotFound(wanted, [platform], manifest);
+	note(`the image is for ${formatPlatform(platform)}, this machine is ${formatPlatform(wanted)}`);
+	return platform;
+}

@@ -1,0 +1,37 @@
+import type { MediumFile } from "./medium-files.ts";
+
+/** What the fixture's report service says on the serial console at the end of boot. */
+export interface BootReport {
+	/** Regular files of the boot medium as the guest's kernel reads them, by path without leading slash. */
+	readonly files: Map<string, MediumFile>;
+	/** The firmware's SecureBoot variable. */
+	readonly secureBoot: "enabled" | "disabled" | "no UEFI";
+	/** What the guest's kernel says of Secure Boot, if anything. */
+	readonly kernelSecureBoot: string | undefined;
+	/** Type of the root file system, and the host name from the image. */
+	readonly root: string;
+}
+
+const SECURE_BOOT: Record<string, BootReport["secureBoot"]> = { "1": "enabled", "0": "disabled", "no-uefi": "no UEFI" };
+
+export function parseBootReport(log: string): BootReport {
+	const start = log.indexOf("\nOCI2ISO-MEDIUM-BEGIN\n");
+	const end = log.indexOf("\nOCI2ISO-MEDIUM-END\n");
+	if (start < 0 || end < start) throw new Error(`the console has no complete file list:\n${log}`);
+	const files = new Map<string, MediumFile>();
+	for (const line of log.slice(start, end).split("\n").slice(2)) {
+		const match = /^OCI2ISO-FILE ([0-9a-f]{64}) (\d+) (.+)$/.exec(line);
+		if (match === null) throw new Error(`unexpected line in the file list: ${JSON.stringify(line)}`);
+		const [, sha256 = "", size = "", path = ""] = match;
+		files.set(path, { sha256, sizeBytes: Number(size) });
+	}
+	const after = log.slice(end);
+	const secureBoot = SECURE_BOOT[/\nOCI2ISO-SECURE-BOOT (\S+)\n/.exec(after)?.[1] ?? ""];
+	if (secureBoot === undefined) throw new Error(`the console does not tell about Secure Boot:\n${after}`);
+	return {
+		files,
+		secureBoot,
+		kernelSecureBoot: /secureboot: (Secure boot \w+)/i.exec(log)?.[1],
+		root: /\nOCI2ISO-ROOT (.+)\n/.exec(after)?.[1] ?? "",
+	};
+}

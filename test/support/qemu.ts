@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { requires } from "./requires.ts";
+
+export type BootPath = "BIOS from CD" | "BIOS from USB disk" | "UEFI from CD" | "UEFI from USB disk with Secure Boot";
+
+export const BOOT_PATHS: readonly BootPath[] = [
+	"BIOS from CD",
+	"BIOS from USB disk",
+	"UEFI from CD",
+	"UEFI from USB disk with Secure Boot",
+];
+
+/** The fixture's last line on the serial console. */
+export const BOOT_MARKER = "OCI2ISO-BOOT-OK";
+
+const FIRMWARE_DIR = "/usr/share/OVMF";
+const FIRMWARE = {
+	plain: { code: "OVMF_CODE_4M.fd", variables: "OVMF_VARS_4M.fd" },
+	// These variables hold Microsoft's keys and leave Secure Boot switched on.
+	secureBoot: { code: "OVMF_CODE_4M.secboot.fd", variables: "OVMF_VARS_4M.ms.fd" },
+} as const;
+
+/** Why this machine cannot boot an ISO in QEMU, or undefined. */
+export function bootRequirements(): string | undefined {
+	const firmware = Object.values(FIRMWARE).flatMap(({ code, variables }) => [code, variables]);
+	const missing = firmware.map((name) => join(FIRMWARE_DIR, name)).find((path) => !existsSync(path));
+	// `requires` reports a missing file as it does a missing command.
+	return requires("qemu-system-x86_64", ...(missing === undefined ? [] : [missing]));
+}
+
+export interface BootOptions {
+	/** Default: ten minutes, which is ten times what software emulation needs on a slow machine. */
+	readonly timeoutMs?: number;
+	readonly marker?: string;
+	readonly memoryMebibytes?: number;
+}
+
+/**
+ * Boots an ISO in QEMU under software emulation until the marker appears on its serial console, and gives the whole
+ * console log as text. QEMU is always gone afterwards. Throws with the log when the machine stops or the time is over
+ * before the marker. With OCI2ISO_SHOW_BOOT=1 the log is also shown while it grows.
+ */
+export async function bootIso(iso: string, path: BootPath, options: BootOptions = {}): Promise<string> {
+	const { timeoutMs = 600_000, marker = BOOT_MARKER, memoryMebibytes = 1536 } = options;
+	const scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-"));
+	try {
+		const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-m", String(memoryMebibytes), "-smp", "2"];
+		const console = ["-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"];
+		return await watch([...machine, ...console, ...(await pathArguments(path, iso, scratch))], marker, timeoutMs, path);
+	} finally {
+		await rm(scratch, { recursive: true, force: true });
+	}
+}
+
+async function pathArguments(path: BootPath, iso: string, scratch: string): Promise<string[]> {
+	const cd = ["-drive", `file=${iso},format=raw,media=cdrom,readonly=on`];
+	const usb = [
+		...["-drive", `file=${iso},format=raw,if=none,id=stick,readonly=on`],
+		...["-device", "nec-usb-xhci", "-device", "usb-storage,drive=stick,bootindex=1"],
+	];
+	switch (path) {
+		case "BIOS from CD":
+			return cd;
+		case "BIOS from USB disk":
+			return usb;
+		case "UEFI from CD":
+			return ["-machine", "q35", ...(await flash(FIRMWARE.plain, scratch)), ...cd];
+		case "UEFI from USB disk with Secure Boot": {
+			// The firmware must be able to keep the guest away from its variables, or it would not enforce anything.
+			const enforcement = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];
+			return [...enforcement, ...(await flash(FIRMWARE.secureBoot, scratch)), ...usb];
+		}
+	}
+}
+
+async function flash(firmware: { code: string; variables: string }, scratch: string): Promise<string[]> {
+	const variables = join(scratch, "variables.fd");
+	await copyFile(join(FIRMWARE_DIR, firmware.variables), variables);
+	const code = join(FIRMWARE_DIR, firmware.code);
+	return [
+		...["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${code}`],
+		...["-drive", `if=pflash,format=raw,unit=1,file=${variables}`],
+	];
+}
+
+function watch(args: readonly string[], marker: string, timeoutMs: number, path: BootPath): Promise<string> {
+	const show = process.env["OCI2ISO_SHOW_BOOT"] === "1";
+	return new Promise((resolve, reject) => {
+		const qemu = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "pipe", "pipe"] });
+		let log = "";
+		let timedOut = false;
+		const stop = () => qemu.kill("SIGKILL");
+		const timer = setTimeout(() => {
+			timedOut = true;
+			stop();
+		}, timeoutMs);
+		process.once("exit", stop);
+		const take = (chunk: Buffer) => {
+			if (show) process.stderr.write(chunk);
+			log += chunk.toString("latin1");
+			if (hasMarkerLine(log, marker)) stop();
+		};
+		qemu.stdout.on("data", take);
+		qemu.stderr.on("data", take);
+		qemu.on("error", reject);
+		qemu.on("close", (status, signal) => {
+			clearTimeout(timer);
+			process.removeListener("exit", stop);
+			const text = plainText(log);
+			if (hasMarkerLine(log, marker)) return resolve(text);
+			const end = timedOut
+				? `gave no ${marker} within ${timeoutMs / 1000} s`
+				: `ended (${status ?? signal}) without ${marker}`;
+			reject(new Error(`${path}: the machine ${end}. Its console:\n${text}\n${path}: the machine ${end}.`));
+		});
+	});
+}
+
+/** On a line of its own: the kernel command line or an echoed script may hold the word too. */
+function hasMarkerLine(log: string, marker: string): boolean {
+	const at = log.lastIndexOf(`\n${marker}`);
+	return at >= 0 && /^[\r\n]/.test(log.slice(at + 1 + marker.length));
+}
+
+/** Without the terminal control sequences of firmware, GRUB and systemd. */
+function plainText(log: string): string {
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is removed
+	return log.replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1bc/g, "").replaceAll("\r", "");
+}
