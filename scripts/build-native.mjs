@@ -35,7 +35,10 @@ function fingerprint(compiler) {
 		hash.update(`${name} ${require(`${name}/package.json`).version}\0`);
 	hash.update(`${process.platform} ${process.arch} ${process.versions.modules} ${process.versions.zlib}\0`);
 	for (const header of ["libdeflate.h", "lzma.h"]) {
-		const probe = spawnSync(compiler, ["-E", "-"], { input: `#include <${header}>\n`, stdio: ["pipe", "ignore", "ignore"] });
+		const probe = spawnSync(compiler, ["-E", "-"], {
+			input: `#include <${header}>\n`,
+			stdio: ["pipe", "ignore", "ignore"],
+		});
 		hash.update(`${header} ${probe.status}\0`);
 	}
 	return hash.digest("hex");

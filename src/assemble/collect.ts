@@ -3,10 +3,10 @@ import { MiB } from "../binary/units.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
-import { TarReader } from "../tar/tar-reader.ts";
+import { TarReader } from "../tar/reader.ts";
 import type { BodyId } from "../tree/inode.ts";
+import type { TreeMerger } from "../tree/merge.ts";
 import { cleanPath } from "../tree/path.ts";
-import type { TreeMerger } from "../tree/tree-merger.ts";
 import type { BodyStore } from "./body-store.ts";
 
 /** Boot loaders are left out of the squashfs by default, and the ISO needs some of them: kept in memory up to this many bytes in all. */
@@ -46,7 +46,7 @@ export async function collectLayers(options: CollectOptions): Promise<LayerCount
 	for (const [index, layer] of [...layers.entries()].reverse()) {
 		const count = counts[index];
 		if (count === undefined) continue;
-		const merge = merger.layer(index);
+		const merge = merger.layer(index, layer.digest);
 		const route = (entry: TarEntry): Route => {
 			count.entries++;
 			const decision = merge.entry(entry);

@@ -1,25 +1,25 @@
 import { createHash } from "node:crypto";
+import type { DiskGuids } from "../gpt/disk-layout.ts";
+import { guidFromDigest } from "../gpt/guid.ts";
 
-/** Ids that the formats want to be unique, derived from what the ISO is made of, so that the same input gives the same bytes. */
+/** Ids that the formats want to be unique. */
 export interface Identifiers {
-	/** 16 bytes in the order GPT stores them, RFC 9562 version 8. */
-	guid(purpose: string): Uint8Array;
-	/** FAT volume id. */
-	fatVolumeId: number;
+	readonly guids: DiskGuids;
+	/** FAT volume id, 0 to 2^32 - 1. */
+	readonly fatVolumeId: number;
 }
 
-/** `ingredients`: everything that decides the content, in any JSON form. */
+/** Derives the ids from what the ISO is made of, in any JSON form, so that the same input gives the same bytes. */
 export function deriveIdentifiers(ingredients: unknown): Identifiers {
 	const seed = createHash("sha256").update(JSON.stringify(ingredients)).digest();
 	const derive = (purpose: string): Buffer => createHash("sha256").update(seed).update(purpose).digest();
 	return {
-		guid(purpose) {
-			const bytes = derive(purpose).subarray(0, 16);
-			// Byte 7 holds the version in GPT's mixed-endian order, byte 8 the variant.
-			bytes.writeUInt8((bytes.readUInt8(7) & 0x0f) | 0x80, 7);
-			bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-			return bytes;
+		guids: {
+			disk: guidFromDigest(derive("disk")),
+			iso9660: guidFromDigest(derive("partition 1")),
+			efiSystem: guidFromDigest(derive("partition 2")),
+			padding: guidFromDigest(derive("partition 3")),
 		},
-		fatVolumeId: derive("fat volume id").readUInt32LE(0),
+		fatVolumeId: derive("FAT volume id").readUInt32LE(0),
 	};
 }

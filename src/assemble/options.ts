@@ -116,25 +116,24 @@ export function resolveOptions(options: BuildOptions): ResolvedOptions {
 	};
 }
 
-/** The time of every stamp that we set: the option, else `SOURCE_DATE_EPOCH`, else the image's `created` (RFC 3339), else 0. */
+/** The time of every stamp that we set, in seconds since 1970: the option, else `SOURCE_DATE_EPOCH`, else when the image was made, else 0. */
 export function epochSeconds(
 	option: number | undefined,
 	environment: string | undefined,
-	created: string | undefined,
+	createdSeconds: number | undefined,
 ): number {
 	if (option !== undefined) return option;
-	if (environment !== undefined && environment !== "") {
-		const seconds = /^\d{1,10}$/.test(environment) ? Number(environment) : Number.NaN;
-		if (Number.isNaN(seconds) || seconds > MAX_EPOCH_SECONDS) {
-			throw new Oci2isoError({
-				code: "INVALID_OPTION",
-				kind: "usage",
-				what: `SOURCE_DATE_EPOCH is "${environment}"`,
-				expected: `seconds since 1970, 0 to ${MAX_EPOCH_SECONDS}`,
-			});
-		}
-		return seconds;
+	if (environment === undefined || environment === "") {
+		return Math.min(MAX_EPOCH_SECONDS, Math.max(0, createdSeconds ?? 0));
 	}
-	const milliseconds = created === undefined ? Number.NaN : Date.parse(created);
-	return Number.isNaN(milliseconds) ? 0 : Math.min(MAX_EPOCH_SECONDS, Math.max(0, Math.floor(milliseconds / 1000)));
+	const seconds = /^\d{1,10}$/.test(environment) ? Number(environment) : Number.NaN;
+	if (Number.isNaN(seconds) || seconds > MAX_EPOCH_SECONDS) {
+		throw new Oci2isoError({
+			code: "INVALID_OPTION",
+			kind: "usage",
+			what: `SOURCE_DATE_EPOCH is "${environment}"`,
+			expected: `seconds since 1970, 0 to ${MAX_EPOCH_SECONDS}`,
+		});
+	}
+	return seconds;
 }

@@ -122,8 +122,9 @@ async function findLibrary(
 		if (directory?.inode.type !== "directory") continue;
 		const path = `${directory.path === "/" ? "" : directory.path}/${name}`;
 		const file = lookupFile(tree, path);
+		if (file === undefined) continue;
 		// The loader passes over libraries of another class or machine: directories of several architectures may be listed.
-		const elf = file && (await load(file, path, tool));
+		const elf = await load(file, path, tool);
 		if (elf === undefined) continue;
 		const origins = new Set([directory.path, directoryOf(file.path)]);
 		return { elf, directory: directory.path, origins: [...origins] };

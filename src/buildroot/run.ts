@@ -87,9 +87,8 @@ export async function runTool(request: ToolRequest): Promise<ToolResult> {
 		const root = join(privateDirectory, "root");
 		const outputs = request.outputs ?? [];
 		await prepareRoot(root, outputs, [...(request.updates ?? new Map<string, string>()).keys()]);
-		await extract(request.tree, tool.closure?.files ?? new Map(), root);
-		for (const directory of request.directories ?? [])
-			await extract(request.tree, filesOfDirectory(request.tree, directory), root);
+		const directories = (request.directories ?? []).flatMap((path) => [...filesOfDirectory(request.tree, path)]);
+		await extract(request.tree, new Map([...(tool.closure?.files ?? []), ...directories]), root);
 
 		const notes: string[] = [];
 		for (const confinement of confinementsToTry(options)) {

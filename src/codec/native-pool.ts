@@ -15,7 +15,12 @@ interface Slot {
 /** The addon's own threads. A block's input and output live in memory that the addon made, so that handing over costs no copy. */
 export function nativePool(
 	addon: NativeAddon,
-	settings: { readonly codec: CodecName; readonly level: number; readonly blockBytes: number; readonly threads: number },
+	settings: {
+		readonly codec: CodecName;
+		readonly level: number;
+		readonly blockBytes: number;
+		readonly threads: number;
+	},
 	onReady: () => void,
 ): EncodingPool {
 	const native = new addon.BlockCompressor(

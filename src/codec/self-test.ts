@@ -12,7 +12,8 @@ export function patternedBytes(byteLength: number): Buffer {
 	let at = 0;
 	while (at < byteLength) {
 		state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-		at += bytes.write(`${words[(state >>> 16) % words.length]} ${state % 7 === 0 ? state >>> 20 : "of"} `, at, "latin1") || 1;
+		const word = words[(state >>> 16) % words.length];
+		at += bytes.write(`${word} ${state % 7 === 0 ? state >>> 20 : "of"} `, at, "latin1");
 	}
 	return bytes;
 }

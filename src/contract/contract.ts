@@ -78,6 +78,8 @@ export interface Grub2Menu {
 	readonly defaultEntry: number | undefined;
 	/** At least one. */
 	readonly entries: readonly MenuEntry[];
+	/** The image gives no entries: the one there is comes from the converter. */
+	readonly isBuiltIn: boolean;
 }
 
 /** Texts after variable substitution, without control characters other than tab. */

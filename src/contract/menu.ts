@@ -32,11 +32,11 @@ export function chooseMenu(
 ): Grub2Menu {
 	const given = isoYaml?.entries ?? [];
 	const timeoutSeconds = chooseTimeout(isoYaml, findings);
-	const entries =
-		isoYaml === undefined || given.length === 0
-			? [installEntry(kernelArgs, osRelease, findings)]
-			: customEntries(isoYaml, given, { label, kernelArgs, osRelease, timeoutSeconds }, findings);
-	return { timeoutSeconds, defaultEntry: chooseDefault(isoYaml, entries.length, findings), entries };
+	const isBuiltIn = isoYaml === undefined || given.length === 0;
+	const entries = isBuiltIn
+		? [installEntry(kernelArgs, osRelease, findings)]
+		: customEntries(isoYaml, given, { label, kernelArgs, osRelease, timeoutSeconds }, findings);
+	return { timeoutSeconds, defaultEntry: chooseDefault(isoYaml, entries.length, findings), entries, isBuiltIn };
 }
 
 function chooseTimeout(isoYaml: IsoYaml | undefined, findings: Findings): number {
@@ -73,8 +73,8 @@ function chooseDefault(isoYaml: IsoYaml | undefined, entryCount: number, finding
 }
 
 function installEntry(kernelArgs: readonly string[], osRelease: OsRelease, findings: Findings): MenuEntry {
-	const product = [osRelease.name ?? osRelease.id, osRelease.versionId].filter((part) => part !== undefined);
-	const name = printable(["Install", ...product].join(" "));
+	const version = osRelease.versionId === undefined ? "" : ` ${osRelease.versionId}`;
+	const name = printable(`Install ${productOf(osRelease)}${version}`);
 	const what = `the image has no menu entries, the built-in entry ${JSON.stringify(name)} is used`;
 	findings.choice({ code: "MENU_DEFAULT", what, remedy: "set grub2.entries in iso.yaml" });
 	return { name, linux: `${KERNEL_PATH} ${kernelArgs.join(" ")} quiet`, initrd: INITRD_PATH };
@@ -127,7 +127,7 @@ function customEntries(isoYaml: IsoYaml, given: readonly MenuEntry[], values: Va
 function variables(values: Values, inContext: (value: string) => string): Map<string, string> {
 	const { label, kernelArgs, osRelease, timeoutSeconds } = values;
 	return new Map([
-		["product", inContext(printable(osRelease.name ?? osRelease.id ?? ""))],
+		["product", inContext(printable(productOf(osRelease)))],
 		["version", inContext(printable(osRelease.versionId ?? ""))],
 		["isolabel", inContext(label)],
 		["kernelpath", KERNEL_PATH],
@@ -148,6 +148,11 @@ function noteEntry(entry: MenuEntry, label: string, where: string, findings: Fin
 		const what = `entry ${shown} has a $ that no variable explains: it is passed on as it is, GRUB does not expand it`;
 		findings.choice({ code: "ENTRY_DOLLAR", what, where });
 	}
+}
+
+/** os-release(5) names a system "Linux" that gives itself no name. */
+function productOf(osRelease: OsRelease): string {
+	return osRelease.name ?? osRelease.id ?? "Linux";
 }
 
 /** A value as part of a word of a GRUB command line: quotes and backslashes stand for themselves. */

@@ -49,11 +49,12 @@ export const sectionHeader = record("section header", ENTRY_BYTES, {
 });
 
 /**
- * Load size of a whole image of `byteLength`, in 512-byte blocks. The field has 16 bits: from 32 MiB on it is 65535, as xorriso
- * writes; firmware takes the file system's own size then.
+ * Load size of a whole image of `byteLength`, in 512-byte blocks. The field has 16 bits: above 65535 (about 32 MiB) it is 0, which
+ * UEFI 13.3.2.1 reads as "to the end of the medium"; xorriso does the same.
  */
 export function loadSectors(byteLength: number): number {
-	return Math.min(divideCeil(byteLength, DISK_BLOCK_BYTES), 0xffff);
+	const sectors = divideCeil(byteLength, DISK_BLOCK_BYTES);
+	return sectors > 0xffff ? 0 : sectors;
 }
 
 /** The boot catalog, one block. The first image is the default entry; each further one gets a section of its own. */
@@ -103,7 +104,8 @@ export function decodeBootCatalog(catalog: Uint8Array): BootImage[] {
 		last = header.headerIndicator === HEADER_LAST;
 		at += ENTRY_BYTES;
 		for (let i = 0; i < header.entryCount; i++, at += ENTRY_BYTES) {
-			if (at + ENTRY_BYTES > catalog.byteLength) throw bad(`${header.entryCount} entries`, "entries within the catalog");
+			if (at + ENTRY_BYTES > catalog.byteLength)
+				throw bad(`${header.entryCount} entries`, "entries within the catalog");
 			images.push(decodeEntry(catalog, at, platformOf(header.platformId)));
 		}
 	}

@@ -17,7 +17,18 @@ const GRUB2_BOOT_INFO_OFFSET = 2548;
 /** The first 2048-byte block is loaded by the firmware; GRUB asks for the sector after it and counts one back. */
 const GRUB2_BLOCK_OFFSET = 5;
 
-/** A copy of `image` with its table filled in. Bytes 24-63 become zero. */
+/**
+ * A copy of GRUB's i386-pc-eltorito image with both patches, for a volume whose primary descriptor is in `pvdBlock`.
+ * The order matters: the table's checksum covers GRUB's patch.
+ */
+export function patchBootImage(
+	image: Uint8Array,
+	{ pvdBlock, imageBlock }: { pvdBlock: number; imageBlock: number },
+): Buffer {
+	return patchBootInfoTable(patchGrub2BootInfo(image, imageBlock), { pvdBlock, imageBlock });
+}
+
+/** A copy of `image` with its table filled in, last of all patches. Bytes 24-63 become zero. */
 export function patchBootInfoTable(
 	image: Uint8Array,
 	{ pvdBlock, imageBlock }: { pvdBlock: number; imageBlock: number },

@@ -20,7 +20,7 @@ export const mbrPartition = record("MBR partition", 16, {
 
 /** What we write and check of GRUB's boot_hybrid.img. */
 export const hybridMbr = record("hybrid MBR", DISK_BLOCK_BYTES, {
-	/** 512-byte block of the El Torito image's second sector of 512 bytes times four: see `grubKernelBlock`. */
+	/** 512-byte block that it jumps to: see `grubKernelBlock`. */
 	kernelBlock: from0.u64le(0x1b0),
 	diskSignature: from0.u32le(0x1b8),
 	partitions: from0.bytes(0x1be, 64),
@@ -69,7 +69,19 @@ export function encodeMbr(bootHybrid: Uint8Array, elToritoBlock: number, diskBlo
 	return mbr;
 }
 
-/** GRUB's boot_hybrid jumps to the sector after the El Torito image's first 2048 bytes. */
+/** Head, sector with high cylinder bits, low cylinder byte of a 512-byte block, for 64 heads of 32 sectors; saturates at cylinder 1023. */
+function chs(block: number): [head: number, sector: number, cylinder: number] {
+	const last = Math.min(block, 1024 * HEADS * SECTORS_PER_HEAD - 1);
+	const cylinder = Math.floor(last / (HEADS * SECTORS_PER_HEAD));
+	const head = Math.floor(last / SECTORS_PER_HEAD) % HEADS;
+	const sector = (last % SECTORS_PER_HEAD) + 1;
+	return [head, sector | ((cylinder >> 8) << 6), cylinder & 0xff];
+}
+
+const HEADS = 64;
+const SECTORS_PER_HEAD = 32;
+
+/** 512-byte block after the El Torito image's first 2048 bytes, which are for CD firmware only. */
 export function grubKernelBlock(elToritoBlock: number): bigint {
 	return (BigInt(elToritoBlock) + 1n) * BigInt(ISO_BLOCK_BYTES / DISK_BLOCK_BYTES);
 }

@@ -12,15 +12,12 @@ const PRELOADED_MODULES: Readonly<Record<Firmware, readonly string[]>> = {
 	uefi: ["gzio", "part_gpt", "ext2"],
 	bios: ["gzio", "part_gpt", "ext2", "chain"],
 };
-/** Blank lines where the reference's template has its test, rescue and FIPS entries. */
-const CLOSING_LINES = ["", "", "", "", ""];
-
 /**
  * grub.cfg as the reference converter renders it, byte for byte where no text needs quoting; to be stored as UTF-8.
  * Names and the label are quoted and kernel lines escaped, so that none of them changes the menu's structure.
  */
 export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, firmware: Firmware): string {
-	const { timeoutSeconds, defaultEntry, entries } = contract.grub2;
+	const { timeoutSeconds, defaultEntry, entries, isBuiltIn } = contract.grub2;
 	return [
 		...(defaultEntry === undefined ? [] : [`set default="${defaultEntry}"`]),
 		"",
@@ -37,15 +34,16 @@ export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, fi
 		"",
 		`search --no-floppy --set=root -l ${singleQuoted(contract.label)}`,
 		"",
+		// The blank lines are what remains of the reference's places for entries that are switched off.
+		...(isBuiltIn ? ["", ""] : [""]),
 		...entries.flatMap(menuEntry),
-		...CLOSING_LINES,
+		...(isBuiltIn ? ["", "", "", ""] : ["", "", "", "", ""]),
 	].join("\n");
 }
 
 function menuEntry({ name, linux, initrd }: MenuEntry): string[] {
 	for (const text of [name, linux, initrd]) assert(!/[\n\r\0]/.test(text), "a menu text has more than one line");
 	return [
-		"",
 		`menuentry ${singleQuoted(name)} --class fedora --class gnu-linux --class gnu --class os {`,
 		`\tlinux ${commandArguments(linux)}`,
 		`\tinitrd ${commandArguments(initrd)}`,

@@ -55,7 +55,12 @@ export function checkTree(root: IsoDirectory, options: VolumeOptions): Problem[]
 
 	function checkSymlink(target: ByteString, where: string): void {
 		if (target.length === 0 || target.length > MAX_SYMLINK_TARGET_BYTES || target.includes("\0"))
-			throw refuse("ISO_BAD_SYMLINK", `a symbolic link to ${target.length} bytes`, where, "1 to 1024 bytes without NUL");
+			throw refuse(
+				"ISO_BAD_SYMLINK",
+				`a symbolic link to ${target.length} bytes`,
+				where,
+				"1 to 1024 bytes without NUL",
+			);
 		notices.push({ code: "ISO_JOLIET_SYMLINK", what: "a symbolic link is left out of the Joliet tree", where });
 	}
 

@@ -1,4 +1,4 @@
-import { ISO_BLOCK_BYTES, divideCeil } from "../binary/units.ts";
+import { divideCeil, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { assert } from "../errors.ts";
 import { clampRecordingSeconds } from "./dates.ts";
 import {

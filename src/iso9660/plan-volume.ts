@@ -1,8 +1,7 @@
-import { type ByteString, bytesOf, displayName } from "../binary/byte-string.ts";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { divideCeil, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { assert, type Problem } from "../errors.ts";
 import { checkTree } from "./check-tree.ts";
-import { clampRecordingSeconds } from "./dates.ts";
 import { type DirectoryTree, encodeDirectoryTree, placeDirectoryTree, type Table } from "./directory-tree.ts";
 import { depthFirst, nameHierarchy } from "./hierarchy.ts";
 import { jolietNaming, primaryNaming } from "./identifiers.ts";

@@ -1,5 +1,5 @@
-import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { type Field, from1, record, type ValuesOf } from "../binary/record.ts";
+import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { digitDate } from "./dates.ts";
 
 /** ECMA-119 8.1.1. */
@@ -82,11 +82,7 @@ export const primaryDescriptor = record(
 );
 
 /** Joliet's descriptor. Its text fields hold half as many characters; longer values are cut. */
-export const jolietDescriptor = record(
-	"supplementary volume descriptor",
-	ISO_BLOCK_BYTES,
-	descriptorFields(ucs2Text),
-);
+export const jolietDescriptor = record("supplementary volume descriptor", ISO_BLOCK_BYTES, descriptorFields(ucs2Text));
 
 export type VolumeDescriptor = ValuesOf<typeof primaryDescriptor.fields>;
 

@@ -135,7 +135,8 @@ function checkPlatform(
 	const platform: Platform = {
 		os: os === "" ? wanted.os : os,
 		architecture: architecture === "" ? wanted.architecture : architecture,
-		variant,
+		// many configurations leave out the variant that their index states
+		variant: variant ?? wanted.variant,
 	};
 	if (platformRank(platform, wanted) !== undefined) return platform;
 	if (requested !== undefined || platform.os !== wanted.os) throw platformNotFound(wanted, [platform], manifest);

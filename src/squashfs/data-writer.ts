@@ -224,6 +224,7 @@ export class DataWriter {
 		const entry = fragment && this.#fragments.entry(fragment.index);
 		return {
 			byteLength: file.byteLength,
+			blockBytes: this.#blockBytes,
 			firstBlock,
 			blocks,
 			tail: entry && fragment && { position: entry.position, size: entry.size, offset: fragment.offset },

@@ -3,6 +3,8 @@ import type { BlockSizes } from "./block-list.ts";
 /** Where a regular file's content is in the image: all that is needed to read it. */
 export interface FileLayout {
 	readonly byteLength: number;
+	/** Content of a full data block. */
+	readonly blockBytes: number;
 	/** Absolute position of the first data block. The others follow it without gaps. */
 	readonly firstBlock: number;
 	readonly blocks: BlockSizes;

@@ -202,7 +202,7 @@ function badValue(keyword: ByteString, value: ByteString, expected: string): Ext
 }
 
 function text(value: Uint8Array): ByteString {
-	return Buffer.from(value.buffer, value.byteOffset, value.byteLength).latin1Slice();
+	return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1");
 }
 
 function percentDecode(name: ByteString): ByteString {

@@ -72,7 +72,7 @@ function terminated(offset: number, byteLength: number): Field<ByteString> {
 			let end = at;
 			while (end < at + byteLength && view.getUint8(end) !== 0) end++;
 			if (end === at) return "";
-			return Buffer.from(view.buffer, view.byteOffset + at, end - at).latin1Slice();
+			return Buffer.from(view.buffer, view.byteOffset + at, end - at).toString("latin1");
 		},
 	};
 }

@@ -36,7 +36,7 @@ export function parsePaxRecords(bytes: Uint8Array): PaxRecord[] | { readonly mal
 		const keywordStart = position + 1;
 		const equals = text.indexOf(EQUALS, keywordStart);
 		if (equals <= keywordStart || equals >= end - 1) return { malformedAt: start };
-		const keyword = text.latin1Slice(keywordStart, equals);
+		const keyword = text.toString("latin1", keywordStart, equals);
 		if (keyword.includes("\0")) return { malformedAt: start };
 		records.push({ keyword, value: bytes.subarray(equals + 1, end - 1) });
 		start = end;

@@ -390,11 +390,12 @@ export class TarReader {
 			if (segment?.byteLength === 0) continue;
 			if (nextOffset > this.#logicalOffset) this.#handler.hole(nextOffset - this.#logicalOffset);
 			this.#logicalOffset = nextOffset;
-			if (segment === undefined) return this.#endMember(0);
+			if (segment === undefined) break;
 			this.#remaining = segment.byteLength;
 			this.#expecting = "data";
 			return;
 		}
+		this.#endMember(0);
 	}
 
 	#endMember(ignoredBytes: number): void {
@@ -492,7 +493,7 @@ function paddingOf(byteLength: number): number {
 
 function untilNul(body: Buffer): ByteString {
 	const end = body.indexOf(0);
-	return body.latin1Slice(0, end === -1 ? body.byteLength : end);
+	return body.toString("latin1", 0, end === -1 ? body.byteLength : end);
 }
 
 /** Sums of a header's bytes with its checksum as spaces: as POSIX says, and as writers with signed bytes computed it. */

@@ -21,7 +21,7 @@ export function parseBootReport(log: string): BootReport {
 	const files = new Map<string, MediumFile>();
 	for (const line of log.slice(start, end).split("\n").slice(2)) {
 		const match = /^OCI2ISO-FILE ([0-9a-f]{64}) (\d+) (.+)$/.exec(line);
-		if (match === null) throw new Error(`unexpected line in the file list: ${JSON.stringify(line)}`);
+		if (match === null) throw new Error(`the file list has ${JSON.stringify(line)}:\n${log}`);
 		const [, sha256 = "", size = "", path = ""] = match;
 		files.set(path, { sha256, sizeBytes: Number(size) });
 	}

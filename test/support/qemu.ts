@@ -57,7 +57,7 @@ export async function bootIso(iso: string, path: BootPath, options: BootOptions 
 }
 
 async function pathArguments(path: BootPath, iso: string, scratch: string): Promise<string[]> {
-	const cd = ["-drive", `file=${iso},format=raw,media=cdrom,readonly=on`];
+	const cd = ["-drive", `file=${iso},format=raw,media=cdrom,index=2,readonly=on`];
 	const usb = [
 		...["-drive", `file=${iso},format=raw,if=none,id=stick,readonly=on`],
 		...["-device", "nec-usb-xhci", "-device", "usb-storage,drive=stick,bootindex=1"],
@@ -92,6 +92,7 @@ function watch(args: readonly string[], marker: string, timeoutMs: number, path:
 	return new Promise((resolve, reject) => {
 		const qemu = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "pipe", "pipe"] });
 		let log = "";
+		const decoder = new TextDecoder();
 		let timedOut = false;
 		const stop = () => qemu.kill("SIGKILL");
 		const timer = setTimeout(() => {
@@ -101,7 +102,7 @@ function watch(args: readonly string[], marker: string, timeoutMs: number, path:
 		process.once("exit", stop);
 		const take = (chunk: Buffer) => {
 			if (show) process.stderr.write(chunk);
-			log += chunk.toString("latin1");
+			log += decoder.decode(chunk, { stream: true });
 			if (hasMarkerLine(log, marker)) stop();
 		};
 		qemu.stdout.on("data", take);

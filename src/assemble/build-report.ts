@@ -1,0 +1,101 @@
+import type { ByteSource } from "../binary/byte-source.ts";
+import { displayName } from "../binary/byte-string.ts";
+import type { Contract } from "../contract/contract.ts";
+import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
+import { APPLICATION_USE_OFFSET } from "../isomd5/media-checksum.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import type { BuildReport, LayerReport, ToolReport } from "../report/build-report.ts";
+import type { SquashfsSummary } from "../squashfs/squashfs-writer.ts";
+import type { BuildProgress } from "./progress.ts";
+import type { SquashfsStage } from "./squashfs-stage.ts";
+import { VERSION } from "./version.ts";
+
+export interface ReportParts {
+	readonly image: OciImage;
+	readonly platform: string;
+	readonly contract: Contract;
+	readonly stage: SquashfsStage;
+	readonly blockBytes: number;
+	readonly tools: readonly ToolReport[];
+	readonly path: string;
+	readonly target: ByteSource;
+	readonly isoBytes: number;
+	readonly epochSeconds: number;
+	readonly diskGuid: string;
+	readonly progress: BuildProgress;
+}
+
+/** Puts the report of a finished build together. */
+export async function buildReport(parts: ReportParts): Promise<BuildReport> {
+	const { image, contract, stage, progress } = parts;
+	const { summary, compressor } = stage;
+	const checksum = decodeApplicationUse(await parts.target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES));
+	const { createdSeconds } = image.config;
+	return {
+		oci2isoVersion: VERSION,
+		image: {
+			reference: image.reference,
+			manifestDigest: image.manifestDigest,
+			platform: parts.platform,
+			created: createdSeconds === undefined ? undefined : new Date(createdSeconds * 1000).toISOString(),
+		},
+		layers: layerReports(image, stage),
+		contract: {
+			version: contract.version,
+			label: contract.label,
+			kernelVersion: displayName(contract.kernel.version),
+			efiVendor: contract.vendor,
+			menuEntries: contract.grub2.entries.map(({ name }) => name),
+			timeoutSeconds: contract.grub2.timeoutSeconds,
+		},
+		choices: contract.choices,
+		squashfs: {
+			codec: compressor.codec,
+			level: compressor.level,
+			blockBytes: parts.blockBytes,
+			encoder: compressor.encoder,
+			byteLength: summary.byteLength,
+			inodes: summary.inodes,
+			fragments: summary.fragments,
+			ids: summary.ids,
+			duplicateFiles: summary.data.duplicateFiles,
+			duplicateBytes: summary.data.duplicateBytes,
+			excludedPaths: stage.excludedPaths,
+		},
+		tools: parts.tools,
+		iso: {
+			path: parts.path,
+			byteLength: parts.isoBytes,
+			volumeIdentifier: contract.label,
+			sourceDateEpochSeconds: parts.epochSeconds,
+			diskGuid: parts.diskGuid,
+			mediaMd5: checksum?.md5 ?? "",
+		},
+		losses: describeLosses(summary),
+		notices: progress.notices,
+		phases: progress.finish(),
+		peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+	};
+}
+
+function layerReports(image: OciImage, stage: SquashfsStage): LayerReport[] {
+	return image.layers.flatMap(({ digest, diffId, mediaType, compressedBytes }, index) => {
+		const counts = stage.layers[index];
+		return counts === undefined ? [] : [{ digest, diffId, mediaType, compressedBytes, ...counts }];
+	});
+}
+
+/** What the squashfs could not keep, one sentence each. */
+export function describeLosses({ unstorableXattrs, clampedTimes }: SquashfsSummary): string[] {
+	const examples = (paths: readonly string[]): string => paths.map((path) => displayName(path)).join(", ");
+	const losses = unstorableXattrs.map(
+		({ name, count, examplePaths }) =>
+			`squashfs has no place for the extended attribute ${displayName(name)} of ${count} inodes: ${examples(examplePaths)}`,
+	);
+	if (clampedTimes.count > 0) {
+		losses.push(
+			`squashfs keeps times from 1970 to 2106 only, those of ${clampedTimes.count} inodes were moved: ${examples(clampedTimes.examplePaths)}`,
+		);
+	}
+	return losses;
+}

@@ -1,0 +1,155 @@
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { Contract } from "../contract/contract.ts";
+import { readContract } from "../contract/read-contract.ts";
+import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
+import { type BootFile, bootFiles } from "../grub/boot-files.ts";
+import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../isomd5/media-checksum.ts";
+import { type OciImage, openImage } from "../oci/open-image.ts";
+import { formatPlatform } from "../oci/platform.ts";
+import { openOutput, type PendingOutput } from "../output/output-file.ts";
+import type { BuildReport } from "../report/build-report.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import { buildReport } from "./build-report.ts";
+import { deriveIdentifiers } from "./identifiers.ts";
+import { describeLayout, layOutIso } from "./iso-layout.ts";
+import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { BuildProgress } from "./progress.ts";
+import { writeSquashfs } from "./squashfs-stage.ts";
+import { elToritoCore, mediaChecksum } from "./tools.ts";
+import { VERSION } from "./version.ts";
+import { writeIso } from "./write-iso.ts";
+
+/** Boot loaders and fonts, which are held in memory while the EFI system partition is made. */
+const MAX_ESP_FILE_BYTES = 256 * MiB;
+const MBR_BYTES = 512;
+
+/**
+ * Converts an OCI image into a bootable ISO. Resolves when the ISO has its final name.
+ * Rejects with `Oci2isoError`, whose `exitStatus` says whose fault it was; then nothing is left behind.
+ */
+export async function buildIso(options: BuildOptions): Promise<BuildReport> {
+	const resolved = resolveOptions(options);
+	const progress = new BuildProgress(resolved.onEvent);
+	const { signal } = resolved;
+	signal?.throwIfAborted();
+	const image = await openImage(resolved.image, { platform: resolved.platform, signal });
+	try {
+		const output = openOutput(resolved.output, { overwrite: resolved.force });
+		try {
+			return await assemble(image, output, resolved, progress);
+		} finally {
+			output.discard();
+		}
+	} finally {
+		await image.close();
+	}
+}
+
+async function assemble(
+	image: OciImage,
+	output: PendingOutput,
+	options: ResolvedOptions,
+	progress: BuildProgress,
+): Promise<BuildReport> {
+	const { target } = output;
+	const { signal } = options;
+	const epoch = epochSeconds(options.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], image.config.createdSeconds);
+	const stage = await writeSquashfs(image, target, epoch, options, progress);
+	const { tree } = stage;
+
+	progress.phase("contract");
+	const { label, kernel, vendor } = options;
+	const contract = await readContract(tree, { architecture: image.platform.architecture, label, kernel, vendor });
+	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
+	const files = bootFiles(contract, epoch);
+	const identifiers = deriveIdentifiers(ingredients(image, contract, epoch, options));
+	const esp = await buildEsp(tree, files, identifiers.fatVolumeId, epoch);
+
+	progress.phase("tools");
+	const core = await elToritoCore(tree, contract.grubModules.path, options);
+
+	progress.phase("image");
+	const layout = layOutIso({
+		label: contract.label,
+		epochSeconds: epoch,
+		squashfsBytes: stage.summary.byteLength,
+		elToritoBytes: core.image.byteLength,
+		esp,
+		bootFiles: files,
+		guids: identifiers.guids,
+		preparer: `OCI2ISO-${VERSION}`,
+	});
+	for (const { what, where } of layout.volume.notices)
+		progress.notice(where === undefined ? what : `${what} (${where})`);
+	options.onPlan?.(describeLayout(layout));
+	await writeIso(target, layout, {
+		tree,
+		esp,
+		elToritoImage: core.image,
+		bootHybrid: await tree.read(contract.grubModules.bootHybrid.inode, MBR_BYTES),
+		signal,
+		onBytes: (bytes) => progress.bytes(bytes),
+	});
+
+	progress.phase("checksum");
+	const checksum = await mediaChecksum(tree, target.path, options, async () => {
+		const area = await computeMediaChecksum(target, (done, total) => {
+			signal?.throwIfAborted();
+			progress.bytes(done, total);
+		});
+		target.write(APPLICATION_USE_OFFSET, area);
+	});
+
+	for (const note of [...image.notes, ...stage.notes]) progress.notice(note);
+	signal?.throwIfAborted();
+	progress.phase("publish");
+	const report = await buildReport({
+		image,
+		platform: formatPlatform(image.platform),
+		contract,
+		stage,
+		blockBytes: options.blockSize,
+		tools: [core.report, checksum],
+		path: options.output,
+		target,
+		isoBytes: layout.disk.imageBlocks * ISO_BLOCK_BYTES,
+		epochSeconds: epoch,
+		diskGuid: identifiers.guids.disk,
+		progress,
+	});
+	await output.publish();
+	return report;
+}
+
+/** Everything that decides the ISO's content, for the ids that stand for it. Threads, paths and excess options do not. */
+function ingredients(image: OciImage, contract: Contract, epoch: number, options: ResolvedOptions): unknown {
+	const { comp, level, blockSize, exclude, defaultExcludes } = options;
+	const { label, kernel, vendor } = contract;
+	return [
+		VERSION,
+		image.manifestDigest,
+		{ label, kernel: kernel.version, vendor, comp, level, blockSize, exclude, defaultExcludes, epoch },
+	];
+}
+
+async function buildEsp(
+	tree: ImageTree,
+	files: readonly BootFile[],
+	volumeId: number,
+	epoch: number,
+): Promise<FatImage> {
+	const contents = [];
+	for (const { esp, content } of files) {
+		if (esp === undefined) continue;
+		contents.push(
+			content.kind === "generated"
+				? { path: esp, content: content.bytes }
+				: {
+						path: esp,
+						content: await tree.read(content.file.inode, MAX_ESP_FILE_BYTES),
+						mtime: content.file.inode.mtime,
+					},
+		);
+	}
+	return buildFat(fatDirectoryOf(contents), { volumeId, timestamp: { seconds: epoch, nanoseconds: 0 } });
+}

@@ -1,0 +1,45 @@
+import { type ByteSource, memorySource } from "../binary/byte-source.ts";
+import type { BlockDecompressor } from "../codec/types.ts";
+import { ContentReader } from "../squashfs/content-reader.ts";
+import type { FileLayout } from "../squashfs/file-layout.ts";
+import type { StoredFile } from "../squashfs/squashfs-writer.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
+import { createLookup } from "../tree/lookup.ts";
+import { type BodyStore, readWhole } from "./body-store.ts";
+
+export interface ContentsOptions {
+	readonly root: DirectoryInode;
+	readonly bodies: BodyStore<StoredFile>;
+	/** The squashfs from its superblock on, with all data written. */
+	readonly squashfs: ByteSource;
+	readonly decompressor: BlockDecompressor;
+	layoutOf(file: StoredFile): FileLayout;
+	/** Reads a layer again for a content that was kept nowhere, and sets it aside. */
+	fetchAside(body: BodyId): Promise<void>;
+}
+
+const ASIDE_CHUNK_BYTES = 1024 * 1024;
+
+/** The merged image with its contents read back from the squashfs that was just written: no second copy of the image exists. */
+export function createImageTree(options: ContentsOptions): ImageTree {
+	const reader = new ContentReader(options.squashfs, options.decompressor);
+	async function* stream(file: FileInode): AsyncGenerator<Uint8Array> {
+		const stored = options.bodies.stored(file.body);
+		if (stored !== undefined) {
+			yield* reader.read(options.layoutOf(stored));
+			return;
+		}
+		if (options.bodies.aside(file.body) === undefined) await options.fetchAside(file.body);
+		const source = memorySource(options.bodies.aside(file.body) ?? new Uint8Array());
+		for (let at = 0; at < file.byteLength; at += ASIDE_CHUNK_BYTES) {
+			yield await source.read(at, Math.min(ASIDE_CHUNK_BYTES, file.byteLength - at));
+		}
+	}
+	return {
+		root: options.root,
+		lookup: createLookup(options.root),
+		read: (file, maxBytes) => readWhole(file, stream(file), maxBytes),
+		stream,
+	};
+}

@@ -1,0 +1,114 @@
+import { type ByteString, byteStringFromText } from "../binary/byte-string.ts";
+import { alignUp, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import type { FatImage } from "../fat/build-fat.ts";
+import { type DiskGuids, type DiskLayout, layOutDisk } from "../gpt/disk-layout.ts";
+import type { BootFile } from "../grub/boot-files.ts";
+import { planVolume, type VolumePlan } from "../iso9660/plan-volume.ts";
+import type { IsoFile } from "../iso9660/tree.ts";
+import type { FileInode } from "../tree/inode.ts";
+import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
+
+/** Block of the squashfs, whose superblock precedes everything that is known late: a multiple of 128 KiB, after both descriptor sets. */
+export const SQUASHFS_BLOCK = 64;
+
+/** Where the bytes of a file body come from. */
+export type BodySource =
+	| { readonly kind: "image"; readonly inode: FileInode }
+	| { readonly kind: "bytes"; readonly bytes: Uint8Array }
+	| { readonly kind: "squashfs" }
+	| { readonly kind: "boot-catalog" }
+	| { readonly kind: "el-torito" }
+	| { readonly kind: "esp" };
+
+/** What goes at which block; pure, and printable with `describeLayout`. */
+export interface IsoLayout {
+	readonly volume: VolumePlan;
+	readonly disk: DiskLayout;
+	/** By content key. */
+	readonly sources: ReadonlyMap<string, BodySource>;
+	readonly bootCatalogBlock: number;
+	readonly elToritoBlock: number;
+}
+
+export interface IsoParts {
+	readonly label: string;
+	readonly epochSeconds: number;
+	readonly squashfsBytes: number;
+	readonly elToritoBytes: number;
+	readonly esp: FatImage;
+	readonly bootFiles: readonly BootFile[];
+	readonly guids: DiskGuids;
+	/** Names the program in the volume descriptor. */
+	readonly preparer: string;
+}
+
+const BOOT_CATALOG_KEY = "boot-catalog";
+const EL_TORITO_KEY = "el-torito";
+
+/** Lays out the whole medium. */
+export function layOutIso(parts: IsoParts): IsoLayout {
+	const { epochSeconds, squashfsBytes, elToritoBytes, esp } = parts;
+	const sources = new Map<string, BodySource>();
+	const made = (contentKey: string, byteLength: number, source: BodySource, fixedBlock?: number): IsoFile => {
+		sources.set(contentKey, source);
+		return { ...generatedAttributes(0o644, epochSeconds), type: "file", byteLength, contentKey, fixedBlock };
+	};
+	const files: [ByteString, IsoFile][] = [
+		["LiveOS/squashfs.img", made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK)],
+		["images/eltorito.img", made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })],
+		["images/efiboot.img", made("esp", esp.byteLength, { kind: "esp" })],
+	];
+	for (const { iso, content } of parts.bootFiles) {
+		if (iso === undefined) continue;
+		if (content.kind === "generated") {
+			files.push([iso, made(`generated ${iso}`, content.bytes.byteLength, { kind: "bytes", bytes: content.bytes })]);
+			continue;
+		}
+		const { inode } = content.file;
+		const { mode, uid, gid, mtime, byteLength, body } = inode;
+		const contentKey = `image ${body.layer} ${body.entry}`;
+		sources.set(contentKey, { kind: "image", inode });
+		files.push([iso, { type: "file", mode, uid, gid, mtimeSeconds: mtime.seconds, byteLength, contentKey }]);
+	}
+	sources.set(BOOT_CATALOG_KEY, { kind: "boot-catalog" });
+	const volume = planVolume(buildMediaTree(files, epochSeconds), {
+		volumeIdentifier: byteStringFromText(parts.label),
+		systemIdentifier: "LINUX",
+		preparer: parts.preparer,
+		timestampSeconds: epochSeconds,
+		firstFreeBlock: SQUASHFS_BLOCK + alignUp(squashfsBytes, ISO_BLOCK_BYTES) / ISO_BLOCK_BYTES,
+		partitionOffsetBlocks: 16,
+		hiddenFiles: [{ contentKey: BOOT_CATALOG_KEY, byteLength: ISO_BLOCK_BYTES }],
+	});
+	const blockOf = (key: string): number => volume.files.find((file) => file.contentKey === key)?.block ?? 0;
+	return {
+		volume,
+		disk: layOutDisk(volume.endBlock, esp.byteLength, parts.guids),
+		sources,
+		bootCatalogBlock: blockOf(BOOT_CATALOG_KEY),
+		elToritoBlock: blockOf(EL_TORITO_KEY),
+	};
+}
+
+/** One line per thing on the medium: first block, blocks (of 2048 bytes), what. */
+export function describeLayout({ volume, disk }: IsoLayout): string {
+	const blocks = (byteLength: number): number => Math.ceil(byteLength / ISO_BLOCK_BYTES);
+	const rows: [block: number, count: number, what: string][] = [
+		[0, 16, "system area: MBR, GPT header and entries"],
+		[16, 4, "volume descriptors"],
+		[32, 3, "volume descriptors of the partition at block 16"],
+		...volume.tables.map(({ block, bytes, name }): [number, number, string] => [block, blocks(bytes.byteLength), name]),
+		...volume.files.map(({ block, byteLength, paths, contentKey }): [number, number, string] => [
+			block,
+			blocks(byteLength),
+			paths.length === 0 ? contentKey : paths.join(" "),
+		]),
+		[disk.efiSystemBlock, disk.efiSystemBlocks, "EFI system partition"],
+		[disk.paddingBlock, disk.paddingBlocks, "padding"],
+		[disk.backupGptBlock, disk.imageBlocks - disk.backupGptBlock, "backup GPT"],
+	];
+	const lines = rows
+		.sort(([a], [b]) => a - b)
+		.map(([block, count, what]) => `${String(block).padStart(10)} ${String(count).padStart(10)}  ${what}`);
+	return `${["     block     blocks  content", ...lines].join("\n")}\n`;
+}

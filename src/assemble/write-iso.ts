@@ -1,0 +1,96 @@
+import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { encodeBootCatalog, loadSectors } from "../eltorito/boot-catalog.ts";
+import { patchBootImage } from "../eltorito/boot-info.ts";
+import { encodeBootRecord } from "../eltorito/boot-record.ts";
+import { assertNever } from "../errors.ts";
+import type { FatImage } from "../fat/build-fat.ts";
+import { encodeBackupGpt, encodePrimaryGpt, type GptPart } from "../gpt/gpt.ts";
+import { encodeMbr } from "../gpt/mbr.ts";
+import { FIRST_DESCRIPTOR_BLOCK, finishVolume } from "../iso9660/finish-volume.ts";
+import type { Target } from "../output/target.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import type { BodySource, IsoLayout } from "./iso-layout.ts";
+
+/** Sectors of a BIOS boot image that the firmware loads: its first 2048 bytes, which load the rest. */
+const BIOS_LOAD_SECTORS = 4;
+
+export interface IsoContents {
+	readonly tree: ImageTree;
+	readonly esp: FatImage;
+	/** As the tool made it; its place on the medium is patched in here. */
+	readonly elToritoImage: Uint8Array;
+	readonly bootHybrid: Uint8Array;
+	readonly signal?: AbortSignal | undefined;
+	/** Called with the bytes written so far. */
+	readonly onBytes: (bytes: number) => void;
+}
+
+/** Writes everything but the squashfs, which is in its place already, and sets the target's length. */
+export async function writeIso(target: Target, layout: IsoLayout, contents: IsoContents): Promise<void> {
+	const { volume, disk } = layout;
+	const put = (block: number, bytes: Uint8Array): void => target.write(block * ISO_BLOCK_BYTES, bytes);
+	const putSectors = ({ block, bytes }: GptPart): void => target.write(block * DISK_BLOCK_BYTES, bytes);
+	target.truncate(disk.imageBlocks * ISO_BLOCK_BYTES);
+	for (const { block, bytes } of volume.tables) put(block, bytes);
+	let written = 0;
+	for (const { contentKey, block, fixed } of volume.files) {
+		const source = layout.sources.get(contentKey);
+		if (fixed || source === undefined) continue;
+		let position = block * ISO_BLOCK_BYTES;
+		for await (const chunk of bodyChunks(source, layout, contents)) {
+			contents.signal?.throwIfAborted();
+			target.write(position, chunk);
+			position += chunk.byteLength;
+			written += chunk.byteLength;
+			contents.onBytes(written);
+		}
+	}
+	let position = disk.efiSystemBlock * ISO_BLOCK_BYTES;
+	for (const chunk of contents.esp.chunks()) {
+		target.write(position, chunk);
+		position += chunk.byteLength;
+	}
+	putSectors(encodeBackupGpt(disk.gpt));
+	const descriptors = finishVolume(volume, {
+		imageBlocks: disk.imageBlocks,
+		bootRecords: [encodeBootRecord(layout.bootCatalogBlock)],
+	});
+	for (const { block, bytes } of descriptors) put(block, bytes);
+	put(0, encodeMbr(contents.bootHybrid, layout.elToritoBlock, disk.imageSectors));
+	putSectors(encodePrimaryGpt(disk.gpt));
+}
+
+async function* bodyChunks(source: BodySource, layout: IsoLayout, contents: IsoContents): AsyncGenerator<Uint8Array> {
+	switch (source.kind) {
+		case "image":
+			yield* contents.tree.stream(source.inode);
+			return;
+		case "bytes":
+			yield source.bytes;
+			return;
+		case "esp":
+			yield* contents.esp.chunks();
+			return;
+		case "boot-catalog":
+			yield bootCatalog(layout);
+			return;
+		case "el-torito":
+			yield patchBootImage(contents.elToritoImage, {
+				pvdBlock: FIRST_DESCRIPTOR_BLOCK,
+				imageBlock: layout.elToritoBlock,
+			});
+			return;
+		case "squashfs":
+			return;
+		default:
+			assertNever(source);
+	}
+}
+
+function bootCatalog({ elToritoBlock, disk }: IsoLayout): Uint8Array {
+	const espBytes = disk.efiSystemBlocks * ISO_BLOCK_BYTES;
+	return encodeBootCatalog([
+		{ platform: "bios", block: elToritoBlock, sectorCount: BIOS_LOAD_SECTORS },
+		{ platform: "uefi", block: disk.efiSystemBlock, sectorCount: loadSectors(espBytes) },
+	]);
+}

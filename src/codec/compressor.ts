@@ -1,0 +1,116 @@
+import { KiB, MiB } from "../binary/units.ts";
+import { Oci2isoError } from "../errors.ts";
+import { codecBackend, codecUnavailable } from "./backend.ts";
+import { checkedLevel, codecTable, levelOutOfRange } from "./codec-table.ts";
+import { createDecompressor } from "./decompressor.ts";
+import type { EncodingPoolFactory } from "./encoding-pool.ts";
+import { loadNativeAddon } from "./native-addon.ts";
+import { nativePool } from "./native-pool.ts";
+import { OrderedCompressor } from "./ordered-compressor.ts";
+import { portableEncoder } from "./portable-encoders.ts";
+import { portablePool } from "./portable-pool.ts";
+import { selfTestFailure } from "./self-test.ts";
+import { storedPool } from "./stored-pool.ts";
+import type { BlockCompressor, CodecBackend, CompressorOptions } from "./types.ts";
+
+interface Candidate {
+	readonly backend: Exclude<CodecBackend, "auto">;
+	readonly encoder: string;
+	readonly makePool: EncodingPoolFactory;
+}
+
+/** Configurations whose encoder has passed its self-test in this process. */
+const trusted = new Set<string>();
+
+/**
+ * A compressor for one codec configuration: the addon's threads, or a portable encoder, which `onNotice` tells and `encoder` names.
+ * Throws `Oci2isoError` (usage): INVALID_BLOCK_SIZE, INVALID_THREADS, LEVEL_OUT_OF_RANGE, and CODEC_UNAVAILABLE where no encoder
+ * works here.
+ */
+export async function createCompressor(options: CompressorOptions): Promise<BlockCompressor> {
+	const { blockBytes, threads } = options;
+	checkOptions(blockBytes, threads);
+	const codec = codecTable[options.codec];
+	const level = checkedLevel(options.codec, options.level);
+	if (options.codec === "none")
+		return new OrderedCompressor(codec, level, blockBytes, "none", (onReady) => storedPool(blockBytes, onReady));
+
+	const settings = { codec: options.codec, level, blockBytes, threads };
+	const backend = codecBackend(options.backend);
+	const refusals: string[] = [];
+	for (const choose of backend === "auto" ? [native, portable] : backend === "native" ? [native] : [portable]) {
+		const candidate = choose(settings);
+		if (typeof candidate === "string") {
+			refusals.push(candidate);
+			continue;
+		}
+		const compressor = new OrderedCompressor(codec, level, blockBytes, candidate.encoder, candidate.makePool);
+		const key = JSON.stringify([candidate.backend, settings.codec, level, blockBytes]);
+		const failure = trusted.has(key) ? undefined : await selfTest(compressor, candidate.backend, blockBytes);
+		if (failure === undefined) {
+			trusted.add(key);
+			if (refusals.length > 0) options.onNotice?.(`using ${candidate.encoder}, because ${refusals.join("; ")}`);
+			return compressor;
+		}
+		await compressor.close();
+		refusals.push(`${candidate.encoder} fails its self-test: ${failure}`);
+	}
+	throw codecUnavailable(`no usable ${options.codec} encoder: ${refusals.join("; ")}`);
+}
+
+type Settings = CompressorOptions & { readonly level: number };
+
+function native(settings: Settings): Candidate | string {
+	const { addon, reason } = loadNativeAddon();
+	if (addon === undefined) return `the native addon cannot be loaded: ${reason}`;
+	const codec = addon.codecs[settings.codec];
+	if (codec === undefined) return `the native addon was built without ${settings.codec}`;
+	if (settings.level < codec.minLevel || settings.level > codec.maxLevel)
+		throw levelOutOfRange(
+			settings.codec,
+			settings.level,
+			`${codec.minLevel} to ${codec.maxLevel} with ${codec.encoder}`,
+		);
+	return {
+		backend: "native",
+		encoder: `${codec.encoder} (native addon)`,
+		makePool: (onReady) => nativePool(addon, settings, onReady),
+	};
+}
+
+function portable(settings: Settings): Candidate | string {
+	const encoder = portableEncoder(settings.codec, settings.level, settings.blockBytes);
+	if (typeof encoder === "string") return encoder;
+	return {
+		backend: "portable",
+		encoder: `${encoder.name} (portable)`,
+		makePool: (onReady) => portablePool(encoder, settings.blockBytes, settings.threads, onReady),
+	};
+}
+
+async function selfTest(compressor: BlockCompressor, backend: CodecBackend, blockBytes: number) {
+	try {
+		const decompressor = createDecompressor(compressor.codec, { backend });
+		return await selfTestFailure(compressor, decompressor, blockBytes);
+	} catch (error) {
+		if (error instanceof Oci2isoError) return error.what;
+		throw error;
+	}
+}
+
+function checkOptions(blockBytes: number, threads: number): void {
+	if (!(blockBytes >= 4 * KiB && blockBytes <= MiB && Number.isInteger(Math.log2(blockBytes))))
+		throw new Oci2isoError({
+			code: "INVALID_BLOCK_SIZE",
+			kind: "usage",
+			what: `a squashfs block cannot have ${blockBytes} bytes`,
+			expected: "a power of two from 4096 to 1048576",
+		});
+	if (!(Number.isInteger(threads) && threads >= 1 && threads <= 1024))
+		throw new Oci2isoError({
+			code: "INVALID_THREADS",
+			kind: "usage",
+			what: `cannot use ${threads} threads`,
+			expected: "1 to 1024",
+		});
+}

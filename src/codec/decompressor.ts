@@ -1,0 +1,95 @@
+import * as zlib from "node:zlib";
+import { corrupt, Oci2isoError } from "../errors.ts";
+import { codecBackend, codecUnavailable } from "./backend.ts";
+import { decodeLz4Block } from "./lz4-block.ts";
+import { loadLzmaPackage } from "./lzma-package.ts";
+import { loadNativeAddon } from "./native-addon.ts";
+import { PortableZstdInflater } from "./portable-zstd-inflater.ts";
+import type { BlockDecompressor, CodecBackend, CodecName } from "./types.ts";
+import { decodeXzContainer } from "./xz-container.ts";
+
+/** Decodes into `output`; returns the length, or undefined where the bytes are not a block that fits. May throw anything. */
+type Decode = (block: Uint8Array, output: Buffer) => number | undefined;
+
+/**
+ * The decoder of one codec: the addon's where it is built, otherwise a portable one.
+ * Throws `Oci2isoError` CODEC_UNAVAILABLE (usage) where there is neither (xz on Node before 22.20).
+ */
+export function createDecompressor(
+	codec: CodecName,
+	options: { readonly backend?: CodecBackend | undefined } = {},
+): BlockDecompressor {
+	const decode = codec === "none" ? refuse : decoderFor(codec, codecBackend(options.backend));
+	return {
+		decompress(block, maxBytes) {
+			const output = Buffer.allocUnsafeSlow(maxBytes);
+			let decodedBytes: number | undefined;
+			try {
+				decodedBytes = maxBytes === 0 ? undefined : decode(block, output);
+			} catch (error) {
+				if (error instanceof Oci2isoError && error.kind === "usage") throw error;
+			}
+			if (decodedBytes === undefined)
+				throw corrupt(
+					"CORRUPT_BLOCK",
+					`a block of ${block.byteLength} bytes is not ${codec} data`,
+					undefined,
+					`what decodes to 1 to ${maxBytes} bytes`,
+				);
+			// A view of a mostly empty buffer would keep all of it.
+			return decodedBytes * 2 < maxBytes
+				? Buffer.from(output.subarray(0, decodedBytes))
+				: output.subarray(0, decodedBytes);
+		},
+	};
+}
+
+function decoderFor(codec: Exclude<CodecName, "none">, backend: CodecBackend): Decode {
+	if (backend !== "portable") {
+		const { addon, reason } = loadNativeAddon();
+		if (addon?.codecs[codec] !== undefined) {
+			const native = new addon.BlockDecompressor(codec);
+			return (block, output) => {
+				const decodedBytes = native.decompress(block, output);
+				return decodedBytes > 0 ? decodedBytes : undefined;
+			};
+		}
+		if (backend === "native") throw codecUnavailable(`no native ${codec} decoder: ${reason ?? "it was built without"}`);
+	}
+	return portableDecoders[codec]();
+}
+
+const refuse: Decode = () => undefined;
+
+const portableDecoders: Readonly<Record<Exclude<CodecName, "none">, () => Decode>> = {
+	gzip: () => (block, output) => copyInto(output, zlib.inflateSync(block, { maxOutputLength: output.byteLength })),
+	lz4: () => (block, output) => decodeLz4Block(block, output) || undefined,
+	zstd: () => (block, output) => {
+		const inflater = new PortableZstdInflater();
+		let at = 0;
+		for (const piece of inflater.inflate(block)) {
+			if (at + piece.byteLength > output.byteLength) return undefined;
+			output.set(piece, at);
+			at += piece.byteLength;
+		}
+		return inflater.betweenFrames && at > 0 ? at : undefined;
+	},
+	xz: () => {
+		const state = loadLzmaPackage();
+		if (state.lzma === undefined) throw codecUnavailable(`no xz decoder: ${state.reason}`);
+		const { lzma2 } = state.lzma;
+		return (block, output) => {
+			const content = decodeXzContainer(block);
+			if (content === undefined || content.contentBytes > output.byteLength) return undefined;
+			const decoded = lzma2.decompressSync(content.lzma2);
+			if (content.contentCrc32 !== undefined && zlib.crc32(decoded) !== content.contentCrc32) return undefined;
+			return copyInto(output, decoded);
+		};
+	},
+};
+
+function copyInto(output: Buffer, decoded: Uint8Array): number | undefined {
+	if (decoded.byteLength === 0 || decoded.byteLength > output.byteLength) return undefined;
+	output.set(decoded);
+	return decoded.byteLength;
+}

@@ -1,0 +1,229 @@
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { corrupt, type Oci2isoError } from "../errors.ts";
+import type { DirectoryInode, Inode, InodeAttributes, Timestamp } from "./inode.ts";
+import type { LayerChange } from "./layer-changes.ts";
+import { baseName, cleanPath, MAX_NAME_BYTES, MAX_PATH_BYTES, parentLength } from "./path.ts";
+import { PlaceResolver } from "./place.ts";
+
+export interface ChangeApplierOptions {
+	readonly createdParentTime: Timestamp;
+	/** Most directories that may come into being without an entry of their own. */
+	readonly maxCreatedParents: number;
+}
+
+/** A directory of the tree with the way to it. */
+interface ParentPlace {
+	readonly directory: DirectoryInode;
+	/** From the root to `directory`. */
+	readonly directories: readonly DirectoryInode[];
+	/** The name of each of them but the root, in the one before. */
+	readonly names: readonly ByteString[];
+	readonly pathBytes: number;
+}
+
+const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
+const CREATED_MODE = 0o755;
+
+/**
+ * Applies layers from the bottom up, entry by entry, as unpacking them onto a file system would: parents are found through symbolic links
+ * inside the tree, links and whiteouts see what is there at that moment, and whiteouts spare what their own layer has put there.
+ *
+ * Invariants: every directory of the tree has one name. `#touched` holds, for the layer being applied and only when it has
+ * whiteouts, the names that this layer has put in place or passed through. `#parent` is right for `#parentPath` until
+ * something that could redirect a path (a directory or symbolic link) is added as a link, replaced or removed.
+ */
+export class ChangeApplier {
+	readonly root: DirectoryInode;
+	readonly #options: ChangeApplierOptions;
+	readonly #places: PlaceResolver;
+	#touched: Map<DirectoryInode, Set<ByteString>> | undefined;
+	#origin = "";
+	#parent: ParentPlace | undefined;
+	#parentPath: ByteString = "";
+	#createdParents = 0;
+	#firstCreatedParent: ByteString = "";
+	#aufsEntries = 0;
+
+	constructor(options: ChangeApplierOptions) {
+		this.#options = options;
+		this.root = newDirectory(options.createdParentTime);
+		this.#places = new PlaceResolver(this.root);
+	}
+
+	/** What was chosen where the specification is silent. */
+	get notes(): string[] {
+		const notes: string[] = [];
+		if (this.#createdParents > 0)
+			notes.push(
+				`${this.#createdParents} directories have no entry of their own and got mode 0755, owner 0:0 ` +
+					`(first: ${this.#firstCreatedParent})`,
+			);
+		if (this.#aufsEntries > 0) notes.push(`${this.#aufsEntries} entries of aufs' own (.wh..wh.*) were ignored`);
+		return notes;
+	}
+
+	/** Applies one layer on top of those before; `origin` names it in errors. */
+	layer(changes: readonly LayerChange[], origin: string): void {
+		this.#origin = origin;
+		this.#parent = undefined;
+		const hasWhiteouts = changes.some(({ type }) => type === "whiteout" || type === "opaque");
+		this.#touched = hasWhiteouts ? new Map() : undefined;
+		for (const change of changes) this.#apply(change);
+	}
+
+	#apply(change: LayerChange): void {
+		switch (change.type) {
+			case "opaque":
+				this.#applyOpaque(change.path);
+				return;
+			case "whiteout":
+				if (change.isAufs) this.#aufsEntries++;
+				this.#applyWhiteout(change.path, change.name);
+				return;
+			case "directory":
+				if (change.path === "") Object.assign(this.root, change.attributes);
+				else this.#putDirectory(change.path, change.attributes);
+				return;
+			case "hard-link": {
+				const parent = this.#parentOf(change.path);
+				const name = this.#nameOf(change.path);
+				// The old file goes first: a link whose target lies below its own path finds nothing.
+				this.#remove(parent.directory, name);
+				this.#put(change.path, parent, name, this.#linkTarget(change.path, change.target));
+				return;
+			}
+			case "inode":
+				this.#put(change.path, this.#parentOf(change.path), this.#nameOf(change.path), change.inode);
+		}
+	}
+
+	#putDirectory(path: ByteString, attributes: InodeAttributes): void {
+		const parent = this.#parentOf(path);
+		const name = this.#nameOf(path);
+		const old = parent.directory.entries.get(name);
+		if (old?.type === "directory") {
+			Object.assign(old, attributes);
+			this.#touch(parent, name);
+		} else this.#put(path, parent, name, { type: "directory", ...attributes, entries: new Map() });
+	}
+
+	#put(path: ByteString, parent: ParentPlace, name: ByteString, inode: Inode): void {
+		if (parent.pathBytes + 1 + name.length > MAX_PATH_BYTES) throw this.#pathTooLong(path);
+		this.#remove(parent.directory, name);
+		parent.directory.entries.set(name, inode);
+		if (inode.type === "symlink") this.#parent = undefined;
+		this.#touch(parent, name);
+	}
+
+	#remove(directory: DirectoryInode, name: ByteString): void {
+		const old = directory.entries.get(name);
+		if (old === undefined) return;
+		if (old.type === "directory" || old.type === "symlink") this.#parent = undefined;
+		directory.entries.delete(name);
+	}
+
+	#linkTarget(path: ByteString, target: ByteString): Inode {
+		const cleaned = cleanPath(target);
+		const fail = (code: string, what: string): Oci2isoError =>
+			this.#error(code, `a hard link to ${displayName(target)}, ${what}`, path);
+		if (cleaned === "") throw fail("HARD_LINK_TO_DIRECTORY", "which is a directory");
+		const place = this.#places.resolve(cleaned.slice(0, parentLength(cleaned)), this.#origin);
+		const directory = place.missing.length === 0 ? place.deepest : undefined;
+		const inode = directory?.type === "directory" ? directory.entries.get(baseName(cleaned)) : undefined;
+		if (inode === undefined) throw fail("HARD_LINK_TARGET_MISSING", "which is not there at that point");
+		if (inode.type === "directory") throw fail("HARD_LINK_TO_DIRECTORY", "which is a directory");
+		return inode;
+	}
+
+	#applyWhiteout(path: ByteString, name: ByteString): void {
+		const place = this.#places.resolve(path, this.#origin);
+		if (place.missing.length > 0 || place.deepest.type !== "directory") return;
+		this.#parent = undefined;
+		this.#removeUntouched(place.deepest, name);
+	}
+
+	#applyOpaque(path: ByteString): void {
+		const place = this.#places.resolve(path, this.#origin);
+		if (place.missing.length > 0 || place.deepest.type !== "directory") return;
+		this.#parent = undefined;
+		this.#removeUntouchedChildren(place.deepest);
+	}
+
+	/** Removes what lower layers have put there and keeps what this one has. */
+	#removeUntouched(directory: DirectoryInode, name: ByteString): void {
+		const inode = directory.entries.get(name);
+		if (this.#touched?.get(directory)?.has(name) !== true) directory.entries.delete(name);
+		else if (inode?.type === "directory") this.#removeUntouchedChildren(inode);
+	}
+
+	#removeUntouchedChildren(directory: DirectoryInode): void {
+		this.#places.charge(directory.entries.size, this.#origin);
+		for (const name of directory.entries.keys()) this.#removeUntouched(directory, name);
+	}
+
+	#touch(parent: ParentPlace, name: ByteString): void {
+		if (this.#touched === undefined) return;
+		let child = name;
+		for (let i = parent.directories.length - 1; i >= 0; i--) {
+			const directory = parent.directories[i];
+			if (directory === undefined) return;
+			const names = this.#touched.get(directory);
+			if (names === undefined) this.#touched.set(directory, new Set([child]));
+			else if (names.has(child)) return;
+			else names.add(child);
+			child = parent.names[i - 1] ?? "";
+		}
+	}
+
+	/** The directory that the entry at `path` goes into, made where it is missing. */
+	#parentOf(path: ByteString): ParentPlace {
+		const length = parentLength(path);
+		const known = this.#parent;
+		if (known !== undefined && this.#parentPath.length === length && path.startsWith(this.#parentPath)) return known;
+		const parentPath = path.slice(0, length);
+		const place = this.#places.resolve(parentPath, this.#origin);
+		const { directories, names } = place;
+		let directory = place.deepest;
+		if (directory.type !== "directory")
+			throw this.#error("PARENT_NOT_DIRECTORY", `an entry below a ${directory.type}`, path, "a directory");
+		if (place.pathBytes > MAX_PATH_BYTES) throw this.#pathTooLong(path);
+		for (const name of place.missing) {
+			if (name.length > MAX_NAME_BYTES) throw this.#nameTooLong(name, path);
+			const child = newDirectory(this.#options.createdParentTime);
+			if (this.#createdParents++ === 0) this.#firstCreatedParent = path.slice(0, length);
+			if (this.#createdParents > this.#options.maxCreatedParents)
+				throw this.#error("TOO_MANY_ENTRIES", "too many directories without an entry of their own", path);
+			directory.entries.set(name, child);
+			directories.push(child);
+			names.push(name);
+			directory = child;
+		}
+		const parent = { directory, directories, names, pathBytes: place.pathBytes };
+		this.#parent = parent;
+		this.#parentPath = parentPath;
+		return parent;
+	}
+
+	#nameOf(path: ByteString): ByteString {
+		const name = baseName(path);
+		if (name.length > MAX_NAME_BYTES) throw this.#nameTooLong(name, path);
+		return name;
+	}
+
+	#nameTooLong(name: ByteString, path: ByteString): Oci2isoError {
+		return this.#error("NAME_TOO_LONG", `a name of ${name.length} bytes`, path, `at most ${MAX_NAME_BYTES}`);
+	}
+
+	#pathTooLong(path: ByteString): Oci2isoError {
+		return this.#error("PATH_TOO_LONG", "a path that is too long", path, `at most ${MAX_PATH_BYTES} bytes`);
+	}
+
+	#error(code: string, what: string, path: ByteString, expected?: string): Oci2isoError {
+		const shown = path.length > 512 ? `${displayName(path.slice(0, 512))}…` : displayName(path);
+		return corrupt(code, what, `${this.#origin}, ${shown}`, expected);
+	}
+}
+
+function newDirectory(mtime: Timestamp): DirectoryInode {
+	return { type: "directory", mode: CREATED_MODE, uid: 0, gid: 0, mtime, xattrs: NO_XATTRS, entries: new Map() };
+}

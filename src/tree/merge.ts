@@ -1,0 +1,130 @@
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { assert, corrupt } from "../errors.ts";
+import type { TarEntry } from "../tar/entry.ts";
+import { ChangeApplier } from "./apply.ts";
+import type { BodyId, DirectoryInode, FileInode, Timestamp } from "./inode.ts";
+import { changeOf, type LayerChange } from "./layer-changes.ts";
+import { cleanPath } from "./path.ts";
+import { Shadow } from "./shadow.ts";
+import { walk } from "./walk.ts";
+
+export interface TreeMergerOptions {
+	/** Number of layers, at least 0. */
+	readonly layerCount: number;
+	/** Most entries of all layers together, counting directories that no entry names; default 8 000 000. */
+	readonly maxInodes?: number;
+	/** Modification time of directories that no layer has an entry for, the root included; default 1970-01-01. */
+	readonly createdParentTime?: Timestamp;
+}
+
+/** One layer while it is read. */
+export interface LayerMerge {
+	/**
+	 * Takes the layer's next entry and says whether a file's content should be kept. "skip" is a guess that `MergedTree.neededBodies` may
+	 * disprove, after which the layer has to be read again; entries that are not regular files are always "skip".
+	 * Throws `Oci2isoError` (kind corrupt) for entries that no tree can hold, and TOO_MANY_ENTRIES.
+	 */
+	entry(entry: TarEntry): "store" | "skip";
+	/** Says that the layer is complete. */
+	finish(): void;
+}
+
+/** The image's file tree, exactly as its layers make it. */
+export interface MergedTree {
+	readonly root: DirectoryInode;
+	/** The content of every regular file in the tree, each once, sorted by layer and entry. Empty files are among them. */
+	neededBodies(): Iterable<BodyId>;
+	/** What the specification leaves open and was chosen, in sentences for people. */
+	readonly notes: readonly string[];
+}
+
+const DEFAULT_MAX_INODES = 8_000_000;
+const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
+
+/**
+ * Merges layers into one tree. Layers are given from the **top down**, so that files which an upper layer hides need not be kept;
+ * the tree itself is settled from the bottom up after the last one.
+ */
+export class TreeMerger {
+	readonly #layers: (LayerChange[] | undefined)[];
+	readonly #origins: string[];
+	readonly #shadow = new Shadow();
+	readonly #maxInodes: number;
+	readonly #createdParentTime: Timestamp;
+	readonly #xattrs = new Map<string, ReadonlyMap<ByteString, Uint8Array>>();
+	#nextLayer: number;
+	#isLayerOpen = false;
+	#isSettled = false;
+	#entryCount = 0;
+
+	constructor(options: TreeMergerOptions) {
+		this.#layers = Array.from({ length: options.layerCount });
+		this.#origins = [];
+		this.#nextLayer = options.layerCount - 1;
+		this.#maxInodes = options.maxInodes ?? DEFAULT_MAX_INODES;
+		this.#createdParentTime = options.createdParentTime ?? { seconds: 0, nanoseconds: 0 };
+	}
+
+	/**
+	 * Begins a layer; `index` counts from the bottom, and the first call is for the top layer. `origin` names it in errors (its
+	 * digest).
+	 */
+	layer(index: number, origin = `layer ${index}`): LayerMerge {
+		assert(index === this.#nextLayer && !this.#isLayerOpen, "layers come from the top down, one at a time");
+		const changes: LayerChange[] = [];
+		this.#layers[index] = changes;
+		this.#origins[index] = origin;
+		this.#isLayerOpen = true;
+		return {
+			entry: (entry) => {
+				const path = cleanPath(entry.path);
+				if (++this.#entryCount > this.#maxInodes)
+					throw corrupt("TOO_MANY_ENTRIES", `more than ${this.#maxInodes} entries`, origin);
+				const change = changeOf(entry, path, index, this.#shareXattrs(entry.xattrs), origin);
+				changes.push(change);
+				const isFile = change.type === "inode" && change.inode.type === "file";
+				return isFile && !this.#shadow.hides(path) ? "store" : "skip";
+			},
+			finish: () => {
+				this.#isLayerOpen = false;
+				this.#nextLayer--;
+				if (index > 0) this.#shadow.addLayer(changes);
+			},
+		};
+	}
+
+	/** The tree of all layers; once, after the last layer's `finish`. Throws `Oci2isoError` where a layer does not fit what is below it. */
+	settle(): MergedTree {
+		assert(this.#nextLayer === -1 && !this.#isSettled, "every layer was read, and the tree is settled once");
+		this.#isSettled = true;
+		const applier = new ChangeApplier({
+			createdParentTime: this.#createdParentTime,
+			maxCreatedParents: this.#maxInodes - this.#entryCount,
+		});
+		for (const [index, changes] of this.#layers.entries()) {
+			assert(changes !== undefined, `layer ${index} was read`);
+			applier.layer(changes, this.#origins[index] ?? `layer ${index}`);
+			this.#layers[index] = undefined;
+		}
+		const { root } = applier;
+		return { root, neededBodies: () => neededBodies(root), notes: applier.notes.map(displayName) };
+	}
+
+	/** Files with equal attributes (one SELinux label on thousands of them) share one map. */
+	#shareXattrs(xattrs: ReadonlyMap<ByteString, Uint8Array>): ReadonlyMap<ByteString, Uint8Array> {
+		if (xattrs.size === 0) return NO_XATTRS;
+		const key = [...xattrs]
+			.map(([name, value]) => `${name}\0${value.byteLength}\0${Buffer.from(value).toString("latin1")}`)
+			.join("");
+		const shared = this.#xattrs.get(key);
+		if (shared !== undefined) return shared;
+		this.#xattrs.set(key, xattrs);
+		return xattrs;
+	}
+}
+
+function neededBodies(root: DirectoryInode): BodyId[] {
+	const files = new Set<FileInode>();
+	for (const { inode } of walk(root)) if (inode.type === "file") files.add(inode);
+	return Array.from(files, (file) => file.body).sort((a, b) => a.layer - b.layer || a.entry - b.entry);
+}

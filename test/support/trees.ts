@@ -1,0 +1,147 @@
+import { type ByteString, byteStringFromText } from "../../src/binary/byte-string.ts";
+import type { BlockCompressor } from "../../src/codec/types.ts";
+import {
+	type SquashfsSummary,
+	SquashfsWriter,
+	type SquashfsWriterOptions,
+	type StoredFile,
+} from "../../src/squashfs/squashfs-writer.ts";
+import type {
+	DeviceInode,
+	DirectoryInode,
+	FileInode,
+	Inode,
+	InodeAttributes,
+	IpcInode,
+	SymlinkInode,
+	Timestamp,
+} from "../../src/tree/inode.ts";
+
+/** Bytes, or so many zeros as a hole. */
+export type ContentPart = Uint8Array | { readonly hole: number };
+
+/** Trees for tests, with the contents of their files. */
+export class TreeBuilder {
+	readonly contents = new Map<FileInode, readonly ContentPart[]>();
+	#entry = 0;
+
+	directory(children: Readonly<Record<string, Inode>> = {}, attributes: Attributes = {}): DirectoryInode {
+		const named = Object.entries(children).map(([name, inode]) => [byteStringFromText(name), inode] as const);
+		return { type: "directory", ...withDefaults(0o755, attributes), entries: new Map(named) };
+	}
+
+	file(content: string | Uint8Array | readonly ContentPart[], attributes: Attributes = {}): FileInode {
+		const parts =
+			typeof content === "string" ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content;
+		const byteLength = parts.reduce((sum, part) => sum + ("hole" in part ? part.hole : part.byteLength), 0);
+		const body = { layer: 0, entry: this.#entry++ };
+		const inode: FileInode = { type: "file", ...withDefaults(0o644, attributes), byteLength, body };
+		this.contents.set(inode, parts);
+		return inode;
+	}
+
+	symlink(target: ByteString, attributes: Attributes = {}): SymlinkInode {
+		return { type: "symlink", ...withDefaults(0o777, attributes), target };
+	}
+
+	device(type: DeviceInode["type"], major: number, minor: number, attributes: Attributes = {}): DeviceInode {
+		return { type, ...withDefaults(0o600, attributes), major, minor };
+	}
+
+	ipc(type: IpcInode["type"], attributes: Attributes = {}): IpcInode {
+		return { type, ...withDefaults(0o600, attributes) };
+	}
+}
+
+export interface Attributes {
+	readonly mode?: number;
+	readonly uid?: number;
+	readonly gid?: number;
+	readonly mtime?: number | Timestamp;
+	readonly xattrs?: Readonly<Record<string, Uint8Array | string>>;
+}
+
+function withDefaults(mode: number, attributes: Attributes): InodeAttributes {
+	const { mtime = 1_700_000_000, xattrs = {} } = attributes;
+	return {
+		mode: attributes.mode ?? mode,
+		uid: attributes.uid ?? 0,
+		gid: attributes.gid ?? 0,
+		mtime: typeof mtime === "number" ? { seconds: mtime, nanoseconds: 0 } : mtime,
+		xattrs: new Map(
+			Object.entries(xattrs).map(([name, value]) => [
+				byteStringFromText(name),
+				typeof value === "string" ? Buffer.from(value) : value,
+			]),
+		),
+	};
+}
+
+export type ImageOptions = Omit<SquashfsWriterOptions, "sink" | "compressor" | "modificationTimeSeconds">;
+
+export interface WrittenImage {
+	readonly summary: SquashfsSummary;
+	readonly writer: SquashfsWriter;
+	readonly stored: ReadonlyMap<FileInode, StoredFile>;
+}
+
+/** Regular files of a tree, each once, in the order of their names. */
+export function* filesOf(directory: DirectoryInode, seen: Set<Inode> = new Set()): Generator<FileInode> {
+	for (const name of [...directory.entries.keys()].sort()) {
+		const inode = directory.entries.get(name);
+		if (inode === undefined || seen.has(inode)) continue;
+		seen.add(inode);
+		if (inode.type === "directory") yield* filesOf(inode, seen);
+		else if (inode.type === "file") yield inode;
+	}
+}
+
+/** Writes the whole image through the writer, as an assembler would. */
+export async function writeTree(
+	root: DirectoryInode,
+	partsOf: (file: FileInode) => Iterable<ContentPart> | AsyncIterable<ContentPart>,
+	sink: SquashfsWriterOptions["sink"],
+	compressor: BlockCompressor,
+	options: ImageOptions,
+): Promise<WrittenImage> {
+	const writer = new SquashfsWriter({ sink, compressor, modificationTimeSeconds: 1_700_000_000, ...options });
+	const stored = new Map<FileInode, StoredFile>();
+	for (const file of filesOf(root)) {
+		writer.beginFile();
+		for await (const part of partsOf(file)) {
+			if ("hole" in part) writer.appendHole(part.hole);
+			else writer.append(part);
+			await writer.settle();
+		}
+		stored.set(file, writer.endFile());
+		await writer.settle();
+	}
+	await writer.finishData();
+	const summary = writer.finish(root, (file) => {
+		const place = stored.get(file);
+		if (place === undefined) throw new Error("a file was not stored");
+		return place;
+	});
+	return { summary, writer, stored };
+}
+
+/** A sink in memory. */
+export class MemorySink {
+	#bytes = Buffer.alloc(1 << 16);
+	#length = 0;
+
+	write(position: number, bytes: Uint8Array): void {
+		const end = position + bytes.byteLength;
+		if (end > this.#bytes.byteLength) {
+			const grown = Buffer.alloc(Math.max(end, 2 * this.#bytes.byteLength));
+			grown.set(this.#bytes);
+			this.#bytes = grown;
+		}
+		this.#bytes.set(bytes, position);
+		this.#length = Math.max(this.#length, end);
+	}
+
+	bytes(byteLength: number = this.#length): Buffer {
+		return this.#bytes.subarray(0, byteLength);
+	}
+}
