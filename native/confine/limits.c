@@ -47,8 +47,11 @@ void drop_privileges(const struct identity *identity)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (identity->change) {
 		if (setgroups(0, NULL) != 0 && errno != EPERM) cannot_confine("cannot drop groups", errno);
-		if (setresgid(identity->gid, identity->gid, identity->gid) != 0) cannot_confine("cannot change the group", errno);
-		if (setresuid(identity->uid, identity->uid, identity->uid) != 0) cannot_confine("cannot change the user", errno);
+		/* EINVAL: root of a user namespace that has no other ids; then it stays what it is, without privileges. */
+		if (setresgid(identity->gid, identity->gid, identity->gid) != 0 && errno != EINVAL)
+			cannot_confine("cannot change the group", errno);
+		if (setresuid(identity->uid, identity->uid, identity->uid) != 0 && errno != EINVAL)
+			cannot_confine("cannot change the user", errno);
 	}
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };

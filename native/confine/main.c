@@ -3,7 +3,8 @@
  *     --wall-seconds=N --cpu-seconds=N --address-space-bytes=N --file-bytes=N -- PROGRAM ARGS...
  *
  * namespaces  DIR is all the program sees, read-only but for the writable files, which appear at their GUEST paths.
- * landlock    the program may read and execute only what is below DIR, and write only the writable HOST files.
+ * landlock    the program may read and execute only what is below DIR, and write only the writable HOST files; it can still tell that other
+ *             files exist, and their attributes.
  * limits      resource and time limits, no confinement.
  * The first two also forbid sockets, new processes and every system call that a program working on files does not need.
  *

@@ -57,7 +57,7 @@ static const int allowed[] = {
 	SYS_dup, SYS_dup3, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat, SYS_readlinkat,
 	SYS_getdents64, SYS_getcwd, SYS_fadvise64, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk,
 	SYS_exit, SYS_exit_group, SYS_execve, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
-	SYS_getpid, SYS_getppid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getrandom, SYS_uname,
+	SYS_getpid, SYS_getppid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getrandom, SYS_uname, SYS_sysinfo,
 	SYS_clock_gettime, SYS_clock_getres, SYS_gettimeofday, SYS_nanosleep, SYS_clock_nanosleep, SYS_times, SYS_getrusage,
 	SYS_set_tid_address, SYS_set_robust_list, SYS_futex, SYS_sched_yield, SYS_umask,
 #ifdef SYS_newfstatat
@@ -139,6 +139,8 @@ static void allow_checked(struct filter *filter, const struct options *options)
 	/* Not F_SETOWN and the like, which send signals. */
 	APPEND(filter, SKIP_UNLESS_EQUAL(SYS_fcntl, 8), LOAD_LOW(1), SKIP_IF_EQUAL(F_DUPFD, 5), SKIP_IF_EQUAL(F_GETFD, 4),
 		SKIP_IF_EQUAL(F_SETFD, 3), SKIP_IF_EQUAL(F_GETFL, 2), SKIP_IF_EQUAL(F_DUPFD_CLOEXEC, 1), DENY(EPERM), ALLOW);
+	/* How many processors it may use itself. */
+	APPEND(filter, SKIP_UNLESS_EQUAL(SYS_sched_getaffinity, 4), LOAD_LOW(0), SKIP_UNLESS_EQUAL(0, 1), ALLOW, DENY(EPERM));
 	/* isatty() */
 	APPEND(filter, SKIP_UNLESS_EQUAL(SYS_ioctl, 1), DENY(ENOTTY));
 }

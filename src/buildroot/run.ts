@@ -181,9 +181,18 @@ async function prepareRoot(root: string, outputs: readonly ToolOutput[], updates
 		for (const name of [...outputs.map((output) => output.name), ...updates]) {
 			const path = join(root, guestPath(name));
 			await writeFile(path, "", { flag: "wx", mode: 0o600 });
-			if (process.getuid?.() === 0) await chown(path, NOBODY, NOBODY);
+			if (process.getuid?.() === 0) await giveToNobody(path);
 		}
 	}, root);
+}
+
+/** Root of a container may have no such user, or no right to give files away: then the tool runs as root without privileges. */
+async function giveToNobody(path: string): Promise<void> {
+	try {
+		await chown(path, NOBODY, NOBODY);
+	} catch (error) {
+		if (!["EINVAL", "EPERM"].includes(String((error as NodeJS.ErrnoException).code))) throw error;
+	}
 }
 
 /** In namespaces a file to update is mounted in the root; elsewhere it stays where it is. */

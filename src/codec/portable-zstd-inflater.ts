@@ -77,8 +77,8 @@ export class PortableZstdInflater {
 			case "skipped": {
 				const used = Math.min(state.left, bytes.byteLength);
 				state.left -= used;
-				if (state.left > 0) return undefined;
-				this.#state = { at: "frame header" };
+				if (state.left === 0) this.#state = { at: "frame header" };
+				else if (used === 0) return undefined;
 				return used;
 			}
 		}

@@ -3,12 +3,14 @@ import { Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { Findings } from "./findings.ts";
 import { findAny } from "./image-files.ts";
-import { isNull, parseYaml, positionIn, type YamlNode } from "./yaml-node.ts";
+import { isNull, parseYaml, positionsIn, type YamlNode } from "./yaml-node.ts";
 
 /** Where the reference converter looks, in its order; the second is the place the contract names. */
 export const ISO_YAML_PATHS = ["/usr/lib/image-builder/bootc/iso.yaml", "/usr/lib/bootc-image-builder/iso.yaml"];
 const MAX_ISO_YAML_BYTES = 1024 * 1024;
 const MAX_ENTRIES = 1000;
+/** Of violations and of notes: a file with more of them is hardly meant to be one. */
+const MAX_REPORTED = 100;
 const MAX_TEXT_CHARACTERS = 16 * 1024;
 
 /** iso.yaml as written: a null or missing value is undefined, nothing is defaulted or substituted. */
@@ -109,12 +111,12 @@ export async function readIsoYaml(tree: ImageTree, findings: Findings): Promise<
 export function parseIsoYaml(source: string, path: string, findings: Findings): IsoYaml | undefined {
 	const root = parse(source, path, findings);
 	if (root === undefined) return undefined;
-	const positionOf = (valuePath: readonly (string | number)[]): string =>
-		positionIn(source, offsetOf(root, valuePath), path);
+	const position = positionsIn(source, path);
+	const positionOf = (valuePath: readonly (string | number)[]): string => position(offsetOf(root, valuePath));
 	const plain = plainValue(root, MAX_DEPTH);
 	const result = isoYaml.safeParse(plain ?? {});
 	if (!result.success) {
-		for (const issue of result.error.issues) {
+		for (const issue of result.error.issues.slice(0, MAX_REPORTED)) {
 			const valuePath = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));
 			findings.problem({
 				code: "ISO_YAML_INVALID",
@@ -217,11 +219,13 @@ function pathText(valuePath: readonly (string | number)[]): string {
 type PositionOf = IsoYaml["positionOf"];
 
 function noteUnusualForms(root: YamlNode, positionOf: PositionOf, findings: Findings): void {
+	let count = 0;
 	for (const { at, keys } of KNOWN_KEYS) {
 		for (const { node, valuePath } of select(root, at)) {
 			if (node.kind !== "mapping") continue;
 			for (const key of node.entries.keys()) {
 				if (keys.includes(key)) continue;
+				if (++count > MAX_REPORTED) return;
 				const what = `the contract knows no key ${JSON.stringify(key)}, it is ignored`;
 				findings.choice({ code: "ISO_YAML_UNKNOWN_KEY", what, where: positionOf([...valuePath, key]) });
 			}

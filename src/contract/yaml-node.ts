@@ -41,7 +41,7 @@ export function parseYaml(source: string, path: string): YamlNode | undefined {
 			code: "ISO_YAML_SYNTAX",
 			kind: "contract",
 			what,
-			where: positionIn(source, offset, path),
+			where: positionsIn(source, path)(offset),
 			expected: "valid YAML",
 		});
 	const text = firstDocument(source);
@@ -55,13 +55,20 @@ export function parseYaml(source: string, path: string): YamlNode | undefined {
 	return new NodeBuilder(text, syntaxError).build(events);
 }
 
-/** `path:line:column`, both counted from 1, columns in characters. */
-export function positionIn(source: string, offset: number, path: string): string {
-	const before = source.slice(0, offset);
-	const lineStart = before.lastIndexOf("\n") + 1;
-	const line = before.split("\n").length;
-	const column = [...before.slice(lineStart).replace(/^\ufeff/, "")].length + 1;
-	return `${path}:${line}:${column}`;
+/** Turns offsets in `source` into `path:line:column`, counted from 1, columns in UTF-16 units as editors count them. */
+export function positionsIn(source: string, path: string): (offset: number) => string {
+	const lineStarts = [0];
+	for (let at = source.indexOf("\n"); at >= 0; at = source.indexOf("\n", at + 1)) lineStarts.push(at + 1);
+	return (offset) => {
+		let [line, beyond] = [0, lineStarts.length];
+		while (beyond - line > 1) {
+			const middle = (line + beyond) >> 1;
+			if ((lineStarts[middle] ?? 0) <= offset) line = middle;
+			else beyond = middle;
+		}
+		const byteOrderMark = line === 0 && source.startsWith("\ufeff") && offset > 0 ? 1 : 0;
+		return `${path}:${line + 1}:${offset - (lineStarts[line] ?? 0) - byteOrderMark + 1}`;
+	};
 }
 
 /** A plain scalar that YAML's core schema resolves to null. */
@@ -95,6 +102,8 @@ class NodeBuilder {
 	readonly #anchors = new Map<string, YamlNode>();
 	readonly #open: OpenCollection[] = [];
 	#root: YamlNode | undefined;
+	/** Where the scalar read last ends. */
+	#lastEnd = 0;
 	#mergedKeys = 0;
 
 	constructor(source: string, syntaxError: (offset: number, what: string) => Oci2isoError) {
@@ -144,10 +153,19 @@ class NodeBuilder {
 
 	#scalar(event: Extract<Event, { type: typeof EVENT_ID.SCALAR }>): YamlScalar {
 		const tag = event.tagStart < 0 ? "" : this.#source.slice(event.tagStart, event.tagEnd);
-		const at = event.valueStart >= 0 ? event.valueStart : Math.max(event.tagStart, event.anchorStart, 0);
+		const at =
+			event.valueStart >= 0 ? event.valueStart : this.#placeOfNothing(Math.max(event.tagStart, event.anchorStart));
+		this.#lastEnd = Math.max(event.valueEnd, at);
 		if (tag === "!!binary") throw this.#syntaxError(at, "a binary value is not supported");
 		const plain = event.style === SCALAR_STYLE.PLAIN && tag !== "!!str" && tag !== "!";
 		return { kind: "scalar", offset: at, text: getScalarValue(this.#source, event), plain };
+	}
+
+	/** An empty value has no place of its own: its properties', or in a list that of its dash. */
+	#placeOfNothing(propertiesAt: number): number {
+		if (propertiesAt >= 0) return propertiesAt;
+		const dash = this.#open.at(-1)?.node.kind === "sequence" ? this.#source.indexOf("-", this.#lastEnd) : -1;
+		return dash >= 0 ? dash : this.#lastEnd;
 	}
 
 	#nameAnchor(event: { readonly anchorStart: number; readonly anchorEnd: number }, node: YamlNode): void {

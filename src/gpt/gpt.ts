@@ -82,10 +82,9 @@ export function encodeBackupGpt(gpt: Gpt): GptPart {
 
 function encodeEntries({ partitions }: Gpt): Buffer {
 	assert(partitions.length <= ENTRY_COUNT, "too many partitions");
-	return Buffer.concat(
-		partitions.map((partition) => gptEntry.encode(partition)),
-		ENTRY_COUNT * gptEntry.byteLength,
-	);
+	const bytes = Buffer.alloc(ENTRY_COUNT * gptEntry.byteLength);
+	for (const [i, partition] of partitions.entries()) bytes.set(gptEntry.encode(partition), i * gptEntry.byteLength);
+	return bytes;
 }
 
 function encodeHeader(gpt: Gpt, ownBlock: number, otherBlock: number, entriesBlock: number, entries: Buffer): Buffer {
@@ -118,7 +117,9 @@ export function decodeGptHeader(bytes: Uint8Array, block: number): GptHeader {
 		throw bad("sizes of header and entries", "92 and 128 bytes", block);
 	if (header.entryCount > MAX_ENTRY_COUNT)
 		throw bad(`${header.entryCount} entries`, `at most ${MAX_ENTRY_COUNT}`, block);
-	if (crc32(gptHeader.encode({ ...header, headerCrc: 0 })) !== header.headerCrc)
+	const withoutCrc = Buffer.from(bytes.subarray(0, gptHeader.byteLength));
+	withoutCrc.writeUInt32LE(0, gptHeader.fields.headerCrc.offset);
+	if (crc32(withoutCrc) !== header.headerCrc)
 		throw bad("the header's CRC is wrong", `0x${header.headerCrc.toString(16)}`, block);
 	if (header.ownBlock !== block) throw bad(`a header for block ${header.ownBlock}`, `block ${block}`, block);
 	return header;

@@ -51,7 +51,7 @@ export function decodePathTable(bytes: Uint8Array, order: ByteOrder): PathTableR
 		const end = at + HEAD_BYTES + length;
 		if (length === 0 || end > bytes.byteLength) return undefined;
 		records.push({
-			identifier: bytes.slice(at + HEAD_BYTES, end),
+			identifier: Uint8Array.from(bytes.subarray(at + HEAD_BYTES, end)),
 			extentBlock: view.getUint32(at + 2, littleEndian),
 			parentNumber: view.getUint16(at + 6, littleEndian),
 		});

@@ -12,7 +12,7 @@ import { parseDocument } from "./json-document.ts";
 import { DEFAULT_MAX_LAYER_BYTES, decompress, sniff } from "./layer.ts";
 import { layoutBlobs, readLayoutIndex } from "./layout-source.ts";
 import type { ImageManifest } from "./manifest.ts";
-import { DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, documentKind } from "./media-types.ts";
+import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, documentKind } from "./media-types.ts";
 import type { ArchiveSelection } from "./reference.ts";
 import { digestMismatch } from "./verified-blob.ts";
 
@@ -61,7 +61,7 @@ export function dockerArchiveSource(store: FileStore, selection: ArchiveSelectio
 				const region = await locate(image.Layers[index] ?? "", `layer ${index}`);
 				const size = await uncompressedBytes(region, `layer ${index}, ${diffId}`, signal);
 				files.set(diffId, region);
-				layers.push({ mediaType: DOCKER_LAYER_GZIP, digest: diffId, size });
+				layers.push({ mediaType: DOCKER_LAYER, digest: diffId, size });
 			}
 			notes.push(
 				`${store.path}: the archive keeps no image manifest; the digest is that of one made from its uncompressed layers`,
@@ -198,14 +198,14 @@ async function* uncompressed(
 	}
 }
 
-/** In the order and spelling of skopeo's own, so that the digest is the one that skopeo reports. */
+/** In the order and spelling of skopeo's own, which calls every layer compressed, so that the digest is the one that skopeo reports. */
 function synthesize(config: Descriptor, layers: readonly Descriptor[]): ImageManifest {
-	const ordered = ({ mediaType, size, digest }: Descriptor) => ({ mediaType, size, digest });
+	const ordered = (mediaType: string, { size, digest }: Descriptor) => ({ mediaType, size, digest });
 	const document = {
 		schemaVersion: 2,
 		mediaType: DOCKER_MANIFEST,
-		config: ordered(config),
-		layers: layers.map(ordered),
+		config: ordered(DOCKER_CONFIG, config),
+		layers: layers.map((layer) => ordered(DOCKER_LAYER_GZIP, layer)),
 	};
 	return { kind: "manifest", digest: digestOf(Buffer.from(JSON.stringify(document))), config, layers };
 }

@@ -5,9 +5,10 @@ const INDEXES = new Set([
 	"application/vnd.docker.distribution.manifest.list.v2+json",
 ]);
 
-export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 export const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
+export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 export const DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST]);
@@ -34,7 +35,7 @@ const LAYERS = new Map<string, LayerMediaType>([
 	["application/vnd.oci.image.layer.nondistributable.v1.tar", { compression: "none", foreign: true }],
 	["application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", { compression: "gzip", foreign: true }],
 	["application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", { compression: "zstd", foreign: true }],
-	["application/vnd.docker.image.rootfs.diff.tar", { compression: "none", foreign: false }],
+	[DOCKER_LAYER, { compression: "none", foreign: false }],
 	[DOCKER_LAYER_GZIP, { compression: "gzip", foreign: false }],
 	["application/vnd.docker.image.rootfs.diff.tar.zstd", { compression: "zstd", foreign: false }],
 	["application/vnd.docker.image.rootfs.foreign.diff.tar", { compression: "none", foreign: true }],

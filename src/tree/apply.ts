@@ -23,6 +23,7 @@ interface ParentPlace {
 
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 const CREATED_MODE = 0o755;
+const SET_GROUP_ID = 0o2000;
 
 /**
  * Applies layers from the bottom up, entry by entry, as unpacking them onto a file system would: parents are found through symbolic links
@@ -190,6 +191,11 @@ export class ChangeApplier {
 		for (const name of place.missing) {
 			if (name.length > MAX_NAME_BYTES) throw this.#nameTooLong(name, path);
 			const child = newDirectory(this.#options.createdParentTime);
+			if ((directory.mode & SET_GROUP_ID) !== 0) {
+				// As mkdir(2) does on Linux.
+				child.mode |= SET_GROUP_ID;
+				child.gid = directory.gid;
+			}
 			if (this.#createdParents++ === 0) this.#firstCreatedParent = path.slice(0, length);
 			if (this.#createdParents > this.#options.maxCreatedParents)
 				throw this.#error("TOO_MANY_ENTRIES", "too many directories without an entry of their own", path);

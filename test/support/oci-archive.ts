@@ -18,7 +18,7 @@ export async function tarOf(entries: readonly ArchiveEntry[]): Promise<Buffer> {
 	}
 	archive.finalize();
 	const pieces: Buffer[] = [];
-	for await (const piece of archive) pieces.push(Buffer.from(piece));
+	for await (const piece of archive as AsyncIterable<Uint8Array>) pieces.push(Buffer.from(piece));
 	return Buffer.concat(pieces);
 }
 

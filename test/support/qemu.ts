@@ -14,8 +14,9 @@ export const BOOT_PATHS: readonly BootPath[] = [
 	"UEFI from USB disk with Secure Boot",
 ];
 
-/** The fixture's last line on the serial console. */
-export const BOOT_MARKER = "OCI2ISO-BOOT-OK";
+/** The fixture's last line on the serial console; on a line of its own, as the kernel command line may hold the word too. */
+const BOOT_MARKER = /\nOCI2ISO-BOOT-OK\r*\n/;
+const MARKER_MAX_CHARACTERS = 4096;
 
 const FIRMWARE_DIR = "/usr/share/OVMF";
 const FIRMWARE = {
@@ -29,13 +30,14 @@ export function bootRequirements(): string | undefined {
 	const firmware = Object.values(FIRMWARE).flatMap(({ code, variables }) => [code, variables]);
 	const missing = firmware.map((name) => join(FIRMWARE_DIR, name)).find((path) => !existsSync(path));
 	// `requires` reports a missing file as it does a missing command.
-	return requires("qemu-system-x86_64", ...(missing === undefined ? [] : [missing]));
+	return requires("qemu-system-x86_64", "setpriv", ...(missing === undefined ? [] : [missing]));
 }
 
 export interface BootOptions {
 	/** Default: ten minutes, which is ten times what software emulation needs on a slow machine. */
 	readonly timeoutMs?: number;
-	readonly marker?: string;
+	/** What to wait for on the console, at most 4096 characters long. */
+	readonly until?: RegExp;
 	readonly memoryMebibytes?: number;
 }
 
@@ -45,12 +47,12 @@ export interface BootOptions {
  * before the marker. With OCI2ISO_SHOW_BOOT=1 the log is also shown while it grows.
  */
 export async function bootIso(iso: string, path: BootPath, options: BootOptions = {}): Promise<string> {
-	const { timeoutMs = 600_000, marker = BOOT_MARKER, memoryMebibytes = 1536 } = options;
+	const { timeoutMs = 600_000, until = BOOT_MARKER, memoryMebibytes = 1536 } = options;
 	const scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-"));
 	try {
 		const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-m", String(memoryMebibytes), "-smp", "2"];
 		const console = ["-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"];
-		return await watch([...machine, ...console, ...(await pathArguments(path, iso, scratch))], marker, timeoutMs, path);
+		return await watch([...machine, ...console, ...(await pathArguments(path, iso, scratch))], until, timeoutMs, path);
 	} finally {
 		await rm(scratch, { recursive: true, force: true });
 	}
@@ -87,48 +89,45 @@ async function flash(firmware: { code: string; variables: string }, scratch: str
 	];
 }
 
-function watch(args: readonly string[], marker: string, timeoutMs: number, path: BootPath): Promise<string> {
+function watch(args: readonly string[], until: RegExp, timeoutMs: number, path: BootPath): Promise<string> {
 	const show = process.env["OCI2ISO_SHOW_BOOT"] === "1";
 	return new Promise((resolve, reject) => {
-		const qemu = spawn("qemu-system-x86_64", args, { stdio: ["ignore", "pipe", "pipe"] });
+		// A test runner that is killed takes its machine along.
+		const command = ["--pdeathsig", "KILL", "--", "qemu-system-x86_64", ...args];
+		const qemu = spawn("setpriv", command, { stdio: ["ignore", "pipe", "pipe"] });
 		let log = "";
 		const decoder = new TextDecoder();
+		let reached = false;
 		let timedOut = false;
 		const stop = () => qemu.kill("SIGKILL");
 		const timer = setTimeout(() => {
 			timedOut = true;
 			stop();
 		}, timeoutMs);
-		process.once("exit", stop);
 		const take = (chunk: Buffer) => {
 			if (show) process.stderr.write(chunk);
-			log += decoder.decode(chunk, { stream: true });
-			if (hasMarkerLine(log, marker)) stop();
+			const text = decoder.decode(chunk, { stream: true });
+			log += text;
+			reached ||= until.test(log.slice(-MARKER_MAX_CHARACTERS - text.length));
+			if (reached) stop();
 		};
 		qemu.stdout.on("data", take);
 		qemu.stderr.on("data", take);
 		qemu.on("error", reject);
 		qemu.on("close", (status, signal) => {
 			clearTimeout(timer);
-			process.removeListener("exit", stop);
 			const text = plainText(log);
-			if (hasMarkerLine(log, marker)) return resolve(text);
+			if (reached) return resolve(text);
 			const end = timedOut
-				? `gave no ${marker} within ${timeoutMs / 1000} s`
-				: `ended (${status ?? signal}) without ${marker}`;
+				? `gave no ${until} within ${timeoutMs / 1000} s`
+				: `ended (${status ?? signal}) without ${until}`;
 			reject(new Error(`${path}: the machine ${end}. Its console:\n${text}\n${path}: the machine ${end}.`));
 		});
 	});
 }
 
-/** On a line of its own: the kernel command line or an echoed script may hold the word too. */
-function hasMarkerLine(log: string, marker: string): boolean {
-	const at = log.lastIndexOf(`\n${marker}`);
-	return at >= 0 && /^[\r\n]/.test(log.slice(at + 1 + marker.length));
-}
-
 /** Without the terminal control sequences of firmware, GRUB and systemd. */
 function plainText(log: string): string {
 	// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is removed
-	return log.replace(/\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1bc/g, "").replaceAll("\r", "");
+	return log.replace(/\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1bc/g, "").replaceAll("\r", "");
 }

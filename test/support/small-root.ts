@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ByteString, byteStringOf } from "../../src/binary/byte-string.ts";
@@ -116,4 +116,14 @@ export function compileLauncher(directory: string): string {
 	const args = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", launcher, ...files];
 	execFileSync("cc", args, { cwd: sources, stdio: "inherit" });
 	return launcher;
+}
+
+/** A root with one executable of this host and its libraries. */
+export function hostToolRoot(path: string): SmallRoot {
+	const libraries = execFileSync("ldd", [path])
+		.toString()
+		.matchAll(/(?:=> |^\s*)(\/\S+) \(/gm);
+	const root = new SmallRoot().host(path, ...[...libraries].map(([, library = ""]) => library));
+	for (const configuration of ["/etc/ld.so.conf", "/etc/ld.so.conf.d"].filter(existsSync)) root.host(configuration);
+	return root;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type ByteString, byteStringFromText } from "../../src/binary/byte-string.ts";
 import type { BlockCompressor } from "../../src/codec/types.ts";
 import {
@@ -145,3 +146,74 @@ export class MemorySink {
 		return this.#bytes.subarray(0, byteLength);
 	}
 }
+
+/** One path of a tree as plain values, for comparing trees. */
+export type PathFacts = Readonly<Record<string, unknown>>;
+
+/**
+ * Each path's attributes, and for a file a digest of its content. Hard links show as the first path of the same inode.
+ * `contentOf` gives a file's bytes.
+ */
+export async function treeFacts<File extends { readonly type: "file"; readonly byteLength: number }>(
+	root: AnyDirectory<File>,
+	contentOf: (file: File) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<Map<string, PathFacts>> {
+	const facts = new Map<string, PathFacts>();
+	const first = new Map<unknown, string>();
+	const visit = async (path: string, inode: AnyInode<File>): Promise<void> => {
+		const link = first.get(inode);
+		if (link !== undefined) {
+			facts.set(path, { link });
+			return;
+		}
+		first.set(inode, path);
+		const { type, mode, uid, gid, mtime } = inode;
+		const xattrs = [...inode.xattrs].map(([name, value]) => `${name}=${Buffer.from(value).toString("hex")}`).sort();
+		const common = { type, mode, uid, gid, seconds: mtime.seconds, xattrs };
+		switch (inode.type) {
+			case "directory":
+				facts.set(path, common);
+				for (const name of [...inode.entries.keys()].sort()) {
+					const child = inode.entries.get(name);
+					if (child !== undefined) await visit(`${path}/${name}`, child);
+				}
+				break;
+			case "file":
+				facts.set(path, { ...common, byteLength: inode.byteLength, sha256: await sha256Of(contentOf(inode)) });
+				break;
+			case "symlink":
+				facts.set(path, { ...common, target: inode.target });
+				break;
+			case "block-device":
+			case "character-device":
+				facts.set(path, { ...common, major: inode.major, minor: inode.minor });
+				break;
+			default:
+				facts.set(path, common);
+		}
+	};
+	await visit("", root);
+	return facts;
+}
+
+type AnyDirectory<File> = InodeAttributes & {
+	readonly type: "directory";
+	readonly entries: Map<ByteString, AnyInode<File>>;
+};
+type AnyInode<File> = (InodeAttributes & File) | AnyDirectory<File> | SymlinkInode | DeviceInode | IpcInode;
+
+async function sha256Of(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<string> {
+	const hash = createHash("sha256");
+	for await (const chunk of chunks) hash.update(chunk);
+	return hash.digest("hex");
+}
+
+/** A content with its holes as zeros. */
+export function* withZeros(parts: Iterable<ContentPart>): Generator<Uint8Array> {
+	for (const part of parts) {
+		if (!("hole" in part)) yield part;
+		else for (let rest = part.hole; rest > 0; rest -= ZEROS.byteLength) yield ZEROS.subarray(0, rest);
+	}
+}
+
+const ZEROS = new Uint8Array(1 << 20);

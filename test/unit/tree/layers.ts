@@ -99,7 +99,9 @@ export function drawTree(root: DirectoryInode): string[] {
 		if (row.sameAs !== undefined) return `${path} = ${row.sameAs}`;
 		if (row.type === "directory") return `${path}/`;
 		if (row.type === "symlink") return `${path} ${row.detail}`;
-		return row.type === "file" ? `${path} @${/body (\S+),/.exec(row.detail)?.[1]}` : `${path} ${row.type} ${row.detail}`;
+		return row.type === "file"
+			? `${path} @${/body (\S+),/.exec(row.detail)?.[1]}`
+			: `${path} ${row.type} ${row.detail}`;
 	});
 }
 

@@ -66,7 +66,8 @@ export class ModelTree {
 	#create(real: string, entry: TarEntry, layer: number): void {
 		if (entry.type === "hard-link") {
 			const target = clean(entry.linkTarget);
-			const targetPath = target === "" ? "" : join(this.#secureJoin(dirname(target)), target.slice(target.lastIndexOf("/") + 1));
+			const targetPath =
+				target === "" ? "" : join(this.#secureJoin(dirname(target)), target.slice(target.lastIndexOf("/") + 1));
 			const node = this.nodes.get(targetPath);
 			if (node === undefined || node.row.type === "directory") throw new ModelError(`hard link to ${targetPath}`);
 			this.nodes.set(real, node);
@@ -109,7 +110,10 @@ export class ModelTree {
 		for (let i = 1; i <= parts.length; i++) {
 			const path = parts.slice(0, i).join("/");
 			const node = this.nodes.get(path);
-			if (node === undefined) this.nodes.set(path, directory(0o755, "0:0", "0.0", ""));
+			const above = this.#get(dirname(path)).row;
+			const group = (above.mode & 0o2000) === 0 ? "0" : above.owner.replace(/.*:/, "");
+			const mode = (above.mode & 0o2000) | 0o755;
+			if (node === undefined) this.nodes.set(path, directory(mode, `0:${group}`, "0.0", ""));
 			else if (node.row.type !== "directory") throw new ModelError(`${path} is no directory`);
 		}
 	}

@@ -1,0 +1,134 @@
+import type { ByteString } from "../binary/byte-string.ts";
+import type { TarEntry, TarEntryType } from "./entry.ts";
+import type { ExtendedHeader } from "./extended-header.ts";
+import { gnuHeader, starHeader, ustarHeader } from "./header.ts";
+
+/** A member's header block together with its extended headers. */
+export interface Member {
+	readonly entry: TarEntry;
+	/** Bytes of the archive that follow the header and belong to the member, without padding. */
+	readonly recordedBytes: number;
+	/** The header is an old GNU sparse one: it has the start of the map. */
+	readonly isOldSparse: boolean;
+}
+
+/** Reports a fault of the member at `path` (undefined while that is unknown), with its place. */
+export type MemberFault = (code: string, what: string, expected?: string, path?: ByteString) => never;
+
+const ustar = ustarHeader.fields;
+const gnu = gnuHeader.fields;
+const star = starHeader.fields;
+
+const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
+const MAX_ID = 2 ** 32 - 1;
+const MAX_MAJOR = 2 ** 12 - 1;
+const MAX_MINOR = 2 ** 20 - 1;
+const USTAR_MAGIC = "ustar\x0000";
+
+const TYPES: ReadonlyMap<string, TarEntryType> = new Map([
+	["\0", "file"],
+	["0", "file"],
+	["1", "hard-link"],
+	["2", "symlink"],
+	["3", "character-device"],
+	["4", "block-device"],
+	["5", "directory"],
+	["6", "fifo"],
+	// Contiguous file; then GNU's directory with a list of names, and its old sparse file.
+	["7", "file"],
+	["D", "directory"],
+	["S", "file"],
+]);
+
+export function typeFlagOf(view: DataView): string {
+	return String.fromCharCode(ustar.typeflag.decode(view, ustar.typeflag.offset));
+}
+
+/** The member that the header block `view` starts, as its extended headers change it. */
+export function decodeMember(
+	view: DataView,
+	extended: ExtendedHeader,
+	place: { readonly index: number; readonly archiveOffset: number },
+	fault: MemberFault,
+): Member {
+	const flag = typeFlagOf(view);
+	const path = extended.path ?? pathOf(view, flag);
+	const fail = (code: string, what: string, expected?: string): never => fault(code, what, expected, path);
+	const number = (name: NumericField): number => decodeNumber(view, name, fail);
+	const inRange = (code: string, name: NumericField, own: number | undefined, limit: number): number => {
+		const value = own ?? number(name);
+		return value >= 0 && value <= limit ? value : fail(code, `${name} ${value}`, `0 to ${limit}`);
+	};
+	const type = typeOf(flag, path, extended, fail);
+	const isLink = type === "hard-link" || type === "symlink";
+	const linkTarget = isLink ? (extended.linkTarget ?? ustar.linkname.decode(view, ustar.linkname.offset)) : "";
+	if (path.includes("\0") || linkTarget.includes("\0")) fail("TAR_NUL_IN_NAME", "a name with a NUL byte");
+	const size = inRange("TAR_BAD_NUMBER", "size", extended.size, Number.MAX_SAFE_INTEGER);
+	const isDevice = type === "character-device" || type === "block-device";
+	const hasDeviceFields = ustar.magic.decode(view, ustar.magic.offset).startsWith("ustar");
+	const device = (name: "devmajor" | "devminor", own: number | undefined, limit: number): number =>
+		isDevice ? inRange("TAR_BAD_NUMBER", name, own ?? (hasDeviceFields ? undefined : 0), limit) : 0;
+	const isFile = type === "file";
+	const isOldSparse = flag === "S";
+	const realsize = isOldSparse ? gnu.realsize.decode(view, gnu.realsize.offset) : extended.sparse?.realsize;
+	if (isFile && realsize !== undefined && !(Number.isSafeInteger(realsize) && realsize >= 0))
+		fail("TAR_BAD_SPARSE_MAP", `real size ${realsize}`, "0 to 2^53 - 1");
+	const entry: TarEntry = {
+		...place,
+		type,
+		path,
+		linkTarget,
+		// Some writers put the file type's bits there too.
+		mode: ((number("mode") % 0o10000) + 0o10000) % 0o10000,
+		uid: inRange("TAR_ID_OUT_OF_RANGE", "uid", extended.uid, MAX_ID),
+		gid: inRange("TAR_ID_OUT_OF_RANGE", "gid", extended.gid, MAX_ID),
+		byteLength: isFile ? (realsize ?? size) : 0,
+		mtime: extended.mtime ?? { seconds: number("mtime"), nanoseconds: 0 },
+		major: device("devmajor", extended.major, MAX_MAJOR),
+		minor: device("devminor", extended.minor, MAX_MINOR),
+		xattrs: extended.xattrs ?? NO_XATTRS,
+	};
+	// Only GNU's list of names follows a directory; for links and nodes the size means nothing (star keeps the target's there).
+	return { entry, recordedBytes: isFile || flag === "D" ? size : 0, isOldSparse };
+}
+
+type NumericField = "mode" | "uid" | "gid" | "size" | "mtime" | "devmajor" | "devminor";
+
+/** A field of the header block that has to be a number within 2^53. */
+export function decodeNumber(
+	view: DataView,
+	name: NumericField,
+	fail: (code: string, what: string, expected?: string) => never,
+): number {
+	const field = ustar[name];
+	const value = field.decode(view, field.offset);
+	if (Number.isSafeInteger(value)) return value;
+	return fail("TAR_BAD_NUMBER", `header field ${name} is not a usable number`, "octal or base 256");
+}
+
+function pathOf(view: DataView, flag: string): ByteString {
+	const name = ustar.name.decode(view, ustar.name.offset);
+	const magic = ustar.magic.decode(view, ustar.magic.offset);
+	if (!magic.startsWith("ustar")) return name;
+	let prefix = "";
+	if (magic === USTAR_MAGIC) {
+		const isStar = star.trailer.decode(view, star.trailer.offset) === "tar";
+		prefix = isStar ? star.prefix.decode(view, star.prefix.offset) : ustar.prefix.decode(view, ustar.prefix.offset);
+	} else if (flag !== "S" && Number.isNaN(gnu.atime.decode(view, gnu.atime.offset))) {
+		// Go before 1.8 wrote a prefix into headers that it marked as GNU's, where the times belong.
+		prefix = ustar.prefix.decode(view, ustar.prefix.offset);
+	}
+	return prefix === "" ? name : `${prefix}/${name}`;
+}
+
+function typeOf(
+	flag: string,
+	path: ByteString,
+	extended: ExtendedHeader,
+	fail: (code: string, what: string, expected?: string) => never,
+): TarEntryType {
+	if (flag === "M") fail("TAR_MULTI_VOLUME", "the continuation of a file from another volume", "a single archive");
+	const type = TYPES.get(flag) ?? fail("TAR_UNSUPPORTED_TYPE", `type flag "${flag}"`, "a type of POSIX or GNU tar");
+	if (extended.fileType === "socket") return "socket";
+	return flag === "\0" && path.endsWith("/") ? "directory" : type;
+}

@@ -1,0 +1,160 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type BuildReport, buildIso } from "../../src/index.ts";
+import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { sha256Of } from "../support/host-tree.ts";
+import { mediumFiles } from "../support/medium-files.ts";
+import { buildReferenceIso, REFERENCE_PIPELINE_NEEDS } from "../support/reference-pipeline.ts";
+import { requires } from "../support/requires.ts";
+import { run } from "../support/run.ts";
+
+const NEEDS = ["unsquashfs", "xorriso", "sgdisk", "fsck.fat", "checkisomd5", "isoinfo", ...FIXTURE_NEEDS];
+const SQUASHFS_BLOCK = 64;
+
+describe.skipIf(requires(...NEEDS))("the Debian image's ISO", () => {
+	let work = "";
+	let iso = "";
+	let layout = "";
+	let report: BuildReport;
+
+	beforeAll(async () => {
+		work = await mkdtemp(join(tmpdir(), "oci2iso-structures-"));
+		layout = await debianFixture();
+		iso = join(work, "debian.iso");
+		report = await buildIso({ image: `oci:${layout}:latest`, output: iso, level: 3, jobs: 2 });
+	});
+	afterAll(() => rm(work, { recursive: true, force: true }));
+
+	it("has the same bytes from one thread and from many", async () => {
+		for (const jobs of [1, 7]) {
+			const again = join(work, `${jobs}.iso`);
+			await buildIso({ image: `oci:${layout}:latest`, output: again, level: 3, jobs });
+			expect(await sha256Of(again)).toBe(await sha256Of(iso));
+			await rm(again);
+		}
+	});
+
+	it("is made with the image's own tools, and as well with the host's", async () => {
+		expect(report.tools.map(({ task, used }) => [task, used])).toEqual([
+			["el-torito-core", "buildroot"],
+			["media-checksum", "buildroot"],
+		]);
+		const again = join(work, "host.iso");
+		const host = await buildIso({ image: `oci:${layout}:latest`, output: again, level: 3, tools: "host" });
+		expect(host.tools.every(({ used }) => used === "host")).toBe(true);
+		await run("checkisomd5", [again]);
+		await rm(again);
+	});
+
+	it("passes its media check", async () => {
+		expect(await run("sh", ["-c", 'checkisomd5 "$1" 2>&1', "sh", iso])).toContain("PASS");
+	});
+
+	it("has a squashfs that unsquashfs lists", async () => {
+		const listing = await run("unsquashfs", ["-o", String(SQUASHFS_BLOCK * 2048), "-lls", iso]);
+		expect(listing.split("\n").length).toBeGreaterThan(report.squashfs.inodes);
+		const superblock = await run("unsquashfs", ["-o", String(SQUASHFS_BLOCK * 2048), "-s", iso]);
+		expect(superblock).toContain("Compression zstd");
+		expect(superblock).toContain(`Number of inodes ${report.squashfs.inodes}`);
+	});
+
+	it("has partitions that sgdisk finds no fault with", async () => {
+		expect(await run("sgdisk", ["-v", iso])).toContain("No problems found");
+	});
+
+	it("has an EFI system partition that fsck.fat finds no fault with, and is images/efiboot.img", async () => {
+		const table = await run("sgdisk", ["-i", "2", iso]);
+		const first = Number(/First sector: (\d+)/.exec(table)?.[1]);
+		const size = Number(/Partition size: (\d+) sectors/.exec(table)?.[1]);
+		const esp = join(work, "esp.img");
+		await run("dd", [`if=${iso}`, `of=${esp}`, "bs=512", `skip=${first}`, `count=${size}`, "status=none"]);
+		await run("fsck.fat", ["-n", esp]);
+		const files = await mediumFiles(iso);
+		expect(files.get("images/efiboot.img")?.sha256).toBe(await sha256Of(esp));
+		for (const name of ["BOOTX64.EFI", "grubx64.efi", "mmx64.efi", "grub.cfg", "fonts/unicode.pf2"]) {
+			const copied = join(work, "from-esp");
+			await run("mcopy", ["-n", "-i", esp, `::/EFI/BOOT/${name}`, copied]);
+			expect(await sha256Of(copied)).toBe(files.get(`EFI/BOOT/${name}`)?.sha256);
+			await rm(copied);
+		}
+	});
+
+	it("shows the same names through Rock Ridge and Joliet", async () => {
+		const names = async (flag: string): Promise<string[]> =>
+			(await run("isoinfo", ["-i", iso, flag, "-f"])).trimEnd().split("\n").sort();
+		const rockRidge = await names("-R");
+		expect(rockRidge).toEqual(await names("-J"));
+		expect(rockRidge).toEqual(
+			expect.arrayContaining(["/.discinfo", "/EFI/BOOT/BOOTX64.EFI", "/LiveOS/squashfs.img", "/boot/grub2/i386-pc/normal.mod"]),
+		);
+	});
+
+	it("holds what it is said to hold", async () => {
+		const files = await mediumFiles(iso);
+		const squashfs = files.get("LiveOS/squashfs.img");
+		expect(squashfs?.sizeBytes).toBe(report.squashfs.byteLength);
+		const bytes = await readFile(iso);
+		const start = SQUASHFS_BLOCK * 2048;
+		const body = bytes.subarray(start, start + report.squashfs.byteLength);
+		expect(createHash("sha256").update(body).digest("hex")).toBe(squashfs?.sha256);
+		expect(bytes.byteLength).toBe(report.iso.byteLength);
+	});
+});
+
+/** What xorriso says of a medium, without the numbers that depend on where things lie and on random ids. */
+function shape(text: string): string[] {
+	return text
+		.split("\n")
+		.filter((line) => /^(El Torito|System area|Partition|MBR|GPT|Boot record|Volume id)/.test(line))
+		.map((line) =>
+			line
+				.replace(/^(GPT (disk|partition) GUID.*?)[0-9a-f]{32}$/, "$1<guid>")
+				.replace(/^(El Torito catalog  : +)\d+/, "$1<block>")
+				.replace(/^(El Torito boot img :.*\S) +\d+$/, "$1 <block>")
+				.replace(/^(GPT start and size : +)(\d+) +(\d+) +(\d+)$/, (_, head: string, n: string, start: string, size: string) =>
+					n === "1" ? `${head}${n} ${start} <size>` : `${head}${n} <start> ${size}`,
+				)
+				.replace(/^(MBR partition +: +1 +\S+ +\S+ +1 +)\d+$/, "$1<size>")
+				.replace(/^(GPT lba range.*?64 ).*$/, "$1<end>")
+				.trimEnd(),
+		);
+}
+
+describe.skipIf(requires(...REFERENCE_PIPELINE_NEEDS, "xorriso", ...FIXTURE_NEEDS))("beside the reference's ISO of the same image", () => {
+	let work = "";
+	const report = (iso: string): Promise<string> =>
+		run("sh", ["-c", 'xorriso -indev "$1" -report_el_torito plain -report_system_area plain 2>/dev/null', "sh", iso]);
+
+	beforeAll(async () => {
+		work = await mkdtemp(join(tmpdir(), "oci2iso-reference-"));
+		const layout = await debianFixture();
+		await buildReferenceIso(layout, join(work, "reference.iso"), { compression: "lz4" });
+		await buildIso({ image: `oci:${layout}:latest`, output: join(work, "ours.iso"), comp: "lz4" });
+		await writeFile(join(work, "ours.txt"), await report(join(work, "ours.iso")));
+		await writeFile(join(work, "reference.txt"), await report(join(work, "reference.iso")));
+	});
+	afterAll(() => rm(work, { recursive: true, force: true }));
+
+	it("has the same El Torito catalog, MBR and GPT, field by field", async () => {
+		const ours = shape(await readFile(join(work, "ours.txt"), "utf8"));
+		const reference = shape(await readFile(join(work, "reference.txt"), "utf8"));
+		expect(reference.length).toBeGreaterThan(25);
+		expect(ours).toEqual(reference);
+	});
+
+	it("has the same files with the same contents, but for what has a time, a place or an id in it", async () => {
+		const ours = await mediumFiles(join(work, "ours.iso"));
+		const reference = await mediumFiles(join(work, "reference.iso"));
+		expect([...ours.keys()].sort()).toEqual([...reference.keys()].sort());
+		const different = [...ours].filter(([path, file]) => file.sha256 !== reference.get(path)?.sha256);
+		expect(different.map(([path]) => path).sort()).toEqual([
+			".discinfo",
+			"LiveOS/squashfs.img",
+			"images/efiboot.img",
+			"images/eltorito.img",
+		]);
+	});
+});

@@ -1,0 +1,207 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { digestOf } from "../../src/oci/digest.ts";
+import { type OciImage, openImage } from "../../src/oci/open-image.ts";
+import { tarOf } from "../support/oci-archive.ts";
+import {
+	named,
+	type WrittenLayout,
+	writeImage,
+	writeIndex,
+	writeIndexFile,
+	writeOciLayout,
+} from "../support/oci-layout.ts";
+import { requires } from "../support/requires.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "oci2iso-oci-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+const run = (command: string, ...args: string[]): Buffer =>
+	execFileSync(command, args, { maxBuffer: 2 ** 28, stdio: ["ignore", "pipe", "pipe"] });
+const skopeo = (...args: string[]): Buffer => run("skopeo", "--insecure-policy", ...args);
+const platform = "linux/amd64";
+
+/** Compressible in part and longer than the chunks that files are read in. */
+const content = (seed: string): Buffer =>
+	Buffer.concat(
+		Array.from({ length: 12_000 }, (_, i) =>
+			Buffer.concat([createHash("sha256").update(`${seed}${i}`).digest(), Buffer.alloc(160, i)]),
+		),
+	);
+
+let tars: Buffer[] = [];
+beforeAll(async () => {
+	tars = await Promise.all(["base", "middle", "top"].map((name) => tarOf([{ name, bytes: content(name) }])));
+});
+
+async function archivesOf(image: OciImage): Promise<Buffer[]> {
+	const archives: Buffer[] = [];
+	for (const layer of image.layers) {
+		const pieces: Buffer[] = [];
+		for await (const chunk of layer.tar()) pieces.push(Buffer.from(chunk));
+		archives.push(Buffer.concat(pieces));
+	}
+	return archives;
+}
+
+/** The manifest as skopeo sees it, byte for byte. */
+const rawDigest = (reference: string): string => digestOf(skopeo("inspect", "--raw", reference));
+
+describe.skipIf(requires("skopeo"))("what skopeo copies", () => {
+	let written: WrittenLayout;
+	beforeAll(() => {
+		const compressions = ["none", "gzip", "zstd"] as const;
+		written = writeOciLayout(join(scratch, "source"), {
+			layers: tars.map((tar, i) => ({ tar, compression: compressions[i] ?? "none" })),
+		});
+	});
+
+	it.each([
+		["oci layout", "oci:", ":v1", []],
+		[
+			"oci layout of its own compression",
+			"oci:",
+			":v1",
+			["--dest-compress-format", "zstd", "--dest-oci-accept-uncompressed-layers"],
+		],
+		["oci archive", "oci-archive:", ":v1", []],
+		["docker archive", "docker-archive:", ":localhost/image:v1", []],
+		["directory", "dir:", "", []],
+		["directory of schema 2", "dir:", "", ["--format", "v2s2"]],
+		["directory, decompressed", "dir:", "", ["--dest-decompress"]],
+		["directory, compressed with gzip", "dir:", "", ["--dest-compress", "--dest-compress-format", "gzip"]],
+		["directory, compressed with zstd", "dir:", "", ["--dest-compress", "--dest-compress-format", "zstd"]],
+	])("as %s is read back, with the manifest that skopeo sees", async (name, transport, selection, options) => {
+		const path = join(scratch, name.replaceAll(/\W/g, "-"));
+		// skopeo 1.9 converts no zstd layers to schema 2
+		const source =
+			options.includes("v2s2") || transport === "docker-archive:" ? `${transport === "dir:" ? "dir" : "oci"}` : "";
+		const from = source === "" ? written.reference : gzipOnly();
+		skopeo("copy", "-q", ...options, from, `${transport}${path}${selection}`);
+		for (const reference of [`${transport}${path}`, `${transport}${path}${selection}`]) {
+			const image = await openImage(reference, { platform });
+			expect(image.manifestDigest).toBe(rawDigest(reference));
+			expect((await archivesOf(image)).map((bytes) => digestOf(bytes))).toEqual(tars.map((bytes) => digestOf(bytes)));
+		}
+	});
+
+	const gzipOnly = (): string =>
+		writeOciLayout(join(scratch, "gzip-only"), { layers: tars.map((tar) => ({ tar, compression: "gzip" })) }).reference;
+
+	it.each(["oci:", "dir:"])("with all platforms to %s is chosen from as skopeo chooses", async (transport) => {
+		const directory = join(scratch, `list-${transport.slice(0, -1)}-source`);
+		const platforms = ["linux/arm64/v8", "linux/amd64", "linux/arm/v7", "linux/s390x"];
+		const images = platforms.map((name) =>
+			writeImage(directory, { layers: tars.map((tar) => ({ tar, compression: "gzip" })), platform: name }),
+		);
+		writeIndexFile(directory, [
+			named(
+				writeIndex(
+					directory,
+					images.map(({ manifest }) => manifest),
+				),
+				"all",
+			),
+		]);
+		const copy = `${transport}${join(scratch, `list-${transport.slice(0, -1)}`)}`;
+		skopeo("copy", "-q", "--all", `oci:${directory}:all`, transport === "oci:" ? `${copy}:all` : copy);
+		for (const [i, name] of platforms.entries()) {
+			const [os = "", architecture = "", variant] = name.split("/");
+			const image = await openImage(copy, { platform: name });
+			expect(image.manifestDigest).toBe(images[i]?.manifest.digest);
+			const override = [
+				"--override-os",
+				os,
+				"--override-arch",
+				architecture,
+				...(variant === undefined ? [] : ["--override-variant", variant]),
+			];
+			const config = run("skopeo", ...override, "inspect", "--config", "--raw", copy);
+			expect(digestOf(config)).toBe(images[i]?.config.digest);
+		}
+	});
+});
+
+describe.skipIf(requires("umoci"))("what umoci makes", () => {
+	it("is read as umoci describes it", async () => {
+		const layout = join(scratch, "umoci");
+		run("umoci", "init", "--layout", layout);
+		run("umoci", "new", "--image", `${layout}:v1`);
+		const files = join(scratch, "files");
+		mkdirSync(files);
+		for (const name of ["one", "two"]) {
+			writeFileSync(join(files, name), content(name));
+			run("umoci", "insert", "--rootless", "--image", `${layout}:v1`, join(files, name), `/${name}`);
+		}
+		run("umoci", "tag", "--image", `${layout}:v1`, "v2");
+		run("umoci", "config", "--image", `${layout}:v2`, "--config.label", "a=b");
+		const image = await openImage(`oci:${layout}:v1`);
+		const described: {
+			history: { layer: { digest: string; size: number; mediaType: string } | null; diff_id: string }[];
+		} = JSON.parse(run("umoci", "stat", "--json", "--image", `${layout}:v1`).toString());
+		const layers = described.history.flatMap(({ layer, diff_id }) =>
+			layer === null ? [] : [{ digest: layer.digest, size: layer.size, diffId: diff_id }],
+		);
+		expect(
+			image.layers.map(({ digest, compressedBytes, diffId }) => ({ digest, size: compressedBytes, diffId })),
+		).toEqual(layers);
+		const archives = await archivesOf(image);
+		expect(archives.map((bytes) => digestOf(bytes))).toEqual(layers.map(({ diffId }) => diffId));
+		expect(archives[1]?.includes(content("two"))).toBe(true);
+
+		const labelled = await openImage(`oci:${layout}:v2`);
+		expect(labelled.config.labels).toEqual(new Map([["a", "b"]]));
+		await expect(openImage(`oci:${layout}`)).rejects.toMatchObject({ code: "IMAGE_AMBIGUOUS" });
+	});
+});
+
+describe("what compressors write", () => {
+	const compressed = (command: string, args: string[], input: Buffer): Buffer =>
+		execFileSync(command, args, { input, maxBuffer: 2 ** 28, stdio: ["pipe", "pipe", "ignore"] });
+	const inLayer = async (name: string, blob: Buffer): Promise<Buffer | undefined> => {
+		const tar = tars[0] ?? Buffer.alloc(0);
+		const { reference } = writeOciLayout(join(scratch, name), { layers: [{ tar, compression: "gzip", blob }] });
+		return (await archivesOf(await openImage(reference, { platform })))[0];
+	};
+	const halves = (): [Buffer, Buffer] => {
+		const tar = tars[0] ?? Buffer.alloc(0);
+		return [tar.subarray(0, 1_000_000), tar.subarray(1_000_000)];
+	};
+
+	it.skipIf(requires("gzip"))("gzip, in one member or two", async () => {
+		const [first, second] = halves();
+		const whole = compressed("gzip", ["-9"], Buffer.concat([first, second]));
+		const members = Buffer.concat([compressed("gzip", ["-1"], first), compressed("gzip", ["-6"], second)]);
+		for (const [i, blob] of [whole, members].entries())
+			expect((await inLayer(`gzip-${i}`, blob))?.equals(tars[0] ?? Buffer.alloc(0))).toBe(true);
+	});
+
+	it.skipIf(requires("zstd"))(
+		"zstd, in one frame or two, with checksums, long windows and skippable frames",
+		async () => {
+			const [first, second] = halves();
+			const all = Buffer.concat([first, second]);
+			const blobs = [
+				compressed("zstd", ["-3"], all),
+				compressed("zstd", ["-19", "--check"], all),
+				compressed("zstd", ["-3", "--long=27"], all),
+				Buffer.concat([
+					compressed("zstd", ["-1", "--no-check"], first),
+					Buffer.from("5f2a4d1803000000616263", "hex"),
+					compressed("zstd", ["-5"], second),
+				]),
+			];
+			for (const [i, blob] of blobs.entries()) expect((await inLayer(`zstd-${i}`, blob))?.equals(all)).toBe(true);
+		},
+	);
+
+	it.skipIf(requires("xz", "bzip2"))("xz and bzip2, which are refused", async () => {
+		for (const command of ["xz", "bzip2"])
+			await expect(inLayer(command, compressed(command, [], halves()[0]))).rejects.toMatchObject({
+				code: "LAYER_COMPRESSION_UNSUPPORTED",
+			});
+	});
+});

@@ -1,0 +1,84 @@
+import { existsSync, readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseElf } from "../../../src/buildroot/elf.ts";
+import { Oci2isoError } from "../../../src/errors.ts";
+import { makeElf } from "./make-elf.ts";
+
+const whole = { needed: ["libone.so.1", "libtwo.so.2"], interpreter: "/lib/ld.so" };
+
+describe.each([32, 64] as const)("a %i-bit ELF file", (bits) => {
+	it("names its loader, its libraries and where to look for them", () => {
+		expect(parseElf(makeElf(bits, { ...whole, rpath: "/a:$ORIGIN/b" }), "x")).toEqual({
+			bits,
+			machine: 62,
+			interpreter: "/lib/ld.so",
+			needed: ["libone.so.1", "libtwo.so.2"],
+			rpath: ["/a", "$ORIGIN/b"],
+			runpath: undefined,
+		});
+	});
+
+	it("has no DT_RPATH where it has DT_RUNPATH", () => {
+		const { rpath, runpath } = parseElf(makeElf(bits, { ...whole, rpath: "/a", runpath: "/r:/s" }), "x");
+		expect({ rpath, runpath }).toEqual({ rpath: [], runpath: ["/r", "/s"] });
+	});
+
+	it("is never read beyond its end, whatever is cut off or changed", () => {
+		const good = makeElf(bits, { ...whole, runpath: "/r" });
+		const mutation = fc.array(fc.tuple(fc.nat(good.byteLength - 1), fc.integer({ min: 0, max: 255 })), {
+			maxLength: 6,
+		});
+		fc.assert(
+			fc.property(mutation, fc.nat(good.byteLength), (changes, length) => {
+				const bytes = Buffer.from(good);
+				for (const [at, value] of changes) bytes[at] = value;
+				parseOrRefuse(bytes.subarray(0, length));
+				parseOrRefuse(bytes);
+			}),
+			{ seed: 7, numRuns: 3000 },
+		);
+	});
+});
+
+it("arbitrary bytes are refused", () => {
+	fc.assert(
+		fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+			expect(() => parseElf(bytes, "x")).toThrow(Oci2isoError);
+			parseOrRefuse(Buffer.concat([Buffer.from("\x7fELF\x02\x01\x01", "latin1"), bytes]));
+		}),
+		{ seed: 7, numRuns: 2000 },
+	);
+});
+
+it.each([
+	["not an ELF file", Buffer.from("#!/bin/sh\necho this is a script\n"), "TOOL_MALFORMED"],
+	["an empty file", Buffer.alloc(0), "TOOL_MALFORMED"],
+	["a relative interpreter", makeElf(64, { interpreter: "lib/ld.so" }), "TOOL_MALFORMED"],
+	["an object file", withByte(makeElf(64), 16, 1), "TOOL_MALFORMED"],
+	["a big-endian file", withByte(makeElf(64), 5, 2), "TOOL_FOREIGN_ARCHITECTURE"],
+])("%s is refused", (_, bytes, code) => {
+	expect(() => parseElf(bytes, "bin/x")).toThrow(expect.objectContaining({ code, kind: "tool", where: "bin/x" }));
+});
+
+it.skipIf(process.platform !== "linux")("the running node is read as what it is", () => {
+	const elf = parseElf(readFileSync(process.execPath), process.execPath);
+	expect(elf.bits).toBe(64);
+	expect(elf.interpreter === undefined || existsSync(elf.interpreter)).toBe(true);
+	if (elf.interpreter !== undefined) expect(elf.needed.some((name) => name.startsWith("libc."))).toBe(true);
+});
+
+function withByte(bytes: Buffer, at: number, value: number): Buffer {
+	bytes[at] = value;
+	return bytes;
+}
+
+function parseOrRefuse(bytes: Uint8Array): void {
+	try {
+		const elf = parseElf(bytes, "x");
+		for (const text of [...elf.needed, ...elf.rpath, ...(elf.runpath ?? [])])
+			expect(text.length).toBeLessThanOrEqual(bytes.byteLength);
+	} catch (error) {
+		expect(error).toBeInstanceOf(Oci2isoError);
+	}
+}

@@ -1,0 +1,104 @@
+import type { Contract, ContractOptions } from "../../../src/contract/contract.ts";
+import { readContract } from "../../../src/contract/read-contract.ts";
+import { Oci2isoError } from "../../../src/errors.ts";
+import { SmallRoot } from "../../support/small-root.ts";
+
+export const ISO_YAML = "/usr/lib/bootc-image-builder/iso.yaml";
+export const NEW_ISO_YAML = "/usr/lib/image-builder/bootc/iso.yaml";
+
+export const KINOITE_YAML = `label: Kinoite-Live
+grub2:
+  timeout: 10
+  entries:
+    - name: Kinoite Live ISO
+      linux: /images/pxeboot/vmlinuz quiet rhgb root=live:CDLABEL=Kinoite-Live enforcing=0 rd.live.image
+      initrd: /images/pxeboot/initrd.img
+`;
+
+/** The least that is taken for an EFI program: PE32+ headers for x86_64, with or without a certificate table. */
+export function efiProgram(isSigned: boolean): Buffer {
+	const bytes = Buffer.alloc(512);
+	bytes.write("MZ", 0, "latin1");
+	bytes.writeUInt32LE(128, 60);
+	bytes.write("PE\0\0", 128, "latin1");
+	bytes.writeUInt16LE(0x8664, 132);
+	bytes.writeUInt16LE(0x20b, 152);
+	bytes.writeUInt32LE(16, 260);
+	if (isSigned) {
+		bytes.writeUInt32LE(400, 296);
+		bytes.writeUInt32LE(112, 300);
+	}
+	return bytes;
+}
+
+export function withGrub(image: SmallRoot): SmallRoot {
+	for (const name of ["cdboot.img", "diskboot.img", "kernel.img", "lzma_decompress.img", "moddep.lst"])
+		image.file(`/usr/lib/grub/i386-pc/${name}`, name);
+	for (const name of ["biosdisk.mod", "part_gpt.mod", "iso9660.mod", "normal.mod"])
+		image.file(`/usr/lib/grub/i386-pc/${name}`, name);
+	return image
+		.file("/usr/lib/grub/i386-pc/boot_hybrid.img", Buffer.alloc(512, 1))
+		.file("/usr/share/grub/unicode.pf2", "PFF2");
+}
+
+export function withVendor(image: SmallRoot, vendor: string): SmallRoot {
+	for (const name of ["shimx64.efi", "mmx64.efi", "gcdx64.efi"])
+		image.file(`/boot/efi/EFI/${vendor}/${name}`, efiProgram(true));
+	return image;
+}
+
+export function withKernel(image: SmallRoot, version: string): SmallRoot {
+	return image
+		.file(`/usr/lib/modules/${version}/vmlinuz`, `kernel ${version}`)
+		.file(`/usr/lib/modules/${version}/initramfs.img`, `initramfs ${version}`);
+}
+
+/** An image as the contract describes it, without iso.yaml. */
+export function fedoraImage(): SmallRoot {
+	const image = new SmallRoot()
+		.symlink("/etc/os-release", "../usr/lib/os-release")
+		.file("/usr/lib/os-release", 'NAME="Fedora Linux"\nID=fedora\nVERSION_ID=43\n')
+		.directory("/usr/lib/efi/shim/16.1-2/EFI/BOOT")
+		.directory("/usr/lib/efi/shim/16.1-2/EFI/fedora");
+	return withGrub(withVendor(withKernel(image, "6.19.3-300.fc43.x86_64"), "fedora"));
+}
+
+/** Debian with its packages as they install themselves, and nothing made for the contract. */
+export function debianImage(): SmallRoot {
+	const image = new SmallRoot()
+		.symlink("/etc/os-release", "../usr/lib/os-release")
+		.file("/usr/lib/os-release", 'PRETTY_NAME="Debian GNU/Linux forky/sid"\nNAME="Debian GNU/Linux"\nID=debian\n')
+		.directory("/usr/lib/modules/6.12.9-amd64/kernel")
+		.file("/boot/vmlinuz-6.12.9-amd64", "kernel")
+		.file("/boot/initrd.img-6.12.9-amd64", "initramfs")
+		.file("/usr/lib/shim/shimx64.efi", efiProgram(false))
+		.file("/usr/lib/shim/mmx64.efi", efiProgram(false))
+		.file("/usr/lib/grub/x86_64-efi/monolithic/gcdx64.efi", efiProgram(false))
+		.file("/usr/lib/shim/shimx64.efi.signed", efiProgram(true))
+		.file("/usr/lib/shim/mmx64.efi.signed", efiProgram(true))
+		.file("/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed", efiProgram(true));
+	return withGrub(image);
+}
+
+export function contractOf(image: SmallRoot, options: Partial<ContractOptions> = {}): Promise<Contract> {
+	return readContract(image, { architecture: "amd64", ...options });
+}
+
+/** The violations, as `CODE where`. */
+export async function problemsOf(image: SmallRoot, options: Partial<ContractOptions> = {}): Promise<string[]> {
+	return (await failureOf(image, options)).problems.map(({ code, where }) => `${code} ${where}`);
+}
+
+export async function failureOf(image: SmallRoot, options: Partial<ContractOptions> = {}): Promise<Oci2isoError> {
+	try {
+		await contractOf(image, options);
+	} catch (error) {
+		if (error instanceof Oci2isoError) return error;
+		throw error;
+	}
+	throw new Error("the image meets the contract");
+}
+
+export function codesOf(contract: Contract): string[] {
+	return contract.choices.map(({ code }) => code);
+}

@@ -1,0 +1,318 @@
+import { describe, expect, test } from "vitest";
+import { formatProblem } from "../../../src/errors.ts";
+import { SmallRoot } from "../../support/small-root.ts";
+import {
+	codesOf,
+	contractOf,
+	debianImage,
+	efiProgram,
+	failureOf,
+	fedoraImage,
+	ISO_YAML,
+	KINOITE_YAML,
+	problemsOf,
+	withGrub,
+	withKernel,
+	withVendor,
+} from "./contract-images.ts";
+
+describe("an image that meets the contract", () => {
+	test("gives all its parts, and no choice was needed", async () => {
+		const contract = await contractOf(fedoraImage().file(ISO_YAML, KINOITE_YAML));
+		expect(contract).toMatchObject({
+			version: "0.1.0",
+			architecture: "x86_64",
+			label: "Kinoite-Live",
+			vendor: "fedora",
+			osRelease: { id: "fedora", name: "Fedora Linux", versionId: "43" },
+			kernel: {
+				version: "6.19.3-300.fc43.x86_64",
+				vmlinuz: { path: "/usr/lib/modules/6.19.3-300.fc43.x86_64/vmlinuz" },
+				initramfs: { path: "/usr/lib/modules/6.19.3-300.fc43.x86_64/initramfs.img" },
+			},
+			efi: {
+				shim: { path: "/boot/efi/EFI/fedora/shimx64.efi" },
+				mokManager: { path: "/boot/efi/EFI/fedora/mmx64.efi" },
+				grub: { path: "/boot/efi/EFI/fedora/gcdx64.efi" },
+			},
+			unicodeFont: { path: "/usr/share/grub/unicode.pf2" },
+			grubModules: { path: "/usr/lib/grub/i386-pc", bootHybrid: { path: "/usr/lib/grub/i386-pc/boot_hybrid.img" } },
+			grub2: { timeoutSeconds: 10, defaultEntry: undefined, isBuiltIn: false },
+		});
+		expect(contract.grub2.entries).toHaveLength(1);
+		expect(codesOf(contract)).toEqual(["KERNEL_ARGS_DEFAULT"]);
+	});
+
+	test("without iso.yaml gets the reference's defaults, each reported", async () => {
+		const contract = await contractOf(fedoraImage());
+		const args = "root=live:CDLABEL=Fedora-S-dvd-x86_64-43 rd.live.image quiet rhgb enforcing=0";
+		expect(contract.label).toBe("Fedora-S-dvd-x86_64-43");
+		expect(contract.kernelArgs.join(" ")).toBe(args);
+		expect(contract.grub2).toEqual({
+			timeoutSeconds: 60,
+			defaultEntry: undefined,
+			isBuiltIn: true,
+			entries: [
+				{
+					name: "Install Fedora Linux 43",
+					linux: `/images/pxeboot/vmlinuz ${args} quiet`,
+					initrd: "/images/pxeboot/initrd.img",
+				},
+			],
+		});
+		expect(codesOf(contract)).toEqual([
+			"ISO_YAML_MISSING",
+			"LABEL_DEFAULT",
+			"KERNEL_ARGS_DEFAULT",
+			"TIMEOUT_DEFAULT",
+			"MENU_DEFAULT",
+		]);
+	});
+
+	test("may have links in all its paths, absolute and relative, and no merged /usr", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora"))
+			.symlink("/usr/lib/modules", "/lib/modules")
+			.file("/lib/modules/6.1/vmlinuz-real", "k")
+			.symlink("/lib/modules/6.1/vmlinuz", "vmlinuz-real")
+			.symlink("/lib/modules/6.1/initramfs.img", "/boot/initrd")
+			.file("/boot/initrd", "i")
+			.directory("/usr/lib/bootupd/updates/EFI/fedora");
+		const contract = await contractOf(image);
+		expect(contract.kernel.vmlinuz.path).toBe("/lib/modules/6.1/vmlinuz-real");
+		expect(contract.kernel.initramfs.path).toBe("/boot/initrd");
+		expect(codesOf(contract)).not.toContain("KERNEL_FALLBACK");
+	});
+
+	test("keeps kernels in /lib/modules where /usr/lib/modules is not there", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora"))
+			.file("/lib/modules/6.1/vmlinuz", "k")
+			.file("/lib/modules/6.1/initramfs.img", "i");
+		expect((await contractOf(image)).kernel.vmlinuz.path).toBe("/lib/modules/6.1/vmlinuz");
+	});
+});
+
+describe("violations", () => {
+	test("of an empty image are reported all at once, with path and contract", async () => {
+		const failure = await failureOf(new SmallRoot(), { architecture: "arm64", label: "x".repeat(33) });
+		expect(failure.code).toBe("CONTRACT_NOT_MET");
+		expect(failure.exitStatus).toBe(3);
+		expect(failure.problems.map(({ code }) => code)).toEqual([
+			"ARCHITECTURE_UNSUPPORTED",
+			"LABEL_LENGTH",
+			"KERNEL_MISSING",
+			"VENDOR_MISSING",
+			"UNICODE_FONT_MISSING",
+			"GRUB_MODULES_MISSING",
+		]);
+		for (const problem of failure.problems) {
+			expect(problem.where).toBeTruthy();
+			expect(problem.expected).toBeTruthy();
+			expect(formatProblem(problem)).not.toMatch(/undefined|object/);
+		}
+	});
+
+	test("name every missing file of the chosen parts", async () => {
+		const image = new SmallRoot()
+			.file("/usr/lib/modules/6.1/vmlinuz", "k")
+			.directory("/usr/lib/efi/shim/1/EFI/acme")
+			.file("/boot/efi/EFI/acme/shimx64.efi", "")
+			.symlink("/boot/efi/EFI/acme/mmx64.efi", "/nowhere")
+			.directory("/usr/lib/grub/i386-pc")
+			.file("/usr/lib/grub/i386-pc/boot_hybrid.img", "short");
+		expect(await problemsOf(image)).toEqual([
+			"INITRAMFS_MISSING /usr/lib/modules/6.1/initramfs.img",
+			"SHIM_MISSING /boot/efi/EFI/acme/shimx64.efi",
+			"MOK_MANAGER_MISSING /boot/efi/EFI/acme/mmx64.efi",
+			"GRUB_EFI_MISSING /boot/efi/EFI/acme/gcdx64.efi",
+			"UNICODE_FONT_MISSING /usr/share/grub/unicode.pf2",
+			...["cdboot.img", "diskboot.img", "kernel.img", "lzma_decompress.img", "moddep.lst"].map(
+				(name) => `GRUB_MODULE_MISSING /usr/lib/grub/i386-pc/${name}`,
+			),
+			...["biosdisk.mod", "part_gpt.mod", "iso9660.mod", "normal.mod"].map(
+				(name) => `GRUB_MODULE_MISSING /usr/lib/grub/i386-pc/${name}`,
+			),
+			"BOOT_HYBRID_SIZE /usr/lib/grub/i386-pc/boot_hybrid.img",
+		]);
+		const whats = (await failureOf(image)).problems.map(({ what }) => what);
+		expect(whats[1]).toContain("is empty");
+		expect(whats[2]).toContain("leads nowhere");
+		expect(whats[3]).toContain("is missing");
+	});
+
+	test("include a loop of links and a directory in a file's place", async () => {
+		const image = fedoraImage();
+		image.root.entries.delete("boot");
+		image
+			.symlink("/boot/efi/EFI/fedora/shimx64.efi", "shimx64.efi")
+			.directory("/boot/efi/EFI/fedora/mmx64.efi")
+			.file("/boot/efi/EFI/fedora/gcdx64.efi", efiProgram(true));
+		const whats = (await failureOf(image)).problems.map(({ what }) => what);
+		expect(whats).toEqual([
+			"the shim is a symbolic link that leads nowhere in the image",
+			"the MOK manager is a directory, not a file",
+		]);
+	});
+
+	test("of iso.yaml do not hide those of the image", async () => {
+		const image = new SmallRoot().file(ISO_YAML, "label: [1]\n");
+		expect((await problemsOf(image))[0]).toBe(`ISO_YAML_INVALID ${ISO_YAML}:1:8`);
+		expect(await problemsOf(image)).toContain("KERNEL_MISSING /usr/lib/modules/*/vmlinuz");
+	});
+});
+
+describe("the kernel", () => {
+	test("is the first in byte order that has a vmlinuz, and the choice is reported", async () => {
+		const image = withKernel(withKernel(fedoraImage(), "6.2"), "6.10").directory("/usr/lib/modules/5.0");
+		const contract = await contractOf(image);
+		expect(contract.kernel.version).toBe("6.10");
+		const choice = contract.choices.find(({ code }) => code === "KERNEL_CHOICE");
+		expect(choice?.what).toContain("3 kernels found (6.10, 6.19.3-300.fc43.x86_64, 6.2), took 6.10");
+		expect(choice?.remedy).toContain("--kernel");
+	});
+
+	test("is not looked for behind a link among the versions, unless it is asked for", async () => {
+		const image = fedoraImage().symlink("/usr/lib/modules/1-current", "6.19.3-300.fc43.x86_64");
+		expect((await contractOf(image)).kernel.version).toBe("6.19.3-300.fc43.x86_64");
+		expect((await contractOf(image, { kernel: "1-current" })).kernel.version).toBe("1-current");
+	});
+
+	test("can be chosen, and an unknown one is a violation that lists what there is", async () => {
+		const image = withKernel(fedoraImage(), "6.2");
+		const contract = await contractOf(image, { kernel: "6.2" });
+		expect(contract.kernel.version).toBe("6.2");
+		expect(codesOf(contract)).not.toContain("KERNEL_CHOICE");
+		const failure = await failureOf(image, { kernel: "7" });
+		expect(failure.problems[0]?.code).toBe("KERNEL_MISSING");
+		expect(failure.problems[0]?.what).toContain("6.19.3-300.fc43.x86_64, 6.2");
+		expect(await problemsOf(image, { kernel: "../modules/6.2" })).toEqual(["KERNEL_MISSING --kernel"]);
+	});
+
+	test("without an initramfs yields to one that has both", async () => {
+		const contract = await contractOf(fedoraImage().file("/usr/lib/modules/1.0/vmlinuz", "k"));
+		expect(contract.kernel.version).toBe("6.19.3-300.fc43.x86_64");
+		expect(codesOf(contract)).toContain("KERNEL_CHOICE");
+	});
+
+	test("may have its initramfs in /boot as Fedora's packages put it", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora"))
+			.file("/usr/lib/modules/6.1/vmlinuz", "k")
+			.file("/boot/initramfs-6.1.img", "i");
+		const contract = await contractOf(image);
+		expect(contract.kernel.initramfs.path).toBe("/boot/initramfs-6.1.img");
+		expect(codesOf(contract)).toContain("KERNEL_FALLBACK");
+	});
+});
+
+describe("the EFI vendor", () => {
+	test("comes from bootupd's directory before shim's, never BOOT, and not a file", async () => {
+		const image = withVendor(fedoraImage(), "centos")
+			.directory("/usr/lib/bootupd/updates/EFI/BOOT")
+			.directory("/usr/lib/bootupd/updates/EFI/centos")
+			.file("/usr/lib/bootupd/updates/EFI/a-file", "x");
+		const contract = await contractOf(image);
+		expect(contract.vendor).toBe("centos");
+		expect(contract.choices.find(({ code }) => code === "VENDOR_CHOICE")?.what).toContain(
+			"(centos, fedora), took centos",
+		);
+		expect((await contractOf(image, { vendor: "fedora" })).efi.shim.path).toBe("/boot/efi/EFI/fedora/shimx64.efi");
+		expect(await problemsOf(image, { vendor: "acme" })).toHaveLength(3);
+	});
+
+	test("may be named by /boot/efi alone", async () => {
+		const image = withGrub(withKernel(withVendor(new SmallRoot(), "acme"), "6.1")).directory("/boot/efi/EFI/Boot");
+		expect((await contractOf(image)).vendor).toBe("acme");
+	});
+
+	test("may have its files where the packages put them, which is reported", async () => {
+		const image = withGrub(withKernel(new SmallRoot(), "6.1"));
+		for (const [place, name] of [
+			["shim/16", "shimx64.efi"],
+			["shim/16", "mmx64.efi"],
+			["grub2/2.12", "gcdx64.efi"],
+		])
+			image.file(`/usr/lib/efi/${place}/EFI/fedora/${name}`, efiProgram(true));
+		const contract = await contractOf(image);
+		expect(contract.vendor).toBe("fedora");
+		expect(contract.efi.grub.path).toBe("/usr/lib/efi/grub2/2.12/EFI/fedora/gcdx64.efi");
+		expect(codesOf(contract)).toContain("EFI_FALLBACK");
+	});
+
+	test("files that are unsigned or no EFI programs are noted", async () => {
+		const image = fedoraImage()
+			.file("/boot/efi/EFI/fedora/shimx64.efi", efiProgram(false))
+			.file("/boot/efi/EFI/fedora/mmx64.efi", "text");
+		const codes = codesOf(await contractOf(image));
+		expect(codes).toContain("EFI_BINARY_NOT_SIGNED");
+		expect(codes).toContain("EFI_BINARY_NOT_PE");
+	});
+});
+
+describe("a Debian image made without the reference's stubs", () => {
+	test("works: kernel from /boot, signed boot loaders from the packages, no VERSION_ID", async () => {
+		const contract = await contractOf(debianImage());
+		expect(contract.kernel).toMatchObject({
+			version: "6.12.9-amd64",
+			vmlinuz: { path: "/boot/vmlinuz-6.12.9-amd64" },
+			initramfs: { path: "/boot/initrd.img-6.12.9-amd64" },
+		});
+		expect(contract.vendor).toBe("debian");
+		expect(contract.efi.shim.path).toBe("/usr/lib/shim/shimx64.efi.signed");
+		expect(contract.efi.mokManager.path).toBe("/usr/lib/shim/mmx64.efi.signed");
+		expect(contract.efi.grub.path).toBe("/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed");
+		expect(contract.label).toBe("Container-Installer-x86_64");
+		expect(contract.grub2.entries[0]?.name).toBe("Install Debian GNU/Linux");
+		expect(codesOf(contract)).toEqual([
+			"OS_RELEASE_VALUE_MISSING",
+			"ISO_YAML_MISSING",
+			"LABEL_DEFAULT",
+			"KERNEL_ARGS_DEFAULT",
+			"TIMEOUT_DEFAULT",
+			"MENU_DEFAULT",
+			"KERNEL_FALLBACK",
+			"KERNEL_FALLBACK",
+			"EFI_FALLBACK",
+		]);
+	});
+
+	test("falls back to the unsigned builds, saying that Secure Boot refuses them", async () => {
+		const image = debianImage();
+		for (const path of ["/usr/lib/shim/shimx64.efi.signed", "/usr/lib/shim/mmx64.efi.signed"]) image.file(path, "");
+		const contract = await contractOf(image);
+		expect(contract.efi.shim.path).toBe("/usr/lib/shim/shimx64.efi");
+		expect(codesOf(contract).filter((code) => code === "EFI_BINARY_NOT_SIGNED")).toHaveLength(2);
+	});
+
+	test("finds Ubuntu's shim without the link of its alternatives", async () => {
+		const image = debianImage().file("/usr/lib/shim/shimx64.efi.signed", "");
+		image.file("/usr/lib/shim/shimx64.efi.signed.latest", efiProgram(true));
+		expect((await contractOf(image)).efi.shim.path).toBe("/usr/lib/shim/shimx64.efi.signed.latest");
+	});
+});
+
+describe("GRUB's files", () => {
+	test("of the BIOS directory are listed with links followed, in byte order", async () => {
+		const image = fedoraImage()
+			.file("/usr/lib/grub/i386-pc/sub/b.mod", "b")
+			.file("/opt/shared/c.mod", "c")
+			.symlink("/usr/lib/grub/i386-pc/a-link.mod", "/opt/shared/c.mod")
+			.symlink("/usr/lib/grub/i386-pc/zdir", "/opt/shared")
+			.symlink("/usr/lib/grub/i386-pc/loop", ".")
+			.symlink("/usr/lib/grub/i386-pc/dangling", "/nowhere");
+		const contract = await contractOf(image);
+		const paths = contract.grubModules.files.map(({ relativePath }) => relativePath);
+		expect(paths).toEqual([...paths].sort());
+		expect(paths).toContain("sub/b.mod");
+		expect(paths).toContain("zdir/c.mod");
+		const link = contract.grubModules.files.find(({ relativePath }) => relativePath === "a-link.mod");
+		expect(link?.file.path).toBe("/opt/shared/c.mod");
+		const skipped = contract.choices.filter(({ code }) => code === "GRUB_MODULE_SKIPPED");
+		expect(skipped.map(({ where }) => where)).toContain("/usr/lib/grub/i386-pc/dangling");
+	});
+
+	test("include the font from the other places distributions use", async () => {
+		const image = fedoraImage().file("/usr/share/grub/unicode.pf2", "").file("/boot/grub2/fonts/unicode.pf2", "F");
+		const contract = await contractOf(image);
+		expect(contract.unicodeFont.path).toBe("/boot/grub2/fonts/unicode.pf2");
+		expect(codesOf(contract)).toContain("UNICODE_FONT_FALLBACK");
+	});
+});

@@ -1,0 +1,123 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Oci2isoError } from "../../../src/errors.ts";
+import { compileExcludes, DEFAULT_EXCLUDES } from "../../../src/squashfs/excludes.ts";
+import { compilePosixExtended } from "../../../src/squashfs/posix-regex.ts";
+
+describe("excludes", () => {
+	const isExcluded = compileExcludes(DEFAULT_EXCLUDES);
+
+	it.each([
+		"boot/efi/EFI",
+		"/boot/efi/EFI/BOOT/BOOTX64.EFI",
+		"boot/config-6.1",
+		"boot/myconfig-6",
+		"bootloader/efi/x",
+		"usr/lib64/sysimage/rpm-extra/x",
+		"var/lib/rpm-state/x",
+		"var/lib64/rpm/x",
+	])("by default drop %s", (path) => expect(isExcluded(path)).toBe(true));
+
+	it.each([
+		"",
+		"/",
+		"boot",
+		"boot/efi",
+		"boot/grub2",
+		"boot/vmlinuz-6.1",
+		"boot/initrd.img-6",
+		"etc/boot/efi/x",
+		"usr/lib/sysimage/rpm",
+	])("by default keep %s", (path) => expect(isExcluded(path)).toBe(false));
+
+	it("anchor at the root, unless a pattern begins with dots and a space", () => {
+		expect(compileExcludes(["^b$"])("a/b/c")).toBe(false);
+		expect(compileExcludes(["... ^b$"])("a/b/c")).toBe(true);
+		expect(compileExcludes(["... ^b$/^c$"])("a/b/c/d")).toBe(true);
+		expect(compileExcludes(["... ^b$/^d$"])("a/b/c/d")).toBe(false);
+	});
+
+	it("match bytes, so a name that is not UTF-8 too", () => {
+		expect(compileExcludes(["^caf.$"])("caf\xff")).toBe(true);
+		expect(compileExcludes(["^café$"])("caf\xc3\xa9")).toBe(true);
+	});
+
+	it.each(["", "/", "... "])('refuse the pattern "%s"', (pattern) => {
+		expect(() => compileExcludes([pattern])).toThrow(
+			expect.objectContaining({ code: "INVALID_PATTERN", exitStatus: 2 }),
+		);
+	});
+});
+
+describe("POSIX extended regular expressions", () => {
+	it.each([
+		["a*?b", "b", true],
+		["^a+?$", "aaa", true],
+		["^a{2}{2}$", "aaaa", true],
+		["^a{2}{2}$", "aaa", false],
+		["^a{,2}$", "", true],
+		["^a{,2}$", "aaa", false],
+		["^a{1,}$", "aaaaa", true],
+		["^(ab|cd)+$", "abcdab", true],
+		["^(|x)y$", "y", true],
+		["a)", "a)", true],
+		["^[]a]$", "]", true],
+		["^[^]a]$", "b", true],
+		["^[a-c]$", "b", true],
+		["^[a-]$", "-", true],
+		["^[\\n]$", "\\", true],
+		["^[[:digit:][:upper:]_]+$", "A_1", true],
+		["^[[:digit:]]$", "x", false],
+		["^[[.-.]a]$", "-", true],
+		["^[[=a=]b]$", "a", true],
+		["^[^[:space:]]$", "\n", false],
+		["^.$", "\n", true],
+		["^\\.$", "x", false],
+		["^\\w+$", "a_1", true],
+		["\\<b", "a b", true],
+		["\\<b", "ab", false],
+		["^\\d$", "d", true],
+		["^a\\$", "a$", true],
+		["}", "}", true],
+		["^\\{$", "{", true],
+		["^a|b$", "ax", true],
+	])("%s on %j is %s", (pattern, name, expected) => {
+		expect(compilePosixExtended(pattern).test(name)).toBe(expected);
+	});
+
+	it.each([
+		"*a",
+		"(",
+		"(a",
+		"a{",
+		"a{2,1}",
+		"a{x}",
+		"a{99999}",
+		"[",
+		"[a",
+		"[b-a]",
+		"[[:nope:]]",
+		"a\\",
+		"(a)\\1",
+		"^*",
+		"a|*b",
+		"(+)",
+		"\\b*",
+	])("%s is refused", (pattern) => {
+		expect(() => compilePosixExtended(pattern)).toThrow(expect.objectContaining({ code: "INVALID_PATTERN" }));
+	});
+
+	it("never fail in another way", () => {
+		const piece = fc.constantFrom(..."ab.*+?{}()[]|^$\\-:=,12<>'`wWsSbB".split(""), "[:", ":]", "[.", ".]");
+		fc.assert(
+			fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+				try {
+					compilePosixExtended(pieces.join("")).test("ab-1");
+				} catch (error) {
+					expect(error).toBeInstanceOf(Oci2isoError);
+				}
+			}),
+			{ seed: 7, numRuns: 5000 },
+		);
+	});
+});

@@ -1,0 +1,163 @@
+import { describe, expect, it } from "vitest";
+import { Oci2isoError } from "../../../src/errors.ts";
+import { readTar, tarArchive } from "../../support/tar-fixtures.ts";
+import { drawTree, type Layers, mergeEntries, mergeLayers, rowsOf } from "./layers.ts";
+import { scenarios } from "./scenarios.ts";
+
+function codeOf(action: () => unknown): string {
+	try {
+		action();
+	} catch (error) {
+		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
+		throw error;
+	}
+	return "no error";
+}
+
+describe("TreeMerger", () => {
+	for (const { name, layers, tree, error } of scenarios) {
+		if (tree !== undefined) it(name, () => expect(drawTree(mergeLayers(layers).tree.root)).toEqual(tree));
+		else it(`${name}: ${error}`, () => expect(codeOf(() => mergeLayers(layers))).toBe(`corrupt ${error}`));
+	}
+
+	it("gives the root its entry's attributes, and plain ones without an entry", () => {
+		const later = { seconds: 7, nanoseconds: 1 };
+		const named = mergeLayers([[{ path: "./", type: "directory", mode: 0o1700, uid: 5, gid: 6, mtime: later }]]);
+		expect(rowsOf(named.tree.root).get("")).toMatchObject({ mode: 0o1700, owner: "5:6", mtime: "7.1" });
+		const unnamed = mergeLayers([[{ path: "a" }]], { createdParentTime: { seconds: 9, nanoseconds: 0 } });
+		expect(rowsOf(unnamed.tree.root).get("")).toMatchObject({ mode: 0o755, owner: "0:0", mtime: "9.0" });
+	});
+
+	it("makes missing parents plain directories with the chosen time, and says so", () => {
+		const { tree } = mergeLayers([[{ path: "a/b/c", uid: 3 }]], { createdParentTime: { seconds: 9, nanoseconds: 0 } });
+		const plain = { type: "directory", mode: 0o755, owner: "0:0", mtime: "9.0", xattrs: "" };
+		expect(rowsOf(tree.root).get("a")).toMatchObject(plain);
+		expect(rowsOf(tree.root).get("a/b")).toMatchObject(plain);
+		expect(tree.notes).toEqual([expect.stringContaining("2 directories have no entry of their own")]);
+	});
+
+	it("replaces all attributes of a directory that an upper layer names again, and keeps them when only children change", () => {
+		const xattrs = new Map([["user.a", Buffer.from("1")]]);
+		const lower = { path: "d", type: "directory" as const, mode: 0o700, uid: 1, gid: 2, xattrs };
+		const mtime = { seconds: -5, nanoseconds: 999_999_999 };
+		const kept = mergeLayers([[{ ...lower, mtime }], [{ path: "d/x" }, { path: "d/.wh.y" }]]);
+		expect(rowsOf(kept.tree.root).get("d")).toMatchObject({ mode: 0o700, mtime: "-5.999999999", xattrs: "user.a=31" });
+		const renamed = mergeLayers([[lower], [{ path: "d", type: "directory", mode: 0o755, mtime }]]);
+		expect(rowsOf(renamed.tree.root).get("d")).toMatchObject({ mode: 0o755, owner: "0:0", xattrs: "" });
+	});
+
+	it("ignores the attributes of a hard link's own entry", () => {
+		const { tree } = mergeLayers([
+			[
+				{ path: "a", mode: 0o600, uid: 1 },
+				{ path: "b", type: "hard-link", linkTarget: "a", mode: 0o777 },
+			],
+		]);
+		expect(rowsOf(tree.root).get("b")).toMatchObject({ mode: 0o600, owner: "1:0", sameAs: "a" });
+	});
+
+	it("gives symbolic links the mode that Linux shows for them", () => {
+		const { tree } = mergeLayers([[{ path: "s", type: "symlink", linkTarget: "x", mode: 0o600 }]]);
+		expect(rowsOf(tree.root).get("s")?.mode).toBe(0o777);
+	});
+
+	it("notes aufs metadata", () => {
+		expect(mergeLayers([[{ path: ".wh..wh.plnk" }]]).tree.notes).toEqual([
+			expect.stringContaining("1 entries of aufs"),
+		]);
+	});
+
+	it("names the layer and the path in errors", () => {
+		const merger = () => mergeLayers([[{ path: "a" }], [{ path: "a/\xff\n" }]]);
+		expect(merger).toThrow(/layer 1, a\/\\xff\\x0a/);
+	});
+
+	it("bounds the entries and the directories they bring about", () => {
+		const three = [[{ path: "a" }, { path: "b" }], [{ path: "c" }]];
+		expect(codeOf(() => mergeLayers(three, { maxInodes: 2 }))).toBe("corrupt TOO_MANY_ENTRIES");
+		expect(codeOf(() => mergeLayers(three, { maxInodes: 3 }))).toBe("no error");
+		expect(codeOf(() => mergeLayers([[{ path: "d/e/f" }]], { maxInodes: 2 }))).toBe("corrupt TOO_MANY_ENTRIES");
+		expect(codeOf(() => mergeLayers([[{ path: "d/e/f" }]], { maxInodes: 3 }))).toBe("no error");
+	});
+
+	it("stops images whose paths multiply the work", () => {
+		const target = "d/../".repeat(800);
+		const links = Array.from({ length: 200 }, (_, i) => ({
+			path: `l${i}`,
+			type: "symlink" as const,
+			linkTarget: `${target}l${i + 1}`,
+		}));
+		const end = { path: "l200", type: "directory" as const };
+		const [first, ...rest] = readTar(tarArchive([{ path: "d", type: "directory" }, ...links, end, { path: "l0/x" }]));
+		const last = rest.at(-1);
+		if (first === undefined || last === undefined) throw new Error("fixture");
+		// Different parents, so that no answer can be remembered.
+		const many = Array.from({ length: 2000 }, (_, i) => ({ ...last, path: `l${i % 2}/./x${i}` }));
+		expect(codeOf(() => mergeEntries([[first, ...rest, ...many]]))).toBe("corrupt TREE_TOO_COSTLY");
+	});
+
+	it("shares equal extended attributes", () => {
+		const label = (path: string) => ({ path, xattrs: new Map([["security.selinux", Buffer.from("x\0")]]) });
+		const { entries } = mergeLayers([[label("a"), label("b")]]).tree.root;
+		expect(entries.get("a")?.xattrs).toBe(entries.get("b")?.xattrs);
+	});
+});
+
+describe("what need not be kept", () => {
+	const verdicts = (layers: Layers): string[] => [...mergeLayers(layers).skipped].sort();
+
+	it("is what upper layers replace, white out or make opaque", () => {
+		const lower = ["same", "gone", "dir/deep/x", "opaque/x", "file/x", "kept", "opaque-sibling"].map((path) => ({
+			path,
+		}));
+		const upper = [
+			{ path: "same" },
+			{ path: ".wh.gone" },
+			{ path: ".wh.dir" },
+			{ path: "opaque/.wh..wh..opq" },
+			{ path: "file" },
+		];
+		expect(verdicts([lower, upper])).toEqual(["0:0", "0:1", "0:2", "0:3", "0:4", "1:1", "1:2", "1:3"]);
+	});
+
+	it("is never decided by the same layer", () => {
+		expect(
+			verdicts([[{ path: "a" }, { path: ".wh.a" }, { path: "a" }, { path: "d/x" }, { path: "d/.wh..wh..opq" }]]),
+		).toEqual(["0:1", "0:4"]);
+	});
+
+	it("is not what lies below an upper symbolic link, which may lead to it", () => {
+		expect(verdicts([[{ path: "lib/x" }], [{ path: "lib", type: "symlink", linkTarget: "usr/lib" }]])).toEqual(["1:0"]);
+	});
+
+	it("is not the target of an upper hard link", () => {
+		const upper = [{ path: "b", type: "hard-link" as const, linkTarget: "./a" }, { path: ".wh.a" }];
+		expect(verdicts([[{ path: "a" }], upper])).toEqual(["1:0", "1:1"]);
+	});
+
+	/** Cases that the guess gets wrong: `neededBodies` must name what was skipped, so that the layer is read again. */
+	const wrong: Record<string, Layers> = {
+		"another link of the replaced file": [
+			[{ path: "a" }, { path: "b", type: "hard-link", linkTarget: "a" }],
+			[{ path: "a" }],
+		],
+		"the whited-out name was a symbolic link to where the file is": [
+			[
+				{ path: "usr/lib", type: "directory" },
+				{ path: "lib", type: "symlink", linkTarget: "usr/lib" },
+				{ path: "lib/x" },
+			],
+			[{ path: ".wh.lib" }],
+		],
+		"a hard link names its target through a symbolic link": [
+			[{ path: "usr/x" }, { path: "s", type: "symlink", linkTarget: "usr" }],
+			[{ path: "y", type: "hard-link", linkTarget: "s/x" }, { path: "usr/.wh.x" }],
+		],
+	};
+	for (const [name, layers] of Object.entries(wrong))
+		it(`is put right when ${name}`, () => {
+			const { tree, skipped } = mergeLayers(layers);
+			const needed = [...tree.neededBodies()].map(({ layer, entry }) => `${layer}:${entry}`);
+			expect(needed.filter((body) => skipped.has(body)).length).toBe(1);
+		});
+});

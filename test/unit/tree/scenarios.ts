@@ -1,0 +1,301 @@
+import type { TarMember } from "../../support/tar-fixtures.ts";
+import type { Layers } from "./layers.ts";
+
+/** Small images with the tree that they are, or the error that refuses them. */
+export interface Scenario {
+	readonly name: string;
+	readonly layers: Layers;
+	/** As `drawTree` draws it; `@LAYER:ENTRY` names the content. */
+	readonly tree?: readonly string[];
+	/** The error's code. */
+	readonly error?: string;
+	/** umoci does something else here, and why we do not follow it. */
+	readonly unlikeUmoci?: string;
+}
+
+const file = (path: string, more: Partial<TarMember> = {}): TarMember => ({ path, ...more });
+const dir = (path: string, more: Partial<TarMember> = {}): TarMember => ({
+	path,
+	type: "directory",
+	mode: 0o755,
+	...more,
+});
+const symlink = (path: string, linkTarget: string): TarMember => ({ path, type: "symlink", linkTarget });
+const link = (path: string, linkTarget: string): TarMember => ({ path, type: "hard-link", linkTarget });
+const hide = (path: string): TarMember => ({ path: path.replace(/([^/]+)$/, ".wh.$1") });
+const opaque = (path: string): TarMember => ({ path: path === "" ? ".wh..wh..opq" : `${path}/.wh..wh..opq` });
+
+const chain = Array.from({ length: 256 }, (_, i) => symlink(`l${i}`, i === 0 ? "end" : `l${i - 1}`));
+
+export const scenarios: readonly Scenario[] = [
+	{ name: "no layers", layers: [], tree: [], unlikeUmoci: "an image layout without layers is not written here" },
+	{ name: "an empty layer", layers: [[]], tree: [] },
+	{ name: "one file", layers: [[file("a")]], tree: ["a @0:0"] },
+	{
+		name: "paths are cleaned as text",
+		layers: [[dir("d/"), file("./d//x"), file("/abs"), file("../../up"), file("d/../q/./r"), file("e/f/../../g")]],
+		tree: ["abs @0:2", "d/", "d/x @0:1", "g @0:5", "q/", "q/r @0:4", "up @0:3"],
+	},
+	{
+		name: "`..` in a path does not see symbolic links",
+		layers: [[dir("d/e"), symlink("s", "d/e"), file("s/../x")]],
+		tree: ["d/", "d/e/", "s -> d/e", "x @0:2"],
+	},
+	{ name: "the last of two entries wins", layers: [[file("a"), file("b"), file("a")]], tree: ["a @0:2", "b @0:1"] },
+	{
+		name: "an upper file replaces a lower one",
+		layers: [[file("a"), file("b")], [file("a")]],
+		tree: ["a @1:0", "b @0:1"],
+	},
+	{
+		name: "a file replaces a directory with all that is in it",
+		layers: [[dir("d"), file("d/x"), file("d/e/y")], [file("d")]],
+		tree: ["d @1:0"],
+	},
+	{
+		name: "a directory replaces a file",
+		layers: [[file("d")], [dir("d"), file("d/x")]],
+		tree: ["d/", "d/x @1:1"],
+	},
+	{
+		name: "a directory over a directory keeps its children",
+		layers: [
+			[dir("d"), file("d/x")],
+			[dir("d", { mode: 0o700 }), file("d/y")],
+		],
+		tree: ["d/", "d/x @0:1", "d/y @1:1"],
+	},
+	{
+		name: "a directory replaces a symbolic link to a directory",
+		layers: [
+			[dir("real"), file("real/x"), symlink("d", "real")],
+			[dir("d"), file("d/y")],
+		],
+		tree: ["d/", "d/y @1:1", "real/", "real/x @0:1"],
+	},
+	{
+		name: "a symbolic link replaces a directory",
+		layers: [
+			[dir("d"), file("d/x"), dir("e")],
+			[symlink("d", "e"), file("d/y")],
+		],
+		tree: ["d -> e", "e/", "e/y @1:1"],
+	},
+	{ name: "a whiteout removes a lower file", layers: [[file("a"), file("b")], [hide("a")]], tree: ["b @0:1"] },
+	{
+		name: "a whiteout removes a lower directory",
+		layers: [[file("d/e/x"), file("d/y")], [hide("d")]],
+		tree: [],
+	},
+	{
+		name: "a whiteout of nothing is nothing",
+		layers: [[file("a")], [hide("b"), hide("c/d"), hide("a/x")]],
+		tree: ["a @0:0"],
+	},
+	{ name: "a whiteout and then the file again", layers: [[file("a")], [hide("a"), file("a")]], tree: ["a @1:1"] },
+	{ name: "the file and then its whiteout", layers: [[file("a")], [file("a"), hide("a")]], tree: ["a @1:0"] },
+	{
+		name: "whited out in the middle, back on top",
+		layers: [
+			[file("a"), file("d/x")],
+			[hide("a"), hide("d")],
+			[file("a"), file("d/y")],
+		],
+		tree: ["a @2:0", "d/", "d/y @2:1"],
+	},
+	{
+		name: "a whiteout of a directory spares what its layer put there",
+		layers: [
+			[file("d/old"), file("d/e/old")],
+			[file("d/e/new"), hide("d")],
+		],
+		tree: ["d/", "d/e/", "d/e/new @1:0"],
+	},
+	{
+		name: "an opaque directory hides lower children only, wherever the marker stands",
+		layers: [
+			[file("d/old"), file("e/old")],
+			[opaque("d"), file("d/new"), file("e/new"), opaque("e")],
+		],
+		tree: ["d/", "d/new @1:1", "e/", "e/new @1:2"],
+	},
+	{
+		name: "an opaque directory in the middle does not touch upper layers",
+		layers: [[file("d/a")], [opaque("d"), file("d/b")], [file("d/c")]],
+		tree: ["d/", "d/b @1:1", "d/c @2:0"],
+	},
+	{
+		name: "an opaque root",
+		layers: [
+			[file("a"), file("d/x")],
+			[file("b"), opaque("")],
+		],
+		tree: ["b @1:0"],
+	},
+	{
+		name: "an opaque marker in what is no directory",
+		layers: [[file("a")], [opaque("a"), opaque("none")]],
+		tree: ["a @0:0"],
+	},
+	{
+		name: "a whiteout through a symbolic link",
+		layers: [[dir("usr/lib"), file("usr/lib/x"), symlink("lib", "usr/lib")], [hide("lib/x")]],
+		tree: ["lib -> usr/lib", "usr/", "usr/lib/"],
+	},
+	{
+		name: "a whiteout of a symbolic link leaves its target",
+		layers: [[dir("usr/lib"), symlink("lib", "usr/lib"), file("lib/x")], [hide("lib")]],
+		tree: ["usr/", "usr/lib/", "usr/lib/x @0:2"],
+	},
+	{
+		name: "an opaque directory through a symbolic link",
+		layers: [
+			[file("usr/lib/x"), symlink("lib", "usr/lib")],
+			[opaque("lib"), file("lib/y")],
+		],
+		tree: ["lib -> usr/lib", "usr/", "usr/lib/", "usr/lib/y @1:1"],
+	},
+	{
+		name: "entries go through lower symbolic links, absolute ones inside the image",
+		layers: [
+			[dir("usr/bin"), symlink("bin", "/usr/bin"), symlink("out", "../../../usr")],
+			[file("bin/sh"), file("out/x")],
+		],
+		tree: ["bin -> /usr/bin", "out -> ../../../usr", "usr/", "usr/bin/", "usr/bin/sh @1:0", "usr/x @1:1"],
+	},
+	{
+		name: "entries through a dangling link create its target",
+		layers: [[symlink("s", "new/place"), file("s/x")]],
+		tree: ["new/", "new/place/", "new/place/x @0:1", "s -> new/place"],
+	},
+	{
+		name: "a target's `..` after a missing name is text",
+		layers: [[dir("d"), symlink("s", "none/../d"), file("s/x")]],
+		tree: ["d/", "d/x @0:2", "s -> none/../d"],
+	},
+	{
+		name: "a loop of links on the way",
+		layers: [[symlink("a", "b"), symlink("b", "a"), file("a/x")]],
+		error: "SYMLINK_LOOP",
+	},
+	{
+		name: "255 links on the way",
+		layers: [[dir("end"), ...chain.slice(0, 255), file("l254/x")]],
+		tree: ["end/", "end/x @0:256", ...chain.slice(0, 255).map((m) => `${m.path} -> ${m.linkTarget}`)].sort(),
+	},
+	{ name: "256 links on the way", layers: [[dir("end"), ...chain, file("l255/x")]], error: "SYMLINK_LOOP" },
+	{ name: "an entry below a file", layers: [[file("a")], [file("a/b")]], error: "PARENT_NOT_DIRECTORY" },
+	{ name: "an entry far below a file", layers: [[file("a")], [file("a/b/c")]], error: "PARENT_NOT_DIRECTORY" },
+	{
+		name: "hard links within a layer",
+		layers: [[file("a"), link("b", "a"), link("d/c", "/b")]],
+		tree: ["a @0:0", "b = a", "d/", "d/c = a"],
+	},
+	{ name: "a hard link to a lower file", layers: [[file("a")], [link("b", "a")]], tree: ["a @0:0", "b = a"] },
+	{
+		name: "a replaced file leaves its other links alone",
+		layers: [[file("a"), link("b", "a"), link("c", "a")], [file("a")]],
+		tree: ["a @1:0", "b @0:0", "c = b"],
+	},
+	{
+		name: "a hard link sees the file that is there at that moment",
+		layers: [[file("a"), link("b", "a"), file("a"), link("c", "a")]],
+		tree: ["a @0:2", "b @0:0", "c = a"],
+	},
+	{
+		name: "a hard link to a lower file that is whited out afterwards",
+		layers: [[file("a")], [link("b", "a"), hide("a")]],
+		tree: ["b @0:0"],
+	},
+	{
+		name: "a hard link to a file that was whited out before",
+		layers: [[file("a")], [hide("a"), link("b", "a")]],
+		error: "HARD_LINK_TARGET_MISSING",
+	},
+	{
+		name: "a link's target can be reached through a symbolic link",
+		layers: [[file("usr/lib/x"), symlink("lib", "usr/lib"), link("y", "lib/x")]],
+		tree: ["lib -> usr/lib", "usr/", "usr/lib/", "usr/lib/x @0:0", "y = usr/lib/x"],
+	},
+	{
+		name: "a hard link to a symbolic link links the symbolic link",
+		layers: [[file("a"), symlink("s", "a"), link("t", "s")]],
+		tree: ["a @0:0", "s -> a", "t = s"],
+	},
+	{ name: "a hard link to nothing", layers: [[link("b", "a")]], error: "HARD_LINK_TARGET_MISSING" },
+	{ name: "a hard link to a later file", layers: [[link("b", "a"), file("a")]], error: "HARD_LINK_TARGET_MISSING" },
+	{ name: "a hard link to itself", layers: [[file("a"), link("a", "a")]], error: "HARD_LINK_TARGET_MISSING" },
+	{
+		name: "a hard link over its target's directory",
+		layers: [[file("d/x"), link("d", "d/x")]],
+		error: "HARD_LINK_TARGET_MISSING",
+	},
+	{ name: "a hard link to a directory", layers: [[dir("d"), link("b", "d")]], error: "HARD_LINK_TO_DIRECTORY" },
+	{ name: "a hard link to the root", layers: [[link("b", "/")]], error: "HARD_LINK_TO_DIRECTORY" },
+	{ name: "a hard link without a target", layers: [[link("b", "")]], error: "HARD_LINK_TO_DIRECTORY" },
+	{ name: "the root as a file", layers: [[file("./")]], error: "ROOT_NOT_DIRECTORY" },
+	{ name: "the root as a symbolic link", layers: [[symlink("..", "/etc")]], error: "ROOT_NOT_DIRECTORY" },
+	{ name: "the root as a directory without a name", layers: [[dir(""), file("a")]], tree: ["a @0:1"] },
+	{ name: "a symbolic link to nothing at all", layers: [[symlink("a", "")]], error: "SYMLINK_TARGET_INVALID" },
+	{
+		name: "a symbolic link of 4096 bytes",
+		layers: [[symlink("a", "x".repeat(4096))]],
+		error: "SYMLINK_TARGET_INVALID",
+	},
+	{
+		name: "a symbolic link of 4095 bytes",
+		layers: [[symlink("a", "x".repeat(4095))]],
+		tree: [`a -> ${"x".repeat(4095)}`],
+	},
+	{ name: "a name of 255 bytes", layers: [[file("n".repeat(255))]], tree: [`${"n".repeat(255)} @0:0`] },
+	{ name: "a name of 256 bytes", layers: [[file("n".repeat(256))]], error: "NAME_TOO_LONG" },
+	{ name: "a missing parent's name of 256 bytes", layers: [[file(`${"n".repeat(256)}/x`)]], error: "NAME_TOO_LONG" },
+	{ name: "a path of 4097 bytes", layers: [[file(`${"d/".repeat(2048)}x`)]], error: "PATH_TOO_LONG" },
+	{
+		name: "a path beyond 4095 bytes through links",
+		layers: [[symlink("s", "e/".repeat(1500)), file(`s/${"f/".repeat(600)}x`)]],
+		error: "PATH_TOO_LONG",
+	},
+	{
+		name: "a whiteout without a name",
+		layers: [[file("d/x")], [file("d/.wh.")]],
+		error: "WHITEOUT_NAME_INVALID",
+		unlikeUmoci: "it removes the directory itself",
+	},
+	{
+		name: "a whiteout of the parent",
+		layers: [[file("d/x")], [file("d/.wh...")]],
+		error: "WHITEOUT_NAME_INVALID",
+		unlikeUmoci: "it removes the directory above, even outside the root",
+	},
+	{
+		name: "a whiteout marker of any type",
+		layers: [
+			[file("a"), file("b")],
+			[dir(".wh.a"), symlink(".wh.b", "x")],
+		],
+		tree: [],
+	},
+	{
+		name: "aufs' own metadata",
+		layers: [[file("a"), dir(".wh..wh.plnk"), dir(".wh..wh.orph"), file(".wh..wh.aufs")]],
+		tree: ["a @0:0"],
+	},
+	{
+		name: "device nodes",
+		layers: [
+			[
+				{ path: "null", type: "character-device", major: 1, minor: 3 },
+				{ path: "disk", type: "block-device", major: 259, minor: 70_000 },
+				{ path: "pipe", type: "fifo" },
+				{ path: "zero", type: "character-device", major: 0, minor: 0 },
+			],
+		],
+		tree: ["disk block-device 259, 70000", "null character-device 1, 3", "pipe fifo ", "zero character-device 0, 0"],
+	},
+	{
+		name: "names that are not UTF-8, and that look like numbers or properties",
+		layers: [[file("\xff\xfe"), file("caf\xe9"), file("1"), file("__proto__"), file("constructor/toString")]],
+		tree: ["1 @0:2", "__proto__ @0:3", "caf\xe9 @0:1", "constructor/", "constructor/toString @0:4", "\xff\xfe @0:0"],
+	},
+];
