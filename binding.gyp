@@ -71,7 +71,12 @@
 				"native/zstd_inflater.cc",
 			],
 			"include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-			"defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+			"defines": [
+				"NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
+				# An exception that cannot be thrown because the environment is ending is dropped instead of fatal.
+				"NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
+				"_FORTIFY_SOURCE=2",
+			],
 			"cflags": ["<@(hardened_compile)"],
 			"cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
 			"cflags!": ["-fno-exceptions"],

@@ -18,7 +18,8 @@ namespace oci2iso {
  * - `addSlot(): [input, output]` makes the next slot (numbered from 0): two Buffers of blockBytes in memory that both sides share.
  * - `submit(slot, length)` starts compressing the first `length` bytes of the slot's input.
  * - `drain(results: Int32Array): number` takes finished blocks off the head of the order of submission, as pairs of slot and
- *   length of the output (0: it does not shrink; negative: the codec failed), and returns the number of pairs.
+ *   length of the output (0: it does not shrink; negative: the codec failed), and returns the number of pairs. Call it until it
+ *   returns 0: `onReady` is not called again for what was finished and did not fit.
  * - `encodeNow(block, output): number` is one block of at most 8 KiB on this thread; the same lengths.
  * - `close()` forgets what has not started, waits for what has, and ends the threads.
  *

@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type ByteString, bytesOf, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
@@ -20,7 +20,8 @@ export async function withPrivateDirectory<Result>(
 	parent: string | undefined,
 	use: (directory: string) => Promise<Result>,
 ): Promise<Result> {
-	const directory = await writing(() => mkdtemp(join(parent ?? tmpdir(), "oci2iso-tool-")), parent ?? tmpdir());
+	const place = resolve(parent ?? tmpdir());
+	const directory = await writing(() => mkdtemp(join(place, "oci2iso-tool-")), place);
 	try {
 		return await use(directory);
 	} finally {

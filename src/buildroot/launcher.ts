@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { KiB } from "../binary/units.ts";
@@ -70,8 +71,8 @@ export function defaultLauncherPath(): string {
 
 /** Runs one command to its end. Rejects only with `Oci2isoError` INTERRUPTED, after the tool is gone. */
 export async function launch(request: LaunchRequest): Promise<LaunchResult> {
-	if (request.signal?.aborted) throw interrupted();
-	const launcher = request.launcherPath ?? defaultLauncherPath();
+	if (request.signal?.aborted) throw interrupted(request.signal);
+	const launcher = resolve(request.launcherPath ?? defaultLauncherPath());
 	if (!(await isExecutable(launcher))) {
 		const reason = `${launcher} is not built: it takes a C compiler and npm run build:native`;
 		if (request.confinement !== "limits")
@@ -88,7 +89,7 @@ function launcherArguments(request: LaunchRequest): readonly string[] {
 		`--mode=${request.confinement}`,
 		`--root=${request.root}`,
 		`--directory=${request.workingDirectory}`,
-		`--wall-seconds=${limits.timeoutSeconds}`,
+		`--wall-seconds=${Math.ceil(limits.timeoutSeconds)}`,
 		`--cpu-seconds=${limits.cpuSeconds}`,
 		`--address-space-bytes=${limits.addressSpaceBytes}`,
 		`--file-bytes=${limits.fileBytes}`,
@@ -103,7 +104,7 @@ function runProcess(
 	reportsOutcome: boolean,
 ): Promise<LaunchResult> {
 	const [program = "", ...args] = command;
-	return new Promise((resolve, reject) => {
+	return new Promise((settle, reject) => {
 		const child = spawn(program, args, {
 			cwd: request.workingDirectory,
 			env: {},
@@ -134,8 +135,8 @@ function runProcess(
 			clearTimeout(watchdog);
 			request.signal?.removeEventListener("abort", kill);
 			if (!reportsOutcome) kill();
-			if (request.signal?.aborted) reject(interrupted());
-			else resolve({ outcome, stdout: stdout(), stderr: stderr() });
+			if (request.signal?.aborted) reject(interrupted(request.signal));
+			else settle({ outcome, stdout: stdout(), stderr: stderr() });
 		};
 		child.once("error", (error) => finish({ kind: "cannot-execute", reason: error.message }));
 		child.once("close", (status, signal) => {
@@ -184,6 +185,7 @@ async function isExecutable(path: string): Promise<boolean> {
 	}
 }
 
-function interrupted(): Oci2isoError {
+function interrupted(signal: AbortSignal): Oci2isoError {
+	if (signal.reason instanceof Oci2isoError) return signal.reason;
 	return new Oci2isoError({ code: "INTERRUPTED", kind: "interrupted", what: "interrupted while a tool was running" });
 }

@@ -30,23 +30,25 @@ export async function implantMediaChecksum(
 		const before = await readStart(iso);
 		const { size } = await iso.stat();
 		const seconds = 60 + Math.ceil(size / MIN_BYTES_PER_SECOND);
-		const { outputs: _, ...run } = await runTool({
-			tree,
-			names: ["implantisomd5"],
-			args: (paths) => [paths.writable("image.iso")],
-			updates: new Map([["image.iso", await realpath(isoPath)]]),
-			limits: {
-				timeoutSeconds: seconds,
-				cpuSeconds: seconds,
-				addressSpaceBytes: 512 * MiB,
-				fileBytes: WRITABLE_BYTES,
-			},
-			options,
-		});
-		const after = await readStart(iso);
-		if ((await iso.stat()).size !== size || !sameOutsideApplicationUse(before, after))
-			throw damaged(run.toolPath, isoPath);
-		return { run };
+		try {
+			const { outputs: _, ...run } = await runTool({
+				tree,
+				names: ["implantisomd5"],
+				args: (paths) => [paths.writable("image.iso")],
+				updates: new Map([["image.iso", await realpath(isoPath)]]),
+				limits: {
+					timeoutSeconds: seconds,
+					cpuSeconds: seconds,
+					addressSpaceBytes: 512 * MiB,
+					fileBytes: WRITABLE_BYTES,
+				},
+				options,
+			});
+			return { run };
+		} finally {
+			// Also where the tool failed: the caller may go on with the ISO.
+			await requireUndamaged(iso, isoPath, before, size);
+		}
 	} finally {
 		await iso.close();
 	}
@@ -66,19 +68,18 @@ async function readStart(iso: FileHandle): Promise<Buffer> {
 	return start.subarray(0, bytesRead);
 }
 
-function sameOutsideApplicationUse(before: Buffer, after: Buffer): boolean {
-	return (
-		before.byteLength === after.byteLength &&
+async function requireUndamaged(iso: FileHandle, isoPath: string, before: Buffer, byteLength: number): Promise<void> {
+	const after = await readStart(iso);
+	if (
+		(await iso.stat()).size === byteLength &&
 		before.subarray(0, APPLICATION_USE_START).equals(after.subarray(0, APPLICATION_USE_START)) &&
 		before.subarray(APPLICATION_USE_END).equals(after.subarray(APPLICATION_USE_END))
-	);
-}
-
-function damaged(tool: string, isoPath: string): Oci2isoError {
-	return new Oci2isoError({
+	)
+		return;
+	throw new Oci2isoError({
 		code: "TOOL_DAMAGED_ISO",
 		kind: "tool",
-		what: `${tool} changed more than the checksum`,
+		what: "implantisomd5 changed more than the checksum",
 		where: isoPath,
 		expected: "a change of the application use field of the volume descriptor only",
 		remedy: "use --tools builtin",

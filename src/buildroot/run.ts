@@ -47,7 +47,7 @@ export interface ToolRequest {
 	/** Image directories that the tool reads: the regular files directly in them. */
 	readonly directories?: readonly ByteString[] | undefined;
 	readonly outputs?: readonly ToolOutput[] | undefined;
-	/** Existing host files that the tool changes in place, by name; it can neither lengthen nor empty them. */
+	/** Existing host files, absolute and without links, that the tool changes in place, by name. Then it can empty no file, nor write beyond `limits.fileBytes`. */
 	readonly updates?: ReadonlyMap<string, string> | undefined;
 	readonly limits: ToolLimits;
 	readonly options?: ToolOptions | undefined;
@@ -101,7 +101,7 @@ export async function runTool(request: ToolRequest): Promise<ToolResult> {
 					...outputs.map(({ name }) => ({ guest: guestPath(name), host: join(root, guestPath(name)) })),
 					...[...(request.updates ?? [])].map(([name, host]) => ({ guest: guestPath(name), host })),
 				],
-				mayTruncate: outputs.length > 0,
+				mayTruncate: (request.updates?.size ?? 0) === 0,
 				limits: { ...request.limits, timeoutSeconds: options.timeoutSeconds ?? request.limits.timeoutSeconds },
 				signal: options.signal,
 				launcherPath: options.launcherPath,
@@ -226,7 +226,10 @@ function requireSuccess(result: LaunchResult, tool: string): void {
 		kind: "tool",
 		what: lastLines === "" ? failure : `${failure}: ${lastLines}`,
 		where: tool,
-		remedy: "use --tools builtin",
+		remedy:
+			result.outcome.kind === "cannot-execute"
+				? "point TMPDIR at a directory that is not mounted noexec, or use --tools builtin"
+				: "use --tools builtin",
 	});
 }
 
@@ -239,7 +242,7 @@ function failureOf(outcome: LaunchOutcome): string | undefined {
 		case "timed-out":
 			return "the tool did not end in time";
 		case "cannot-execute":
-			return `the tool could not be started: ${outcome.reason} (is the temporary directory mounted noexec?)`;
+			return `the tool could not be started: ${outcome.reason}`;
 		case "cannot-confine":
 			return outcome.reason;
 		default:

@@ -219,6 +219,13 @@ function pathText(valuePath: readonly (string | number)[]): string {
 type PositionOf = IsoYaml["positionOf"];
 
 function noteUnusualForms(root: YamlNode, positionOf: PositionOf, findings: Findings): void {
+	for (const key of ["default", "timeout"]) {
+		for (const { node, valuePath } of select(root, ["grub2", key])) {
+			if (node.kind !== "scalar" || node.plain) continue;
+			const what = `grub2.${key} is a text and is read as a number; the reference converter refuses that`;
+			findings.choice({ code: "ISO_YAML_NUMBER_AS_TEXT", what, where: positionOf(valuePath) });
+		}
+	}
 	let count = 0;
 	for (const { at, keys } of KNOWN_KEYS) {
 		for (const { node, valuePath } of select(root, at)) {
@@ -229,13 +236,6 @@ function noteUnusualForms(root: YamlNode, positionOf: PositionOf, findings: Find
 				const what = `the contract knows no key ${JSON.stringify(key)}, it is ignored`;
 				findings.choice({ code: "ISO_YAML_UNKNOWN_KEY", what, where: positionOf([...valuePath, key]) });
 			}
-		}
-	}
-	for (const key of ["default", "timeout"]) {
-		for (const { node, valuePath } of select(root, ["grub2", key])) {
-			if (node.kind !== "scalar" || node.plain) continue;
-			const what = `grub2.${key} is a text and is read as a number; the reference converter refuses that`;
-			findings.choice({ code: "ISO_YAML_NUMBER_AS_TEXT", what, where: positionOf(valuePath) });
 		}
 	}
 }

@@ -49,11 +49,11 @@ export const sectionHeader = record("section header", ENTRY_BYTES, {
 });
 
 /**
- * Load size of a whole image of `byteLength`, in 512-byte blocks. The field has 16 bits: above 65535 (about 32 MiB) it is 0, which
+ * Load size of a whole image of `byteLength`, in 512-byte blocks up to the end of its last 2048-byte block. The field has 16 bits: above 65535 (about 32 MiB) it is 0, which
  * UEFI 13.3.2.1 reads as "to the end of the medium"; xorriso does the same.
  */
 export function loadSectors(byteLength: number): number {
-	const sectors = divideCeil(byteLength, DISK_BLOCK_BYTES);
+	const sectors = divideCeil(byteLength, ISO_BLOCK_BYTES) * (ISO_BLOCK_BYTES / DISK_BLOCK_BYTES);
 	return sectors > 0xffff ? 0 : sectors;
 }
 

@@ -70,9 +70,9 @@ export function assignIdentifiers(entries: readonly NamedEntry[], scheme: Naming
 	return assigned;
 }
 
-/** `count` identifiers made of `identifier` and a number of 1, 3, 5 or 7 digits, none of them in `taken`. */
+/** `count` identifiers made of `identifier` and a number of 1, 3 or 10 digits (as xorriso), none of them in `taken`. */
 function numberGroup(identifier: string, count: number, taken: ReadonlySet<string>, maxCharacters: number): string[] {
-	for (const digits of [1, 3, 5, 7]) {
+	for (const digits of [1, 3, 10]) {
 		const [stem, tail] = roomForDigits(identifier, digits, maxCharacters);
 		const found: string[] = [];
 		for (let number = 0; number < 10 ** digits && found.length < count; number++) {
@@ -81,7 +81,7 @@ function numberGroup(identifier: string, count: number, taken: ReadonlySet<strin
 		}
 		if (found.length === count) return found;
 	}
-	assert(false, "more than ten million names with one identifier");
+	assert(false, "more than ten thousand million names with one identifier");
 }
 
 function roomForDigits(identifier: string, digits: number, maxCharacters: number): [stem: string, tail: string] {

@@ -42,17 +42,20 @@ export function systemUseOf(
 	if (role === "root-self")
 		return { inRecord: Buffer.concat([encodeSharingProtocol(), ...attributes]), continued: encodeExtensionReference() };
 
-	const links_ = node.type === "symlink" ? encodeSymbolicLink(bytesOf(node.target)) : [];
-	const room = MAX_RECORD_BYTES - systemUseOffset(identifierByteLength);
-	const whole = Buffer.concat([...attributes, encodeName(bytesOf(name), false), ...links_]);
-	if (whole.byteLength <= room) return { inRecord: whole, continued: Buffer.alloc(0) };
-
-	const roomBesideContinuation = room - continuationArea.byteLength - Buffer.concat(attributes).byteLength;
-	const nameRoom = roomBesideContinuation - NAME_HEAD_BYTES;
 	const nameBytes = bytesOf(name);
+	const linkEntries = node.type === "symlink" ? encodeSymbolicLink(bytesOf(node.target)) : [];
+	const room =
+		MAX_RECORD_BYTES - systemUseOffset(identifierByteLength) - NAME_HEAD_BYTES - Buffer.concat(attributes).byteLength;
+	if (nameBytes.byteLength + Buffer.concat(linkEntries).byteLength <= room)
+		return {
+			inRecord: Buffer.concat([...attributes, encodeName(nameBytes, false), ...linkEntries]),
+			continued: Buffer.alloc(0),
+		};
+
+	const nameRoom = room - continuationArea.byteLength;
 	const first = encodeName(nameBytes.subarray(0, nameRoom), nameBytes.byteLength > nameRoom);
 	const rest = nameBytes.byteLength > nameRoom ? [encodeName(nameBytes.subarray(nameRoom), false)] : [];
-	return { inRecord: Buffer.concat([...attributes, first]), continued: Buffer.concat([...rest, ...links_]) };
+	return { inRecord: Buffer.concat([...attributes, first]), continued: Buffer.concat([...rest, ...linkEntries]) };
 }
 
 /** Bytes of the system use area within the directory record. */

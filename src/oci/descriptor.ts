@@ -24,7 +24,7 @@ export const descriptorSchema = z.object({
 export type Descriptor = z.infer<typeof descriptorSchema>;
 
 /** The tag of a manifest in an image layout's index.json (OCI image-spec annotations.md). */
-export const REF_NAME = "org.opencontainers.image.ref.name";
+const REF_NAME = "org.opencontainers.image.ref.name";
 
 export function refNameOf(descriptor: Descriptor): string | undefined {
 	const annotations = descriptor.annotations;

@@ -1,7 +1,6 @@
 import { displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { assert, corrupt } from "../errors.ts";
-import type { Timestamp } from "../tree/inode.ts";
 import type { TarEntry, TarHandler } from "./entry.ts";
 import { gnuHeader, sparseEntry, sparseExtension, TAR_BLOCK_BYTES, ustarHeader } from "./header.ts";
 import { decodeMember, decodeNumber, typeFlagOf } from "./member.ts";
@@ -55,7 +54,6 @@ export class TarReader {
 	#logicalOffset = 0;
 	#mapParser: SparseMapParser | undefined;
 	#mapBytes = 0;
-	#lastMtime: Timestamp = { seconds: 0, nanoseconds: 0 };
 
 	constructor(handler: TarHandler, options: TarReaderOptions) {
 		this.#handler = handler;
@@ -186,11 +184,11 @@ export class TarReader {
 		const place = { index: this.#entryCount++, archiveOffset: this.#offset - TAR_BLOCK_BYTES };
 		const member = decodeMember(view, extended, place, this.#fail);
 		const size = member.recordedBytes;
-		this.#entry = { ...member.entry, mtime: this.#shareMtime(member.entry.mtime) };
+		this.#entry = member.entry;
 		this.#recorded = size;
 		this.#padding = paddingOf(size);
-		if (this.#entry.type !== "file") {
-			this.#handler.entry(this.#entry);
+		if (member.entry.type !== "file") {
+			this.#handler.entry(member.entry);
 			this.#endMember(size);
 		} else if (member.isOldSparse) this.#startOldSparse(view);
 		else if (extended.sparse === undefined) this.#startData([{ offset: 0, byteLength: size }], size);
@@ -205,10 +203,10 @@ export class TarReader {
 	#sparseMapBlock(block: Uint8Array): void {
 		this.#mapBytes += TAR_BLOCK_BYTES;
 		const map = this.#mapParser?.block(block);
+		this.#limitMap(this.#mapBytes);
 		if (map === "malformed" || this.#mapBytes > this.#recorded + this.#padding)
 			this.#fail("TAR_BAD_SPARSE_MAP", "a malformed sparse map", "decimal numbers, one on a line");
-		this.#limitMap(this.#mapBytes);
-		if (map !== undefined) this.#startData(map, this.#recorded - this.#mapBytes);
+		else if (map !== undefined) this.#startData(map, this.#recorded - this.#mapBytes);
 	}
 
 	#startOldSparse(view: DataView): void {
@@ -285,14 +283,6 @@ export class TarReader {
 	#ignore(byteLength: number): void {
 		this.#remaining = byteLength;
 		this.#expecting = byteLength === 0 ? "header" : "ignored";
-	}
-
-	/** Neighbours in an archive often have the same time: they share one object. */
-	#shareMtime(mtime: Timestamp): Timestamp {
-		const last = this.#lastMtime;
-		if (last.seconds === mtime.seconds && last.nanoseconds === mtime.nanoseconds) return last;
-		this.#lastMtime = mtime;
-		return mtime;
 	}
 
 	/** An arrow function, because others report through it. */

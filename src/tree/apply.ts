@@ -9,6 +9,7 @@ export interface ChangeApplierOptions {
 	readonly createdParentTime: Timestamp;
 	/** Most directories that may come into being without an entry of their own. */
 	readonly maxCreatedParents: number;
+	readonly maxLookupSteps: number;
 }
 
 /** A directory of the tree with the way to it. */
@@ -48,7 +49,7 @@ export class ChangeApplier {
 	constructor(options: ChangeApplierOptions) {
 		this.#options = options;
 		this.root = newDirectory(options.createdParentTime);
-		this.#places = new PlaceResolver(this.root);
+		this.#places = new PlaceResolver(this.root, options.maxLookupSteps);
 	}
 
 	/** What was chosen where the specification is silent. */

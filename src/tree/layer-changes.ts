@@ -20,19 +20,20 @@ export type LayerChange =
 const SYMLINK_MODE = 0o777;
 
 /**
- * The change that an entry at the clean path `path` makes. Throws `Oci2isoError` WHITEOUT_NAME_INVALID, SYMLINK_TARGET_INVALID or
+ * The change that an entry at the clean path `path` makes; `shared` are the entry's attributes that many inodes have in common. Throws `Oci2isoError` WHITEOUT_NAME_INVALID, SYMLINK_TARGET_INVALID or
  * ROOT_NOT_DIRECTORY; `where` names the layer.
  */
 export function changeOf(
 	entry: TarEntry,
 	path: ByteString,
 	layer: number,
-	xattrs: ReadonlyMap<ByteString, Uint8Array>,
+	shared: Pick<InodeAttributes, "mtime" | "xattrs">,
 	where: string,
 ): LayerChange {
 	const name = baseName(path);
 	if (name.startsWith(WHITEOUT_PREFIX)) return whiteoutOf(path, name, where);
-	const { mode, uid, gid, mtime, type } = entry;
+	const { mode, uid, gid, type } = entry;
+	const { mtime, xattrs } = shared;
 	if (path === "" && type !== "directory")
 		throw corrupt("ROOT_NOT_DIRECTORY", `the root directory as a ${type}`, where, "a directory");
 	const attributes = { mode, uid, gid, mtime, xattrs };

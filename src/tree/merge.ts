@@ -15,6 +15,11 @@ export interface TreeMergerOptions {
 	readonly maxInodes?: number;
 	/** Modification time of directories that no layer has an entry for, the root included; default 1970-01-01. */
 	readonly createdParentTime?: Timestamp;
+	/**
+	 * Most path components looked up and names visited by whiteouts; default 200 000 000. An image of a million files needs some
+	 * 10 000 000, one that is made to stall a build needs any number.
+	 */
+	readonly maxLookupSteps?: number;
 }
 
 /** One layer while it is read. */
@@ -39,6 +44,8 @@ export interface MergedTree {
 }
 
 const DEFAULT_MAX_INODES = 8_000_000;
+const DEFAULT_MAX_LOOKUP_STEPS = 200_000_000;
+const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 
 /**
@@ -51,6 +58,8 @@ export class TreeMerger {
 	readonly #shadow = new Shadow();
 	readonly #maxInodes: number;
 	readonly #createdParentTime: Timestamp;
+	readonly #maxLookupSteps: number;
+	#lastMtime: Timestamp = EPOCH;
 	readonly #xattrs = new Map<string, ReadonlyMap<ByteString, Uint8Array>>();
 	#nextLayer: number;
 	#isLayerOpen = false;
@@ -62,7 +71,8 @@ export class TreeMerger {
 		this.#origins = [];
 		this.#nextLayer = options.layerCount - 1;
 		this.#maxInodes = options.maxInodes ?? DEFAULT_MAX_INODES;
-		this.#createdParentTime = options.createdParentTime ?? { seconds: 0, nanoseconds: 0 };
+		this.#createdParentTime = options.createdParentTime ?? EPOCH;
+		this.#maxLookupSteps = options.maxLookupSteps ?? DEFAULT_MAX_LOOKUP_STEPS;
 	}
 
 	/**
@@ -80,7 +90,8 @@ export class TreeMerger {
 				const path = cleanPath(entry.path);
 				if (++this.#entryCount > this.#maxInodes)
 					throw corrupt("TOO_MANY_ENTRIES", `more than ${this.#maxInodes} entries`, origin);
-				const change = changeOf(entry, path, index, this.#shareXattrs(entry.xattrs), origin);
+				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(entry.xattrs) };
+				const change = changeOf(entry, path, index, shared, origin);
 				changes.push(change);
 				const isFile = change.type === "inode" && change.inode.type === "file";
 				return isFile && !this.#shadow.hides(path) ? "store" : "skip";
@@ -100,6 +111,7 @@ export class TreeMerger {
 		const applier = new ChangeApplier({
 			createdParentTime: this.#createdParentTime,
 			maxCreatedParents: this.#maxInodes - this.#entryCount,
+			maxLookupSteps: this.#maxLookupSteps,
 		});
 		for (const [index, changes] of this.#layers.entries()) {
 			assert(changes !== undefined, `layer ${index} was read`);
@@ -108,6 +120,14 @@ export class TreeMerger {
 		}
 		const { root } = applier;
 		return { root, neededBodies: () => neededBodies(root), notes: applier.notes.map(displayName) };
+	}
+
+	/** Neighbours in an archive often have the same time. */
+	#shareMtime(mtime: Timestamp): Timestamp {
+		const last = this.#lastMtime;
+		if (last.seconds === mtime.seconds && last.nanoseconds === mtime.nanoseconds) return last;
+		this.#lastMtime = mtime;
+		return mtime;
 	}
 
 	/** Files with equal attributes (one SELinux label on thousands of them) share one map. */

@@ -17,9 +17,6 @@ export interface Place {
 }
 
 const MAX_LINKS = 255;
-/** Components looked up and names visited for all layers; some minutes' worth would be an attack, real images need some 10^7. */
-const MAX_STEPS = 500_000_000;
-
 /**
  * Resolves directories' paths in the tree that is being built. Unlike a kernel's lookup it goes on as text where nothing exists, or where a
  * component is no directory, because what is missing will be created: `missing/..` is the directory itself, and the target of
@@ -27,10 +24,13 @@ const MAX_STEPS = 500_000_000;
  */
 export class PlaceResolver {
 	readonly #root: DirectoryInode;
+	readonly #maxSteps: number;
 	#steps = 0;
 
-	constructor(root: DirectoryInode) {
+	/** `maxSteps` bounds what `charge` and all lookups together count. */
+	constructor(root: DirectoryInode, maxSteps: number) {
 		this.#root = root;
+		this.#maxSteps = maxSteps;
 	}
 
 	/** Throws `Oci2isoError` SYMLINK_LOOP after 255 links and TREE_TOO_COSTLY when the image makes lookups explode. */
@@ -77,7 +77,7 @@ export class PlaceResolver {
 	/** Counts work that hostile images could multiply. */
 	charge(steps: number, where: string): void {
 		this.#steps += steps;
-		if (this.#steps > MAX_STEPS)
+		if (this.#steps > this.#maxSteps)
 			throw corrupt("TREE_TOO_COSTLY", "paths that take an unreasonable number of lookups", where);
 	}
 }

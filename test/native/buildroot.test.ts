@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GiB, KiB, MiB } from "../../src/binary/units.ts";
 import { makeElToritoCore } from "../../src/buildroot/el-torito-core.ts";
+import { parseElf } from "../../src/buildroot/elf.ts";
 import { findHostTool } from "../../src/buildroot/host-tool.ts";
 import { implantMediaChecksum } from "../../src/buildroot/media-checksum.ts";
 import { runTool, type ToolOptions, type ToolRequest } from "../../src/buildroot/run.ts";
@@ -15,6 +16,7 @@ const GRUB = "/usr/lib/grub/i386-pc";
 const grubMkimage = (await findHostTool(["grub2-mkimage", "grub-mkimage"])) ?? "grub-mkimage";
 const noCompiler = requires("cc");
 const noNamespaceTools = noCompiler ?? requires("root", "unshare", "nsenter");
+const noMusl = noCompiler ?? requires("musl-gcc");
 const noGrub = noCompiler ?? requires(grubMkimage, "ldd");
 const noImplant = noCompiler ?? requires("implantisomd5", "checkisomd5", "xorriso", "ldd");
 
@@ -93,12 +95,16 @@ describe.skipIf(noImplant !== undefined)("the media checksum", () => {
 		const { run } = await implantMediaChecksum(hostToolRoot("/usr/bin/implantisomd5"), iso, { ...options, ...way });
 		expect(readFileSync(iso).equals(readFileSync(direct))).toBe(true);
 		expect(run.confinement).toBe(confinement);
-		execFileSync("checkisomd5", [iso]);
+		execFileSync("checkisomd5", [iso], { stdio: "ignore" });
 	});
 
-	it.each(["namespaces", "landlock"] as const)("a tool that damages the ISO is found out: %s", async (confinement) => {
+	it.each([
+		["namespaces", 0],
+		["landlock", 0],
+		["namespaces", 1],
+	] as const)("a tool that damages the ISO is found out: %s, ending with status %i", async (confinement, status) => {
 		const iso = makeIso("damaged.iso");
-		const program = 'int fd = open(argv[1], O_WRONLY); return pwrite(fd, "!", 1, 4096) != 1;';
+		const program = `int fd = open(argv[1], O_WRONLY); pwrite(fd, "!", 1, 4096); return ${status}`;
 		const tree = new SmallRoot().file("/usr/bin/implantisomd5", compile(program));
 		const run = implantMediaChecksum(tree, iso, { ...options, confinement });
 		await expect(run).rejects.toMatchObject({ code: "TOOL_DAMAGED_ISO", exitStatus: 7 });
@@ -235,6 +241,26 @@ describe.skipIf(noCompiler !== undefined)("running a tool", () => {
 		const latin1 = request("return 0", { args: (paths) => [paths.image("/\xff")] });
 		await expect(runTool(latin1)).rejects.toMatchObject({ code: "TOOL_PATH_UNSUPPORTED" });
 	});
+
+	it.skipIf(noMusl !== undefined).each(["namespaces", "landlock"] as const)(
+		"works with musl's loader: %s",
+		async (confinement) => {
+			const directory = mkdtempSync(join(base, "musl-"));
+			writeFileSync(join(directory, "half.c"), "int half(int x) { return x / 2; }");
+			const main =
+				'#include <stdio.h>\nint half(int); int main(int c, char **v) { return fprintf(fopen(v[1], "w"), "%d", half(84)) < 0; }';
+			writeFileSync(join(directory, "main.c"), main);
+			execFileSync("musl-gcc", ["-shared", "-fPIC", "-o", "libhalf.so", "half.c"], { cwd: directory });
+			const link = ["-Wl,-rpath,$ORIGIN/../lib/own", "-L.", "-lhalf"];
+			execFileSync("musl-gcc", ["-o", "tool", "main.c", ...link], { cwd: directory });
+			const read = (name: string): Uint8Array => readFileSync(join(directory, name));
+			const loader = parseElf(read("tool"), "tool").interpreter ?? "";
+			const tree = new SmallRoot().host(loader).file("/usr/bin/tool", read("tool"));
+			tree.file("/usr/lib/own/libhalf.so", read("libhalf.so"));
+			const { outputs } = await runTool(request("return 0", { tree, options: { ...options, confinement } }));
+			expect(Buffer.from(outputs.get("out") ?? []).toString()).toBe("42");
+		},
+	);
 });
 
 /** A static executable whose main is `body`. */

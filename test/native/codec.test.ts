@@ -1,4 +1,7 @@
 import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { inflateSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -280,20 +283,30 @@ describe.skipIf(addonMissing)("native compressor", () => {
 	});
 
 	it("gives memory and threads back when closed", async () => {
+		setFlagsFromString("--expose-gc");
+		const collectGarbage: () => void = runInNewContext("gc");
+		const threads = (): number => readdirSync("/proc/self/task").length;
 		const run = async (): Promise<void> => {
-			const compressor = await open("zstd", MiB, 4, 15);
-			for (let i = 0; i < 8; i++) submit(compressor, mixedBytes(MiB, 10, i), () => undefined);
+			const compressor = await open("lz4", MiB, 4);
+			for (let i = 0; i < 16; i++) submit(compressor, Buffer.alloc(MiB, i), () => undefined);
 			await compressor.settle(0);
 			await compressor.close();
 		};
+		const settleMemory = async (): Promise<void> => {
+			for (let i = 0; i < 3; i++) {
+				collectGarbage();
+				await new Promise(setImmediate);
+			}
+		};
 		await run();
-		await run();
-		const before = process.memoryUsage().rss;
-		for (let i = 0; i < 8; i++) {
+		await settleMemory();
+		const before = { bytes: process.memoryUsage().rss, threads: threads() };
+		for (let i = 0; i < 20; i++) {
 			await run();
-			await new Promise(setImmediate);
+			await settleMemory();
 		}
-		expect(process.memoryUsage().rss - before).toBeLessThan(200 * MiB);
+		expect(threads()).toBe(before.threads);
+		expect(process.memoryUsage().rss - before.bytes).toBeLessThan(128 * MiB);
 	});
 });
 

@@ -2,15 +2,20 @@ import { createHash } from "node:crypto";
 import {
 	closeSync,
 	existsSync,
+	fstatSync,
 	ftruncateSync,
 	lstatSync,
+	mkdirSync,
 	openSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
+	readSync,
+	writeFileSync,
 	writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { type ByteSource, unexpectedEnd } from "../../src/binary/byte-source.ts";
 import type { ByteString } from "../../src/binary/byte-string.ts";
 import { ISO_BLOCK_BYTES } from "../../src/binary/units.ts";
 import { encodeBootCatalog, loadSectors } from "../../src/eltorito/boot-catalog.ts";
@@ -131,6 +136,42 @@ export function xorrisofsArguments(output: string, tree: string, label: string, 
 		...["-boot-info-table", "--grub2-boot-info", "-eltorito-alt-boot"],
 		...["-e", "--interval:appended_partition_2:all::", "-no-emul-boot", "-o", output, tree],
 	];
+}
+
+/** Passes as GRUB's boot_hybrid.img where only its size and signature count. */
+export const SYNTHETIC_BOOT_HYBRID: Uint8Array = syntheticBootHybrid();
+
+function syntheticBootHybrid(): Buffer {
+	const bytes = Buffer.alloc(512);
+	bytes.fill(0x90, 0, 0x1b0);
+	bytes.writeUInt16LE(0xaa55, 510);
+	return bytes;
+}
+
+/** Makes `tree` with the two boot images, whose content is noise without meaning. */
+export function writeBootParts(tree: string): void {
+	mkdirSync(join(tree, "images"), { recursive: true });
+	const noise = (byteLength: number) =>
+		Buffer.from(Array.from({ length: byteLength }, (_, i) => (i * 131 + (i >> 8)) % 251));
+	writeFileSync(join(tree, ELTORITO_PATH), noise(30172));
+	writeFileSync(join(tree, EFI_PATH), noise(2 ** 20));
+}
+
+/** A file as a source; to be closed. */
+export function fileSource(path: string): ByteSource & { close(): void } {
+	const file = openSync(path, "r");
+	const byteLength = fstatSync(file).size;
+	return {
+		byteLength,
+		read(position, length) {
+			if (position < 0 || position + length > byteLength)
+				return Promise.reject(unexpectedEnd(position, length, byteLength));
+			const bytes = Buffer.alloc(length);
+			readSync(file, bytes, 0, length, position);
+			return Promise.resolve(bytes);
+		},
+		close: () => closeSync(file),
+	};
 }
 
 /** GRUB's BIOS files, from the system or, in development, from `OCI2ISO_TEST_GRUB_PC`. */

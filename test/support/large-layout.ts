@@ -2,7 +2,7 @@ import { createCipheriv, createHash } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
-import { blobPath, type BlobDescriptor, OCI_MEDIA_TYPES, named, writeIndexFile, writeJson } from "./oci-layout.ts";
+import { type BlobDescriptor, blobPath, named, OCI_MEDIA_TYPES, writeIndexFile, writeJson } from "./oci-layout.ts";
 
 interface Manifest {
 	readonly config: BlobDescriptor;
@@ -18,7 +18,8 @@ export async function withExtraLayer(
 	directory: string,
 	write: (append: (bytes: Uint8Array) => Promise<void>) => Promise<void>,
 ): Promise<string> {
-	const json = <T>(digest: string): T => JSON.parse(readFileSync(join(base, "blobs", digest.replace(":", "/")), "utf8")) as T;
+	const json = <T>(digest: string): T =>
+		JSON.parse(readFileSync(join(base, "blobs", digest.replace(":", "/")), "utf8")) as T;
 	const index = JSON.parse(readFileSync(join(base, "index.json"), "utf8")) as { manifests: BlobDescriptor[] };
 	const manifest = json<Manifest>(index.manifests[0]?.digest ?? "");
 	const config = json<{ rootfs: { type: string; diff_ids: string[] } }>(manifest.config.digest);

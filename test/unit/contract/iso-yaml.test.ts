@@ -220,6 +220,15 @@ describe("hostile YAML", () => {
 		expect((await yamlProblems(yaml)).map((text) => text.split(" ")[0])).toEqual(["MENU_TOO_LARGE"]);
 	});
 
+	test("of very many unknown keys or bad entries is reported in part, and soon", async () => {
+		const keys = Array.from({ length: 90_000 }, (_, i) => `k${i}: v\n`).join("");
+		const contract = await yamlContract(`${keys}grub2: {timeout: "5"}\n`);
+		expect(codesOf(contract).filter((code) => code === "ISO_YAML_UNKNOWN_KEY")).toHaveLength(100);
+		expect(codesOf(contract)).toContain("ISO_YAML_NUMBER_AS_TEXT");
+		expect(await yamlProblems(`grub2:\n  entries:\n${"  - {}\n".repeat(140_000)}`)).toHaveLength(1);
+		expect(await yamlProblems(`grub2:\n  entries:\n${"  - {}\n".repeat(900)}`)).toHaveLength(100);
+	});
+
 	test("of keys that JavaScript knows changes nothing", async () => {
 		const contract = await yamlContract("__proto__: {label: Evil}\nconstructor: x\ngrub2: {__proto__: {timeout: 1}}\n");
 		expect(contract.label).toBe("Fedora-S-dvd-x86_64-43");

@@ -43,7 +43,7 @@ describe("the boot catalog", () => {
 	});
 
 	it("says 0, to the end of the medium, for images beyond 16 bits", () => {
-		expect([1, 512, 513, 65535 * 512, 65535 * 512 + 1].map(loadSectors)).toEqual([1, 1, 2, 65535, 0]);
+		expect([1, 2048, 2049, 65532 * 512, 65532 * 512 + 1].map(loadSectors)).toEqual([4, 4, 8, 65532, 0]);
 	});
 
 	it("is refused with BAD_BOOT_CATALOG when damaged", () => {

@@ -176,6 +176,14 @@ describe("a planned volume", () => {
 		expect(plan.files[0]?.paths).toEqual(["/a", "/b", "/c"]);
 	});
 
+	it("keeps names of every length, in the record and in continuation areas", async () => {
+		const names = Array.from({ length: 255 }, (_, i) => "x".repeat(i + 1));
+		const plan = planVolume(directory(Object.fromEntries(names.map((name) => [name, file(name, 1)]))), OPTIONS);
+		const { root, problems } = await readVolume(imageOf(plan));
+		expect(problems).toEqual([]);
+		expect([...root.entries.keys()].sort()).toEqual(names);
+	});
+
 	it("puts hidden bodies first and outside every directory", async () => {
 		const plan = planVolume(directory({ a: file("a", 1) }), {
 			...OPTIONS,

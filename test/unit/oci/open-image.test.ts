@@ -35,22 +35,25 @@ let count = 0;
 const fresh = (): string => join(scratch, `${count++}`);
 
 let tars: Buffer[] = [];
+let contents: string[] = [];
 beforeAll(async () => {
 	tars = await Promise.all(
 		["base", "middle", "top"].map((name) => tarOf([{ name, bytes: Buffer.from(name.repeat(5000)) }])),
 	);
+	contents = tars.map((bytes) => digestOf(bytes));
 });
 const layers = (...compressions: ("none" | "gzip" | "zstd")[]) =>
 	compressions.map((compression, index) => ({ tar: tars[index] ?? Buffer.alloc(0), compression }));
 
-async function archivesOf(image: OciImage): Promise<Buffer[]> {
-	const archives: Buffer[] = [];
+/** Digests of the uncompressed layers, read to the end. */
+async function contentsOf(image: OciImage): Promise<string[]> {
+	const digests: string[] = [];
 	for (const layer of image.layers) {
 		const pieces: Buffer[] = [];
 		for await (const chunk of layer.tar()) pieces.push(Buffer.from(chunk));
-		archives.push(Buffer.concat(pieces));
+		digests.push(digestOf(Buffer.concat(pieces)));
 	}
-	return archives;
+	return digests;
 }
 
 const amd64: OpenImageOptions = { platform: "linux/amd64" };
@@ -58,7 +61,7 @@ const amd64: OpenImageOptions = { platform: "linux/amd64" };
 async function failure(reference: string, options: OpenImageOptions = amd64): Promise<Oci2isoError> {
 	try {
 		const image = await openImage(reference, options);
-		await archivesOf(image);
+		await contentsOf(image);
 	} catch (error) {
 		if (error instanceof Oci2isoError) return error;
 		throw error;
@@ -123,7 +126,7 @@ describe("an image", () => {
 					diffId: written.diffIds[index],
 				})),
 			);
-			expect(await archivesOf(image)).toEqual(tars);
+			expect(await contentsOf(image)).toEqual(contents);
 			await image.close();
 		}
 	});
@@ -131,7 +134,7 @@ describe("an image", () => {
 	it("may have one layer twice, and none at all", async () => {
 		const twice = [layers("gzip"), layers("gzip")].flat();
 		const image = await openImage(writeOciLayout(fresh(), { layers: twice }).reference, amd64);
-		expect(await archivesOf(image)).toEqual([tars[0], tars[0]]);
+		expect(await contentsOf(image)).toEqual([contents[0], contents[0]]);
 		expect((await openImage(writeOciLayout(fresh(), { layers: [] }).reference, amd64)).layers).toEqual([]);
 	});
 
@@ -157,7 +160,7 @@ describe("an image", () => {
 		writeIndexFile(directory, [list]);
 		const opened = await openImage(`oci:${directory}`, amd64);
 		expect(opened.manifestDigest).toBe(manifest.digest);
-		expect(await archivesOf(opened)).toEqual(tars.slice(0, 2));
+		expect(await contentsOf(opened)).toEqual(contents.slice(0, 2));
 	});
 
 	it("is read without the layout marker, with a note", async () => {
@@ -368,7 +371,7 @@ describe("what is not served is refused with the reason", () => {
 		const written = writeOciLayout(directory, {
 			layers: layers("none", "gzip").map((layer) => (layer.compression === "gzip" ? { ...layer, mediaType } : layer)),
 		});
-		expect(await archivesOf(await openImage(written.reference, amd64))).toEqual(tars.slice(0, 2));
+		expect(await contentsOf(await openImage(written.reference, amd64))).toEqual(contents.slice(0, 2));
 		rmSync(blobPath(directory, written.layers[1]?.digest ?? written.manifestDigest));
 		expect((await failure(written.reference)).message).toMatch(/^LAYER_FOREIGN: .*\(layer 1, sha256:/);
 	});
@@ -445,13 +448,13 @@ describe("damage", () => {
 				try {
 					const image = await openImage(`oci-archive:${file}`, amd64);
 					expect(image.manifestDigest).toBe(written.manifestDigest);
-					expect(await archivesOf(image)).toEqual(tars.slice(0, 1));
+					expect(await contentsOf(image)).toEqual(contents.slice(0, 1));
 				} catch (error) {
 					if (!(error instanceof Oci2isoError)) throw error;
 					expect(["corrupt", "usage"]).toContain(error.kind);
 				}
 			}),
-			{ seed: 8, numRuns: 300 },
+			{ seed: 8, numRuns: 200 },
 		);
 	});
 
@@ -472,7 +475,7 @@ describe("damage", () => {
 					});
 				}
 			}),
-			{ seed: 9, numRuns: 500 },
+			{ seed: 9, numRuns: 150 },
 		);
 	});
 });
@@ -513,7 +516,7 @@ describe("a docker archive", () => {
 			[{ Config: config, RepoTags: ["localhost/x:1"], Layers: names }],
 		);
 		const image = await openImage(`docker-archive:${file}`, amd64);
-		expect(await archivesOf(image)).toEqual(tars);
+		expect(await contentsOf(image)).toEqual(contents);
 		expect(image.notes).toEqual([expect.stringContaining("keeps no image manifest")]);
 		const layerJson = tars.map(
 			(bytes) =>
@@ -539,7 +542,7 @@ describe("a docker archive", () => {
 			manifest,
 		);
 		const image = await openImage(`docker-archive:${file}`, amd64);
-		expect(await archivesOf(image)).toEqual(tars);
+		expect(await contentsOf(image)).toEqual(contents);
 		expect(image.manifestDigest).toBe(plain.manifestDigest);
 	});
 
@@ -574,14 +577,14 @@ describe("a docker archive", () => {
 		const file = await write(filesBelow(layout), [image]);
 		const opened = await openImage(`docker-archive:${file}:x:1`, amd64);
 		expect(opened.manifestDigest).toBe(written.manifestDigest);
-		expect(await archivesOf(opened)).toEqual(tars);
+		expect(await contentsOf(opened)).toEqual(contents);
 		expect((await openImage(`oci-archive:${file}`, amd64)).manifestDigest).toBe(written.manifestDigest);
 
 		// an index that does not know the image is no help: the manifest is made, from the same files
 		writeIndexFile(layout, []);
 		const made = await openImage(`docker-archive:${await write(filesBelow(layout), [image])}`, amd64);
 		expect(made.manifestDigest).not.toBe(written.manifestDigest);
-		expect(await archivesOf(made)).toEqual(tars);
+		expect(await contentsOf(made)).toEqual(contents);
 	});
 
 	it("is refused when something is missing, altered or of another kind", async () => {
@@ -664,7 +667,7 @@ describe("files", () => {
 		writeFileSync(elsewhere, readFileSync(path));
 		rmSync(path);
 		symlinkSync(elsewhere, path);
-		expect(await archivesOf(await openImage(written.reference, amd64))).toEqual(tars.slice(0, 1));
+		expect(await contentsOf(await openImage(written.reference, amd64))).toEqual(contents.slice(0, 1));
 	});
 
 	it("of documents beyond 4 MiB are refused", async () => {

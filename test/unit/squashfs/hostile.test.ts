@@ -55,6 +55,16 @@ function withBytes(find: Buffer, replace: Buffer): Buffer {
 	return image;
 }
 
+/** Positions of the root listing's entry for a directory with a name of one byte, and of its header. */
+function rootEntry(name: string): { header: number; entry: number } {
+	const dev = stored.indexOf("dev", Number(superblock.directoryTable));
+	const [header, first] = [dev - 8 - 9 - 12, dev - 8 - 9];
+	const entry = stored.indexOf(`\x01\0\0\0${name}`, first, "latin1") - 4;
+	expect(stored.toString("latin1", first + 8, first + 9)).toBe("d");
+	expect(entry).toBeGreaterThanOrEqual(first);
+	return { header, entry };
+}
+
 describe("a hostile image", () => {
 	it("is read when it is not hostile", async () => {
 		expect(await readAll(stored)).toBeUndefined();
@@ -87,9 +97,29 @@ describe("a hostile image", () => {
 	});
 
 	it("whose names are out of order, or paths", async () => {
-		expect(await readAll(withBytes(Buffer.from("entry-1\0"), Buffer.from("entry-0\0")).fill(0, 0, 0))).toBe(undefined);
 		expect(await readAll(withBytes(Buffer.from("entry-599"), Buffer.from("entry-000")))).toBe("CORRUPT_METADATA");
 		expect(await readAll(withBytes(Buffer.from("entry-599"), Buffer.from("entry/599")))).toBe("CORRUPT_METADATA");
+	});
+
+	it("whose directories form a loop, or share one inode", async () => {
+		const rootBlock = Number(superblock.rootInode >> 16n);
+		const rootOffset = Number(superblock.rootInode & 0xffffn);
+		const { header, entry: d } = rootEntry("d");
+		expect(stored.readUInt32LE(header + 4)).toBe(rootBlock);
+		const loop = Buffer.from(stored);
+		loop.writeUInt16LE(rootOffset, d);
+		loop.writeInt16LE(1 - stored.readUInt32LE(header + 8), d + 2);
+		expect(await readAll(loop)).toBe("CORRUPT_METADATA");
+
+		const shared = Buffer.from(stored);
+		stored.copy(shared, rootEntry("e").entry, d, d + 4);
+		expect(await readAll(shared)).toBe("CORRUPT_METADATA");
+	});
+
+	it("whose header announces more entries than a header may have", async () => {
+		const image = Buffer.from(stored);
+		image.writeUInt32LE(256, rootEntry("d").header);
+		expect(await readAll(image)).toBe("CORRUPT_METADATA");
 	});
 
 	it("with any bytes changed gives an error of ours or a tree, and ends", async () => {

@@ -75,8 +75,8 @@ describe("what squashfs cannot hold", () => {
 			});
 		const ids = Array.from({ length: 65_536 }, (_, i) => [`${i}`, tree.ipc("fifo", { uid: i })] as const);
 		expect(await codeOf(tree, tree.directory(Object.fromEntries(ids)))).toMatchObject({ code: "TOO_MANY_IDS" });
-		const { image } = await makeImage(tree, tree.directory(Object.fromEntries(ids.slice(1))));
-		expect((await openImage(image)).superblock.idCount).toBe(65_535 + 0);
+		const { image } = await makeImage(tree, tree.directory(Object.fromEntries(ids.slice(2))));
+		expect((await openImage(image)).superblock.idCount).toBe(65_535);
 	});
 
 	it.each([0, 2048, 5000, 2 ** 21])("is an error for a block size of %d bytes", (blockBytes) => {

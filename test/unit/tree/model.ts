@@ -193,14 +193,17 @@ function compareByComponents(a: string, b: string): number {
 
 /** The layers without the members that cannot be applied where they stand. */
 export function applicableLayers(layers: Layers): Layers {
-	const accepted: TarMember[][] = [];
-	for (const members of layers) {
-		const layer: TarMember[] = [];
-		accepted.push(layer);
-		for (const member of members) {
-			layer.push(member);
-			if (modelRows(accepted.map((kept) => readTar(tarArchive(kept)))) === undefined) layer.pop();
-		}
-	}
-	return accepted;
+	const entries: TarEntry[][] = [];
+	return layers.map((members) => {
+		const layer: TarEntry[] = [];
+		entries.push(layer);
+		return members.filter((member) => {
+			const [entry] = readTar(tarArchive([member]));
+			if (entry === undefined) return false;
+			layer.push(entry);
+			const applies = modelRows(entries) !== undefined;
+			if (!applies) layer.pop();
+			return applies;
+		});
+	});
 }

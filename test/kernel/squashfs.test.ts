@@ -1,0 +1,194 @@
+import { execFileSync } from "node:child_process";
+import {
+	createReadStream,
+	lstatSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readSync,
+	rmSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import type { CodecName } from "../../src/codec/types.ts";
+import type { DirectoryInode, FileInode, Inode } from "../../src/tree/inode.ts";
+import { withLoopMount } from "../support/loop.ts";
+import { requires } from "../support/requires.ts";
+import { diskFacts, writeImageFile } from "../support/squashfs-images.ts";
+import { TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
+
+const KiB = 1024;
+const GiB = 2 ** 30;
+
+function noise(byteLength: number, seed: number): Buffer {
+	const bytes = Buffer.alloc(byteLength);
+	let state = (seed * 2654435761 + 1) >>> 0;
+	for (let i = 0; i < byteLength; i++) {
+		state = (Math.imul(state, 1103515245) + 12345 + (state >>> 16)) >>> 0;
+		bytes[i] = state >>> 23;
+	}
+	return bytes;
+}
+
+/** Every type of inode, block boundaries, odd names, many sets of attributes. */
+function richTree(blockBytes: number): { tree: TreeBuilder; root: DirectoryInode } {
+	const tree = new TreeBuilder();
+	const capability = Buffer.from("0100000200040000000000000000000000000000", "hex");
+	const program = readFileSync(process.execPath).subarray(1_000_000, 5_000_000);
+	const hard = tree.file("linked twice");
+	const sizes = [0, 1, blockBytes - 1, blockBytes, blockBytes + 1, 3 * blockBytes + 5, 2_500_000];
+	const files = Object.fromEntries(
+		sizes.flatMap((size, i): [string, Inode][] => [
+			[`noise-${size}`, tree.file(noise(size, i))],
+			[`text-${size}`, tree.file(Buffer.alloc(size, `line ${i}\n`))],
+			[`zeros-${size}`, tree.file(new Uint8Array(size))],
+			[`holes-${size}`, tree.file([{ hole: size }, noise(10, i), { hole: size }])],
+			[`twice-${size}`, tree.file(noise(size, i))],
+		]),
+	);
+	const names = tree.directory();
+	for (const name of ["\xff\xfe", "a".repeat(255), " ", "\n", "\\", "caf\xc3\xa9", "-rf", "'\"$`"])
+		names.entries.set(name, tree.file(name));
+	const many = Object.fromEntries(
+		Array.from({ length: 3000 }, (_, i): [string, Inode] => [
+			`number ${i}`,
+			tree.file(`file ${i}`, { uid: i, gid: 70_000 + (i % 9), xattrs: i % 5 ? {} : { "user.i": `${i % 50}` } }),
+		]),
+	);
+	const special = { "trusted.t": "t", "security.s": noise(300, 9) };
+	const root = tree.directory(
+		{
+			program: tree.file(program, { mode: 0o4755, xattrs: { "security.capability": capability } }),
+			"program again": tree.file(program, { mode: 0o755, mtime: 1 }),
+			hard,
+			sub: tree.directory(
+				{ hard, empty: tree.directory({}, { xattrs: special }) },
+				{ mode: 0o1777, uid: 4_000_000_000 },
+			),
+			files: tree.directory(files),
+			names,
+			many: tree.directory(many, { xattrs: special }),
+			symlink: tree.symlink("../a/target"),
+			"long symlink": tree.symlink("t/".repeat(2000), { xattrs: special }),
+			null: tree.device("character-device", 1, 3),
+			large: tree.device("block-device", 4095, 0xf_ffff, { xattrs: special }),
+			whiteout: tree.device("character-device", 0, 0),
+			fifo: tree.ipc("fifo", { xattrs: special }),
+			socket: tree.ipc("socket", { mtime: 2 ** 32 - 1 }),
+			value: tree.file("v", { xattrs: { "user.large": noise(60_000, 4), "user.empty": "" } }),
+			"value again": tree.file("w", { xattrs: { "user.large": noise(60_000, 4), "user.b": "b" } }),
+		},
+		{ mtime: 1_234_567 },
+	);
+	return { tree, root };
+}
+
+describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
+	const scratch = mkdtempSync(join(tmpdir(), "oci2iso-squashfs-"));
+	const image = join(scratch, "image.squashfs");
+	afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+	const codecs: CodecName[] = ["zstd", "gzip", "xz", "lz4", "none"];
+	const cases = codecs.flatMap((codec) =>
+		[4 * KiB, 128 * KiB, 1024 * KiB].map((blockBytes) => [codec, blockBytes] as const),
+	);
+
+	it.each(cases)("reads everything back from %s in blocks of %d bytes", async (codec, blockBytes) => {
+		const { tree, root } = richTree(blockBytes);
+		const level = codec === "zstd" ? { level: 3 } : codec === "xz" ? { level: 1 } : {};
+		const partsOf = (file: FileInode) => tree.contents.get(file) ?? [];
+		await writeImageFile(image, root, partsOf, { codec, blockBytes, ...level });
+		const expected = await treeFacts<FileInode>(root, (file) => withZeros(partsOf(file)));
+		const actual = await withLoopMount(image, "squashfs", {}, diskFacts);
+		expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(expected));
+	});
+
+	it.each([
+		["without fragments and export table", { fragments: false, exportable: false }],
+		["with every tail in a fragment", { alwaysUseFragments: true }],
+	])("reads everything back %s", async (_, options) => {
+		const { tree, root } = richTree(16 * KiB);
+		const partsOf = (file: FileInode) => tree.contents.get(file) ?? [];
+		await writeImageFile(image, root, partsOf, { codec: "gzip", level: 1, blockBytes: 16 * KiB, ...options });
+		const expected = await treeFacts<FileInode>(root, (file) => withZeros(partsOf(file)));
+		expect(await withLoopMount(image, "squashfs", {}, diskFacts)).toEqual(expected);
+	});
+
+	it("reads an empty root", async () => {
+		const tree = new TreeBuilder();
+		await writeImageFile(image, tree.directory(), () => [], { codec: "zstd", blockBytes: 128 * KiB });
+		expect([...(await withLoopMount(image, "squashfs", {}, diskFacts)).keys()]).toEqual([""]);
+	});
+
+	it("reads a sparse file of 5 GiB, and says how little of it is there", async () => {
+		const tree = new TreeBuilder();
+		const parts = [Buffer.from("begin"), { hole: 5 * GiB }, noise(300_000, 1), { hole: 12_345 }];
+		const root = tree.directory({ sparse: tree.file(parts), hole: tree.file([{ hole: 5 * GiB }]) });
+		await writeImageFile(image, root, (file) => tree.contents.get(file) ?? [], {
+			codec: "zstd",
+			blockBytes: 128 * KiB,
+		});
+		await withLoopMount(image, "squashfs", {}, async (mountPoint) => {
+			const path = join(mountPoint, "sparse");
+			const stat = lstatSync(path);
+			expect(stat.size).toBe(5 * GiB + 5 + 300_000 + 12_345);
+			expect(stat.blocks * 512).toBeLessThan(1_000_000);
+			expect(lstatSync(join(mountPoint, "hole"))).toMatchObject({ size: 5 * GiB, blocks: 0 });
+			const file = openSync(path, "r");
+			const at = (position: number, length: number): Buffer => {
+				const bytes = Buffer.alloc(length);
+				expect(readSync(file, bytes, 0, length, position)).toBe(length);
+				return bytes;
+			};
+			expect(at(0, 5).toString()).toBe("begin");
+			expect(at(5 * GiB + 5, 300_000).equals(noise(300_000, 1))).toBe(true);
+			expect(at(4.5 * GiB, 1_000_000).equals(Buffer.alloc(1_000_000))).toBe(true);
+			expect(at(stat.size - 10, 10).equals(Buffer.alloc(10))).toBe(true);
+			let length = 0;
+			let nonZero = 0;
+			for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+				const bytes = chunk as Buffer;
+				if (!bytes.equals(ZEROS.subarray(0, bytes.byteLength))) nonZero++;
+				length += bytes.byteLength;
+			}
+			expect([length, nonZero]).toEqual([stat.size, 2]);
+		});
+	});
+
+	it("finds names in a directory of 500 000 at once", async () => {
+		const tree = new TreeBuilder();
+		const target = tree.file("shared");
+		const large = tree.directory();
+		const count = 500_000;
+		for (let i = 0; i < count; i++) large.entries.set(`entry-${i}`, i % 10 === 0 ? tree.symlink(`${i}`) : target);
+		const options = { codec: "lz4", blockBytes: 128 * KiB } as const;
+		await writeImageFile(image, tree.directory({ large }), (file) => tree.contents.get(file) ?? [], options);
+		await withLoopMount(image, "squashfs", {}, async (mountPoint) => {
+			const start = performance.now();
+			for (let i = 0; i < 200; i++) {
+				const number = (i * 7919 * 61) % count;
+				expect(lstatSync(join(mountPoint, "large", `entry-${number}`)).isSymbolicLink()).toBe(number % 10 === 0);
+			}
+			expect((performance.now() - start) / 200).toBeLessThan(20);
+			expect(readdirSync(join(mountPoint, "large")).length).toBe(count);
+			expect(lstatSync(join(mountPoint, "large/entry-1")).nlink).toBe(450_000);
+		});
+	});
+
+	it("gives programs their capabilities", async () => {
+		const { tree, root } = richTree(128 * KiB);
+		await writeImageFile(image, root, (file) => tree.contents.get(file) ?? [], {
+			codec: "gzip",
+			level: 1,
+			blockBytes: 128 * KiB,
+		});
+		await withLoopMount(image, "squashfs", {}, async (mountPoint) => {
+			const text = execFileSync("getcap", [join(mountPoint, "program")]).toString();
+			expect(text).toContain("cap_net_bind_service=ep");
+		});
+	});
+});
+
+const ZEROS = Buffer.alloc(1 << 20);

@@ -1,0 +1,37 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+
+const MAIN = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+
+export interface CliResult {
+	readonly status: number | null;
+	readonly stdout: Buffer;
+	readonly stderr: string;
+}
+
+/** Runs `oci2iso` from its sources. `onStart` gets the process, for signals. */
+export function oci2iso(
+	args: readonly string[],
+	options: {
+		readonly cwd?: string;
+		readonly env?: NodeJS.ProcessEnv;
+		readonly onStderr?: (text: string, child: ChildProcess) => void;
+	} = {},
+): Promise<CliResult> {
+	const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN, ...args], {
+		cwd: options.cwd,
+		env: { ...process.env, ...options.env },
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	const stdout: Buffer[] = [];
+	let stderr = "";
+	child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+	child.stderr.on("data", (chunk: Buffer) => {
+		stderr += chunk.toString();
+		options.onStderr?.(stderr, child);
+	});
+	return new Promise((resolve, reject) => {
+		child.on("error", reject);
+		child.on("close", (status) => resolve({ status, stdout: Buffer.concat(stdout), stderr }));
+	});
+}
