@@ -6,6 +6,7 @@ const rungs = {
 	native: { timeout: 60_000, parallel: true },
 	reference: { timeout: 600_000, parallel: false },
 	kernel: { timeout: 900_000, parallel: false },
+	registry: { timeout: 900_000, parallel: false },
 	image: { timeout: 900_000, parallel: false },
 	boot: { timeout: 1_200_000, parallel: false },
 } as const;

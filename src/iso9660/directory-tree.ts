@@ -108,7 +108,14 @@ function planRecords(directory: NamedDirectory, rockRidge: boolean, linksOf: Nod
 		section: number,
 	) => {
 		const use = rockRidge
-			? systemUseOf(node, role, name, linksOf(node), clampRecordingSeconds(node.mtimeSeconds), identifier.byteLength)
+			? systemUseOf({
+					role,
+					node,
+					name,
+					links: linksOf(node),
+					mtimeSeconds: clampRecordingSeconds(node.mtimeSeconds),
+					identifierByteLength: identifier.byteLength,
+				})
 			: NO_SYSTEM_USE;
 		const byteLength = directoryRecordByteLength(identifier.byteLength, inRecordByteLength(use));
 		offset = withinOneBlock(offset, byteLength);
@@ -118,8 +125,8 @@ function planRecords(directory: NamedDirectory, rockRidge: boolean, linksOf: Nod
 		continuationOffset += use.continued.byteLength;
 	};
 	const isRoot = directory.parent === directory;
-	add(isRoot ? "root-self" : "self", SELF_IDENTIFIER, "", directory.node, directory, 0);
-	add("self", PARENT_IDENTIFIER, "", directory.parent.node, directory.parent, 0);
+	add(isRoot ? "root-self" : "self-or-parent", SELF_IDENTIFIER, "", directory.node, directory, 0);
+	add("self-or-parent", PARENT_IDENTIFIER, "", directory.parent.node, directory.parent, 0);
 	for (const entry of directory.entries)
 		for (let section = 0; section < sectionCount(entry); section++)
 			add("entry", entry.identifier, entry.name, entry.node, entry.directory ?? entry.node, section);

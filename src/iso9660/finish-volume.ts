@@ -41,13 +41,19 @@ export function finishVolume(
 		encodeJoliet(plan.options, joliet, plan.endBlock),
 	]);
 	const offset = plan.options.partitionOffsetBlocks;
-	if (secondPrimary === undefined || secondJoliet === undefined) return first;
-	const second = descriptorSet(offset + FIRST_DESCRIPTOR_BLOCK, "second ", [
-		encodePrimary(plan.options, secondPrimary, plan.endBlock - offset),
-		encodeJoliet(plan.options, secondJoliet, plan.endBlock - offset),
-	]);
-	assert(first.length <= offset, "the first descriptor set reaches into the second");
-	return [...first, ...second];
+	const second =
+		secondPrimary === undefined || secondJoliet === undefined
+			? []
+			: descriptorSet(offset + FIRST_DESCRIPTOR_BLOCK, "second ", [
+					encodePrimary(plan.options, secondPrimary, plan.endBlock - offset),
+					encodeJoliet(plan.options, secondJoliet, plan.endBlock - offset),
+				]);
+	assert(second.length === 0 || first.length <= offset, "the first descriptor set reaches into the second");
+	const descriptors = [...first, ...second];
+	const endOfDescriptors = (descriptors.at(-1)?.block ?? 0) + 1;
+	for (const { block } of [...plan.tables, ...plan.files])
+		assert(block >= endOfDescriptors, "the volume descriptors reach into the volume's content");
+	return descriptors;
 }
 
 function descriptorSet(firstBlock: number, prefix: string, descriptors: readonly Uint8Array[]): Table[] {

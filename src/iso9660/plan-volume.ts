@@ -94,9 +94,14 @@ export function planVolume(root: IsoDirectory, options: VolumeOptions): VolumePl
 	};
 	for (const hidden of options.hiddenFiles) placeBody(hidden, undefined, []);
 	for (const [file, paths] of bodiesInOrder(root)) placeBody(file, file.fixedBlock, paths);
-	// An empty body still names a block; one of its own keeps that block inside the volume.
-	if (files.at(-1)?.byteLength === 0) block += 1;
-	const endBlock = Math.max(block, ...files.map((file) => file.block + divideCeil(file.byteLength, ISO_BLOCK_BYTES)));
+	for (const { fixed, block: first, byteLength, contentKey } of files)
+		assert(
+			!fixed || first + divideCeil(byteLength, ISO_BLOCK_BYTES) <= options.firstFreeBlock || first >= block,
+			`the place of ${contentKey} is needed for something else`,
+		);
+	// An empty body names a block too, which has to be inside the volume.
+	const endOf = (file: FileBody): number => file.block + Math.max(1, divideCeil(file.byteLength, ISO_BLOCK_BYTES));
+	const endBlock = files.reduce((end, file) => Math.max(end, endOf(file)), block);
 
 	const blocks = new Map(files.map((file) => [file.contentKey, file.block]));
 	const blockOf = (file: IsoFile): number => {

@@ -1,4 +1,4 @@
-import { bytesOf } from "../binary/byte-string.ts";
+import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import { MAX_RECORD_BYTES, systemUseOffset } from "./directory-record.ts";
 import {
 	continuationArea,
@@ -22,23 +22,28 @@ export interface SystemUse {
 	readonly continued: Buffer;
 }
 
-/** Which record of a node: its entry in the parent, its own ".", a child's "..", or the "." of the root. */
-export type RecordRole = "entry" | "self" | "root-self";
+/** What a directory record stands for: a name in its directory, "." or "..", or the root's "." which tells that Rock Ridge is used. */
+export type RecordRole = "entry" | "self-or-parent" | "root-self";
+
+export interface RockRidgeRecord {
+	readonly role: RecordRole;
+	readonly node: IsoNode;
+	/** Only entries have one. */
+	readonly name: ByteString;
+	readonly links: number;
+	/** Within the years that a recording date can say. */
+	readonly mtimeSeconds: number;
+	readonly identifierByteLength: number;
+}
 
 /** Rock Ridge entries of one directory record, in the order that xorriso uses. */
-export function systemUseOf(
-	node: IsoNode,
-	role: RecordRole,
-	name: string,
-	links: number,
-	mtimeSeconds: number,
-	identifierByteLength: number,
-): SystemUse {
+export function systemUseOf(record: RockRidgeRecord): SystemUse {
+	const { role, node, name, links, mtimeSeconds, identifierByteLength } = record;
 	const attributes = [
 		encodePosixAttributes({ fileMode: FILE_TYPE[node.type] | node.mode, links, uid: node.uid, gid: node.gid }),
 		encodeTimeStamps(mtimeSeconds),
 	];
-	if (role === "self") return { inRecord: Buffer.concat(attributes), continued: Buffer.alloc(0) };
+	if (role === "self-or-parent") return { inRecord: Buffer.concat(attributes), continued: Buffer.alloc(0) };
 	if (role === "root-self")
 		return { inRecord: Buffer.concat([encodeSharingProtocol(), ...attributes]), continued: encodeExtensionReference() };
 

@@ -11,6 +11,7 @@ import { parseGrubScript } from "../unit/grub/grub-words.ts";
 
 /** Texts of one line made of what GRUB's language is made of. */
 const hostileLine = fc
+	// biome-ignore lint/suspicious/noTemplateCurlyInString: it is GRUB's variable
 	.array(fc.constantFrom(..."'\"\\$;&|<>{}# \t`()!=ab", "${x}", "$x", "if", "menuentry x {", "é"), {
 		minLength: 1,
 		maxLength: 16,
@@ -69,5 +70,6 @@ describe.skipIf(needsEmu)("GRUB itself", () => {
 
 /** The console wraps lines, pads tabs and sets colours. */
 function withoutBlanks(text: string): string {
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: it is a terminal's
 	return text.replaceAll(/\u001b\[[0-9;]*m|[\t\r\n ]/g, "");
 }

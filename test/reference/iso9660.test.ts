@@ -116,6 +116,19 @@ describe.skipIf(requires("xorriso", "xorrisofs", "isoinfo"))("the ISO 9660 volum
 		expect(mine.trees[0]?.length).toBeGreaterThan(400);
 	});
 
+	it.skipIf(requires("grub-fstest"))("is read by GRUB's own driver, byte for byte", () => {
+		// GRUB's loopback paths are text: names that the shell or GRUB would change are left to the other readers.
+		const paths = run("sh", "-c", 'cd "$1" && find . -type f', "sh", tree)
+			.split("\n")
+			.map((path) => path.slice(1))
+			.filter((path) => /^\/[A-Za-z0-9_./-]+$/.test(path) && !path.startsWith("/images/eltorito"))
+			.filter((path) => !path.startsWith("/thousand"));
+		expect(paths.length).toBeGreaterThan(350);
+		for (const image of [ours, partition])
+			for (const path of paths.filter((_, i) => i % 7 === 0 || i > 320))
+				run("grub-fstest", image, "cmp", path, join(tree, path));
+	});
+
 	it.skipIf(requires("blkid"))("has the label that udev will find", () => {
 		for (const image of [ours, partition]) {
 			const found = run("blkid", "-p", "-o", "export", "--usages", "filesystem", image);
@@ -175,6 +188,10 @@ describe.skipIf(requires("xorriso", "cmp", "isoinfo"))("a file of more than 4 Gi
 		run("cmp", extracted, join(tree, "squashfs.img"));
 		rmSync(extracted);
 		expect(run("isoinfo", "-R", "-f", "-i", image).split("\n")).toContain("/squashfs.img");
+	});
+
+	it.skipIf(requires("grub-fstest"))("is one file for GRUB, with its bytes", () => {
+		run("grub-fstest", image, "cmp", "/squashfs.img", join(tree, "squashfs.img"));
 	});
 
 	it("is two extents for our reader", async () => {

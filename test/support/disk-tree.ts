@@ -77,24 +77,30 @@ function inodeOf(attributes: InodeAttributes, format: number, rdev: bigint, byte
 }
 
 async function xattrsBelow(path: string): Promise<Map<string, Map<string, Uint8Array>>> {
-	const text = await run("getfattr", ["-R", "-P", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", path]);
+	const text = await run("getfattr", ["-R", "-P", "-h", "-d", "-m", "-", "-e", "hex", "--absolute-names", path]).catch(
+		(error: unknown) => {
+			// A file system without any attributes.
+			if (String(error).includes("Operation not supported")) return "";
+			throw error;
+		},
+	);
 	const found = new Map<string, Map<string, Uint8Array>>();
 	let current = new Map<string, Uint8Array>();
 	for (const line of text.split("\n")) {
 		if (line.startsWith("# file: ")) {
 			const escaped = Buffer.from(line.slice("# file: ".length), "utf8").toString("latin1");
 			current = new Map();
-			found.set(unescape(escaped), current);
+			found.set(unescaped(escaped), current);
 		} else if (line !== "") {
 			const at = line.lastIndexOf("=0x");
-			const name = unescape(at === -1 ? line.replace(/=$/, "") : line.slice(0, at));
+			const name = unescaped(at === -1 ? line.replace(/=$/, "") : line.slice(0, at));
 			current.set(name, at === -1 ? new Uint8Array(0) : Buffer.from(line.slice(at + 3), "hex"));
 		}
 	}
 	return found;
 }
 
-function unescape(text: string): string {
+function unescaped(text: string): string {
 	return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 

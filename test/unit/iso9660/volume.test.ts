@@ -144,6 +144,20 @@ describe("a planned volume", () => {
 		]);
 	});
 
+	it("refuses places that it needs itself, as a fault of its caller", () => {
+		const at = (fixedBlock: number) => () => planVolume(directory({ a: file("a", 4096, { fixedBlock }) }), OPTIONS);
+		expect(at(62)).not.toThrow();
+		expect(at(63)).toThrow(/internal invariant/);
+		expect(at(70)).toThrow(/internal invariant/);
+		const plan = at(33)();
+		expect(() => finishVolume(plan, { imageBlocks: plan.endBlock, bootRecords: [] })).toThrow(/internal invariant/);
+	});
+
+	it("keeps the block of an empty body inside the volume", () => {
+		const plan = planVolume(directory({ a: file("a", 0), b: file("b", 10, { fixedBlock: 40 }) }), OPTIONS);
+		expect(plan.files[0]?.block).toBeLessThan(plan.endBlock);
+	});
+
 	it("covers a fixed body that ends behind everything else", () => {
 		const plan = planVolume(directory({ a: file("a", 4096, { fixedBlock: 5000 }) }), OPTIONS);
 		expect(plan.endBlock).toBe(5002);
@@ -262,6 +276,7 @@ describe("a tree that cannot be said", () => {
 		["ISO_BODY_CONFLICT", directory({ a: file("a", 1), b: file("a", 2) }), "/b"],
 		["ISO_BAD_SYMLINK", directory({ s: { ...file("", 0), type: "symlink", target: long(1025) } }), "/s"],
 		["ISO_TOO_DEEP", deep(130), "/d/"],
+		["ISO_TOO_MANY_DIRECTORIES", wide(65_535), "/"],
 	])("is refused with %s", (code, root, where) => {
 		const error = caught(() => planVolume(root, OPTIONS));
 		expect(error).toBeInstanceOf(Oci2isoError);
@@ -293,6 +308,10 @@ describe("a tree that cannot be said", () => {
 		const { root } = await readVolume(imageOf(plan));
 		expect(root.entries.get("old")?.posix?.mtimeSeconds).toBe(Date.UTC(1900, 0, 1) / 1000);
 	});
+
+	function wide(count: number): IsoDirectory {
+		return directory(Object.fromEntries(Array.from({ length: count }, (_, i) => [`d${i}`, directory({})])));
+	}
 
 	function deep(levels: number): IsoDirectory {
 		let node = directory({});

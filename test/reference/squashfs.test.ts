@@ -1,0 +1,241 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+	closeSync,
+	lstatSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	rmSync,
+	statSync,
+	truncateSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CodecName } from "../../src/codec/types.ts";
+import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/squashfs/excludes.ts";
+import type { DirectoryInode, FileInode } from "../../src/tree/inode.ts";
+import { contentOnDisk, type DiskTree, diskTree, openFile } from "../support/disk-tree.ts";
+import { requires } from "../support/requires.ts";
+import { run } from "../support/run.ts";
+import { type CodecOptions, diskFacts, imageFileFacts, writeImageFile } from "../support/squashfs-images.ts";
+import { filesOf } from "../support/trees.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "oci2iso-squashfs-reference-"));
+const source = join(scratch, "source");
+const ours = join(scratch, "ours.squashfs");
+const theirs = join(scratch, "theirs.squashfs");
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+async function writeOurs(tree: DiskTree, options: CodecOptions) {
+	return writeImageFile(ours, tree.root, (file) => contentOnDisk(tree, file), options);
+}
+
+async function makeTheirs(directory: string, ...options: string[]): Promise<void> {
+	await run("mksquashfs", [
+		directory,
+		theirs,
+		"-noappend",
+		"-no-progress",
+		"-quiet",
+		"-mem",
+		"256M",
+		"-processors",
+		"2",
+		...options,
+	]);
+}
+
+const missing = requires("root", "mksquashfs", "unsquashfs", "getfattr", "setfattr", "mknod");
+
+describe.skipIf(missing)("beside squashfs-tools", () => {
+	beforeAll(async () => {
+		mkdirSync(join(source, "sub/deeper/empty"), { recursive: true });
+		mkdirSync(join(source, "many"));
+		writeFileSync(join(source, "small"), "small");
+		writeFileSync(join(source, "empty"), "");
+		writeFileSync(
+			join(source, "sub/program"),
+			await import("node:fs").then((fs) => fs.readFileSync(process.execPath).subarray(0, 3_000_001)),
+		);
+		writeFileSync(
+			join(source, "sub/copy"),
+			await import("node:fs").then((fs) => fs.readFileSync(process.execPath).subarray(0, 3_000_001)),
+		);
+		for (let i = 0; i < 2000; i++) writeFileSync(join(source, "many", `a name of some length ${i}`), `file ${i % 700}`);
+		writeFileSync(Buffer.from(join(source, "caf\xff\n"), "latin1"), "odd name");
+		const sparse = openSync(join(source, "sparse"), "w");
+		writeSync(sparse, "begin");
+		truncateSync(join(source, "sparse"), 700_000_000);
+		writeSync(sparse, "middle", 300_000_000);
+		closeSync(sparse);
+		const large = "x".repeat(3000);
+		await run("sh", ["-ec", SETUP, "sh", large], { cwd: source });
+	});
+
+	it.each<[string, string[]]>([
+		["gzip", ["-comp", "gzip"]],
+		["xz, blocks of 4 KiB", ["-comp", "xz", "-b", "4096"]],
+		["lz4", ["-comp", "lz4", "-Xhc"]],
+		["zstd, blocks of 1 MiB", ["-comp", "zstd", "-Xcompression-level", "3", "-b", "1M"]],
+		["nothing compressed", ["-noI", "-noD", "-noF", "-noX", "-noId"]],
+		["no fragments", ["-comp", "zstd", "-no-fragments"]],
+		["every tail in a fragment", ["-comp", "zstd", "-always-use-fragments"]],
+		["no export table", ["-comp", "gzip", "-Xcompression-level", "1", "-no-exports"]],
+		["no extended attributes", ["-comp", "gzip", "-no-xattrs"]],
+	])("reads an image of mksquashfs (%s)", async (name, options) => {
+		await makeTheirs(source, ...options);
+		const image = openFile(theirs);
+		try {
+			const expected = await diskFacts(source);
+			if (name === "no extended attributes")
+				for (const [path, facts] of expected) if ("xattrs" in facts) expected.set(path, { ...facts, xattrs: [] });
+			expect(await imageFileFacts(image)).toEqual(expected);
+		} finally {
+			image.close();
+		}
+	});
+
+	it.each<[CodecName, number]>([
+		["zstd", 131_072],
+		["gzip", 4096],
+		["xz", 131_072],
+		["lz4", 1_048_576],
+		["none", 131_072],
+	])("is accepted by unsquashfs (%s, blocks of %d bytes)", async (codec, blockBytes) => {
+		const tree = await diskTree(source);
+		const { summary } = await writeOurs(tree, { codec, blockBytes });
+		const facts = await run("unsquashfs", ["-s", ours]);
+		expect(facts).toContain(`Number of inodes ${summary.inodes}\n`);
+		expect(facts).toContain(`Filesystem size ${summary.bytesUsed} bytes`);
+		expect(facts).toContain(`Compression ${codec === "none" ? "gzip" : codec}\n`);
+		expect(facts).toContain(codec === "none" ? "Inodes are uncompressed" : "Inodes are compressed");
+		const out = join(scratch, "out");
+		rmSync(out, { recursive: true, force: true });
+		await run("unsquashfs", ["-no-progress", "-quiet", "-d", out, ours]);
+		expect(await diskFacts(out)).toEqual(await diskFacts(source));
+	});
+
+	it("lists as mksquashfs's image does", async () => {
+		await writeOurs(await diskTree(source), { codec: "gzip", blockBytes: 131_072 });
+		await makeTheirs(source);
+		expect(await run("unsquashfs", ["-lls", "-no-progress", ours])).toBe(
+			await run("unsquashfs", ["-lls", "-no-progress", theirs]),
+		);
+		const fields = async (image: string): Promise<string[]> =>
+			(await run("unsquashfs", ["-s", image]))
+				.split("\n")
+				.filter((line) => /^(Compression|Block size|Number|Duplicates|Fragments|Xattrs|Filesystem is)/.test(line));
+		expect(await fields(ours)).toEqual(await fields(theirs));
+	});
+
+	it.skipIf(requires("sqfsdiff"))("has the same content as mksquashfs's image, says sqfsdiff", async () => {
+		await writeOurs(await diskTree(source), { codec: "zstd", blockBytes: 131_072 });
+		await makeTheirs(source, "-comp", "zstd");
+		const { status, stdout, stderr } = spawnSync(
+			"sqfsdiff",
+			["--old", ours, "--new", theirs, "--inode-num"].slice(0, 4),
+			{ encoding: "utf8" },
+		);
+		expect([status, stdout, stderr]).toEqual([0, "", ""]);
+	});
+
+	it("excludes what mksquashfs -regex -e excludes", async () => {
+		const directory = join(scratch, "excludes");
+		await run("sh", ["-ec", EXCLUDE_TREE, "sh", directory]);
+		const lists = [
+			[...DEFAULT_EXCLUDES],
+			["usr"],
+			["/usr/lib/", "v[a-b]r/l.b$"],
+			["^boot$/^(vmlinuz|config)-[[:digit:]]+\\.[0-9]{1,2}$"],
+			["... ^rpm"],
+			["... lib/rpm", "boot/[^cv].*"],
+			["(usr|var)/lib/(rpm|yum)/."],
+			["a+b?c*|x", "boot/.vmlinuz"],
+			["caf.$", "[]x]"],
+		];
+		const tree = await diskTree(directory);
+		const all = pathsOf(tree.root);
+		for (const patterns of lists) {
+			await makeTheirs(directory, "-regex", "-e", ...patterns);
+			const listing = spawnSync("unsquashfs", ["-l", "-no-progress", "-d", "", theirs], { encoding: "latin1" }).stdout;
+			const kept = listing
+				.split("\n")
+				.filter((line) => line !== "" && line !== "/")
+				.map((line) => line.replace(/^\//, ""));
+			const isExcluded = compileExcludes(patterns);
+			expect(
+				all.filter((path) => !isExcluded(path)),
+				patterns.join(" "),
+			).toEqual(kept.sort());
+		}
+	});
+
+	it.each<[CodecName, string, string[]]>([
+		["zstd", "/usr/lib/python3", ["-Xcompression-level", "3"]],
+		["gzip", "/usr/share/perl", []],
+		["lz4", "/usr/lib/python3", []],
+	])("makes an image of a real tree that is not more than 1 % larger (%s, %s)", async (codec, directory, options) => {
+		if (!lstatSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+		const tree = await diskTree(directory);
+		const level = codec === "zstd" ? { level: 3 } : {};
+		const { summary } = await writeOurs(tree, { codec, blockBytes: 131_072, ...level });
+		await makeTheirs(directory, "-comp", codec, ...options);
+		expect(summary.byteLength).toBeLessThan(statSync(theirs).size * 1.01);
+		const { status, stdout } = spawnSync("sqfsdiff", ["--old", ours, "--new", theirs], { encoding: "utf8" });
+		if (requires("sqfsdiff") === undefined) expect([status, stdout]).toEqual([0, ""]);
+	});
+
+	it("writes the same bytes with 1 and with 4 threads", async () => {
+		const tree = await diskTree("/usr/share/perl5");
+		const digest = async (threads: number): Promise<string> => {
+			await writeOurs(tree, { codec: "zstd", level: 6, blockBytes: 4096, threads });
+			const hash = createHash("sha256");
+			const image = openFile(ours);
+			hash.update(await image.read(0, image.byteLength));
+			image.close();
+			return hash.digest("hex");
+		};
+		const one = await digest(1);
+		expect(await digest(4)).toBe(one);
+		expect([...filesOf(tree.root)].length).toBeGreaterThan(10);
+	});
+});
+
+function pathsOf(root: DirectoryInode): string[] {
+	const paths: string[] = [];
+	const visit = (prefix: string, directory: DirectoryInode): void => {
+		for (const [name, inode] of directory.entries) {
+			paths.push(prefix + name);
+			if (inode.type === "directory") visit(`${prefix}${name}/`, inode);
+		}
+	};
+	visit("", root);
+	return paths.sort();
+}
+
+const SETUP = `
+ln small sub/deeper/hard; ln -s ../small sub/link; ln sub/link sub/deeper/hardlink
+mknod char c 1 3; mknod block b 259 300; mknod whiteout c 0 0; mkfifo fifo
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+chmod 4755 sub/program; chown 70000:4000000000 small; chmod 1777 sub; chmod 000 empty
+setfattr -n user.note -v hello small; setfattr -n trusted.t -v "$1" sub
+setfattr -n user.large -v "$1" sub/copy; setfattr -n user.large -v "$1" sub/program; setfattr -n user.other -v 1 sub/program
+setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 sub/program
+setfattr -h -n trusted.link -v l sub/link; setfattr -n trusted.dev -v d char
+touch -d @1 small; touch -d @4294967295 empty; touch -h -d @1000000000 sub/link
+`;
+
+const EXCLUDE_TREE = `
+mkdir -p "$1"; cd "$1"
+mkdir -p boot/efi/EFI bootloader/efi boot/grub2 boot/loader usr/lib/sysimage/rpm usr/lib64/sysimage/rpm-extra usr/share/sysimage
+mkdir -p var/lib/rpm var/lib/rpm-state var/lib64/rpm var/lib/yum var/lib/dnf etc/boot/efi aabc
+for d in boot/efi/EFI bootloader/efi boot/grub2 boot/loader usr/lib/sysimage/rpm usr/lib64/sysimage/rpm-extra usr/share/sysimage \
+	var/lib/rpm var/lib/rpm-state var/lib64/rpm var/lib/yum var/lib/dnf etc/boot/efi aabc; do echo x > $d/file; done
+for f in config-6.1 myconfig-6 initramfs-6 symvers-1 System.map-6 vmlinuz-6.10 vmlinuz-6.123 .vmlinuz-6.hmac initrd.img-6; do echo x > boot/$f; done
+ln -s ../../share/rpm usr/lib/link
+printf x > "$(printf 'caf\\377')"; echo x > ']'
+`;

@@ -1,0 +1,535 @@
+import { describe, expect, it } from "vitest";
+import { Oci2isoError } from "../../../src/errors.ts";
+import { gnuHeader, sparseEntry, sparseExtension } from "../../../src/tar/header.ts";
+import { TarReader } from "../../../src/tar/reader.ts";
+import {
+	gnuLongName,
+	type HeaderFields,
+	padded,
+	paxHeader,
+	paxRecord,
+	readTar,
+	tarArchive,
+	tarHeader,
+	tarMember,
+	withChecksum,
+} from "../../support/tar-fixtures.ts";
+
+const END = Buffer.alloc(1024);
+const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
+const GNU = "ustar  \0";
+
+/** The only member of an archive of these parts. */
+function only(...parts: Buffer[]) {
+	const members = readTar(Buffer.concat([...parts, END]));
+	expect(members.length).toBe(1);
+	return members[0] ?? expect.fail("no member");
+}
+
+function codeOf(archive: Buffer, options: { maxHeaderBytes?: number } = {}): string {
+	try {
+		readTar(archive, [archive.byteLength], options);
+	} catch (error) {
+		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
+		throw error;
+	}
+	return "no error";
+}
+
+function header(fields: Partial<HeaderFields>, content = ""): Buffer {
+	return Buffer.concat([tarHeader({ size: content.length, ...fields }), padded(bytes(content))]);
+}
+
+describe("TarReader: header blocks", () => {
+	it("reads every field of a ustar member", () => {
+		const member = only(
+			header({ name: "x", prefix: "a/b", mode: 0o104755, uid: 1000, gid: 2000, mtime: 1_700_000_000 }, "hello"),
+		);
+		expect(member).toMatchObject({
+			index: 0,
+			type: "file",
+			path: "a/b/x",
+			linkTarget: "",
+			mode: 0o4755,
+			uid: 1000,
+			gid: 2000,
+			byteLength: 5,
+			mtime: { seconds: 1_700_000_000, nanoseconds: 0 },
+			major: 0,
+			minor: 0,
+			archiveOffset: 0,
+		});
+		expect(member.xattrs.size).toBe(0);
+		expect(member.content.toString()).toBe("hello");
+	});
+
+	it("knows every type, and reads targets and device numbers where they mean something", () => {
+		const all = [
+			header({ name: "f", typeflag: "0", linkname: "no", devmajor: 1 }),
+			header({ name: "old", typeflag: "\0" }),
+			header({ name: "cont", typeflag: "7" }, "c"),
+			header({ name: "h", typeflag: "1", linkname: "f" }),
+			header({ name: "s", typeflag: "2", linkname: "../f" }),
+			header({ name: "c", typeflag: "3", devmajor: 4095, devminor: 1_048_575 }),
+			header({ name: "b", typeflag: "4", devmajor: 8, devminor: 1 }),
+			header({ name: "d/", typeflag: "5" }),
+			header({ name: "p", typeflag: "6" }),
+		];
+		const members = readTar(Buffer.concat([...all, END]));
+		expect(members.map((m) => `${m.index} ${m.type} ${m.path} ${m.linkTarget} ${m.major}:${m.minor}`)).toEqual([
+			"0 file f  0:0",
+			"1 file old  0:0",
+			"2 file cont  0:0",
+			"3 hard-link h f 0:0",
+			"4 symlink s ../f 0:0",
+			"5 character-device c  4095:1048575",
+			"6 block-device b  8:1",
+			"7 directory d/  0:0",
+			"8 fifo p  0:0",
+		]);
+		expect(members[3]?.archiveOffset).toBe(2048);
+	});
+
+	it("does not take contents of links, directories and nodes from their size", () => {
+		for (const typeflag of ["1", "2", "3", "4", "5", "6"]) {
+			const archive = Buffer.concat([tarHeader({ name: "x", typeflag, size: 4096 }), header({ name: "y" }), END]);
+			expect(readTar(archive).map(({ path, byteLength }) => `${path} ${byteLength}`)).toEqual(["x 0", "y 0"]);
+		}
+	});
+
+	it("reads v7 headers: no prefix, no device numbers, a directory by its slash", () => {
+		const v7 = { magic: "", prefix: "junk", devmajor: 5 };
+		expect(only(header({ ...v7, name: "dir/", typeflag: "\0" }))).toMatchObject({ type: "directory", path: "dir/" });
+		expect(only(header({ ...v7, name: "x", typeflag: "3" }))).toMatchObject({ path: "x", major: 0 });
+		expect(only(header({ name: "x/", typeflag: "0" }))).toMatchObject({ type: "file", path: "x/" });
+	});
+
+	it("takes names that fill their fields", () => {
+		const fields = { name: "n".repeat(100), prefix: "p".repeat(155), linkname: "l".repeat(100), typeflag: "2" };
+		expect(only(header(fields))).toMatchObject({
+			path: `${fields.prefix}/${fields.name}`,
+			linkTarget: fields.linkname,
+		});
+	});
+
+	it("keeps names that are not UTF-8 as bytes", () => {
+		expect(only(header({ name: "caf\xe9\xff" })).path).toBe("caf\xe9\xff");
+	});
+
+	it("reads star's shorter prefix", () => {
+		const block = tarHeader(
+			{ name: "x", prefix: "p" },
+			(raw) => raw.write("00000000000 00000000000 ", 476) && raw.write("tar\0", 508),
+		);
+		expect(only(block).path).toBe("p/x");
+	});
+
+	it("reads the prefix that Go once wrote into GNU headers, but not GNU's own times", () => {
+		expect(only(header({ name: "x", prefix: "usr/share/long", magic: GNU })).path).toBe("usr/share/long/x");
+		const withTimes = tarHeader({ name: "x", magic: GNU }, (raw) => raw.write("14371573530\x0014371573530\0", 345));
+		expect(only(withTimes).path).toBe("x");
+	});
+
+	it("reads base-256 owners and times, also negative ones", () => {
+		const member = only(header({ name: "x", uid: 4_000_000_000, gid: 2_097_152, mtime: -86_400, magic: GNU }));
+		expect(member).toMatchObject({ uid: 4_000_000_000, gid: 2_097_152, mtime: { seconds: -86_400, nanoseconds: 0 } });
+		expect(only(header({ name: "x", mtime: 2 ** 40 })).mtime.seconds).toBe(2 ** 40);
+	});
+
+	it("accepts a checksum over signed bytes", () => {
+		const block = tarHeader({ name: "\xff\xff" });
+		block.write(
+			`${(Number.parseInt(block.toString("latin1", 148, 154), 8) - 512).toString(8).padStart(6, "0")}\0 `,
+			148,
+		);
+		expect(only(block).path).toBe("\xff\xff");
+	});
+});
+
+describe("TarReader: extended headers", () => {
+	it("applies GNU's long names and targets", () => {
+		const path = "d/".repeat(100) + "x".repeat(100);
+		const member = only(
+			gnuLongName("t".repeat(300), "K"),
+			gnuLongName(path),
+			header({ name: path.slice(0, 100), typeflag: "2", magic: GNU }),
+		);
+		expect(member).toMatchObject({ path, linkTarget: "t".repeat(300) });
+	});
+
+	it("applies PAX keywords over the header block, to one member", () => {
+		const records = [
+			paxRecord("path", "new/p\xff"),
+			paxRecord("linkpath", "l\n="),
+			paxRecord("uid", "4294967295"),
+			paxRecord("gid", "70000"),
+			paxRecord("mtime", "-1.25"),
+			paxRecord("atime", "7"),
+			paxRecord("comment", "\0\0"),
+			paxRecord("hdrcharset", "BINARY"),
+		];
+		const members = readTar(
+			Buffer.concat([
+				paxHeader(records),
+				header({ name: "old", typeflag: "2", uid: 1 }),
+				header({ name: "next", uid: 1 }),
+				END,
+			]),
+		);
+		expect(members[0]).toMatchObject({
+			index: 0,
+			path: "new/p\xff",
+			linkTarget: "l\n=",
+			uid: 4_294_967_295,
+			gid: 70_000,
+			mtime: { seconds: -2, nanoseconds: 750_000_000 },
+			archiveOffset: 1024,
+		});
+		expect(members[1]).toMatchObject({ index: 1, path: "next", uid: 1, gid: 0, mtime: { seconds: 0, nanoseconds: 0 } });
+	});
+
+	it("takes the size from PAX", () => {
+		const member = only(
+			paxHeader([paxRecord("size", "6")]),
+			tarHeader({ name: "x", size: 0 }),
+			padded(bytes("sixsix")),
+		);
+		expect(member.content.toString()).toBe("sixsix");
+	});
+
+	it("takes device numbers from star's keywords", () => {
+		const records = [paxRecord("SCHILY.devmajor", "259"), paxRecord("SCHILY.devminor", "70000")];
+		expect(only(paxHeader(records), header({ name: "x", typeflag: "4" }))).toMatchObject({ major: 259, minor: 70_000 });
+	});
+
+	it("lets the last of two records win, and an empty value take the keyword back", () => {
+		const records = [paxRecord("path", "a"), paxRecord("path", "b"), paxRecord("uid", "5"), paxRecord("uid", "")];
+		expect(only(paxHeader(records), header({ name: "x", uid: 1 }))).toMatchObject({ path: "b", uid: 1 });
+	});
+
+	it("applies global headers to all members that follow, below their own", () => {
+		const archive = Buffer.concat([
+			header({ name: "before" }),
+			paxHeader([paxRecord("uid", "7"), paxRecord("gid", "8")], "g"),
+			header({ name: "a" }),
+			paxHeader([paxRecord("uid", "9")]),
+			header({ name: "b" }),
+			paxHeader([paxRecord("uid", "")]),
+			header({ name: "c", uid: 3 }),
+			END,
+		]);
+		expect(readTar(archive).map(({ path, uid, gid }) => `${path} ${uid} ${gid}`)).toEqual([
+			"before 0 0",
+			"a 7 8",
+			"b 9 8",
+			"c 3 8",
+		]);
+	});
+
+	it("reads Solaris' extended headers", () => {
+		expect(only(paxHeader([paxRecord("path", "long")], "X"), header({ name: "x" })).path).toBe("long");
+	});
+
+	it("keeps extended attributes as bytes", () => {
+		const value = "\x01\0\n=\xff 12 a=b\n";
+		const xattrs = new Map([
+			["security.capability", bytes("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0")],
+			["user.\xe9=x", bytes("")],
+			["user.bin", bytes(value)],
+		]);
+		const records = [...xattrs].map(([name, content]) => paxRecord(`SCHILY.xattr.${name}`, content.toString("latin1")));
+		// An attribute's name ends at the first "=".
+		const expected = new Map(
+			[...xattrs].filter(([name]) => !name.includes("=")).map(([k, v]) => [k, Uint8Array.from(v)]),
+		);
+		expected.set("user.\xe9", Uint8Array.from(bytes("x=")));
+		expect(only(paxHeader(records), header({ name: "x" })).xattrs).toEqual(expected);
+	});
+
+	it("reads libarchive's form of extended attributes, and prefers the raw one", () => {
+		const records = [
+			paxRecord("LIBARCHIVE.xattr.user.a%3Db%00".slice(0, -3), "AQIDBA"),
+			paxRecord("LIBARCHIVE.xattr.user.c", "eHl6"),
+			paxRecord("SCHILY.xattr.user.c", "raw"),
+			paxRecord("LIBARCHIVE.xattr.user.d", "eA=="),
+		];
+		const { xattrs } = only(paxHeader(records), header({ name: "x" }));
+		expect(
+			Object.fromEntries([...xattrs].map(([name, value]) => [name, Buffer.from(value).toString("latin1")])),
+		).toEqual({
+			"user.a=b": "\x01\x02\x03\x04",
+			"user.c": "raw",
+			"user.d": "x",
+		});
+	});
+
+	it("reads sockets as star marks them", () => {
+		expect(only(tarMember({ path: "s", type: "socket" }))).toMatchObject({ type: "socket", byteLength: 0 });
+	});
+
+	it("says which attributes it leaves out", () => {
+		const reader = new TarReader({ entry() {}, data() {}, hole() {}, endEntry() {} }, { origin: "layer" });
+		const records = [paxRecord("SCHILY.acl.access", "user::rw-"), paxRecord("atime", "1")];
+		reader.push(
+			Buffer.concat([paxHeader(records), header({ name: "x" }), paxHeader(records), header({ name: "y" }), END]),
+		);
+		reader.finish();
+		expect(reader.notes).toEqual(["layer: PAX keyword SCHILY.acl.access of 2 entries is not applied"]);
+	});
+
+	it("skips volume labels and GNU's lists of directories' names", () => {
+		const archive = Buffer.concat([
+			header({ name: "label", typeflag: "V" }),
+			header({ name: "d/", typeflag: "D" }, "Yx\0Yy\0\0"),
+			header({ name: "x" }),
+			END,
+		]);
+		expect(readTar(archive).map(({ index, type, path }) => `${index} ${type} ${path}`)).toEqual([
+			"0 directory d/",
+			"1 file x",
+		]);
+	});
+});
+
+describe("TarReader: sparse files", () => {
+	const stretches: readonly (readonly [number, string])[] = [
+		[1000, "one"],
+		[5000, "two!"],
+	];
+	const realsize = 8000;
+	const data = stretches.map(([, text]) => text).join("");
+	const expected = Buffer.alloc(realsize);
+	for (const [offset, text] of stretches) expected.write(text, offset);
+
+	function expectSparse(...parts: Buffer[]): void {
+		const member = only(...parts);
+		expect(member).toMatchObject({ type: "file", path: "sparse", byteLength: realsize });
+		expect(member.content.equals(expected)).toBe(true);
+		expect(member.holeBytes).toBe(realsize - data.length);
+	}
+
+	const oldTable = (list: readonly (readonly [number, string])[]): Buffer =>
+		Buffer.concat(list.map(([offset, text]) => sparseEntry.encode({ offset, numbytes: text.length })));
+	const oldHeader = (table: Buffer, isExtended: boolean, size = data.length, real = realsize): Buffer =>
+		tarHeader({ name: "sparse", typeflag: "S", magic: GNU, size }, (block) => {
+			table.copy(block, gnuHeader.fields.sparse.offset);
+			block[gnuHeader.fields.isextended.offset] = isExtended ? 1 : 0;
+			block.write(real.toString(8).padStart(11, "0"), gnuHeader.fields.realsize.offset, "latin1");
+		});
+
+	it("reads GNU's old format", () => {
+		expectSparse(oldHeader(oldTable(stretches), false), padded(bytes(data)));
+	});
+
+	it("reads GNU's old format with extension blocks", () => {
+		const many = Array.from({ length: 50 }, (_, i) => [i * 1024, `stretch ${i}`] as const);
+		const extension = (from: number, to: number, isLast: boolean): Buffer =>
+			sparseExtension.encode({ sparse: oldTable(many.slice(from, to)), isextended: isLast ? 0 : 1 });
+		const content = many.map(([, text]) => text).join("");
+		const parts = [
+			oldHeader(oldTable(many.slice(0, 4)), true, content.length, 60_000),
+			extension(4, 25, false),
+			extension(25, 46, false),
+			extension(46, 50, true),
+		];
+		const member = only(...parts, padded(bytes(content)));
+		for (const [offset, text] of many)
+			expect(member.content.toString("latin1", offset, offset + text.length)).toBe(text);
+		expect(member.holeBytes).toBe(60_000 - content.length);
+	});
+
+	const pairs = stretches.map(([offset, text]) => [String(offset), String(text.length)] as const);
+	const paxMember = (records: Buffer[], body: Buffer, size = body.byteLength): Buffer[] => [
+		paxHeader(records),
+		tarHeader({ name: "GNUSparseFile.0/sparse", size }),
+		padded(body),
+	];
+
+	it("reads PAX format 0.0", () => {
+		const map = pairs.flatMap(([offset, length]) => [
+			paxRecord("GNU.sparse.offset", offset),
+			paxRecord("GNU.sparse.numbytes", length),
+		]);
+		const records = [
+			paxRecord("GNU.sparse.size", "8000"),
+			paxRecord("GNU.sparse.numblocks", "2"),
+			...map,
+			paxRecord("path", "sparse"),
+		];
+		expectSparse(...paxMember(records, bytes(data)));
+	});
+
+	it("reads PAX format 0.1", () => {
+		const map = pairs.flat().join(",");
+		const records = [
+			paxRecord("GNU.sparse.size", "8000"),
+			paxRecord("GNU.sparse.numblocks", "2"),
+			paxRecord("GNU.sparse.map", map),
+			paxRecord("GNU.sparse.name", "sparse"),
+		];
+		expectSparse(...paxMember(records, bytes(data)));
+	});
+
+	const version1 = [
+		paxRecord("GNU.sparse.major", "1"),
+		paxRecord("GNU.sparse.minor", "0"),
+		paxRecord("GNU.sparse.name", "sparse"),
+		paxRecord("GNU.sparse.realsize", "8000"),
+	];
+
+	it("reads PAX format 1.0", () => {
+		const map = padded(bytes(["2", ...pairs.flat(), ""].join("\n")));
+		expectSparse(...paxMember(version1, Buffer.concat([map, bytes(data)])));
+	});
+
+	it("reads a map of format 1.0 that is longer than a block", () => {
+		const list = Array.from({ length: 300 }, (_, i) => `${i * 20}\n1\n`).join("");
+		const body = Buffer.concat([padded(bytes(`300\n${list}`)), Buffer.alloc(300, "x")]);
+		const member = only(...paxMember(version1, body));
+		expect(member.holeBytes).toBe(7700);
+		expect(member.content[299 * 20]).toBe("x".charCodeAt(0));
+	});
+
+	it("reads a file that is one hole", () => {
+		const records = [
+			paxRecord("GNU.sparse.size", "8000"),
+			paxRecord("GNU.sparse.numblocks", "1"),
+			paxRecord("GNU.sparse.map", "8000,0"),
+		];
+		expect(only(...paxMember(records, Buffer.alloc(0)))).toMatchObject({ byteLength: 8000, holeBytes: 8000 });
+	});
+
+	const bad = (map: string, more: Buffer[] = []): string =>
+		codeOf(
+			Buffer.concat([
+				...paxMember([paxRecord("GNU.sparse.size", "8000"), paxRecord("GNU.sparse.map", map), ...more], bytes(data)),
+				END,
+			]),
+		);
+	it.each([
+		["stretches out of order", "5000,4,1000,3"],
+		["overlapping stretches", "1000,4,1003,3"],
+		["a stretch beyond the end", "1000,3,7997,4"],
+		["less data than recorded", "1000,3,5000,3"],
+		["more data than recorded", "1000,3,5000,5"],
+		["a negative offset", "-1,3,5000,4"],
+		["half a pair", "1000,3,5000"],
+		["nothing for 7 bytes", ""],
+	])("refuses a map with %s", (_, map) => expect(bad(map)).toBe("corrupt TAR_BAD_SPARSE_MAP"));
+
+	it("refuses other faults of maps", () => {
+		expect(bad("1000,x")).toBe("corrupt TAR_BAD_PAX_RECORD");
+		expect(bad("1000,3,5000,4")).toBe("no error");
+		expect(bad("1000,3,5000,4", [paxRecord("GNU.sparse.numblocks", "3")])).toBe("corrupt TAR_BAD_SPARSE_MAP");
+		expect(bad("1000,3,5000,4", [paxRecord("GNU.sparse.major", "2")])).toBe("corrupt TAR_UNSUPPORTED_SPARSE");
+		expect(bad("1000,3,5000,4", [paxRecord("GNU.sparse.size", "-1")])).toBe("corrupt TAR_BAD_SPARSE_MAP");
+		expect(bad("", [paxRecord("GNU.sparse.numbytes", "3")])).toBe("corrupt TAR_BAD_SPARSE_MAP");
+		const version1Of = (text: string): string =>
+			codeOf(Buffer.concat([...paxMember(version1, Buffer.concat([padded(bytes(text)), bytes(data)])), END]));
+		for (const text of ["2\n1000\n3\nx", "\n", "99999999999999999\n", "3\n1\n1\n", "junk", "2\n1000\n3\n5000\n9\n"])
+			expect(version1Of(text)).toBe("corrupt TAR_BAD_SPARSE_MAP");
+		const broken = oldHeader(oldTable([[7999, "xx"]]), false, 2);
+		expect(codeOf(Buffer.concat([broken, padded(bytes("xx")), END]))).toBe("corrupt TAR_BAD_SPARSE_MAP");
+		const noSize = withChecksum(Buffer.from(oldHeader(oldTable(stretches), false)).fill("x", 483, 495));
+		expect(codeOf(Buffer.concat([noSize, padded(bytes(data)), END]))).toBe("corrupt TAR_BAD_SPARSE_MAP");
+	});
+
+	it("bounds maps", () => {
+		const endless = sparseExtension.encode({ sparse: oldTable([]), isextended: 1 });
+		const archive = Buffer.concat([oldHeader(oldTable(stretches), true), ...Array.from({ length: 10 }, () => endless)]);
+		expect(codeOf(archive, { maxHeaderBytes: 4096 })).toBe("corrupt TAR_HEADER_TOO_LARGE");
+		const long = Buffer.concat([bytes("2000\n"), bytes("1\n1\n".repeat(2000))]);
+		expect(codeOf(Buffer.concat(paxMember(version1, padded(long))), { maxHeaderBytes: 4096 })).toBe(
+			"corrupt TAR_HEADER_TOO_LARGE",
+		);
+	});
+});
+
+describe("TarReader: ends", () => {
+	const whole = tarArchive([{ path: "a", content: bytes("x".repeat(600)) }, { path: "b" }]);
+
+	it("accepts what is after the two zero blocks, whatever it is", () => {
+		expect(readTar(Buffer.concat([whole, bytes("garbage"), whole])).length).toBe(2);
+	});
+
+	it("accepts an archive without zero blocks, with one, with nothing, without the last padding", () => {
+		const { byteLength } = whole;
+		for (const end of [byteLength - 1024, byteLength - 512]) expect(readTar(whole.subarray(0, end)).length).toBe(2);
+		expect(readTar(Buffer.alloc(0))).toEqual([]);
+		expect(readTar(whole.subarray(0, 512 + 600))[0]?.content.byteLength).toBe(600);
+	});
+
+	it("refuses an archive that ends anywhere else", () => {
+		for (const end of [1, 511, 512, 513, 512 + 599, 1536 + 100, 1536 + 512 + 3])
+			expect(codeOf(whole.subarray(0, end)), `${end}`).toBe("corrupt TAR_TRUNCATED");
+		const withExtension = Buffer.concat([paxHeader([paxRecord("path", "x")]), header({ name: "y" })]);
+		for (const end of [512, 530, 1024])
+			expect(codeOf(withExtension.subarray(0, end)), `${end}`).toBe("corrupt TAR_TRUNCATED");
+		expect(codeOf(gnuLongName("x"))).toBe("corrupt TAR_TRUNCATED");
+	});
+
+	it("refuses a single zero block between members", () => {
+		expect(codeOf(Buffer.concat([header({ name: "a" }), Buffer.alloc(512), header({ name: "b" }), END]))).toBe(
+			"corrupt TAR_LONE_ZERO_BLOCK",
+		);
+	});
+});
+
+describe("TarReader: what it refuses", () => {
+	const broken = (change: (block: Buffer) => void, fields: Partial<HeaderFields> = {}): Buffer =>
+		Buffer.concat([tarHeader({ name: "x", ...fields }, change), END]);
+	const withPax = (...records: Buffer[]): Buffer => Buffer.concat([paxHeader(records), header({ name: "x" }), END]);
+	const wrongSum = Buffer.concat([tarHeader({ name: "x" }), END]);
+	wrongSum[0] = 0x79;
+
+	it.each<[string, Buffer, string]>([
+		["a wrong checksum", wrongSum, "TAR_BAD_CHECKSUM"],
+		["a checksum that is no number", Buffer.concat([Buffer.alloc(512, "x"), END]), "TAR_BAD_CHECKSUM"],
+		["text instead of an archive", bytes("<html>".repeat(200)), "TAR_BAD_CHECKSUM"],
+		["an unknown type", broken(() => {}, { typeflag: "Q" }), "TAR_UNSUPPORTED_TYPE"],
+		["a file from another volume", broken(() => {}, { typeflag: "M" }), "TAR_MULTI_VOLUME"],
+		["a size that is no number", broken((block) => block.write("12x", 124)), "TAR_BAD_NUMBER"],
+		["a mode that is no number", broken((block) => block.write("rwxr-xr", 100)), "TAR_BAD_NUMBER"],
+		["a negative size", broken(() => {}, { size: -1 }), "TAR_BAD_NUMBER"],
+		["a size beyond 2^53", broken((block) => block.fill(0x7f, 125, 136).writeUInt8(0x80, 124)), "TAR_BAD_NUMBER"],
+		["a device number out of range", broken(() => {}, { typeflag: "3", devmajor: 4096 }), "TAR_BAD_NUMBER"],
+		["a negative owner", broken(() => {}, { uid: -2 }), "TAR_ID_OUT_OF_RANGE"],
+		["an owner beyond 32 bits", withPax(paxRecord("uid", "4294967296")), "TAR_ID_OUT_OF_RANGE"],
+		["a group beyond 32 bits", withPax(paxRecord("gid", "4294967296")), "TAR_ID_OUT_OF_RANGE"],
+		["a NUL in a PAX path", withPax(paxRecord("path", "a\0b")), "TAR_NUL_IN_NAME"],
+		["a malformed PAX record", Buffer.concat([paxHeader([bytes("9 path=x\n\n")]), END]), "TAR_BAD_PAX_RECORD"],
+		["a PAX size that is no number", withPax(paxRecord("size", "ten")), "TAR_BAD_PAX_RECORD"],
+		["a PAX time that is none", withPax(paxRecord("mtime", "yesterday")), "TAR_BAD_PAX_RECORD"],
+		["an extended attribute without a name", withPax(paxRecord("SCHILY.xattr.", "x")), "TAR_BAD_PAX_RECORD"],
+		["an attribute's name with NUL", withPax(paxRecord("LIBARCHIVE.xattr.user.%00", "")), "TAR_BAD_PAX_RECORD"],
+		["an attribute that is not base64", withPax(paxRecord("LIBARCHIVE.xattr.user.x", "a*b")), "TAR_BAD_PAX_RECORD"],
+		[
+			"an extended header that is too large",
+			broken(() => {}, { typeflag: "x", size: 2 ** 40 }),
+			"TAR_HEADER_TOO_LARGE",
+		],
+		["a long name that is too large", broken(() => {}, { typeflag: "L", size: 2 ** 21 }), "TAR_HEADER_TOO_LARGE"],
+	])("%s", (_, archive, code) => expect(codeOf(archive)).toBe(`corrupt ${code}`));
+
+	it("NUL in a link's PAX target", () => {
+		const archive = Buffer.concat([
+			paxHeader([paxRecord("linkpath", "a\0b")]),
+			header({ name: "x", typeflag: "2" }),
+			END,
+		]);
+		expect(codeOf(archive)).toBe("corrupt TAR_NUL_IN_NAME");
+	});
+
+	it("global headers that pile up", () => {
+		const global = (i: number): Buffer => paxHeader([paxRecord(`key${i}`, "v".repeat(1000))], "g");
+		const archive = Buffer.concat([...Array.from({ length: 5 }, (_, i) => global(i)), header({ name: "x" }), END]);
+		expect(codeOf(archive, { maxHeaderBytes: 4096 })).toBe("corrupt TAR_HEADER_TOO_LARGE");
+		const same = Buffer.concat([...Array.from({ length: 5 }, () => global(1)), header({ name: "x" }), END]);
+		expect(codeOf(same, { maxHeaderBytes: 4096 })).toBe("no error");
+	});
+
+	it("saying where it was", () => {
+		const archive = Buffer.concat([header({ name: "ok" }), header({ name: "bad\xff\n", uid: -1 })]);
+		expect(() => readTar(archive)).toThrow(/TAR_ID_OUT_OF_RANGE: uid -1 \(test\.tar, tar offset 1024, bad\\xff\\x0a\)/);
+	});
+});
