@@ -1,5 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
+import { Oci2isoError } from "../errors.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
@@ -31,8 +32,8 @@ export interface CollectOptions {
 	/** Whether the squashfs leaves this path out; no leading slash. */
 	readonly isExcluded: (path: ByteString) => boolean;
 	readonly signal?: AbortSignal | undefined;
-	/** Called after each chunk with the tar bytes read so far, of all layers. */
-	readonly onBytes: (tarBytes: number) => void;
+	/** Called after each chunk with the bytes of blobs read so far, of all layers. */
+	readonly onBytes: (blobBytes: number) => void;
 }
 
 /** Reads every layer once, the top one first: tells the merger of every entry and stores the contents that may be needed. */
@@ -112,13 +113,24 @@ async function readLayer(
 	const reader = new TarReader(bodyRouter(index, context), { origin: layer.digest });
 	count.timesRead++;
 	let tarBytes = 0;
-	for await (const chunk of layer.tar(context.signal)) {
-		reader.push(chunk);
-		tarBytes += chunk.byteLength;
-		await squashfs.settle();
-		onChunk(chunk.byteLength);
+	let blobBytes = 0;
+	const onBlobBytes = (bytes: number): void => {
+		blobBytes += bytes;
+	};
+	try {
+		for await (const chunk of layer.tar(context.signal, onBlobBytes)) {
+			reader.push(chunk);
+			tarBytes += chunk.byteLength;
+			await squashfs.settle();
+			onChunk(blobBytes);
+			blobBytes = 0;
+		}
+		reader.finish();
+	} catch (error) {
+		// An archive that makes no sense is a consequence where the blob is not the one that was stored.
+		if (error instanceof Oci2isoError && error.kind === "corrupt") await layer.verifyBlob(context.signal);
+		throw error;
 	}
-	reader.finish();
 	count.tarBytes = tarBytes;
 }
 

@@ -74,7 +74,8 @@ async function stream(
 		layerCount: image.layers.length,
 		createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
 	});
-	const onBytes = (bytes: number): void => progress.bytes(bytes);
+	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
+	const onBytes = (bytes: number): void => progress.bytes(bytes, totalBytes);
 	const context = { layers: image.layers, squashfs, bodies, signal, onBytes };
 
 	progress.phase("layers");

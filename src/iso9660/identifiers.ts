@@ -27,7 +27,7 @@ export const primaryNaming: NamingScheme = {
 	encode: (identifier, type) => Buffer.from(type === "other" ? `${identifier};1` : identifier, "latin1"),
 };
 
-/** Joliet: UCS-2, at most 64 characters, without the characters of Joliet's section on illegal ones. */
+/** Joliet: UCS-2 without control characters and `*/:;?\\`, at most 64 characters; xorriso does not count the dot among them. */
 export const jolietNaming: NamingScheme = {
 	maxCharacters: 64,
 	identifierOf(name) {

@@ -63,7 +63,8 @@ export interface VolumePlan {
 }
 
 /**
- * Places every directory and file of `root`. Pure; writes nothing.
+ * Places every directory and file of `root`. Pure; writes nothing. Directories deeper than ECMA-119's eight levels stay where they
+ * are (no relocation), as xorriso leaves them. Body order is that of the primary tree, directory by directory.
  * Throws `Oci2isoError` where the tree or the options cannot be said in ISO 9660.
  */
 export function planVolume(root: IsoDirectory, options: VolumeOptions): VolumePlan {

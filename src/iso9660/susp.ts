@@ -112,35 +112,40 @@ export function encodeName(name: Uint8Array, continued: boolean): Buffer {
 
 /** RRIP 4.1.3: one or more SL entries; empty components of `target` (a//b, a/) are left out. */
 export function encodeSymbolicLink(target: Uint8Array): Buffer[] {
-	const room = MAX_ENTRY_BYTES - 5;
-	const areas: Buffer[][] = [[]];
-	let used = 0;
-	const put = (component: Buffer): void => {
-		if (used + component.byteLength > room) {
-			areas.push([]);
-			used = 0;
-		}
-		areas.at(-1)?.push(component);
-		used += component.byteLength;
+	const areas: Buffer[] = [];
+	let area = Buffer.alloc(0);
+	const room = (): number => MAX_ENTRY_BYTES - SYMLINK_HEAD_BYTES - area.byteLength;
+	const put = (flags: number, content: Buffer): void => {
+		area = Buffer.concat([area, Buffer.from([flags, content.byteLength]), content]);
+	};
+	const startArea = (): void => {
+		areas.push(area);
+		area = Buffer.alloc(0);
 	};
 	const text = Buffer.from(target).toString("latin1");
-	if (text.startsWith("/")) put(Buffer.from([COMPONENT_FLAGS.root, 0]));
+	if (text.startsWith("/")) put(COMPONENT_FLAGS.root, Buffer.alloc(0));
 	for (const component of text.split("/").filter((each) => each !== "")) {
-		if (component === ".") put(Buffer.from([COMPONENT_FLAGS.self, 0]));
-		else if (component === "..") put(Buffer.from([COMPONENT_FLAGS.parent, 0]));
-		else
-			for (let rest = Buffer.from(component, "latin1"); rest.byteLength > 0; ) {
-				if (room - used < 3) used = room;
-				const free = used >= room ? room : room - used;
-				const part = rest.subarray(0, free - 2);
+		if (room() < COMPONENT_HEAD_BYTES + 1) startArea();
+		if (component === ".") put(COMPONENT_FLAGS.self, Buffer.alloc(0));
+		else if (component === "..") put(COMPONENT_FLAGS.parent, Buffer.alloc(0));
+		else {
+			let rest = Buffer.from(component, "latin1");
+			for (; rest.byteLength > room() - COMPONENT_HEAD_BYTES; startArea()) {
+				const part = rest.subarray(0, room() - COMPONENT_HEAD_BYTES);
 				rest = rest.subarray(part.byteLength);
-				put(Buffer.concat([Buffer.from([rest.byteLength > 0 ? COMPONENT_FLAGS.continued : 0, part.byteLength]), part]));
+				put(COMPONENT_FLAGS.continued, part);
 			}
+			put(0, rest);
+		}
 	}
+	startArea();
 	return areas.map((components, i) =>
-		encodeEntry("SL", [Buffer.from([i < areas.length - 1 ? COMPONENT_FLAGS.continued : 0]), ...components]),
+		encodeEntry("SL", [Buffer.from([i < areas.length - 1 ? COMPONENT_FLAGS.continued : 0]), components]),
 	);
 }
+
+const SYMLINK_HEAD_BYTES = 5;
+const COMPONENT_HEAD_BYTES = 2;
 
 function head(signature: string, entryByteLength: number) {
 	return { signature, entryByteLength, version: 1 };

@@ -24,11 +24,12 @@ export interface Layer {
 	readonly diffId: Digest;
 	/**
 	 * The uncompressed tar archive; each chunk is valid until the next is asked for. May be called again, and reads the blob again.
+	 * `onBlobBytes` is told how many bytes of the blob went in, chunk by chunk.
 	 * Blob size, blob digest and diffID are checked while it flows: only a consumer that reads to the end knows that they held.
 	 * Throws `Oci2isoError` BLOB_MISSING, BLOB_SIZE_MISMATCH, BLOB_DIGEST_MISMATCH, DIFF_ID_MISMATCH, LAYER_TRUNCATED, LAYER_COMPRESSION_BROKEN, LAYER_TOO_LARGE
 	 * (exit 5), LAYER_COMPRESSION_UNSUPPORTED (exit 2) and INTERRUPTED (exit 130).
 	 */
-	tar(signal?: AbortSignal): AsyncIterable<Uint8Array>;
+	tar(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): AsyncIterable<Uint8Array>;
 	/** Reads the blob once for its size and digest only: whether bytes that made no sense are what the image's author stored. Throws as `tar` does. */
 	verifyBlob(signal?: AbortSignal): Promise<void>;
 }
@@ -55,8 +56,8 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 		mediaType,
 		diffId: options.diffId,
 		verifyBlob,
-		async *tar(signal) {
-			const blob = openBlob(signal);
+		async *tar(signal, onBlobBytes) {
+			const blob = counted(openBlob(signal), onBlobBytes);
 			try {
 				const { compression, chunks } = await sniff(blob);
 				noteDisagreement(mediaType, compression, where, options.note);
@@ -70,6 +71,16 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 			}
 		},
 	};
+}
+
+async function* counted(
+	chunks: AsyncGenerator<Uint8Array, void, undefined>,
+	onBytes: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+	for await (const chunk of chunks) {
+		onBytes?.(chunk.byteLength);
+		yield chunk;
+	}
 }
 
 /** Counts and digests what comes out of the decompressor. */

@@ -43,12 +43,12 @@ function compilePattern(pattern: string): Pattern {
 	const anywhere = pattern.startsWith(ANYWHERE);
 	const path = anywhere ? pattern.slice(ANYWHERE.length) : pattern;
 	const components = path.split("/").filter((component) => component !== "");
-	if (components.length === 0)
+	if (components.length === 0 || /^\.{1,2}\//.test(path))
 		throw new Oci2isoError({
 			code: "INVALID_PATTERN",
 			kind: "usage",
-			what: `"${pattern}" excludes nothing`,
-			expected: "a regular expression for each component of a path",
+			what: `"${pattern}" is not a path inside the image`,
+			expected: "a regular expression for each component of the path, from the root",
 		});
 	return { components: components.map(compilePosixExtended), anywhere };
 }

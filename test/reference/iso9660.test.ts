@@ -117,7 +117,7 @@ describe.skipIf(requires("xorriso", "xorrisofs", "isoinfo"))("the ISO 9660 volum
 	});
 
 	it.skipIf(requires("grub-fstest"))("is read by GRUB's own driver, byte for byte", () => {
-		// GRUB's loopback paths are text: names that the shell or GRUB would change are left to the other readers.
+		// GRUB parses these paths as its shell does, so names with special characters are left to the other readers.
 		const paths = run("sh", "-c", 'cd "$1" && find . -type f', "sh", tree)
 			.split("\n")
 			.map((path) => path.slice(1))

@@ -6,6 +6,7 @@ import {
 	mkdirSync,
 	mkdtempSync,
 	openSync,
+	readFileSync,
 	rmSync,
 	statSync,
 	truncateSync,
@@ -22,7 +23,7 @@ import { contentOnDisk, type DiskTree, diskTree, openFile } from "../support/dis
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { type CodecOptions, diskFacts, imageFileFacts, writeImageFile } from "../support/squashfs-images.ts";
-import { filesOf } from "../support/trees.ts";
+import { type ContentPart, filesOf } from "../support/trees.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "oci2iso-squashfs-reference-"));
 const source = join(scratch, "source");
@@ -31,7 +32,15 @@ const theirs = join(scratch, "theirs.squashfs");
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 async function writeOurs(tree: DiskTree, options: CodecOptions) {
-	return writeImageFile(ours, tree.root, (file) => contentOnDisk(tree, file), options);
+	return writeImageFile(ours, tree.root, (file) => parts(tree, file), options);
+}
+
+/** Content with holes where the file on disk is sparse, as a tar reader would give it. */
+async function* parts(tree: DiskTree, file: FileInode): AsyncGenerator<ContentPart> {
+	const { blocks, size } = statSync(tree.paths.get(file) ?? "");
+	const isSparse = blocks * 512 < size;
+	for await (const chunk of contentOnDisk(tree, file))
+		yield isSparse && chunk.every((byte) => byte === 0) ? { hole: chunk.byteLength } : chunk;
 }
 
 async function makeTheirs(directory: string, ...options: string[]): Promise<void> {
@@ -57,14 +66,8 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 		mkdirSync(join(source, "many"));
 		writeFileSync(join(source, "small"), "small");
 		writeFileSync(join(source, "empty"), "");
-		writeFileSync(
-			join(source, "sub/program"),
-			await import("node:fs").then((fs) => fs.readFileSync(process.execPath).subarray(0, 3_000_001)),
-		);
-		writeFileSync(
-			join(source, "sub/copy"),
-			await import("node:fs").then((fs) => fs.readFileSync(process.execPath).subarray(0, 3_000_001)),
-		);
+		writeFileSync(join(source, "sub/program"), readFileSync(process.execPath).subarray(0, 3_000_001));
+		writeFileSync(join(source, "sub/copy"), readFileSync(process.execPath).subarray(0, 3_000_001));
 		for (let i = 0; i < 2000; i++) writeFileSync(join(source, "many", `a name of some length ${i}`), `file ${i % 700}`);
 		writeFileSync(Buffer.from(join(source, "caf\xff\n"), "latin1"), "odd name");
 		const sparse = openSync(join(source, "sparse"), "w");
@@ -74,6 +77,8 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 		closeSync(sparse);
 		const large = "x".repeat(3000);
 		await run("sh", ["-ec", SETUP, "sh", large], { cwd: source });
+		// mksquashfs finds hard links by equal times of access too, and the first reader of a symbolic link changes its.
+		await diskFacts(source);
 	});
 
 	it.each<[string, string[]]>([
@@ -122,9 +127,10 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 	it("lists as mksquashfs's image does", async () => {
 		await writeOurs(await diskTree(source), { codec: "gzip", blockBytes: 131_072 });
 		await makeTheirs(source);
-		expect(await run("unsquashfs", ["-lls", "-no-progress", ours])).toBe(
-			await run("unsquashfs", ["-lls", "-no-progress", theirs]),
-		);
+		// A directory's size depends on where metadata blocks end.
+		const listing = async (image: string): Promise<string> =>
+			(await run("unsquashfs", ["-lls", "-no-progress", image])).replace(/^(d\S+ \S+) +\d+ /gm, "$1 ");
+		expect(await listing(ours)).toBe(await listing(theirs));
 		const fields = async (image: string): Promise<string[]> =>
 			(await run("unsquashfs", ["-s", image]))
 				.split("\n")
@@ -135,11 +141,7 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 	it.skipIf(requires("sqfsdiff"))("has the same content as mksquashfs's image, says sqfsdiff", async () => {
 		await writeOurs(await diskTree(source), { codec: "zstd", blockBytes: 131_072 });
 		await makeTheirs(source, "-comp", "zstd");
-		const { status, stdout, stderr } = spawnSync(
-			"sqfsdiff",
-			["--old", ours, "--new", theirs, "--inode-num"].slice(0, 4),
-			{ encoding: "utf8" },
-		);
+		const { status, stdout, stderr } = spawnSync("sqfsdiff", ["--old", ours, "--new", theirs], { encoding: "utf8" });
 		expect([status, stdout, stderr]).toEqual([0, "", ""]);
 	});
 
@@ -149,7 +151,7 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 		const lists = [
 			[...DEFAULT_EXCLUDES],
 			["usr"],
-			["/usr/lib/", "v[a-b]r/l.b$"],
+			["usr/lib/", "v[a-b]r/l.b$"],
 			["^boot$/^(vmlinuz|config)-[[:digit:]]+\\.[0-9]{1,2}$"],
 			["... ^rpm"],
 			["... lib/rpm", "boot/[^cv].*"],

@@ -255,7 +255,7 @@ describe("a damaged volume", () => {
 			[10, 0xffff, "the chain has"],
 			[10, 0, "does not exist"],
 			[10, 0xfff7, "does not exist"],
-			[2, 3, "used twice"],
+			[2, 3, "beyond the end"],
 			[geometry.clusterCount + 1, 0xffff, "in no file"],
 		] as const)
 			await expect(readFat(memorySource(withEntry(cluster, value)))).rejects.toThrow(what);

@@ -42,7 +42,7 @@ describe("excludes", () => {
 		expect(compileExcludes(["^café$"])("caf\xc3\xa9")).toBe(true);
 	});
 
-	it.each(["", "/", "... "])('refuse the pattern "%s"', (pattern) => {
+	it.each(["", "/", "... ", "./usr", "../usr", "... ./a"])('refuse the pattern "%s"', (pattern) => {
 		expect(() => compileExcludes([pattern])).toThrow(
 			expect.objectContaining({ code: "INVALID_PATTERN", exitStatus: 2 }),
 		);

@@ -13,7 +13,7 @@ describe("tar header tables", () => {
 		const values = fc.record({
 			name: name(100),
 			mode: octal7,
-			uid: fc.maxSafeNat().map((n) => n % 2 ** 55),
+			uid: fc.maxSafeNat(),
 			gid: fc.integer({ min: -(2 ** 31), max: 2 ** 31 }),
 			size: fc.maxSafeNat(),
 			mtime: fc.maxSafeInteger(),
@@ -28,7 +28,9 @@ describe("tar header tables", () => {
 			prefix: name(155),
 		});
 		fc.assert(
-			fc.property(values, (header) => expect(ustarHeader.decode(ustarHeader.encode(header))).toEqual(header)),
+			fc.property(values, (header) => {
+				expect(ustarHeader.decode(ustarHeader.encode(header))).toEqual(header);
+			}),
 			seed,
 		);
 	});

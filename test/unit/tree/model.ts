@@ -1,6 +1,6 @@
 import type { ByteString } from "../../../src/binary/byte-string.ts";
 import type { TarEntry } from "../../../src/tar/entry.ts";
-import { readTar, type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
+import { readTar, tarArchive } from "../../support/tar-fixtures.ts";
 import { type Layers, type Row, xattrsText } from "./layers.ts";
 
 /** One inode of the model: compared by identity for hard links. */

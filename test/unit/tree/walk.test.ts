@@ -1,0 +1,106 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { withoutPaths } from "../../../src/tree/filter.ts";
+import { cleanPath } from "../../../src/tree/path.ts";
+import { sortedEntries, walk } from "../../../src/tree/walk.ts";
+import { drawTree, mergeLayers } from "./layers.ts";
+
+const { root } = mergeLayers([
+	[
+		{ path: "b/z" },
+		{ path: "b/a/x" },
+		{ path: "b-c" },
+		{ path: "B" },
+		{ path: "b/link", type: "hard-link", linkTarget: "B" },
+		{ path: "\xff", type: "symlink", linkTarget: "b" },
+		{ path: "boot/efi/x", mode: 0o600 },
+	],
+]).tree;
+
+describe("walk", () => {
+	it("visits directories before their children, children in byte order", () => {
+		const paths = [...walk(root)].map(({ path }) => path);
+		expect(paths).toEqual([
+			"",
+			"B",
+			"b",
+			"b/a",
+			"b/a/x",
+			"b/link",
+			"b/z",
+			"b-c",
+			"boot",
+			"boot/efi",
+			"boot/efi/x",
+			"\xff",
+		]);
+		expect(sortedEntries(root).map(([name]) => name)).toEqual(["B", "b", "b-c", "boot", "\xff"]);
+	});
+
+	it("names the parent of each entry", () => {
+		for (const { path, inode, parent } of walk(root)) {
+			if (path === "") expect(parent).toBeUndefined();
+			else expect(parent?.entries.get(path.slice(path.lastIndexOf("/") + 1))).toBe(inode);
+		}
+	});
+
+	it("goes as deep as paths may be", () => {
+		const deep = mergeLayers([[{ path: `${"d/".repeat(2047)}x` }]]).tree.root;
+		expect([...walk(deep)].length).toBe(2049);
+		expect([...walk(withoutPaths(deep, () => false))].length).toBe(2049);
+	});
+});
+
+describe("withoutPaths", () => {
+	it("leaves out what is excluded, directories with all that is in them", () => {
+		const asked: string[] = [];
+		const copy = withoutPaths(root, (path) => {
+			asked.push(path);
+			return path === "boot/efi" || path === "b/a" || path === "B";
+		});
+		expect(drawTree(copy)).toEqual(["b/", "b/link @0:3", "b/z @0:0", "b-c @0:2", "boot/", "\xff -> b"]);
+		expect(asked).not.toContain("b/a/x");
+		expect(asked).not.toContain("");
+		expect(drawTree(root)).toContain("boot/efi/x @0:6");
+	});
+
+	it("keeps hard links, and shares everything but directories", () => {
+		const copy = withoutPaths(root, () => false);
+		expect(drawTree(copy)).toEqual(drawTree(root));
+		expect(copy).not.toBe(root);
+		expect(copy.entries.get("B")).toBe(root.entries.get("B"));
+		expect(copy.entries.get("b")).not.toBe(root.entries.get("b"));
+	});
+});
+
+describe("cleanPath", () => {
+	it.each([
+		["", ""],
+		["/", ""],
+		[".", ""],
+		["..", ""],
+		["./", ""],
+		["a", "a"],
+		["a/b", "a/b"],
+		["/a//b/./c/", "a/b/c"],
+		["a/../../b", "b"],
+		[".a/..b/c..", ".a/..b/c.."],
+		["a/.", "a"],
+		["a/..", ""],
+		[".../x", ".../x"],
+	])("%j is %j", (path, expected) => expect(cleanPath(path)).toBe(expected));
+
+	it("changes nothing the second time, and leaves neither dots nor empty names", () => {
+		const path = fc
+			.array(fc.constantFrom("a", ".", "..", "/", ".b", "c.", "\xff"), { maxLength: 12 })
+			.map((parts) => parts.join(""));
+		fc.assert(
+			fc.property(path, (text) => {
+				const clean = cleanPath(text);
+				expect(cleanPath(clean)).toBe(clean);
+				if (clean !== "") expect(clean.split("/").filter((part) => ["", ".", ".."].includes(part))).toEqual([]);
+			}),
+			{ seed: 6, numRuns: 1000 },
+		);
+	});
+});
