@@ -1,9 +1,9 @@
-import { type ByteString, byteStringFromText } from "../binary/byte-string.ts";
+import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { alignUp, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { FatImage } from "../fat/build-fat.ts";
 import { type DiskGuids, type DiskLayout, layOutDisk } from "../gpt/disk-layout.ts";
 import type { BootFile } from "../grub/boot-files.ts";
-import { planVolume, type VolumePlan } from "../iso9660/plan-volume.ts";
+import { blockOfContent, planVolume, type VolumePlan } from "../iso9660/plan-volume.ts";
 import type { IsoFile } from "../iso9660/tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
@@ -80,13 +80,12 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		partitionOffsetBlocks: 16,
 		hiddenFiles: [{ contentKey: BOOT_CATALOG_KEY, byteLength: ISO_BLOCK_BYTES }],
 	});
-	const blockOf = (key: string): number => volume.files.find((file) => file.contentKey === key)?.block ?? 0;
 	return {
 		volume,
 		disk: layOutDisk(volume.endBlock, esp.byteLength, parts.guids),
 		sources,
-		bootCatalogBlock: blockOf(BOOT_CATALOG_KEY),
-		elToritoBlock: blockOf(EL_TORITO_KEY),
+		bootCatalogBlock: blockOfContent(volume, BOOT_CATALOG_KEY),
+		elToritoBlock: blockOfContent(volume, EL_TORITO_KEY),
 	};
 }
 
@@ -101,7 +100,7 @@ export function describeLayout({ volume, disk }: IsoLayout): string {
 		...volume.files.map(({ block, byteLength, paths, contentKey }): [number, number, string] => [
 			block,
 			blocks(byteLength),
-			paths.length === 0 ? contentKey : paths.join(" "),
+			paths.length === 0 ? contentKey : paths.map(displayName).join(" "),
 		]),
 		[disk.efiSystemBlock, disk.efiSystemBlocks, "EFI system partition"],
 		[disk.paddingBlock, disk.paddingBlocks, "padding"],

@@ -61,7 +61,7 @@ function drawn(stream: ProgressStream, now: () => number): ProgressDisplay {
 		lineShown = false;
 	};
 	const draw = (line: string) => {
-		const width = Math.max(20, (stream.columns ?? 80) - 1);
+		const width = Math.max(20, (stream.columns || 80) - 1);
 		stream.write(`\r\u001b[K${line.slice(0, width)}`);
 		lineShown = true;
 	};

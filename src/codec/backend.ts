@@ -1,5 +1,5 @@
 import { Oci2isoError } from "../errors.ts";
-import type { CodecBackend } from "./types.ts";
+import type { CodecBackend, CodecName } from "./types.ts";
 
 const VARIABLE = "OCI2ISO_CODEC_BACKEND";
 
@@ -16,12 +16,13 @@ export function codecBackend(requested?: CodecBackend): CodecBackend {
 	});
 }
 
-export function codecUnavailable(what: string, cause?: unknown): Oci2isoError {
+/** No encoder or decoder of `codec` works here (exit 2). */
+export function codecUnavailable(codec: CodecName, what: string): Oci2isoError {
+	const needs = codec === "xz" ? "a C++ compiler and liblzma's headers (liblzma-dev, xz-devel)" : "a C++ compiler";
 	return new Oci2isoError({
 		code: "CODEC_UNAVAILABLE",
 		kind: "usage",
 		what,
-		remedy: "install a C++ compiler and run npm run build:native, or choose another --comp",
-		cause,
+		remedy: `install ${needs} and run npm run build:native, or choose another --comp`,
 	});
 }

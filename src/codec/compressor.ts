@@ -55,7 +55,7 @@ export async function createCompressor(options: CompressorOptions): Promise<Bloc
 		await compressor.close();
 		refusals.push(`${candidate.encoder} fails its self-test: ${failure}`);
 	}
-	throw codecUnavailable(`no usable ${options.codec} encoder: ${refusals.join("; ")}`);
+	throw codecUnavailable(options.codec, `no usable ${options.codec} encoder: ${refusals.join("; ")}`);
 }
 
 type Settings = CompressorOptions & { readonly level: number };

@@ -54,7 +54,8 @@ function decoderFor(codec: Exclude<CodecName, "none">, backend: CodecBackend): D
 				return decodedBytes > 0 ? decodedBytes : undefined;
 			};
 		}
-		if (backend === "native") throw codecUnavailable(`no native ${codec} decoder: ${reason ?? "it was built without"}`);
+		if (backend === "native")
+			throw codecUnavailable(codec, `no native ${codec} decoder: ${reason ?? "it was built without"}`);
 	}
 	return portableDecoders[codec]();
 }
@@ -76,7 +77,7 @@ const portableDecoders: Readonly<Record<Exclude<CodecName, "none">, () => Decode
 	},
 	xz: () => {
 		const state = loadLzmaPackage();
-		if (state.lzma === undefined) throw codecUnavailable(`no xz decoder: ${state.reason}`);
+		if (state.lzma === undefined) throw codecUnavailable("xz", `no xz decoder: ${state.reason}`);
 		const { lzma2 } = state.lzma;
 		return (block, output) => {
 			const content = decodeXzContainer(block);

@@ -11,15 +11,23 @@ const MAX_MENU_CHARACTERS = 1024 * 1024;
 /** Arguments of the built-in entry and the value of `${root}`. */
 export function chooseKernelArgs(isoYaml: IsoYaml | undefined, label: string, findings: Findings): string[] {
 	const given = isoYaml?.kernelArgs ?? [];
-	if (given.length > 0) return given.map((arg) => arg.trimEnd());
+	const isUsed = usesKernelArgs(isoYaml);
+	if (given.length > 0) {
+		const what =
+			"kernel_args are not used: they are for the built-in entry and for $root in entries, and there is neither";
+		if (!isUsed) findings.choice({ code: "KERNEL_ARGS_UNUSED", what, where: isoYaml?.positionOf(["kernel_args"]) });
+		return given.map((arg) => arg.trimEnd());
+	}
 	const cdlabel = `root=live:CDLABEL=${escapeForCommandLine(label)}`;
 	const args = [cdlabel, "rd.live.image", "quiet", "rhgb", "enforcing=0"];
-	findings.choice({
-		code: "KERNEL_ARGS_DEFAULT",
-		what: `the default kernel arguments are used: ${args.join(" ")}`,
-		remedy: "set kernel_args in iso.yaml",
-	});
+	const what = `the default kernel arguments are used: ${args.join(" ")}`;
+	if (isUsed) findings.choice({ code: "KERNEL_ARGS_DEFAULT", what, remedy: "set kernel_args in iso.yaml" });
 	return args;
+}
+
+function usesKernelArgs(isoYaml: IsoYaml | undefined): boolean {
+	const entries = isoYaml?.entries ?? [];
+	return entries.length === 0 || entries.some((entry) => variablesIn(Object.values(entry).join("\n")).includes("root"));
 }
 
 /** The menu with defaults filled in and variables replaced. */
@@ -139,7 +147,7 @@ function variables(values: Values, inContext: (value: string) => string): Map<st
 
 function noteEntry(entry: MenuEntry, label: string, where: string, findings: Findings): void {
 	const shown = JSON.stringify(entry.name);
-	const named = /(?:^|[\s:])(?:CD)?LABEL=([^\s:]*)/.exec(entry.linux)?.[1];
+	const named = /(?:CDLABEL|(?:live|hd):LABEL)=([^\s:]*)/.exec(entry.linux)?.[1];
 	if (named !== undefined && named !== "" && named !== escapeForCommandLine(label)) {
 		const what = `entry ${shown} looks for a medium labelled ${JSON.stringify(named)}, this one is ${JSON.stringify(label)}`;
 		findings.choice({ code: "ENTRY_LABEL_DIFFERS", what, where, remedy: "use $isolabel in iso.yaml" });

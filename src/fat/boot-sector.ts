@@ -60,7 +60,8 @@ export const fsInfo = record("FSInfo", DISK_BLOCK_BYTES, {
 	leadSignature: from0.u32le(0),
 	structureSignature: from0.u32le(484),
 	freeClusters: from0.u32le(488),
-	nextFreeCluster: from0.u32le(492),
+	/** A hint: the cluster allocated last. */
+	lastAllocatedCluster: from0.u32le(492),
 	trailSignature: from0.u32le(508),
 });
 
@@ -111,12 +112,12 @@ export function encodeBootSector(geometry: FatGeometry, volumeId: number): Buffe
 	});
 }
 
-export function encodeFsInfo(freeClusters: number, nextFreeCluster: number): Buffer {
+export function encodeFsInfo(freeClusters: number, lastAllocatedCluster: number): Buffer {
 	return fsInfo.encode({
 		leadSignature: 0x41615252,
 		structureSignature: 0x61417272,
 		freeClusters,
-		nextFreeCluster,
+		lastAllocatedCluster,
 		trailSignature: 0xaa550000,
 	});
 }

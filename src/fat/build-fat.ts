@@ -247,10 +247,7 @@ function reservedArea(geometry: FatGeometry, volumeId: number, allocation: Alloc
 	area.set(bootSector, 0);
 	if (geometry.type === "FAT16") return area;
 	const used = allocation.nextFreeCluster - FIRST_CLUSTER;
-	const info = encodeFsInfo(
-		geometry.clusterCount - used,
-		Math.min(allocation.nextFreeCluster, geometry.clusterCount + 1),
-	);
+	const info = encodeFsInfo(geometry.clusterCount - used, allocation.nextFreeCluster - 1);
 	area.set(info, FS_INFO_SECTOR * DISK_BLOCK_BYTES);
 	area.set(bootSector, BACKUP_BOOT_SECTOR * DISK_BLOCK_BYTES);
 	area.set(info, (BACKUP_BOOT_SECTOR + FS_INFO_SECTOR) * DISK_BLOCK_BYTES);

@@ -27,7 +27,7 @@ export const primaryNaming: NamingScheme = {
 	encode: (identifier, type) => Buffer.from(type === "other" ? `${identifier};1` : identifier, "latin1"),
 };
 
-/** Joliet: UCS-2 without control characters and `*/:;?\\`, at most 64 characters; xorriso does not count the dot among them. */
+/** Joliet: UCS-2 without control characters and the six that it forbids, at most 64 characters; xorriso does not count the dot. */
 export const jolietNaming: NamingScheme = {
 	maxCharacters: 64,
 	identifierOf(name) {

@@ -1,4 +1,4 @@
-import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { ByteString } from "../binary/byte-string.ts";
 import { divideCeil, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { assert, type Problem } from "../errors.ts";
 import { checkTree } from "./check-tree.ts";
@@ -142,21 +142,6 @@ export function blockOfContent(plan: VolumePlan, contentKey: string): number {
 	const found = plan.files.find((file) => file.contentKey === contentKey);
 	assert(found !== undefined, `no body named ${contentKey}`);
 	return found.block;
-}
-
-/** One line per table and body, in order of their blocks. */
-export function describePlan(plan: VolumePlan): string[] {
-	const rows = [
-		...plan.tables.map(({ block, bytes, name }) => ({ block, byteLength: bytes.byteLength, name: displayName(name) })),
-		...plan.files.map(({ block, byteLength, paths, contentKey }) => ({
-			block,
-			byteLength,
-			name: paths.length === 0 ? contentKey : paths.map(displayName).join(", "),
-		})),
-	];
-	return rows
-		.sort((a, b) => a.block - b.block)
-		.map(({ block, byteLength, name }) => `${String(block).padStart(9)} ${String(byteLength).padStart(14)} ${name}`);
 }
 
 /** Names per file object: shared objects are hard links. */

@@ -17,12 +17,12 @@ export const DEFAULT_EXCLUDES: readonly string[] = [
 	"var/lib/dnf/.*",
 ];
 
-/** Begins a pattern that may match at any depth. */
+/** Begins a pattern of one component that may match at any depth. */
 const ANYWHERE = "... ";
 
 /**
  * The rule of `mksquashfs -regex -e`: a pattern is one POSIX extended regular expression per path component, the first for names in the root
- * (or anywhere, after `... `); each matches a name when it matches any part of it. What is below an excluded directory is excluded.
+ * (or for all names, after `... `); each matches a name when it matches any part of it. What is below an excluded directory is excluded.
  * The result takes paths with or without a slash at the beginning.
  * Throws `Oci2isoError` INVALID_PATTERN (usage).
  */
@@ -43,19 +43,19 @@ function compilePattern(pattern: string): Pattern {
 	const anywhere = pattern.startsWith(ANYWHERE);
 	const path = anywhere ? pattern.slice(ANYWHERE.length) : pattern;
 	const components = path.split("/").filter((component) => component !== "");
-	if (components.length === 0 || /^\.{1,2}\//.test(path))
+	// mksquashfs takes only the first of several components after the dots, and so excludes more than the pattern says.
+	const tooLong = anywhere && components.length > 1;
+	if (components.length === 0 || tooLong || /^\.{1,2}\//.test(path))
 		throw new Oci2isoError({
 			code: "INVALID_PATTERN",
 			kind: "usage",
 			what: `"${pattern}" is not a path inside the image`,
-			expected: "a regular expression for each component of the path, from the root",
+			expected: `a regular expression for each component of the path from the root, or "${ANYWHERE}" and one component`,
 		});
 	return { components: components.map(compilePosixExtended), anywhere };
 }
 
 function matches({ components, anywhere }: Pattern, names: readonly ByteString[]): boolean {
-	const lastStart = anywhere ? names.length - components.length : Math.min(0, names.length - components.length);
-	for (let start = 0; start <= lastStart; start++)
-		if (components.every((component, i) => component.test(names[start + i] ?? ""))) return true;
-	return false;
+	if (anywhere) return names.some((name) => components[0]?.test(name));
+	return components.length <= names.length && components.every((component, i) => component.test(names[i] ?? ""));
 }

@@ -71,8 +71,7 @@ function terminated(offset: number, byteLength: number): Field<ByteString> {
 		decode(view, at) {
 			let end = at;
 			while (end < at + byteLength && view.getUint8(end) !== 0) end++;
-			if (end === at) return "";
-			return Buffer.from(view.buffer, view.byteOffset + at, end - at).toString("latin1");
+			return end === at ? "" : Buffer.from(view.buffer, view.byteOffset + at, end - at).toString("latin1");
 		},
 	};
 }

@@ -23,7 +23,13 @@ const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 const MAX_ID = 2 ** 32 - 1;
 const MAX_MAJOR = 2 ** 12 - 1;
 const MAX_MINOR = 2 ** 20 - 1;
-const USTAR_MAGIC = "ustar\x0000";
+/** "usta", "r", "\0" and "0", "0". */
+const MAGIC_START = 0x75_73_74_61;
+const MAGIC_FIFTH = 0x72;
+const POSIX_END = 0x00_30;
+const ZERO = 0x30;
+/** "tar\0" */
+const STAR_TRAILER = 0x74_61_72_00;
 
 const TYPES: ReadonlyMap<string, TarEntryType> = new Map([
 	["\0", "file"],
@@ -65,16 +71,15 @@ export function decodeMember(
 	if (path.includes("\0") || linkTarget.includes("\0")) fail("TAR_NUL_IN_NAME", "a name with a NUL byte");
 	const size = inRange("TAR_BAD_NUMBER", "size", extended.size, Number.MAX_SAFE_INTEGER);
 	const isDevice = type === "character-device" || type === "block-device";
-	const hasDeviceFields = ustar.magic.decode(view, ustar.magic.offset).startsWith("ustar");
 	const device = (name: "devmajor" | "devminor", own: number | undefined, limit: number): number =>
-		isDevice ? inRange("TAR_BAD_NUMBER", name, own ?? (hasDeviceFields ? undefined : 0), limit) : 0;
+		isDevice ? inRange("TAR_BAD_NUMBER", name, own ?? (magicOf(view) === "v7" ? 0 : undefined), limit) : 0;
 	const isFile = type === "file";
 	const isOldSparse = flag === "S";
 	const realsize = isOldSparse ? gnu.realsize.decode(view, gnu.realsize.offset) : extended.sparse?.realsize;
 	if (isFile && realsize !== undefined && !(Number.isSafeInteger(realsize) && realsize >= 0))
 		fail("TAR_BAD_SPARSE_MAP", `real size ${realsize}`, "0 to 2^53 - 1");
 	const entry: TarEntry = {
-		...place,
+		index: place.index,
 		type,
 		path,
 		linkTarget,
@@ -87,6 +92,7 @@ export function decodeMember(
 		major: device("devmajor", extended.major, MAX_MAJOR),
 		minor: device("devminor", extended.minor, MAX_MINOR),
 		xattrs: extended.xattrs ?? NO_XATTRS,
+		archiveOffset: place.archiveOffset,
 	};
 	// Only GNU's list of names follows a directory; for links and nodes the size means nothing (star keeps the target's there).
 	return { entry, recordedBytes: isFile || flag === "D" ? size : 0, isOldSparse };
@@ -108,17 +114,31 @@ export function decodeNumber(
 
 function pathOf(view: DataView, flag: string): ByteString {
 	const name = ustar.name.decode(view, ustar.name.offset);
-	const magic = ustar.magic.decode(view, ustar.magic.offset);
-	if (!magic.startsWith("ustar")) return name;
-	let prefix = "";
-	if (magic === USTAR_MAGIC) {
-		const isStar = star.trailer.decode(view, star.trailer.offset) === "tar";
-		prefix = isStar ? star.prefix.decode(view, star.prefix.offset) : ustar.prefix.decode(view, ustar.prefix.offset);
-	} else if (flag !== "S" && Number.isNaN(gnu.atime.decode(view, gnu.atime.offset))) {
-		// Go before 1.8 wrote a prefix into headers that it marked as GNU's, where the times belong.
-		prefix = ustar.prefix.decode(view, ustar.prefix.offset);
-	}
+	const prefix = prefixOf(view, flag);
 	return prefix === "" ? name : `${prefix}/${name}`;
+}
+
+function prefixOf(view: DataView, flag: string): ByteString {
+	switch (magicOf(view)) {
+		case "ustar": {
+			const isStar = view.getUint32(star.trailer.offset) === STAR_TRAILER;
+			return isStar ? star.prefix.decode(view, star.prefix.offset) : ustar.prefix.decode(view, ustar.prefix.offset);
+		}
+		case "gnu":
+			// Go before 1.8 wrote a prefix into headers that it marked as GNU's, where the times belong.
+			return flag !== "S" && Number.isNaN(gnu.atime.decode(view, gnu.atime.offset))
+				? ustar.prefix.decode(view, ustar.prefix.offset)
+				: "";
+		default:
+			return "";
+	}
+}
+
+/** "ustar" then "\0" and "00" for POSIX, anything else for GNU; compared as numbers because every header is. */
+function magicOf(view: DataView): "ustar" | "gnu" | "v7" {
+	const { offset } = ustar.magic;
+	if (view.getUint32(offset) !== MAGIC_START || view.getUint8(offset + 4) !== MAGIC_FIFTH) return "v7";
+	return view.getUint16(offset + 5) === POSIX_END && view.getUint8(offset + 7) === ZERO ? "ustar" : "gnu";
 }
 
 function typeOf(

@@ -18,7 +18,7 @@ import type { DirectoryInode, FileInode, Inode } from "../../src/tree/inode.ts";
 import { withLoopMount } from "../support/loop.ts";
 import { requires } from "../support/requires.ts";
 import { diskFacts, writeImageFile } from "../support/squashfs-images.ts";
-import { TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
+import { type ContentPart, TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
 
 const KiB = 1024;
 const GiB = 2 ** 30;
@@ -179,6 +179,42 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 			expect((performance.now() - start) / 200).toBeLessThan(20);
 			expect(readdirSync(join(mountPoint, "large")).length).toBe(count);
 			expect(lstatSync(join(mountPoint, "large/entry-1")).nlink).toBe(450_000);
+		});
+	});
+
+	it("reads files that begin beyond 4 GiB, from a file longer than that", async () => {
+		const MiB = 1024 * KiB;
+		const tree = new TreeBuilder();
+		const blocks = 4300;
+		const marked = (i: number): Buffer => {
+			const block = Buffer.alloc(MiB);
+			block.writeUInt32LE(i + 1);
+			return block;
+		};
+		const root = tree.directory({
+			first: { ...tree.file(""), byteLength: blocks * MiB },
+			second: tree.file(noise(3 * MiB + 5, 1)),
+			third: tree.file("small"),
+		});
+		function* partsOf(file: FileInode): Generator<ContentPart> {
+			if (file.byteLength < blocks * MiB) yield* tree.contents.get(file) ?? [];
+			else for (let i = 0; i < blocks; i++) yield marked(i);
+		}
+		// Stored as they are, the blocks end in zeros, which the image file keeps as holes.
+		await writeImageFile(image, root, partsOf, { codec: "none", blockBytes: MiB, holes: true });
+		await withLoopMount(image, "squashfs", {}, async (mountPoint) => {
+			expect(readFileSync(join(mountPoint, "second")).equals(noise(3 * MiB + 5, 1))).toBe(true);
+			expect(readFileSync(join(mountPoint, "third"), "utf8")).toBe("small");
+			const file = openSync(join(mountPoint, "first"), "r");
+			try {
+				for (const i of [0, 1, 4095, 4096, blocks - 1]) {
+					const block = Buffer.alloc(MiB);
+					expect(readSync(file, block, 0, MiB, i * MiB)).toBe(MiB);
+					expect(block.equals(marked(i))).toBe(true);
+				}
+			} finally {
+				closeSync(file);
+			}
 		});
 	});
 

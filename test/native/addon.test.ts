@@ -12,7 +12,7 @@ const noop = (): void => undefined;
 /** Source text that makes a compressor `c` with `blocks` blocks of noise in flight. */
 const inFlight = (blocks: number): string => `
 	const { BlockCompressor } = require(${JSON.stringify(addonFile)});
-	const c = new BlockCompressor("xz", 9, ${BLOCK_BYTES * 16}, 2, () => undefined);
+	const c = new BlockCompressor("zstd", 22, ${BLOCK_BYTES * 16}, 2, () => undefined);
 	for (let i = 0; i < ${blocks}; i++) {
 		const [input] = c.addSlot();
 		for (let at = 0; at < input.length; at++) input[at] = (at * at * (i + 3)) >> 7;

@@ -131,7 +131,7 @@ describe.skipIf(addonMissing)("native compressor", () => {
 		{ weight: 1, arbitrary: fc.record({ now: blockShape }) },
 	);
 
-	it.each([
+	const threadCases = [
 		["zstd", 1],
 		["zstd", 6],
 		["zstd", 15],
@@ -139,49 +139,52 @@ describe.skipIf(addonMissing)("native compressor", () => {
 		["lz4", 0],
 		["lz4", 9],
 		["xz", 1],
-	] as const)("gives the same bytes in the same order for 1, 2 and 8 threads: %s %i", async (codec, level) => {
-		if (nativeAddon().codecs[codec] === undefined) return;
-		const digestWith = async (
-			operations: readonly (typeof operation extends fc.Arbitrary<infer T> ? T : never)[],
-			threads: number,
-		) => {
-			const compressor = await open(codec, 32 * KiB, threads, level);
-			const hash = createHash("sha256");
-			const called: number[] = [];
-			const expected: number[] = [];
-			for (const [index, step] of operations.entries()) {
-				if ("submit" in step) {
-					const { length, noise, salt } = step.submit;
-					expected.push(index);
-					submit(compressor, mixedBytes(length, noise, salt), (compressed, bytes) => {
-						called.push(index);
-						hash.update(`${index} ${compressed} ${bytes.byteLength}\0`).update(bytes);
-					});
-				} else if ("after" in step) {
-					expected.push(index);
-					compressor.after(() => called.push(index));
-				} else if ("settle" in step) {
-					await compressor.settle(step.settle);
-					expect(compressor.pending).toBeLessThanOrEqual(step.settle);
-				} else {
-					const { length, noise, salt } = step.now;
-					compressor.compressNow(mixedBytes(length, noise, salt).subarray(0, 8 * KiB));
+	] as const;
+	it.each(threadCases.filter(([codec]) => codecs.includes(codec)))(
+		"gives the same bytes in the same order for 1, 2 and 8 threads: %s %i",
+		async (codec, level) => {
+			const digestWith = async (
+				operations: readonly (typeof operation extends fc.Arbitrary<infer T> ? T : never)[],
+				threads: number,
+			) => {
+				const compressor = await open(codec, 32 * KiB, threads, level);
+				const hash = createHash("sha256");
+				const called: number[] = [];
+				const expected: number[] = [];
+				for (const [index, step] of operations.entries()) {
+					if ("submit" in step) {
+						const { length, noise, salt } = step.submit;
+						expected.push(index);
+						submit(compressor, mixedBytes(length, noise, salt), (compressed, bytes) => {
+							called.push(index);
+							hash.update(`${index} ${compressed} ${bytes.byteLength}\0`).update(bytes);
+						});
+					} else if ("after" in step) {
+						expected.push(index);
+						compressor.after(() => called.push(index));
+					} else if ("settle" in step) {
+						await compressor.settle(step.settle);
+						expect(compressor.pending).toBeLessThanOrEqual(step.settle);
+					} else {
+						const { length, noise, salt } = step.now;
+						compressor.compressNow(mixedBytes(length, noise, salt).subarray(0, 8 * KiB));
+					}
 				}
-			}
-			await compressor.settle(0);
-			await compressor.close();
-			expect(called).toEqual(expected);
-			return hash.digest("hex");
-		};
-		await fc.assert(
-			fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
-				const one = await digestWith(operations, 1);
-				expect(await digestWith(operations, 2)).toBe(one);
-				expect(await digestWith(operations, 8)).toBe(one);
-			}),
-			{ seed, numRuns: 15 },
-		);
-	});
+				await compressor.settle(0);
+				await compressor.close();
+				expect(called).toEqual(expected);
+				return hash.digest("hex");
+			};
+			await fc.assert(
+				fc.asyncProperty(fc.array(operation, { maxLength: 60 }), async (operations) => {
+					const one = await digestWith(operations, 1);
+					expect(await digestWith(operations, 2)).toBe(one);
+					expect(await digestWith(operations, 8)).toBe(one);
+				}),
+				{ seed, numRuns: 15 },
+			);
+		},
+	);
 
 	it("encodes a block the same whatever the context encoded before", async () => {
 		for (const [codec, level] of [
@@ -251,7 +254,7 @@ describe.skipIf(addonMissing)("native compressor", () => {
 	});
 
 	it("closes in the middle of work, twice", async () => {
-		const compressor = await open("xz", MiB, 2, 9);
+		const compressor = await open("zstd", MiB, 2, 22);
 		let called = 0;
 		for (let i = 0; i < 12; i++) submit(compressor, mixedBytes(MiB, 30, i), () => called++);
 		const settled = compressor.settle(0);

@@ -134,7 +134,9 @@ describe.skipIf(reason !== undefined)("TarReader reads what GNU tar writes", () 
 
 	it("with a volume label, and as an incremental dump", () => {
 		expectTree(tar("--format=gnu", "--label=some volume"), false);
-		const paths = tar("--format=gnu", "--listed-incremental=/dev/null").map(({ type, path }) => `${type} ${path}`);
+		const paths = tar("--format=gnu", `--listed-incremental=${join(scratch, "snapshot")}`).map(
+			({ type, path }) => `${type} ${path}`,
+		);
 		expect(paths).toContain("directory ./dir/");
 		expect(paths).toContain("file ./dir/file");
 	});

@@ -107,10 +107,13 @@ function unescaped(text: string): string {
 /** A file for writing an image to and reading it back. */
 export class ImageFile implements ByteSource {
 	readonly #descriptor: number;
+	readonly #holes: boolean;
 	#byteLength = 0;
 
-	constructor(path: string) {
+	/** With `holes`, zeros at the end of a write are not written: for images whose every byte is written once. */
+	constructor(path: string, holes = false) {
 		this.#descriptor = openSync(path, "w+");
+		this.#holes = holes;
 	}
 
 	get byteLength(): number {
@@ -118,8 +121,8 @@ export class ImageFile implements ByteSource {
 	}
 
 	write(position: number, bytes: Uint8Array): void {
-		for (let at = 0; at < bytes.byteLength; )
-			at += writeSync(this.#descriptor, bytes, at, bytes.byteLength - at, position + at);
+		const end = this.#holes ? bytes.findLastIndex((byte) => byte !== 0) + 1 : bytes.byteLength;
+		for (let at = 0; at < end; ) at += writeSync(this.#descriptor, bytes, at, end - at, position + at);
 		this.#byteLength = Math.max(this.#byteLength, position + bytes.byteLength);
 	}
 

@@ -94,8 +94,7 @@ export async function unpackImage(layoutDir: string, work: string): Promise<stri
 		source = plain;
 	}
 	const bundle = join(work, "bundle");
-	// As every container runtime does: a layer's directory entry leaves a lower layer's symlink to a directory alone.
-	await run("umoci", ["unpack", "--keep-dirlinks", "--image", `${source}:latest`, bundle]);
+	await run("umoci", ["unpack", "--image", `${source}:latest`, bundle]);
 	return join(bundle, "rootfs");
 }
 

@@ -21,6 +21,8 @@ export interface CodecOptions extends ImageOptions {
 	readonly codec: CodecName;
 	readonly level?: number;
 	readonly threads?: number;
+	/** Leave the zeros at the end of a write unwritten. */
+	readonly holes?: boolean;
 }
 
 /** Writes an image file with a real codec. */
@@ -28,11 +30,11 @@ export async function writeImageFile(
 	path: string,
 	root: DirectoryInode,
 	partsOf: (file: FileInode) => Iterable<ContentPart> | AsyncIterable<ContentPart>,
-	{ codec, level, threads = 2, ...options }: CodecOptions,
+	{ codec, level, threads = 2, holes = false, ...options }: CodecOptions,
 ): Promise<WrittenImage> {
 	rmSync(path, { force: true });
 	const compressor = await createCompressor({ codec, level, threads, blockBytes: options.blockBytes });
-	const file = new ImageFile(path);
+	const file = new ImageFile(path, holes);
 	try {
 		const written = await writeTree(root, partsOf, file, compressor, options);
 		truncateSync(path, written.summary.byteLength);

@@ -5,7 +5,7 @@ import { GiB, ISO_BLOCK_BYTES } from "../../../src/binary/units.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { MAX_FILE_SECTION_BYTES } from "../../../src/iso9660/extents.ts";
 import { finishVolume } from "../../../src/iso9660/finish-volume.ts";
-import { blockOfContent, describePlan, planVolume, type VolumePlan } from "../../../src/iso9660/plan-volume.ts";
+import { blockOfContent, planVolume, type VolumePlan } from "../../../src/iso9660/plan-volume.ts";
 import { readVolume } from "../../../src/iso9660/read-volume.ts";
 import type { IsoDirectory, IsoNode } from "../../../src/iso9660/tree.ts";
 import { findNode, type Volume, type VolumeDirectory, type VolumeNode } from "../../../src/iso9660/volume.ts";
@@ -251,14 +251,6 @@ describe("a planned volume", () => {
 		]);
 		expect((await readVolume(imageOf(plan))).problems).toEqual([]);
 		expect(plan.trees.secondPrimary).toBeUndefined();
-	});
-
-	it("can be printed, one line per table and body", () => {
-		const plan = planVolume(directory({ a: file("a", 1), "\u00ff\n": file("b", 3) }), OPTIONS);
-		const lines = describePlan(plan);
-		expect(lines).toHaveLength(plan.tables.length + plan.files.length);
-		expect(lines[0]).toMatch(/^ +64 +\d+ primary path table \(little-endian\)$/);
-		expect(lines.at(-1)).toMatch(/ 3 \/\\xff\\x0a$/);
 	});
 });
 

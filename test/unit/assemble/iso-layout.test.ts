@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { deriveIdentifiers } from "../../../src/assemble/identifiers.ts";
+import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../../src/assemble/iso-layout.ts";
+import { buildFat } from "../../../src/fat/build-fat.ts";
+
+const epoch = { seconds: 0, nanoseconds: 0 };
+const esp = buildFat({ kind: "directory", entries: new Map() }, { volumeId: 1, timestamp: epoch });
+const inode = {
+	type: "file",
+	mode: 0o600,
+	uid: 1,
+	gid: 2,
+	mtime: { seconds: 3, nanoseconds: 0 },
+	xattrs: new Map(),
+	byteLength: 5000,
+	body: { layer: 0, entry: 9 },
+} as const;
+
+function layout(squashfsBytes: number) {
+	return layOutIso({
+		label: "Test",
+		epochSeconds: 7,
+		squashfsBytes,
+		elToritoBytes: 30_172,
+		esp,
+		bootFiles: [
+			{ iso: "images/pxeboot/vmlinuz", esp: undefined, content: { kind: "image", file: { path: "/v", inode } } },
+			{ iso: "EFI/BOOT/grub.cfg", esp: "EFI/BOOT/grub.cfg", content: { kind: "generated", bytes: Buffer.from("x") } },
+			{ iso: undefined, esp: "only-on-the-esp", content: { kind: "generated", bytes: Buffer.from("y") } },
+		],
+		guids: deriveIdentifiers(1).guids,
+		preparer: "TEST",
+	});
+}
+
+describe("the layout of the medium", () => {
+	it("starts with the squashfs and leaves no two things on one block", () => {
+		for (const squashfsBytes of [4096, 5 * 1024 ** 3]) {
+			const { volume, disk } = layout(squashfsBytes);
+			const placed = [
+				{ block: 0, end: 16 },
+				{ block: 16, end: 20 },
+				{ block: 32, end: 35 },
+				...volume.tables.map(({ block, bytes }) => ({ block, end: block + Math.ceil(bytes.byteLength / 2048) })),
+				...volume.files.map(({ block, byteLength }) => ({ block, end: block + Math.ceil(byteLength / 2048) })),
+				{ block: disk.efiSystemBlock, end: disk.efiSystemBlock + disk.efiSystemBlocks },
+				{ block: disk.backupGptBlock, end: disk.imageBlocks },
+			].sort((a, b) => a.block - b.block);
+			for (const [index, { end }] of placed.entries()) {
+				const next = placed[index + 1];
+				if (next !== undefined) expect(next.block).toBeGreaterThanOrEqual(end);
+			}
+			expect(volume.files.find(({ contentKey }) => contentKey === "squashfs")).toMatchObject({
+				block: SQUASHFS_BLOCK,
+				fixed: true,
+			});
+		}
+	});
+
+	it("keeps the image's attributes on its files and gives the epoch to generated ones", () => {
+		const { volume, sources } = layout(4096);
+		expect(volume.files.flatMap(({ paths }) => paths).sort()).toEqual([
+			"/EFI/BOOT/grub.cfg",
+			"/LiveOS/squashfs.img",
+			"/images/efiboot.img",
+			"/images/eltorito.img",
+			"/images/pxeboot/vmlinuz",
+		]);
+		expect(sources.get("image 0 9")).toEqual({ kind: "image", inode });
+	});
+
+	it("can be printed, a line for each thing", () => {
+		const lines = describeLayout(layout(4096)).trimEnd().split("\n");
+		expect(lines[0]).toMatch(/block +blocks +content/);
+		expect(lines).toContainEqual(expect.stringMatching(/^ +64 +2 {2}\/LiveOS\/squashfs\.img$/));
+		expect(lines.at(-1)).toMatch(/^ +\d+ +16 {2}backup GPT$/);
+	});
+});
