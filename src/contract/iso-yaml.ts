@@ -131,7 +131,7 @@ export function parseIsoYaml(source: string, path: string, findings: Findings): 
 	const { label, kernel_args, grub2 } = result.data;
 	return {
 		label: label ?? undefined,
-		kernelArgs: kernel_args?.map((arg) => arg ?? ""),
+		kernelArgs: kernel_args?.filter((arg) => arg != null),
 		timeoutSeconds: grub2?.timeout ?? undefined,
 		defaultEntry: grub2?.default ?? undefined,
 		entries: grub2?.entries ?? undefined,

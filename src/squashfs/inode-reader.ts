@@ -23,7 +23,8 @@ import type { XattrTable } from "./xattr-table-reader.ts";
 
 export interface InodeTables {
 	readonly inodes: MetadataTable;
-	readonly ids: LookupTable;
+	/** By index. */
+	readonly ids: readonly number[];
 	readonly fragments: LookupTable;
 	readonly xattrs: XattrTable | undefined;
 	readonly inodeCount: number;
@@ -48,6 +49,7 @@ type Common = InodeAttributes & InodeIdentity;
 type Fields = ReturnType<typeof INODE_HEADER.decode>;
 
 const TYPE_NAMES = Object.keys(INODE_TYPE) as (keyof typeof INODE_TYPE)[];
+const NO_XATTRS: InodeAttributes["xattrs"] = new Map();
 const SIZE_CHUNK_BYTES = 8192;
 
 /** Reads inodes by reference (5). Every method throws `Oci2isoError` CORRUPT_METADATA. */
@@ -164,22 +166,22 @@ export class InodeReader {
 		if (fields.mode > 0o7777) throw corrupt("CORRUPT_METADATA", `an inode has mode ${fields.mode.toString(8)}`);
 		return {
 			mode: fields.mode,
-			uid: await this.#id(fields.uidIndex),
-			gid: await this.#id(fields.gidIndex),
+			uid: this.#id(fields.uidIndex),
+			gid: this.#id(fields.gidIndex),
 			mtime: { seconds: fields.mtimeSeconds, nanoseconds: 0 },
-			xattrs: await this.#xattrs(xattrs),
+			xattrs: xattrs === NONE_32 ? NO_XATTRS : await this.#xattrs(xattrs),
 			inodeNumber: fields.inodeNumber,
 			linkCount,
 		};
 	}
 
-	async #id(index: number): Promise<number> {
-		const bytes = await this.#tables.ids.record(index);
-		return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+	#id(index: number): number {
+		const id = this.#tables.ids[index];
+		if (id === undefined) throw corrupt("CORRUPT_METADATA", `entry ${index} of the id table does not exist`);
+		return id;
 	}
 
 	async #xattrs(index: number): Promise<InodeAttributes["xattrs"]> {
-		if (index === NONE_32) return new Map();
 		if (this.#tables.xattrs === undefined)
 			throw corrupt("CORRUPT_METADATA", `an inode has xattr set ${index} and the image has no xattr table`);
 		return this.#tables.xattrs.set(index);

@@ -67,7 +67,7 @@ export async function openSquashfs(source: ByteSource, decompressorFor: Decompre
 		async readTree() {
 			const inodes = new InodeReader({
 				inodes: await MetadataTable.open(image, decompressor, "inode table", tables.inodes, tables.directories),
-				ids,
+				ids: await readIds(ids),
 				fragments,
 				xattrs: tables.xattrs === undefined ? undefined : await XattrTable.open(image, decompressor, tables.xattrs),
 				inodeCount: superblock.inodeCount,
@@ -97,6 +97,16 @@ async function readSuperblock(source: ByteSource): Promise<Superblock> {
 						: undefined;
 	if (wrong !== undefined) throw corrupt("CORRUPT_SUPERBLOCK", wrong, "squashfs superblock");
 	return superblock;
+}
+
+/** At most 65 535. */
+async function readIds(table: LookupTable): Promise<number[]> {
+	const ids: number[] = [];
+	for (let i = 0; i < table.count; i++) {
+		const bytes = await table.record(i);
+		ids.push(new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true));
+	}
+	return ids;
 }
 
 async function readOptionsBlock(image: ByteSource, { flags }: Superblock): Promise<Uint8Array | undefined> {

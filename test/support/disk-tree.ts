@@ -121,7 +121,7 @@ export class ImageFile implements ByteSource {
 	}
 
 	write(position: number, bytes: Uint8Array): void {
-		const end = this.#holes ? bytes.findLastIndex((byte) => byte !== 0) + 1 : bytes.byteLength;
+		const end = this.#holes ? lengthBeforeZeros(bytes) : bytes.byteLength;
 		for (let at = 0; at < end; ) at += writeSync(this.#descriptor, bytes, at, end - at, position + at);
 		this.#byteLength = Math.max(this.#byteLength, position + bytes.byteLength);
 	}
@@ -133,6 +133,19 @@ export class ImageFile implements ByteSource {
 	close(): void {
 		closeSync(this.#descriptor);
 	}
+}
+
+const ZEROS = Buffer.alloc(65_536);
+
+/** To the last stretch of 64 KiB that has anything but zeros. */
+function lengthBeforeZeros(bytes: Uint8Array): number {
+	let end = bytes.byteLength;
+	while (end > 0) {
+		const tail = bytes.subarray(Math.max(0, end - ZEROS.byteLength), end);
+		if (!ZEROS.subarray(0, tail.byteLength).equals(tail)) break;
+		end -= tail.byteLength;
+	}
+	return end;
 }
 
 function readAt(descriptor: number, position: number, length: number): Buffer {

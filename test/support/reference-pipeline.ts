@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -16,17 +17,22 @@ export const REFERENCE_EXCLUDES = [
 	...["boot/System.map-.*", "usr/lib/sysimage/rpm/.*", "var/lib/rpm/.*", "var/lib/yum/.*", "var/lib/dnf/.*"],
 ] as const;
 
+const ISO_YAML_PATHS = ["usr/lib/image-builder/bootc/iso.yaml", "usr/lib/bootc-image-builder/iso.yaml"];
 const EFI_IMAGE_BYTES = 20 * 1024 * 1024;
-const ZSTD_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd";
 
-export interface ReferenceOptions {
+export interface SquashfsOptions {
 	/** mksquashfs -comp; zstd as the reference does. */
 	readonly compression?: "zstd" | "gzip" | "xz" | "lz4";
 	/** -Xcompression-level, for zstd and gzip; mksquashfs's own default otherwise. */
 	readonly level?: number;
 	readonly processors?: number;
+}
+
+export interface ReferenceOptions extends SquashfsOptions {
 	/** Where the unpacked image and the ISO's tree are put, and left; a directory that is removed at the end otherwise. */
 	readonly workDir?: string;
+	/** Unpack as an ordinary user: owners, devices and some attributes of the image are lost. */
+	readonly rootless?: boolean;
 }
 
 export interface ReferenceBuild {
@@ -36,7 +42,7 @@ export interface ReferenceBuild {
 }
 
 /**
- * Turns the image `latest` of an OCI layout into an ISO as a user without oci2iso would: unpack as root, mksquashfs,
+ * Turns the image `latest` of an OCI layout into an ISO as a user without oci2iso would: copy, unpack, mksquashfs,
  * grub-mkimage from the image, mkfs.fat and mcopy, xorrisofs with the reference converter's arguments, implantisomd5.
  */
 export async function buildReferenceIso(
@@ -55,10 +61,13 @@ export async function buildReferenceIso(
 	try {
 		const tree = join(work, "iso");
 		await mkdir(tree, { recursive: true });
-		const rootfs = await step("unpack", () => unpackImage(layoutDir, work));
-		const yaml = load(await readFile(join(rootfs, "usr/lib/bootc-image-builder/iso.yaml"), "utf8")) as IsoYaml;
-		await step("mksquashfs", () => makeSquashfs(rootfs, join(tree, "LiveOS"), options));
-		await step("boot files", () => addBootFiles(rootfs, tree, yaml));
+		const { rootless } = options;
+		const copy = await step("skopeo copy", () => copyImage(`oci:${resolve(layoutDir)}:latest`, join(work, "image")));
+		const rootfs = await step("umoci unpack", () => unpackLayout(copy, join(work, "bundle"), { rootless }));
+		const yaml = await readIsoYaml(rootfs);
+		await mkdir(join(tree, "LiveOS"));
+		await step("mksquashfs", () => makeSquashfs(rootfs, join(tree, "LiveOS/squashfs.img"), options));
+		await step("boot files", () => addBootFiles(rootfs, tree, yaml, rootless));
 		await step("xorrisofs", () =>
 			runXorrisofs(tree, yaml.label, join(rootfs, "usr/lib/grub/i386-pc/boot_hybrid.img"), output),
 		);
@@ -83,42 +92,51 @@ export async function runXorrisofs(tree: string, label: string, grub2Mbr: string
 	]);
 }
 
-/** Unpacks the image as root and gives its root directory. */
+/** Unpacks the image `latest` of an OCI layout as root and gives its root directory. */
 export async function unpackImage(layoutDir: string, work: string): Promise<string> {
-	let source = resolve(layoutDir);
-	if (await hasZstdLayer(source)) {
-		// umoci reads no zstd layers; skopeo recompresses them.
-		const plain = join(work, "gzip-layers");
-		const gzip = ["--dest-compress-format", "gzip", "--dest-compress-level", "1"];
-		await run("skopeo", ["copy", "--quiet", ...gzip, `oci:${source}:latest`, `oci:${plain}:latest`]);
-		source = plain;
-	}
-	const bundle = join(work, "bundle");
-	await run("umoci", ["unpack", "--image", `${source}:latest`, bundle]);
-	return join(bundle, "rootfs");
+	const copy = await copyImage(`oci:${resolve(layoutDir)}:latest`, join(work, "image"));
+	return unpackLayout(copy, join(work, "bundle"));
 }
 
-async function hasZstdLayer(layoutDir: string): Promise<boolean> {
-	const blob = (digest: string) => readFile(join(layoutDir, "blobs", digest.replace(":", "/")), "utf8");
-	const index = JSON.parse(await readFile(join(layoutDir, "index.json"), "utf8")) as {
-		manifests: { digest: string }[];
-	};
-	const manifests = await Promise.all(index.manifests.map(({ digest }) => blob(digest)));
-	return manifests.some((manifest) => manifest.includes(ZSTD_LAYER));
+/** Copies an image, named as skopeo names it, to an OCI layout with the tag `latest`. umoci reads no zstd layers, so they become gzip. */
+export async function copyImage(source: string, layoutDir: string): Promise<string> {
+	const gzip = ["--dest-compress-format", "gzip", "--dest-compress-level", "1"];
+	await run("skopeo", ["copy", "--quiet", ...gzip, source, `oci:${layoutDir}:latest`]);
+	return layoutDir;
 }
 
-async function makeSquashfs(rootfs: string, liveDir: string, options: ReferenceOptions): Promise<void> {
-	await mkdir(liveDir, { recursive: true });
+export async function unpackLayout(
+	layoutDir: string,
+	bundle: string,
+	options: { readonly rootless?: boolean | undefined } = {},
+): Promise<string> {
+	const rootless = options.rootless === true ? ["--rootless"] : [];
+	// As every container runtime does: a layer's directory entry leaves a lower layer's symlink to a directory alone.
+	const unpack = ["raw", "unpack", ...rootless, "--keep-dirlinks", "--image", `${layoutDir}:latest`];
+	const rootfs = join(bundle, "rootfs");
+	await mkdir(bundle, { recursive: true });
+	await run("umoci", [...unpack, rootfs]);
+	return rootfs;
+}
+
+async function readIsoYaml(rootfs: string): Promise<IsoYaml> {
+	const path = ISO_YAML_PATHS.map((name) => join(rootfs, name)).find((name) => existsSync(name));
+	if (path === undefined) throw new Error(`the image has no ${ISO_YAML_PATHS.join(" and no ")}`);
+	return load(await readFile(path, "utf8")) as IsoYaml;
+}
+
+/** mksquashfs as the reference runs it. */
+export async function makeSquashfs(rootfs: string, output: string, options: SquashfsOptions): Promise<void> {
 	const tuning = [
 		...(options.level === undefined ? [] : ["-Xcompression-level", String(options.level)]),
 		...(options.processors === undefined ? [] : ["-processors", String(options.processors)]),
 	];
 	const compression = ["-comp", options.compression ?? "zstd", ...tuning];
 	const excludes = ["-regex", "-e", ...REFERENCE_EXCLUDES];
-	await run("mksquashfs", [rootfs, join(liveDir, "squashfs.img"), ...compression, "-no-progress", ...excludes]);
+	await run("mksquashfs", [rootfs, output, ...compression, "-no-progress", ...excludes]);
 }
 
-async function addBootFiles(rootfs: string, tree: string, yaml: IsoYaml): Promise<void> {
+async function addBootFiles(rootfs: string, tree: string, yaml: IsoYaml, rootless = false): Promise<void> {
 	const images = join(tree, "images");
 	await mkdir(join(images, "pxeboot"), { recursive: true });
 	const [kernel = ""] = (await readdir(join(rootfs, "usr/lib/modules"))).sort();
@@ -131,7 +149,7 @@ async function addBootFiles(rootfs: string, tree: string, yaml: IsoYaml): Promis
 	await mkdir(grub, { recursive: true });
 	await cp(join(rootfs, "usr/lib/grub/i386-pc"), join(grub, "i386-pc"), { recursive: true, dereference: true });
 	await writeFile(join(grub, "grub.cfg"), referenceGrubCfg(yaml, "bios"));
-	await makeElToritoImage(rootfs, join(images, "eltorito.img"));
+	await makeElToritoImage(rootfs, join(images, "eltorito.img"), rootless);
 
 	await addEfiFiles(rootfs, tree, yaml);
 	const efiImage = join(images, "efiboot.img");
@@ -148,7 +166,8 @@ async function addBootFiles(rootfs: string, tree: string, yaml: IsoYaml): Promis
 async function addEfiFiles(rootfs: string, tree: string, yaml: IsoYaml): Promise<void> {
 	const boot = join(tree, "EFI/BOOT");
 	await mkdir(join(boot, "fonts"), { recursive: true });
-	const [vendor = ""] = (await readdir(join(rootfs, "boot/efi/EFI"))).sort();
+	const vendors = (await readdir(join(rootfs, "boot/efi/EFI"))).filter((name) => name !== "BOOT");
+	const [vendor = ""] = vendors.sort();
 	const from = join(rootfs, "boot/efi/EFI", vendor);
 	await copyFile(join(from, "shimx64.efi"), join(boot, "BOOTX64.EFI"));
 	await copyFile(join(from, "mmx64.efi"), join(boot, "mmx64.efi"));
@@ -158,11 +177,12 @@ async function addEfiFiles(rootfs: string, tree: string, yaml: IsoYaml): Promise
 }
 
 /** The image's own grub-mkimage, with the reference's arguments; its name differs between distributions. */
-async function makeElToritoImage(rootfs: string, output: string): Promise<void> {
+async function makeElToritoImage(rootfs: string, output: string, rootless: boolean): Promise<void> {
 	const core = "/tmp/oci2iso-core.img";
 	const script = `tool=$(command -v grub2-mkimage || command -v grub-mkimage) && exec "$tool" \
 		--verbose --directory /usr/lib/grub/i386-pc --prefix /boot/grub2 --format i386-pc-eltorito \
 		--compression auto --output ${core} biosdisk part_gpt iso9660`;
-	await run("chroot", [rootfs, "/bin/sh", "-c", script]);
+	const chroot = ["chroot", rootfs, "/bin/sh", "-c", script];
+	await run("unshare", [...(rootless ? ["--map-root-user"] : []), ...chroot]);
 	await rename(join(rootfs, core), output);
 }

@@ -48,7 +48,7 @@ describe("the place of iso.yaml", () => {
 
 describe("values as the reference reads them", () => {
 	test("a scalar keeps its text where text is asked for", async () => {
-		const contract = await yamlContract("label: 42\nkernel_args: [1.50, yes, 0x10, ~]\n");
+		const contract = await yamlContract('label: 42\nkernel_args: [1.50, yes, 0x10, ~, ""]\n');
 		expect(contract.label).toBe("42");
 		expect(contract.kernelArgs).toEqual(["1.50", "yes", "0x10", ""]);
 	});

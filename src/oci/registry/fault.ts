@@ -1,0 +1,82 @@
+import { Oci2isoError } from "../../errors.ts";
+import { errnoOf } from "../failures.ts";
+
+/** One attempt at a request failed: what to report if it was the last one, and whether another makes sense. */
+export class Fault extends Error {
+	override readonly name = "Fault";
+	readonly failure: Oci2isoError;
+	readonly retryable: boolean;
+	/** What the server asked for. */
+	readonly retryAfterMilliseconds: number | undefined;
+
+	constructor(failure: Oci2isoError, retry: { retryable: boolean; retryAfterMilliseconds?: number | undefined }) {
+		super(failure.message);
+		this.failure = failure;
+		this.retryable = retry.retryable;
+		this.retryAfterMilliseconds = retry.retryAfterMilliseconds;
+	}
+}
+
+/** A failure on the way to or in a registry (exit 4). */
+export function registryFailure(code: string, what: string, where: string, remedy?: string): Oci2isoError {
+	return new Oci2isoError({ code, kind: "registry", what, where, remedy });
+}
+
+/** Nothing came for too long. */
+export class StallError extends Error {
+	override readonly name = "StallError";
+}
+
+const CERTIFICATE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|ERR_TLS_CERT|HOSTNAME_MISMATCH|CRL_)/;
+const HANDSHAKE = /^(EPROTO|ERR_SSL_|ERR_TLS_)/;
+
+/** Whether an error says that the other side does not speak TLS, or dropped the attempt to. */
+export function isNoTls(error: unknown): boolean {
+	const code = innermostCode(error);
+	return code === "EPROTO" || code === "ECONNRESET" || code === "UND_ERR_SOCKET" || code.startsWith("ERR_SSL_");
+}
+
+/** What a failed connection or a broken body means. Messages of the HTTP library are left out: they may hold URLs. */
+export function transportFault(error: unknown, host: string, where: string): Fault {
+	if (error instanceof Fault) return error;
+	if (error instanceof Oci2isoError) return new Fault(error, { retryable: false });
+	const at = `${where} at ${host}`;
+	if (error instanceof StallError)
+		return new Fault(registryFailure("REGISTRY_STALLED", error.message, at), { retryable: true });
+	const code = innermostCode(error);
+	if (CERTIFICATE.test(code))
+		return new Fault(
+			registryFailure(
+				"REGISTRY_CERTIFICATE",
+				`the certificate of ${host} is not accepted (${code})`,
+				at,
+				"put the authority's certificate into /etc/containers/certs.d/HOST:PORT/ca.crt or give --cert-dir",
+			),
+			{ retryable: false },
+		);
+	if (HANDSHAKE.test(code))
+		return new Fault(
+			registryFailure(
+				"REGISTRY_TLS",
+				`no TLS connection to ${host} (${code})`,
+				at,
+				"for a registry that speaks plain HTTP give --tls-verify=false",
+			),
+			{ retryable: code === "EPROTO" },
+		);
+	if (code === "ENOTFOUND")
+		return new Fault(registryFailure("REGISTRY_UNREACHABLE", `there is no host ${host}`, at), { retryable: false });
+	return new Fault(registryFailure("REGISTRY_UNREACHABLE", `connection to ${host} failed (${code})`, at), {
+		retryable: true,
+	});
+}
+
+function innermostCode(error: unknown): string {
+	let code = "unknown reason";
+	let inner: unknown = error;
+	for (let depth = 0; depth < 5 && inner instanceof Error; depth++) {
+		code = errnoOf(inner) ?? code;
+		inner = inner instanceof AggregateError ? inner.errors[0] : inner.cause;
+	}
+	return code;
+}
