@@ -9,7 +9,7 @@ import { formatPlatform } from "../oci/platform.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { buildReport } from "./build-report.ts";
+import { buildReport, describeLosses } from "./build-report.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
 import { describeLayout, layOutIso } from "./iso-layout.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -100,7 +100,7 @@ async function assemble(
 		target.write(APPLICATION_USE_OFFSET, area);
 	});
 
-	for (const note of [...image.notes, ...stage.notes]) progress.notice(note);
+	for (const note of [...image.notes, ...stage.notes, ...describeLosses(stage.summary)]) progress.notice(note);
 	signal?.throwIfAborted();
 	progress.phase("publish");
 	const report = await buildReport({

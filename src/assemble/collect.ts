@@ -34,6 +34,8 @@ export interface CollectOptions {
 	readonly signal?: AbortSignal | undefined;
 	/** Called after each chunk with the bytes of blobs read so far, of all layers. */
 	readonly onBytes: (blobBytes: number) => void;
+	/** Called for what an archive says and the tree cannot hold. */
+	readonly onNote: (text: string) => void;
 }
 
 /** Reads every layer once, the top one first: tells the merger of every entry and stores the contents that may be needed. */
@@ -97,7 +99,7 @@ export async function collectMissing(
 
 type Route = "store" | "aside" | "skip" | "ignore";
 
-interface LayerContext extends Pick<CollectOptions, "squashfs" | "bodies" | "signal"> {
+interface LayerContext extends Pick<CollectOptions, "squashfs" | "bodies" | "signal" | "onNote"> {
 	readonly route: (entry: TarEntry) => Route;
 	readonly count: LayerCounts;
 	readonly aside: { bytesLeft: number };
@@ -132,6 +134,8 @@ async function readLayer(
 		throw error;
 	}
 	count.tarBytes = tarBytes;
+	// A second reading has nothing new to say.
+	if (count.timesRead === 1) for (const note of reader.notes) context.onNote(`layer ${layer.digest}: ${note}`);
 }
 
 /** Sends each body where its route says. */

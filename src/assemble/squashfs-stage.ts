@@ -76,7 +76,8 @@ async function stream(
 	});
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 	const onBytes = (bytes: number): void => progress.bytes(bytes, totalBytes);
-	const context = { layers: image.layers, squashfs, bodies, signal, onBytes };
+	const onNote = (text: string): void => progress.notice(text);
+	const context = { layers: image.layers, squashfs, bodies, signal, onBytes, onNote };
 
 	progress.phase("layers");
 	const layers = await collectLayers({ ...context, merger, isExcluded });

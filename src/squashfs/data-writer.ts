@@ -292,7 +292,7 @@ export class DataWriter {
 
 	/** Blocks of zeros are hashed by place, so that a hole of terabytes costs nothing and equals the same zeros given as data. */
 	#keyOf(file: OpenFile): string {
-		const shape = Float64Array.of(...file.zeroRuns, file.zeroRuns.length, file.byteLength);
+		const shape = Float64Array.from(file.zeroRuns.concat(file.zeroRuns.length, file.byteLength));
 		return file.hash.update(new Uint8Array(shape.buffer)).digest("binary");
 	}
 

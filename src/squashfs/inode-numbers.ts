@@ -46,7 +46,7 @@ export function numberInodes(root: DirectoryInode): InodeNumbering {
 			checkName(directory, childName);
 			const known = numbers.get(child);
 			if (known !== undefined) {
-				assert(child.type !== "directory", `${pathOf(directory, childName)} is a directory with two names`);
+				assert(child.type !== "directory", "a directory has one name");
 				linkCounts[known] = Number(linkCounts[known]) + 1;
 				continue;
 			}

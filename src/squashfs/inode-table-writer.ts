@@ -92,14 +92,14 @@ export class InodeTableWriter {
 		}
 	}
 
-	/** Throws `Oci2isoError` TARGET_TOO_LONG. */
+	/** Throws `Oci2isoError` INVALID_LINK_TARGET. */
 	symlink(inode: SymlinkInode, fields: InodeFields, path: () => ByteString): void {
-		if (inode.target.length > MAX_TARGET_BYTES)
+		if (inode.target.length === 0 || inode.target.length > MAX_TARGET_BYTES)
 			throw beyondLimit(
-				"TARGET_TOO_LONG",
-				`the link target "${displayName(inode.target.slice(0, 80))}..." has ${inode.target.length} bytes`,
+				"INVALID_LINK_TARGET",
+				`the link target "${displayName(inode.target.slice(0, 80))}" has ${inode.target.length} bytes`,
 				path(),
-				`at most ${MAX_TARGET_BYTES} bytes`,
+				`1 to ${MAX_TARGET_BYTES} bytes`,
 			);
 		const target = bytesOf(inode.target);
 		const counts = { linkCount: fields.linkCount, targetBytes: target.byteLength };

@@ -114,10 +114,9 @@ export class SquashfsWriter {
 		return this.#data.endFile();
 	}
 
-	/** Resolves once fewer blocks are in flight than the bound; rejects with the first failure of the codec or the sink. */
-	async settle(): Promise<void> {
-		if (this.#options.compressor.pending > this.#maxPendingBlocks)
-			await this.#options.compressor.settle(this.#maxPendingBlocks);
+	/** Resolves once no more blocks than the bound are in flight; rejects with the first failure of the codec or the sink. */
+	settle(): Promise<void> {
+		return this.#options.compressor.settle(this.#maxPendingBlocks);
 	}
 
 	/** Sends what is left to the compressor and waits until everything is stored. */
@@ -134,7 +133,7 @@ export class SquashfsWriter {
 
 	/**
 	 * Writes all tables and the superblock. `storedFileOf` is asked once per regular file.
-	 * Throws `Oci2isoError` INVALID_NAME, TARGET_TOO_LONG, DEVICE_NUMBER_TOO_LARGE, TOO_MANY_IDS or SQUASHFS_TOO_LARGE.
+	 * Throws `Oci2isoError` INVALID_NAME, INVALID_LINK_TARGET, DEVICE_NUMBER_TOO_LARGE, TOO_MANY_IDS or SQUASHFS_TOO_LARGE.
 	 */
 	finish(root: DirectoryInode, storedFileOf: (file: FileInode) => StoredFile): SquashfsSummary {
 		assert(this.#dataFinished, "the tree follows the data");

@@ -182,7 +182,8 @@ async function makeElToritoImage(rootfs: string, output: string, rootless: boole
 	const script = `tool=$(command -v grub2-mkimage || command -v grub-mkimage) && exec "$tool" \
 		--verbose --directory /usr/lib/grub/i386-pc --prefix /boot/grub2 --format i386-pc-eltorito \
 		--compression auto --output ${core} biosdisk part_gpt iso9660`;
-	const chroot = ["chroot", rootfs, "/bin/sh", "-c", script];
-	await run("unshare", [...(rootless ? ["--map-root-user"] : []), ...chroot]);
+	const inChroot = [rootfs, "/bin/sh", "-c", script];
+	if (rootless) await run("unshare", ["--map-root-user", "chroot", ...inChroot]);
+	else await run("chroot", inChroot);
 	await rename(join(rootfs, core), output);
 }

@@ -88,14 +88,17 @@ interface AuthPlace {
 	readonly required: boolean;
 }
 
-function authFiles({ authFile, environment: { variables, home } }: CredentialOptions): AuthPlace[] {
+function authFiles({ authFile, environment: { variables, home, systemRoot } }: CredentialOptions): AuthPlace[] {
 	const named = authFile ?? (variables["REGISTRY_AUTH_FILE"] || undefined);
 	if (named !== undefined) return [{ path: named, legacy: false, required: true }];
-	const runtime = variables["XDG_RUNTIME_DIR"] || `/run/containers/${process.getuid?.() ?? 0}`;
+	const session = variables["XDG_RUNTIME_DIR"];
+	const runtime = session
+		? join(session, "containers")
+		: join(systemRoot, "run/containers", String(process.getuid?.() ?? 0));
 	const configuration = variables["XDG_CONFIG_HOME"] || join(home, ".config");
 	const docker = variables["DOCKER_CONFIG"] || join(home, ".docker");
 	return [
-		{ path: join(runtime, "containers/auth.json"), legacy: false, required: false },
+		{ path: join(runtime, "auth.json"), legacy: false, required: false },
 		{ path: join(configuration, "containers/auth.json"), legacy: false, required: false },
 		{ path: join(docker, "config.json"), legacy: false, required: false },
 		{ path: join(home, ".dockercfg"), legacy: true, required: false },

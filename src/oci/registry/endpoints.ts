@@ -58,12 +58,13 @@ function matches(full: string, domain: string, prefix: string): boolean {
 }
 
 function rewritten(name: string, rule: RegistryRule, location: string): { domain: string; repository: string } {
-	const matched = rule.prefix.startsWith("*.") ? name.slice(0, name.indexOf("/")) : rule.prefix;
-	const text = location === "" ? name : location + name.slice(Math.min(matched.length, name.length));
+	const suffix = rule.prefix.slice(1);
+	const matched = rule.prefix.startsWith("*.") ? name.indexOf(suffix) + suffix.length : rule.prefix.length;
+	const text = location === "" ? name : location + name.slice(Math.min(matched, name.length));
 	try {
 		const { domain, repository, tag, digest } = parseDockerReference(text);
 		const [host] = text.split("/");
-		if (tag === undefined && digest === undefined && (host === domain || domain === "docker.io")) return { domain, repository };
+		if (tag === undefined && digest === undefined && (host === domain || host === "index.docker.io")) return { domain, repository };
 	} catch (error) {
 		if (!(error instanceof Oci2isoError)) throw error;
 	}

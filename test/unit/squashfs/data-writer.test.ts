@@ -127,6 +127,23 @@ describe("file contents", () => {
 		expect(writer.storedFileLayout(file).blocks.count).toBe((5 * GiB) / BLOCK + 1);
 	});
 
+	it("may have as many holes as they have blocks", async () => {
+		const compressor = zlibCompressor({ blockBytes: BLOCK, resultsPerTurn: 1000, stored: true });
+		const sink = { write: () => undefined };
+		const writer = new SquashfsWriter({ sink, compressor, blockBytes: BLOCK, modificationTimeSeconds: 0 });
+		const block = Buffer.alloc(BLOCK, 1);
+		writer.beginFile();
+		for (let i = 0; i < 150_000; i++) {
+			writer.append(block);
+			writer.appendHole(BLOCK);
+			if (i % 1000 === 0) await writer.settle();
+		}
+		const file = writer.endFile();
+		await writer.finishData();
+		expect(file).toMatchObject({ byteLength: 300_000 * BLOCK, sparseBytes: 150_000 * BLOCK });
+		expect(writer.storedFileLayout(file).blocks.count).toBe(300_000);
+	});
+
 	it("cost an error when the holes of a hostile file are endless", async () => {
 		const { writer } = makeWriter();
 		writer.beginFile();

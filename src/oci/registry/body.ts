@@ -1,0 +1,62 @@
+import type { Readable } from "node:stream";
+import { throwIfAborted } from "../failures.ts";
+import { StallError } from "./fault.ts";
+
+/**
+ * A response's body in pieces; the socket is read only as fast as they are taken. Throws `StallError` when one is waited for longer than `stallMilliseconds`.
+ * Stopping early closes the connection. `waited` is told the milliseconds of each wait.
+ */
+export async function* readBody(
+	body: Readable,
+	stallMilliseconds: number,
+	signal: AbortSignal | undefined,
+	waited: (milliseconds: number) => void = () => {},
+): AsyncGenerator<Buffer, void, undefined> {
+	let waiting = false;
+	const stalled = setTimeout(() => {
+		if (waiting) body.destroy(new StallError(`nothing came for ${stallMilliseconds / 1000} s`));
+	}, stallMilliseconds);
+	const abort = (): void => {
+		body.destroy(new Error("interrupted"));
+	};
+	signal?.addEventListener("abort", abort, { once: true });
+	const pieces: AsyncIterator<Buffer, void, undefined> = body[Symbol.asyncIterator]();
+	try {
+		for (;;) {
+			throwIfAborted(signal);
+			waiting = true;
+			stalled.refresh();
+			const started = performance.now();
+			const { value, done } = await pieces.next();
+			waiting = false;
+			waited(performance.now() - started);
+			if (done === true || value === undefined) return;
+			yield value;
+		}
+	} catch (error) {
+		throwIfAborted(signal);
+		throw error;
+	} finally {
+		clearTimeout(stalled);
+		signal?.removeEventListener("abort", abort);
+		body.once("error", () => {});
+		body.destroy();
+	}
+}
+
+/** A whole body of at most `maxBytes`; undefined where it is longer. */
+export async function readSmallBody(
+	body: Readable,
+	maxBytes: number,
+	stallMilliseconds: number,
+	signal: AbortSignal | undefined,
+): Promise<Buffer | undefined> {
+	const pieces: Buffer[] = [];
+	let received = 0;
+	for await (const piece of readBody(body, stallMilliseconds, signal)) {
+		received += piece.byteLength;
+		if (received > maxBytes) return undefined;
+		pieces.push(piece);
+	}
+	return Buffer.concat(pieces);
+}

@@ -1,0 +1,132 @@
+import { createSecureContext, type SecureContext } from "node:tls";
+import { Agent, type Dispatcher, ProxyAgent, request } from "undici";
+import { type Certificates, loadCertificates, systemAuthorities } from "./certificates.ts";
+import { registryFailure, StallError } from "./fault.ts";
+import type { Environment, TransferPolicy } from "./options.ts";
+import { proxyFor } from "./proxy.ts";
+
+export interface TransportOptions {
+	/** `HOST[:PORT]` of the registry. */
+	readonly host: string;
+	readonly insecure: boolean;
+	readonly certDir: string | undefined;
+	readonly environment: Environment;
+	readonly policy: TransferPolicy;
+}
+
+export interface HttpRequest {
+	readonly method: "GET" | "HEAD" | "POST";
+	readonly headers: Readonly<Record<string, string>>;
+	readonly body?: string;
+}
+
+export type HttpResponse = Dispatcher.ResponseData;
+
+/** Connections to one registry and to the hosts that it sends us on to. Follows no redirect and repeats no request by itself. */
+export class Transport {
+	readonly #options: TransportOptions;
+	readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
+	#certificates: Promise<{ system: string[]; registry: Certificates }> | undefined;
+
+	constructor(options: TransportOptions) {
+		this.#options = options;
+	}
+
+	/** Resolves with the head of the response; its body has to be read to the end or destroyed. Rejects with what `transportFault` understands. */
+	async send(url: URL, { method, headers, body }: HttpRequest, signal: AbortSignal | undefined): Promise<HttpResponse> {
+		const { responseMilliseconds } = this.#options.policy;
+		const dispatcher = await this.#dispatcher(url);
+		const late = new AbortController();
+		const timer = setTimeout(
+			() => late.abort(new StallError(`no answer within ${responseMilliseconds / 1000} s`)),
+			responseMilliseconds,
+		);
+		const forward = (): void => late.abort(signal?.reason);
+		signal?.addEventListener("abort", forward, { once: true });
+		try {
+			if (signal?.aborted === true) forward();
+			return await request(url, {
+				dispatcher,
+				method,
+				headers: { "user-agent": "oci2iso", "accept-encoding": "identity", ...headers },
+				body: body ?? null,
+				signal: late.signal,
+				// both are timed here, where waiting for the reader can be told from waiting for the network
+				headersTimeout: 0,
+				bodyTimeout: 0,
+			});
+		} catch (error) {
+			throw late.signal.reason instanceof StallError ? late.signal.reason : error;
+		} finally {
+			clearTimeout(timer);
+			signal?.removeEventListener("abort", forward);
+		}
+	}
+
+	async close(): Promise<void> {
+		const dispatchers = await Promise.allSettled(this.#dispatchers.values());
+		for (const result of dispatchers) if (result.status === "fulfilled") await result.value.destroy();
+		this.#dispatchers.clear();
+	}
+
+	#dispatcher(url: URL): Promise<Dispatcher> {
+		const known = this.#dispatchers.get(url.origin);
+		if (known !== undefined) return known;
+		const made = this.#connect(url);
+		this.#dispatchers.set(url.origin, made);
+		return made;
+	}
+
+	async #connect(url: URL): Promise<Dispatcher> {
+		const { environment, insecure, policy } = this.#options;
+		const tls = {
+			...(url.protocol === "https:" ? { secureContext: await this.#secureContext(url) } : {}),
+			rejectUnauthorized: !insecure,
+			timeout: policy.responseMilliseconds,
+		};
+		const proxy = proxyFor(url, environment.variables);
+		if (proxy === undefined) return new Agent({ connect: tls, allowH2: false });
+		const { username, password } = proxy;
+		proxy.username = "";
+		proxy.password = "";
+		const system = createSecureContext({ ca: (await this.#loaded()).system });
+		return new ProxyAgent({
+			uri: proxy.href,
+			requestTls: tls,
+			proxyTls: { secureContext: system, timeout: policy.responseMilliseconds },
+			// proxies seldom let anyone tunnel to port 80
+			proxyTunnel: url.protocol === "https:",
+			allowH2: false,
+			...(username === "" ? {} : { token: basicAuthorization(decodeURIComponent(username), decodeURIComponent(password)) }),
+		});
+	}
+
+	async #secureContext(url: URL): Promise<SecureContext> {
+		const { system, registry } = await this.#loaded();
+		const client = url.host === this.#options.host ? registry.client : [];
+		try {
+			return createSecureContext({
+				ca: [...system, ...registry.authorities],
+				...(client.length === 0
+					? {}
+					: { cert: client.map(({ certificate }) => certificate), key: client.map(({ key }) => key) }),
+			});
+		} catch (error) {
+			const code = error instanceof Error && "code" in error ? String(error.code) : "unknown reason";
+			throw registryFailure("CERTIFICATE_INVALID", `a certificate or key cannot be used (${code})`, this.#options.host);
+		}
+	}
+
+	#loaded(): Promise<{ system: string[]; registry: Certificates }> {
+		const { host, certDir, environment } = this.#options;
+		this.#certificates ??= Promise.all([systemAuthorities(environment), loadCertificates(host, certDir, environment)]).then(
+			([system, registry]) => ({ system, registry }),
+		);
+		return this.#certificates;
+	}
+}
+
+/** RFC 7617. */
+export function basicAuthorization(username: string, password: string): string {
+	return `Basic ${Buffer.from(`${username}:${password}`, "utf8").toString("base64")}`;
+}
