@@ -135,7 +135,7 @@ async function readLayer(
 	}
 	count.tarBytes = tarBytes;
 	// A second reading has nothing new to say.
-	if (count.timesRead === 1) for (const note of reader.notes) context.onNote(`layer ${layer.digest}: ${note}`);
+	if (count.timesRead === 1) for (const note of reader.notes) context.onNote(note);
 }
 
 /** Sends each body where its route says. */

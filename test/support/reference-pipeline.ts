@@ -98,9 +98,12 @@ export async function unpackImage(layoutDir: string, work: string): Promise<stri
 	return unpackLayout(copy, join(work, "bundle"));
 }
 
-/** Copies an image, named as skopeo names it, to an OCI layout with the tag `latest`. umoci reads no zstd layers, so they become gzip. */
-export async function copyImage(source: string, layoutDir: string): Promise<string> {
-	const gzip = ["--dest-compress-format", "gzip", "--dest-compress-level", "1"];
+/**
+ * Copies an image, named as skopeo names it, to an OCI layout with the tag `latest`. umoci reads no zstd layers, so they become gzip of that level;
+ * gzip layers stay as they are.
+ */
+export async function copyImage(source: string, layoutDir: string, gzipLevel = 1): Promise<string> {
+	const gzip = ["--dest-compress-format", "gzip", "--dest-compress-level", String(gzipLevel)];
 	await run("skopeo", ["copy", "--quiet", ...gzip, source, `oci:${layoutDir}:latest`]);
 	return layoutDir;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { DirectoryInode, Inode } from "../../../src/tree/inode.ts";
@@ -124,6 +125,21 @@ describe("an image read back", () => {
 		expect(numbers.sort()).toEqual([1, 2, 3, 4]);
 		expect(a?.type === "directory" && a.entries.get("file")).toBe(read.entries.get("b"));
 		expect(reader.superblock.inodeCount).toBe(4);
+	});
+
+	it("has the bytes that it always had", async () => {
+		const tree = new TreeBuilder();
+		const hard = tree.file("linked", { xattrs: { "user.a": "b" } });
+		const root = tree.directory({
+			a: hard,
+			b: tree.directory({ hard, link: tree.symlink("../a"), null: tree.device("character-device", 1, 3) }),
+			c: tree.file([noise(10_000, 1), { hole: 100_000 }, noise(5, 2)], { uid: 70_000, gid: 5 }),
+			d: tree.file(noise(10_000, 1)),
+		});
+		const { image } = await makeImage(tree, root, { stored: true });
+		expect(createHash("sha256").update(image).digest("hex")).toBe(
+			"35fcb075abc09022ba49e0f337122cad9226d7110276c47e7a22497a70f5cd3f",
+		);
 	});
 
 	it("stores a set of extended attributes once, and a large value once", async () => {

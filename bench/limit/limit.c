@@ -1,0 +1,181 @@
+/*
+ * Compresses blocks on THREADS threads with nothing around it, and prints the processor seconds that compressing alone took:
+ *
+ *   limit FILE zstd|gzip|xz|lz4 LEVEL BLOCK_BYTES THREADS
+ *
+ * FILE holds blocks one after the other, each a 32-bit little-endian length and its bytes. The encoders are called exactly as native/ does.
+ * Output: processor seconds, wall seconds, blocks, bytes in, bytes out (a block that does not shrink counts as it is).
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lz4.h>
+#include <lz4hc.h>
+#include <zstd.h>
+#ifdef HAVE_LIBDEFLATE
+#include <libdeflate.h>
+#elif defined(HAVE_ZLIB)
+#include <zlib.h>
+#endif
+#ifdef HAVE_LIBLZMA
+#include <lzma.h>
+#endif
+
+static const uint8_t *blocks;
+static size_t *starts;
+static size_t block_count;
+static size_t next_block;
+static const char *codec;
+static int level;
+static size_t block_bytes;
+
+struct result {
+	double seconds;
+	uint64_t bytes_out;
+};
+
+static void fail(const char *what) {
+	fprintf(stderr, "limit: %s\n", what);
+	exit(1);
+}
+
+static double seconds_of(clockid_t clock) {
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void *context_for_codec(void) {
+	if (strcmp(codec, "zstd") == 0) {
+		ZSTD_CCtx *context = ZSTD_createCCtx();
+		ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+		return context;
+	}
+	if (strcmp(codec, "lz4") == 0) return malloc((size_t)(level == 0 ? LZ4_sizeofState() : LZ4_sizeofStateHC()));
+#ifdef HAVE_LIBDEFLATE
+	if (strcmp(codec, "gzip") == 0) return libdeflate_alloc_compressor(level);
+#elif defined(HAVE_ZLIB)
+	if (strcmp(codec, "gzip") == 0) {
+		z_stream *stream = calloc(1, sizeof *stream);
+		if (stream == NULL || deflateInit2(stream, level, Z_DEFLATED, 15, 8, Z_DEFAULT_STRATEGY) != Z_OK) return NULL;
+		return stream;
+	}
+#endif
+#ifdef HAVE_LIBLZMA
+	if (strcmp(codec, "xz") == 0) {
+		lzma_options_lzma *options = malloc(sizeof *options);
+		if (options == NULL || lzma_lzma_preset(options, (uint32_t)level)) return NULL;
+		options->dict_size = (uint32_t)(block_bytes < 8192 ? 8192 : block_bytes);
+		return options;
+	}
+#endif
+	fail("built without this codec");
+	return NULL;
+}
+
+/* The length, or `length` where the block does not shrink. */
+static size_t compress_block(void *context, const uint8_t *in, size_t length, uint8_t *out) {
+	const size_t capacity = length - 1;
+	if (length < 2) return length;
+	if (strcmp(codec, "zstd") == 0) {
+		const size_t size = ZSTD_compress2(context, out, capacity, in, length);
+		return ZSTD_isError(size) ? length : size;
+	}
+	if (strcmp(codec, "lz4") == 0) {
+		const int size = level == 0 ? LZ4_compress_fast_extState(context, (const char *)in, (char *)out, (int)length, (int)capacity, 1)
+		                            : LZ4_compress_HC_extStateHC(context, (const char *)in, (char *)out, (int)length, (int)capacity, level);
+		return size <= 0 ? length : (size_t)size;
+	}
+#ifdef HAVE_LIBDEFLATE
+	if (strcmp(codec, "gzip") == 0) {
+		const size_t size = libdeflate_zlib_compress(context, in, length, out, capacity);
+		return size == 0 ? length : size;
+	}
+#elif defined(HAVE_ZLIB)
+	if (strcmp(codec, "gzip") == 0) {
+		z_stream *stream = context;
+		deflateReset(stream);
+		stream->next_in = (Bytef *)in;
+		stream->avail_in = (uInt)length;
+		stream->next_out = out;
+		stream->avail_out = (uInt)capacity;
+		return deflate(stream, Z_FINISH) == Z_STREAM_END ? stream->total_out : length;
+	}
+#endif
+#ifdef HAVE_LIBLZMA
+	if (strcmp(codec, "xz") == 0) {
+		lzma_filter filters[] = {{LZMA_FILTER_LZMA2, context}, {LZMA_VLI_UNKNOWN, NULL}};
+		size_t position = 0;
+		const lzma_ret status =
+		    lzma_stream_buffer_encode(filters, LZMA_CHECK_CRC32, NULL, in, length, out, &position, capacity);
+		return status == LZMA_OK ? position : length;
+	}
+#endif
+	return length;
+}
+
+static void *work(void *argument) {
+	struct result *result = argument;
+	void *context = context_for_codec();
+	uint8_t *in = malloc(block_bytes);
+	uint8_t *out = malloc(block_bytes);
+	if (context == NULL || in == NULL || out == NULL) fail("not enough memory");
+	for (;;) {
+		const size_t index = __atomic_fetch_add(&next_block, 1, __ATOMIC_RELAXED);
+		if (index >= block_count) return NULL;
+		uint32_t length;
+		memcpy(&length, blocks + starts[index], 4);
+		memcpy(in, blocks + starts[index] + 4, length);
+		const double start = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+		result->bytes_out += compress_block(context, in, length, out);
+		result->seconds += seconds_of(CLOCK_THREAD_CPUTIME_ID) - start;
+	}
+}
+
+int main(int count, char **arguments) {
+	if (count != 6) fail("usage: limit FILE CODEC LEVEL BLOCK_BYTES THREADS");
+	codec = arguments[2];
+	level = atoi(arguments[3]);
+	block_bytes = (size_t)atol(arguments[4]);
+	const int threads = atoi(arguments[5]);
+	const int file = open(arguments[1], O_RDONLY);
+	struct stat status;
+	if (file < 0 || fstat(file, &status) != 0 || status.st_size == 0) fail("cannot read the blocks");
+	const size_t size = (size_t)status.st_size;
+	blocks = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
+	starts = malloc(sizeof *starts * (size / 5 + 1));
+	struct result *results = calloc((size_t)threads, sizeof *results);
+	pthread_t *handles = calloc((size_t)threads, sizeof *handles);
+	if (blocks == MAP_FAILED || starts == NULL || results == NULL || handles == NULL) fail("not enough memory");
+	uint64_t bytes_in = 0;
+	for (size_t at = 0; at + 4 < size;) {
+		uint32_t length;
+		memcpy(&length, blocks + at, 4);
+		if (length > block_bytes || length > size - at - 4) fail("the blocks' file is damaged");
+		starts[block_count++] = at;
+		bytes_in += length;
+		at += 4 + (size_t)length;
+	}
+	const double start = seconds_of(CLOCK_MONOTONIC);
+	for (int i = 0; i < threads; i++)
+		if (pthread_create(&handles[i], NULL, work, &results[i]) != 0) fail("cannot start a thread");
+	struct result total = {0, 0};
+	for (int i = 0; i < threads; i++) {
+		pthread_join(handles[i], NULL);
+		total.seconds += results[i].seconds;
+		total.bytes_out += results[i].bytes_out;
+	}
+	const double wall = seconds_of(CLOCK_MONOTONIC) - start;
+	printf("%.3f %.3f %zu %llu %llu\n", total.seconds, wall, block_count, (unsigned long long)bytes_in,
+	       (unsigned long long)total.bytes_out);
+	return 0;
+}

@@ -1,0 +1,60 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+/** What the addon is linked with: the same encoders give the same bytes. */
+const PINNED = join(ROOT, "build/Release/pinned_codecs.a");
+const PINNED_HEADERS = ["node_modules/zstd-napi/deps/zstd/lib", "node_modules/lz4/deps/lz4/lib"];
+
+export interface Limit {
+	/** What compressing alone takes, of all threads together. */
+	readonly cpuSeconds: number;
+	readonly wallSeconds: number;
+	readonly blocks: number;
+	readonly inputBytes: number;
+	readonly outputBytes: number;
+}
+
+/** Compiles limit.c into `directory`; gives the program, or why there is none. */
+export function compileLimit(directory: string): { readonly program: string } | { readonly reason: string } {
+	const compiler = process.env["CC"] ?? "cc";
+	if (spawnSync(compiler, ["--version"], { stdio: "ignore" }).status !== 0) return { reason: `needs ${compiler}` };
+	const has = (header: string): boolean =>
+		spawnSync(compiler, ["-E", "-"], { input: `#include <${header}>\n`, stdio: ["pipe", "ignore", "ignore"] })
+			.status === 0;
+	const pinned = existsSync(PINNED);
+	if (!pinned && !(has("zstd.h") && has("lz4.h")))
+		return { reason: "needs the native addon's libraries, or the headers zstd.h and lz4.h" };
+	const codecs = pinned ? [...PINNED_HEADERS.map((path) => `-I${join(ROOT, path)}`), PINNED] : ["-lzstd", "-llz4"];
+	const deflate = has("libdeflate.h")
+		? ["-DHAVE_LIBDEFLATE", "-ldeflate"]
+		: has("zlib.h")
+			? ["-DHAVE_ZLIB", "-lz"]
+			: [];
+	const xz = has("lzma.h") ? ["-DHAVE_LIBLZMA", "-llzma"] : [];
+	const program = join(directory, "limit");
+	const source = join(import.meta.dirname, "limit.c");
+	const args = ["-O3", "-pthread", "-o", program, source, ...codecs, ...deflate, ...xz];
+	const { status, stderr } = spawnSync(compiler, args, { encoding: "utf8" });
+	return status === 0 ? { program } : { reason: `the compiler refused it: ${stderr}` };
+}
+
+export interface LimitOptions {
+	readonly blocksFile: string;
+	readonly codec: string;
+	readonly level: number;
+	readonly blockBytes: number;
+	readonly threads: number;
+}
+
+/** Throws where the program was built without the codec. */
+export function runLimit(program: string, options: LimitOptions): Limit {
+	const { blocksFile, codec, level, blockBytes, threads } = options;
+	const args = [blocksFile, codec, String(level), String(blockBytes), String(threads)];
+	const printed = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+	const [cpuSeconds = 0, wallSeconds = 0, blocks = 0, inputBytes = 0, outputBytes = 0] = printed
+		.split(" ")
+		.map(Number);
+	return { cpuSeconds, wallSeconds, blocks, inputBytes, outputBytes };
+}

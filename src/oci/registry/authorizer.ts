@@ -1,0 +1,203 @@
+import { z } from "zod";
+import type { Oci2isoError } from "../../errors.ts";
+import type { Credentials } from "./auth-file.ts";
+import { readSmallBody } from "./body.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import type { Endpoint } from "./endpoints.ts";
+import { Fault, registryFailure, transportFault } from "./fault.ts";
+import type { TransferPolicy } from "./options.ts";
+import { withRetries } from "./retry.ts";
+import type { Secrets } from "./secrets.ts";
+import { statusFault } from "./status.ts";
+import { basicAuthorization, type HttpRequest, type Transport } from "./transport.ts";
+
+const MAX_ANSWER_BYTES = 1024 * 1024;
+/** Distribution token specification: what an absent `expires_in` means. */
+const DEFAULT_LIFETIME_SECONDS = 60;
+/** A token is not used any more this long before its end. */
+const MARGIN_MILLISECONDS = 5000;
+
+const answerSchema = z.object({
+	token: z.string().nullish(),
+	access_token: z.string().nullish(),
+	expires_in: z.number().nullish(),
+});
+
+export interface AuthorizerOptions {
+	readonly endpoint: Endpoint;
+	readonly host: string;
+	readonly credentials: Credentials | undefined;
+	readonly transport: Transport;
+	readonly policy: TransferPolicy;
+	readonly secrets: Secrets;
+}
+
+interface Authorization {
+	readonly header: string;
+	/** By `performance.now()`. */
+	readonly usableUntil: number;
+}
+
+/**
+ * Answers a registry's challenges (distribution-spec token authentication; RFC 7617 Basic). Invariant: at most one token request is under way, and
+ * every request that needs its result waits for it.
+ */
+export class Authorizer {
+	readonly #options: AuthorizerOptions;
+	#current: Authorization | undefined;
+	#challenge: Challenge | undefined;
+	#renewal: Promise<Authorization> | undefined;
+
+	constructor(options: AuthorizerOptions) {
+		this.#options = options;
+		const { credentials, secrets } = options;
+		if (credentials?.kind === "identity-token") secrets.add(credentials.token);
+		if (credentials?.kind === "basic")
+			secrets.add(credentials.password, basicAuthorization(credentials.username, credentials.password).slice(6));
+	}
+
+	/** The `Authorization` for the next request; undefined where none has been asked for yet. */
+	async header(signal: AbortSignal | undefined): Promise<string | undefined> {
+		if (this.#challenge === undefined) return undefined;
+		if (this.#current === undefined || performance.now() > this.#current.usableUntil)
+			return (await this.#renew(this.#challenge, signal)).header;
+		return this.#current.header;
+	}
+
+	/** After a 401 to a request with `used` (or none): makes `header` give another. Throws a final `Fault` where there is nothing else to try. */
+	async answer(wwwAuthenticate: string, used: string | undefined, where: string, signal: AbortSignal | undefined): Promise<void> {
+		// another request has renewed it meanwhile
+		if (this.#current !== undefined && used !== this.#current.header) return;
+		const challenges = parseChallenges(wwwAuthenticate);
+		const challenge =
+			challenges.find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm")) ??
+			challenges.find(({ scheme }) => scheme === "basic");
+		if (challenge === undefined)
+			throw final(
+				registryFailure("REGISTRY_PROTOCOL", `${this.#options.host} asks for authentication in no known way`, where),
+			);
+		if (challenge.scheme === "basic" && (this.#options.credentials?.kind !== "basic" || used?.startsWith("Basic ") === true))
+			throw final(this.#unauthorized(where));
+		this.#challenge = challenge;
+		this.#current = undefined;
+		await this.#renew(challenge, signal);
+	}
+
+	#unauthorized(where: string): Oci2isoError {
+		const { credentials, endpoint, host } = this.#options;
+		const what = credentials === undefined ? "asks for credentials, and there are none" : "does not accept the credentials";
+		return registryFailure(
+			"REGISTRY_UNAUTHORIZED",
+			`${host} ${what}`,
+			where,
+			`run \`skopeo login ${endpoint.domain}\`, or give --authfile or --creds`,
+		);
+	}
+
+	#renew(challenge: Challenge, signal: AbortSignal | undefined): Promise<Authorization> {
+		this.#renewal ??= this.#authorize(challenge, signal)
+			.then((authorization) => {
+				this.#current = authorization;
+				return authorization;
+			})
+			.finally(() => {
+				this.#renewal = undefined;
+			});
+		return this.#renewal;
+	}
+
+	async #authorize(challenge: Challenge, signal: AbortSignal | undefined): Promise<Authorization> {
+		const { credentials } = this.#options;
+		if (challenge.scheme === "basic" && credentials?.kind === "basic")
+			return {
+				header: basicAuthorization(credentials.username, credentials.password),
+				usableUntil: Number.POSITIVE_INFINITY,
+			};
+		try {
+			return await withRetries(this.#options.policy, signal, () => this.#requestToken(challenge, signal));
+		} catch (error) {
+			// it has been tried often enough
+			throw error instanceof Error && error.name === "Oci2isoError" ? final(error as Oci2isoError) : error;
+		}
+	}
+
+	async #requestToken(challenge: Challenge, signal: AbortSignal | undefined): Promise<Authorization> {
+		const { transport, secrets, policy, endpoint } = this.#options;
+		const realm = this.#realm(challenge);
+		const where = `token for ${endpoint.domain}/${endpoint.repository}`;
+		const started = performance.now();
+		let bytes: Buffer | undefined;
+		let statusCode: number;
+		try {
+			const { url, request } = this.#tokenRequest(challenge, realm);
+			const response = await transport.send(url, request, signal);
+			statusCode = response.statusCode;
+			bytes = await readSmallBody(response.body, MAX_ANSWER_BYTES, policy.stallMilliseconds, signal);
+			if (statusCode === 401 || statusCode === 403) throw final(this.#unauthorized(`${where} at ${realm.host}`));
+			if (statusCode !== 200) throw statusFault(response, bytes, realm.host, where, secrets);
+		} catch (error) {
+			throw transportFault(error, realm.host, where);
+		}
+		const answer = parseAnswer(bytes);
+		const token = answer?.token || answer?.access_token || "";
+		if (!/^[\x21-\x7e]+$/.test(token))
+			throw new Fault(registryFailure("REGISTRY_PROTOCOL", `${realm.host} answered without a token`, where), {
+				retryable: true,
+			});
+		secrets.add(token);
+		const lifetime = Math.max(answer?.expires_in ?? 0, DEFAULT_LIFETIME_SECONDS) * 1000;
+		return { header: `Bearer ${token}`, usableUntil: started + lifetime - MARGIN_MILLISECONDS };
+	}
+
+	/** Where tokens are given out. A registry reached safely must not make us send credentials or tokens over plain HTTP. */
+	#realm(challenge: Challenge): URL {
+		const { endpoint, host } = this.#options;
+		const text = challenge.parameters.get("realm") ?? "";
+		const url = URL.canParse(text) ? new URL(text) : undefined;
+		const isAllowed = url?.protocol === "https:" || (url?.protocol === "http:" && endpoint.insecure);
+		if (url === undefined || !isAllowed)
+			throw final(
+				registryFailure(
+					"REGISTRY_PROTOCOL",
+					`${host} names a token server that is not reached by https`,
+					`${endpoint.domain}/${endpoint.repository}`,
+				),
+			);
+		url.username = "";
+		url.password = "";
+		return url;
+	}
+
+	#tokenRequest({ parameters }: Challenge, realm: URL): { url: URL; request: HttpRequest } {
+		const { credentials, endpoint } = this.#options;
+		const service = parameters.get("service");
+		const scope = parameters.get("scope") || `repository:${endpoint.repository}:pull`;
+		const accept = { accept: "application/json" };
+		if (credentials?.kind === "identity-token") {
+			const form = new URLSearchParams({ grant_type: "refresh_token", client_id: "oci2iso", scope });
+			if (service !== undefined) form.set("service", service);
+			form.set("refresh_token", credentials.token);
+			const headers = { ...accept, "content-type": "application/x-www-form-urlencoded" };
+			return { url: realm, request: { method: "POST", headers, body: form.toString() } };
+		}
+		const url = new URL(realm);
+		if (service !== undefined) url.searchParams.set("service", service);
+		for (const part of scope.split(" ").filter((item) => item !== "")) url.searchParams.append("scope", part);
+		if (credentials === undefined) return { url, request: { method: "GET", headers: accept } };
+		url.searchParams.set("account", credentials.username);
+		const authorization = basicAuthorization(credentials.username, credentials.password);
+		return { url, request: { method: "GET", headers: { ...accept, authorization } } };
+	}
+}
+
+function parseAnswer(bytes: Buffer | undefined): z.infer<typeof answerSchema> | undefined {
+	try {
+		return answerSchema.safeParse(JSON.parse(bytes?.toString("utf8") ?? "")).data;
+	} catch {
+		return undefined;
+	}
+}
+
+function final(failure: Oci2isoError): Fault {
+	return new Fault(failure, { retryable: false });
+}

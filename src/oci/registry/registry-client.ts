@@ -1,0 +1,211 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { throwIfAborted } from "../failures.ts";
+import { MAX_DOCUMENT_BYTES } from "../json-document.ts";
+import type { Credentials } from "./auth-file.ts";
+import { Authorizer } from "./authorizer.ts";
+import { readSmallBody } from "./body.ts";
+import { type Endpoint, endpointHost } from "./endpoints.ts";
+import { Fault, isNoTls, registryFailure, transportFault } from "./fault.ts";
+import type { Environment, TransferPolicy } from "./options.ts";
+import { withRetries } from "./retry.ts";
+import { Secrets } from "./secrets.ts";
+import { first, statusFault } from "./status.ts";
+import { type HttpRequest, type HttpResponse, Transport } from "./transport.ts";
+
+const MAX_REDIRECTS = 10;
+/** 401 answers to one request, each with other credentials or a fresh token, before it counts as refused. */
+const MAX_CHALLENGES = 3;
+const MAX_ERROR_BYTES = 64 * 1024;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+export interface RegistryClientOptions {
+	readonly endpoint: Endpoint;
+	readonly credentials: Credentials | undefined;
+	readonly certDir: string | undefined;
+	readonly environment: Environment;
+	readonly policy: TransferPolicy;
+}
+
+export interface RegistryDocument {
+	readonly bytes: Buffer;
+	readonly headers: IncomingHttpHeaders;
+}
+
+/** The pull side of the distribution specification, for one repository of one registry or mirror. */
+export class RegistryClient {
+	readonly endpoint: Endpoint;
+	/** `HOST[:PORT]` of the API, for errors and reports. */
+	readonly host: string;
+	readonly #policy: TransferPolicy;
+	readonly #transport: Transport;
+	readonly #authorizer: Authorizer;
+	readonly #secrets = new Secrets();
+	#scheme: Promise<"https" | "http"> | undefined;
+
+	constructor({ endpoint, credentials, certDir, environment, policy }: RegistryClientOptions) {
+		this.endpoint = endpoint;
+		this.host = endpointHost(endpoint);
+		this.#policy = policy;
+		// people name the directory of certificates as they name the registry
+		const transport = { host: this.host, insecure: endpoint.insecure, certDir, environment, policy };
+		this.#transport = new Transport(transport);
+		this.#authorizer = new Authorizer({
+			endpoint,
+			host: this.host,
+			credentials,
+			transport: this.#transport,
+			policy,
+			secrets: this.#secrets,
+		});
+	}
+
+	/** `path` is below `/v2/REPOSITORY/`; `where` is for errors. Retries; throws `Oci2isoError` (exit 4). */
+	async document(
+		path: string,
+		headers: Readonly<Record<string, string>>,
+		where: string,
+		signal: AbortSignal | undefined,
+	): Promise<RegistryDocument> {
+		const { stallMilliseconds } = this.#policy;
+		return await withRetries(this.#policy, signal, async () => {
+			const response = await this.get(path, headers, where, signal);
+			try {
+				const bytes = await readSmallBody(response.body, MAX_DOCUMENT_BYTES, stallMilliseconds, signal);
+				if (bytes === undefined)
+					throw registryFailure("DOCUMENT_TOO_LARGE", "answer has more than 4 MiB", `${where} at ${this.host}`);
+				return { bytes, headers: response.headers };
+			} catch (error) {
+				throwIfAborted(signal);
+				throw transportFault(error, this.host, where);
+			}
+		});
+	}
+
+	/** Whether the registry has it. Retries; throws `Oci2isoError` (exit 4). */
+	async has(path: string, where: string, signal: AbortSignal | undefined): Promise<boolean> {
+		return await withRetries(this.#policy, signal, async () => {
+			const response = await this.#request("HEAD", path, {}, where, signal);
+			response.body.destroy();
+			if (response.statusCode === 404) return false;
+			if (response.statusCode === 200) return true;
+			throw statusFault(response, undefined, this.host, where, this.#secrets);
+		});
+	}
+
+	/** One attempt: a response with status 200 or 206 whose body is still to be read, or a `Fault`. */
+	async get(
+		path: string,
+		headers: Readonly<Record<string, string>>,
+		where: string,
+		signal: AbortSignal | undefined,
+	): Promise<HttpResponse> {
+		const response = await this.#request("GET", path, headers, where, signal);
+		if (response.statusCode === 200 || response.statusCode === 206) return response;
+		throw statusFault(response, await this.#errorBody(response, signal), this.host, where, this.#secrets);
+	}
+
+	async close(): Promise<void> {
+		await this.#transport.close();
+	}
+
+	async #request(
+		method: "GET" | "HEAD",
+		path: string,
+		headers: Readonly<Record<string, string>>,
+		where: string,
+		signal: AbortSignal | undefined,
+	): Promise<HttpResponse> {
+		try {
+			const url = new URL(`${await this.#base(signal)}/v2/${this.endpoint.repository}/${path}`);
+			for (let challenges = 0; ; challenges++) {
+				const authorization = await this.#authorizer.header(signal);
+				const sent = authorization === undefined ? headers : { ...headers, authorization };
+				const response = await this.#follow(url, { method, headers: sent }, where, signal);
+				const challenge = first(response.headers["www-authenticate"]);
+				if (response.statusCode !== 401 || challenge === undefined || challenges >= MAX_CHALLENGES) return response;
+				await this.#errorBody(response, signal);
+				await this.#authorizer.answer(joined(response.headers["www-authenticate"]), authorization, where, signal);
+			}
+		} catch (error) {
+			throwIfAborted(signal);
+			throw transportFault(error, this.host, where);
+		}
+	}
+
+	/** Follows redirects, and keeps `Authorization` from any other origin. */
+	async #follow(start: URL, request: HttpRequest, where: string, signal: AbortSignal | undefined): Promise<HttpResponse> {
+		let url = start;
+		for (let redirects = 0; ; redirects++) {
+			const isHome = url.origin === start.origin;
+			const { authorization: _, ...public_ } = request.headers;
+			let response: HttpResponse;
+			try {
+				response = await this.#transport.send(url, { ...request, headers: isHome ? request.headers : public_ }, signal);
+			} catch (error) {
+				throwIfAborted(signal);
+				throw transportFault(error, url.host, where);
+			}
+			if (!REDIRECTS.has(response.statusCode)) {
+				if (!isHome && response.statusCode >= 400 && response.statusCode < 500 && ![408, 416, 425, 429].includes(response.statusCode)) {
+					// a signed URL that has expired: the registry will sign another
+					await this.#errorBody(response, signal);
+					const what = `${url.host}, where ${this.host} sent us, answered ${response.statusCode}`;
+					throw new Fault(registryFailure("REGISTRY_DENIED", what, `${where} at ${this.host}`), { retryable: true });
+				}
+				return response;
+			}
+			await this.#errorBody(response, signal);
+			url = this.#redirected(url, first(response.headers.location), redirects, where);
+		}
+	}
+
+	#redirected(from: URL, location: string | undefined, redirects: number, where: string): URL {
+		const refused = (what: string): Fault =>
+			new Fault(registryFailure("REGISTRY_PROTOCOL", what, `${where} at ${this.host}`), { retryable: false });
+		if (redirects >= MAX_REDIRECTS) throw refused(`${this.host} redirects more than ${MAX_REDIRECTS} times`);
+		const url = location !== undefined && URL.canParse(location, from) ? new URL(location, from) : undefined;
+		if (url === undefined || !/^https?:$/.test(url.protocol)) throw refused(`${from.host} redirects to no URL`);
+		if (url.protocol === "http:" && from.protocol === "https:" && !this.endpoint.insecure)
+			throw refused(`${from.host} redirects from https to plain http on ${url.host}`);
+		url.username = "";
+		url.password = "";
+		return url;
+	}
+
+	/** Reads what a failed request says, so that its connection can be used again; undefined where it is too long or breaks off. */
+	async #errorBody({ body }: HttpResponse, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+		try {
+			return await readSmallBody(body, MAX_ERROR_BYTES, this.#policy.stallMilliseconds, signal);
+		} catch {
+			throwIfAborted(signal);
+			return undefined;
+		}
+	}
+
+	async #base(signal: AbortSignal | undefined): Promise<string> {
+		if (!this.endpoint.insecure) return `https://${this.host}`;
+		this.#scheme ??= this.#findScheme(signal).catch((error: unknown) => {
+			this.#scheme = undefined;
+			throw error;
+		});
+		return `${await this.#scheme}://${this.host}`;
+	}
+
+	/** An insecure registry may speak either; https is tried first. */
+	async #findScheme(signal: AbortSignal | undefined): Promise<"https" | "http"> {
+		try {
+			await this.#errorBody(await this.#transport.send(new URL(`https://${this.host}/v2/`), PING, signal), signal);
+			return "https";
+		} catch (error) {
+			throwIfAborted(signal);
+			if (isNoTls(error)) return "http";
+			throw error;
+		}
+	}
+}
+
+const PING: HttpRequest = { method: "GET", headers: {} };
+
+function joined(value: string | string[] | undefined): string {
+	return typeof value === "string" ? value : (value ?? []).join(", ");
+}

@@ -1,0 +1,56 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { z } from "zod";
+import { Fault, registryFailure } from "./fault.ts";
+import { parseRetryAfter } from "./retry.ts";
+import type { Secrets } from "./secrets.ts";
+
+const RETRYABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** Distribution-spec, "Error codes". */
+const errorsSchema = z.object({
+	errors: z.array(z.object({ code: z.string().optional(), message: z.string().nullish() })),
+});
+
+/** What an answer means that is neither success nor a redirect nor a challenge. `body` is undefined where it was too long. */
+export function statusFault(
+	{ statusCode, headers }: { readonly statusCode: number; readonly headers: IncomingHttpHeaders },
+	body: Buffer | undefined,
+	host: string,
+	where: string,
+	secrets: Secrets,
+): Fault {
+	const said = explanation(body, secrets);
+	const what = `${host} answered ${statusCode}${said === "" ? "" : ` (${said})`}`;
+	const retryAfterMilliseconds = parseRetryAfter(first(headers["retry-after"]), Date.now());
+	const retryable = RETRYABLE.has(statusCode);
+	const fault = (code: string, remedy?: string): Fault =>
+		new Fault(registryFailure(code, what, `${where} at ${host}`, remedy), { retryable, retryAfterMilliseconds });
+	switch (statusCode) {
+		case 401:
+			return fault("REGISTRY_UNAUTHORIZED", "check the credentials");
+		case 403:
+			return fault("REGISTRY_DENIED", "check that the account may pull it");
+		case 404:
+			return fault("IMAGE_NOT_FOUND", "check the name and the tag; some registries say this also where a login is needed");
+		case 429:
+			return fault("REGISTRY_RATE_LIMITED", "wait, log in, or use a mirror");
+		default:
+			return fault("REGISTRY_ERROR");
+	}
+}
+
+/** The first error that a registry lists, on one line and without secrets. */
+function explanation(body: Buffer | undefined, secrets: Secrets): string {
+	try {
+		const [error] = errorsSchema.parse(JSON.parse(body?.toString("utf8") ?? "")).errors;
+		const text = [error?.code, error?.message ?? undefined].filter((part) => part !== undefined).join(": ");
+		return secrets.redact(text).replace(/\s+/g, " ").slice(0, 200);
+	} catch {
+		return "";
+	}
+}
+
+/** A header that should be there once. */
+export function first(value: string | readonly string[] | undefined): string | undefined {
+	return typeof value === "string" ? value : value?.[0];
+}
