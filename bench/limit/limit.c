@@ -141,6 +141,29 @@ static void *work(void *argument) {
 	}
 }
 
+/* Fills `starts`; returns the bytes of all blocks together. */
+static uint64_t find_blocks(size_t size) {
+	uint64_t bytes = 0;
+	for (int filling = 0; filling < 2; filling++) {
+		size_t count = 0;
+		bytes = 0;
+		for (size_t at = 0; at < size; count++) {
+			uint32_t length;
+			if (size - at < 4) fail("the blocks' file is damaged");
+			memcpy(&length, blocks + at, 4);
+			if (length > block_bytes || length > size - at - 4) fail("the blocks' file is damaged");
+			if (filling) starts[count] = at;
+			bytes += length;
+			at += 4 + (size_t)length;
+		}
+		if (filling) break;
+		block_count = count;
+		starts = malloc(sizeof *starts * (count + 1));
+		if (starts == NULL) fail("not enough memory");
+	}
+	return bytes;
+}
+
 int main(int count, char **arguments) {
 	if (count != 6) fail("usage: limit FILE CODEC LEVEL BLOCK_BYTES THREADS");
 	codec = arguments[2];
@@ -152,19 +175,10 @@ int main(int count, char **arguments) {
 	if (file < 0 || fstat(file, &status) != 0 || status.st_size == 0) fail("cannot read the blocks");
 	const size_t size = (size_t)status.st_size;
 	blocks = mmap(NULL, size, PROT_READ, MAP_PRIVATE, file, 0);
-	starts = malloc(sizeof *starts * (size / 5 + 1));
 	struct result *results = calloc((size_t)threads, sizeof *results);
 	pthread_t *handles = calloc((size_t)threads, sizeof *handles);
-	if (blocks == MAP_FAILED || starts == NULL || results == NULL || handles == NULL) fail("not enough memory");
-	uint64_t bytes_in = 0;
-	for (size_t at = 0; at + 4 < size;) {
-		uint32_t length;
-		memcpy(&length, blocks + at, 4);
-		if (length > block_bytes || length > size - at - 4) fail("the blocks' file is damaged");
-		starts[block_count++] = at;
-		bytes_in += length;
-		at += 4 + (size_t)length;
-	}
+	if (blocks == MAP_FAILED || results == NULL || handles == NULL) fail("not enough memory");
+	const uint64_t bytes_in = find_blocks(size);
 	const double start = seconds_of(CLOCK_MONOTONIC);
 	for (int i = 0; i < threads; i++)
 		if (pthread_create(&handles[i], NULL, work, &results[i]) != 0) fail("cannot start a thread");

@@ -3,7 +3,6 @@ import { readDocument } from "./blob-source.ts";
 import type { Digest } from "./digest.ts";
 import { directorySource } from "./directory-source.ts";
 import { dockerArchiveSource } from "./docker-archive-source.ts";
-import { formatDockerReference } from "./docker-reference.ts";
 import { unsupported } from "./failures.ts";
 import { openArchive, openDirectory } from "./file-store.ts";
 import { type ImageConfig, parseImageConfig } from "./image-config.ts";
@@ -13,6 +12,9 @@ import { type ImageManifest, requireImage } from "./manifest.ts";
 import { layerMediaType } from "./media-types.ts";
 import { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRank } from "./platform.ts";
 import { type ImageReference, parseReference } from "./reference.ts";
+import type { RegistryOptions } from "./registry/options.ts";
+import { openRegistry, type RegistrySource } from "./registry/registry-source.ts";
+import type { BlobTransfer } from "./registry/transfer.ts";
 import { platformNotFound, selectManifest } from "./select-manifest.ts";
 
 /** One container image, ready to be read. */
@@ -26,10 +28,12 @@ export interface OciImage {
 	readonly layers: readonly Layer[];
 	/** What was chosen where nothing says how, for the build report. Grows while layers are read. */
 	readonly notes: readonly string[];
+	/** What came from a registry so far, blob by blob; empty for other transports. */
+	readonly transfers: readonly Readonly<BlobTransfer>[];
 	close(): Promise<void>;
 }
 
-export interface OpenImageOptions {
+export interface OpenImageOptions extends RegistryOptions {
 	/** `OS/ARCHITECTURE[/VARIANT]`. Absent: Linux on this machine's architecture, or what an image without a choice is for. */
 	readonly platform?: string | undefined;
 	/** Uncompressed bytes that one layer may have; absent: 64 GiB. */
@@ -39,11 +43,12 @@ export interface OpenImageOptions {
 
 /**
  * Opens the image that a reference names (`parseReference` has the notation) and checks its manifest and configuration; layers are read later.
- * Throws `Oci2isoError`: exit 2 for references, platforms and kinds of image that are not served, exit 5 for malformed or altered ones.
+ * Throws `Oci2isoError`: exit 2 for references, platforms and kinds of image that are not served, exit 4 for what a registry refuses or cannot do,
+ * exit 5 for malformed or altered images.
  */
 export async function openImage(reference: string, options: OpenImageOptions = {}): Promise<OciImage> {
 	const requested = options.platform === undefined ? undefined : parsePlatform(options.platform);
-	const source = await openSource(parseReference(reference), options.signal);
+	const source = await openSource(reference, options);
 	try {
 		return await readImage(reference, source, requested, options);
 	} catch (error) {
@@ -52,8 +57,13 @@ export async function openImage(reference: string, options: OpenImageOptions = {
 	}
 }
 
+/** What only registries offer. */
+type OpenSource = ImageSource & Partial<Pick<RegistrySource, "announce" | "transfers">>;
+
 /** The one place that knows every transport. */
-async function openSource(reference: ImageReference, signal: AbortSignal | undefined): Promise<ImageSource> {
+async function openSource(text: string, options: OpenImageOptions): Promise<OpenSource> {
+	const { signal } = options;
+	const reference: ImageReference = parseReference(text);
 	switch (reference.transport) {
 		case "oci":
 			return layoutSource(await openDirectory(reference.path), reference.selection);
@@ -64,18 +74,13 @@ async function openSource(reference: ImageReference, signal: AbortSignal | undef
 		case "dir":
 			return directorySource(await openDirectory(reference.path));
 		case "docker":
-			throw unsupported(
-				"TRANSPORT_UNSUPPORTED",
-				"images are read from local files only, not from a registry",
-				formatDockerReference(reference.name),
-				`run \`skopeo copy docker://${formatDockerReference(reference.name)} oci:DIR\` and give oci:DIR`,
-			);
+			return await openRegistry(reference.name, text, options, signal);
 	}
 }
 
 async function readImage(
 	reference: string,
-	source: ImageSource,
+	source: OpenSource,
 	requested: Platform | undefined,
 	{ signal, maxLayerBytes = DEFAULT_MAX_LAYER_BYTES }: OpenImageOptions,
 ): Promise<OciImage> {
@@ -89,6 +94,7 @@ async function readImage(
 		if (!notes.includes(text)) notes.push(text);
 	};
 	const platform = checkPlatform(config, requested, manifest.digest, note);
+	source.announce?.(manifest.layers.toReversed());
 	return {
 		reference,
 		manifestDigest: manifest.digest,
@@ -100,6 +106,9 @@ async function readImage(
 		}),
 		get notes() {
 			return [...source.notes, ...notes];
+		},
+		get transfers() {
+			return source.transfers ?? [];
 		},
 		close: () => source.close(),
 	};

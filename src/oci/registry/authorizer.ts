@@ -65,7 +65,12 @@ export class Authorizer {
 	}
 
 	/** After a 401 to a request with `used` (or none): makes `header` give another. Throws a final `Fault` where there is nothing else to try. */
-	async answer(wwwAuthenticate: string, used: string | undefined, where: string, signal: AbortSignal | undefined): Promise<void> {
+	async answer(
+		wwwAuthenticate: string,
+		used: string | undefined,
+		where: string,
+		signal: AbortSignal | undefined,
+	): Promise<void> {
 		// another request has renewed it meanwhile
 		if (this.#current !== undefined && used !== this.#current.header) return;
 		const challenges = parseChallenges(wwwAuthenticate);
@@ -76,7 +81,10 @@ export class Authorizer {
 			throw final(
 				registryFailure("REGISTRY_PROTOCOL", `${this.#options.host} asks for authentication in no known way`, where),
 			);
-		if (challenge.scheme === "basic" && (this.#options.credentials?.kind !== "basic" || used?.startsWith("Basic ") === true))
+		if (
+			challenge.scheme === "basic" &&
+			(this.#options.credentials?.kind !== "basic" || used?.startsWith("Basic ") === true)
+		)
 			throw final(this.#unauthorized(where));
 		this.#challenge = challenge;
 		this.#current = undefined;
@@ -85,7 +93,8 @@ export class Authorizer {
 
 	#unauthorized(where: string): Oci2isoError {
 		const { credentials, endpoint, host } = this.#options;
-		const what = credentials === undefined ? "asks for credentials, and there are none" : "does not accept the credentials";
+		const what =
+			credentials === undefined ? "asks for credentials, and there are none" : "does not accept the credentials";
 		return registryFailure(
 			"REGISTRY_UNAUTHORIZED",
 			`${host} ${what}`,

@@ -10,7 +10,8 @@ export async function loadRegistriesConf({ variables, home, systemRoot }: Enviro
 	const named = variables["CONTAINERS_REGISTRIES_CONF"] || variables["REGISTRIES_CONFIG_PATH"];
 	if (named !== undefined && named !== "") {
 		const text = await readIfThere(named);
-		if (text === undefined) throw registryFailure("CONFIGURATION_UNREADABLE", "there is no such registries.conf", named);
+		if (text === undefined)
+			throw registryFailure("CONFIGURATION_UNREADABLE", "there is no such registries.conf", named);
 		return parseRegistriesConf([{ path: named, text }]);
 	}
 	const system = join(systemRoot, "etc/containers");

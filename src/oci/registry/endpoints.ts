@@ -26,7 +26,12 @@ export function endpointHost({ domain }: Pick<Endpoint, "domain">): string {
 export function resolveEndpoints(reference: DockerReference, { rules }: RegistriesConf): Endpoint[] {
 	const name = `${reference.domain}/${reference.repository}`;
 	const rule = longestMatch(reference, rules);
-	const unruled: Endpoint = { domain: reference.domain, repository: reference.repository, insecure: false, primary: true };
+	const unruled: Endpoint = {
+		domain: reference.domain,
+		repository: reference.repository,
+		insecure: false,
+		primary: true,
+	};
 	if (rule === undefined) return [unruled];
 	if (rule.blocked)
 		throw registryFailure(
@@ -50,7 +55,8 @@ function longestMatch(reference: DockerReference, rules: readonly RegistryRule[]
 }
 
 function matches(full: string, domain: string, prefix: string): boolean {
-	if (prefix.startsWith("*.")) return domain.replace(/:\d+$/, "").endsWith(prefix.slice(1)) || domain.endsWith(prefix.slice(1));
+	if (prefix.startsWith("*."))
+		return domain.replace(/:\d+$/, "").endsWith(prefix.slice(1)) || domain.endsWith(prefix.slice(1));
 	if (!full.startsWith(prefix)) return false;
 	// a port is part of the host, so a host alone does not end before a colon
 	const next = full[prefix.length] ?? "";
@@ -64,7 +70,8 @@ function rewritten(name: string, rule: RegistryRule, location: string): { domain
 	try {
 		const { domain, repository, tag, digest } = parseDockerReference(text);
 		const [host] = text.split("/");
-		if (tag === undefined && digest === undefined && (host === domain || host === "index.docker.io")) return { domain, repository };
+		if (tag === undefined && digest === undefined && (host === domain || host === "index.docker.io"))
+			return { domain, repository };
 	} catch (error) {
 		if (!(error instanceof Oci2isoError)) throw error;
 	}

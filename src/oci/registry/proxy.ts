@@ -40,7 +40,8 @@ function isExempt(url: URL, list: string): boolean {
 		.filter((entry) => entry !== "")
 		.some((entry) => {
 			if (entry === "*") return true;
-			const [, bracketed, plain, entryPort] = /^(?:\[([^\]]+)\]|([^:]+|[0-9a-f:./]*:[0-9a-f:./]*?))(?::(\d+))?$/i.exec(entry) ?? [];
+			const [, bracketed, plain, entryPort] =
+				/^(?:\[([^\]]+)\]|([^:]+|[0-9a-f:./]*:[0-9a-f:./]*?))(?::(\d+))?$/i.exec(entry) ?? [];
 			const name = (isIP(entry) === 6 || entry.includes("/") ? entry : (bracketed ?? plain ?? entry)).toLowerCase();
 			if (entryPort !== undefined && name !== entry.toLowerCase() && entryPort !== port) return false;
 			if (name.includes("/")) return isInRange(host, name);
@@ -54,7 +55,8 @@ function isInRange(host: string, range: string): boolean {
 	const [network = "", bits = ""] = range.split("/");
 	const family = isIP(network);
 	const length = Number(bits);
-	if (family === 0 || isIP(host) !== family || !/^\d{1,3}$/.test(bits) || length > (family === 4 ? 32 : 128)) return false;
+	if (family === 0 || isIP(host) !== family || !/^\d{1,3}$/.test(bits) || length > (family === 4 ? 32 : 128))
+		return false;
 	const list = new BlockList();
 	const type = family === 4 ? "ipv4" : "ipv6";
 	list.addSubnet(network, length, type);

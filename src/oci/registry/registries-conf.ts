@@ -60,7 +60,9 @@ const fileSchema = z.object({
  * Merges the main file and its drop-ins, given in that order; a later file replaces what an earlier one says of the same prefix, alias or list.
  * Throws `Oci2isoError` REGISTRIES_CONF_INVALID (exit 4) with file, line and column or field.
  */
-export function parseRegistriesConf(files: readonly { readonly path: string; readonly text: string }[]): RegistriesConf {
+export function parseRegistriesConf(
+	files: readonly { readonly path: string; readonly text: string }[],
+): RegistriesConf {
 	let searchRegistries: readonly string[] = [];
 	let credentialHelpers: readonly string[] = ["containers-auth.json"];
 	const aliases = new Map<string, string>();
@@ -129,5 +131,10 @@ function trimSlashes(text: string): string {
 }
 
 function invalid(what: string, where: string) {
-	return registryFailure("REGISTRIES_CONF_INVALID", `registries.conf ${what}`, where, "see containers-registries.conf(5)");
+	return registryFailure(
+		"REGISTRIES_CONF_INVALID",
+		`registries.conf ${what}`,
+		where,
+		"see containers-registries.conf(5)",
+	);
 }

@@ -46,9 +46,8 @@ export class RegistryClient {
 		this.endpoint = endpoint;
 		this.host = endpointHost(endpoint);
 		this.#policy = policy;
-		// people name the directory of certificates as they name the registry
-		const transport = { host: this.host, insecure: endpoint.insecure, certDir, environment, policy };
-		this.#transport = new Transport(transport);
+		const { domain, insecure } = endpoint;
+		this.#transport = new Transport({ host: this.host, domain, insecure, certDir, environment, policy });
 		this.#authorizer = new Authorizer({
 			endpoint,
 			host: this.host,
@@ -133,7 +132,12 @@ export class RegistryClient {
 	}
 
 	/** Follows redirects, and keeps `Authorization` from any other origin. */
-	async #follow(start: URL, request: HttpRequest, where: string, signal: AbortSignal | undefined): Promise<HttpResponse> {
+	async #follow(
+		start: URL,
+		request: HttpRequest,
+		where: string,
+		signal: AbortSignal | undefined,
+	): Promise<HttpResponse> {
 		let url = start;
 		for (let redirects = 0; ; redirects++) {
 			const isHome = url.origin === start.origin;
@@ -146,7 +150,12 @@ export class RegistryClient {
 				throw transportFault(error, url.host, where);
 			}
 			if (!REDIRECTS.has(response.statusCode)) {
-				if (!isHome && response.statusCode >= 400 && response.statusCode < 500 && ![408, 416, 425, 429].includes(response.statusCode)) {
+				if (
+					!isHome &&
+					response.statusCode >= 400 &&
+					response.statusCode < 500 &&
+					![408, 416, 425, 429].includes(response.statusCode)
+				) {
 					// a signed URL that has expired: the registry will sign another
 					await this.#errorBody(response, signal);
 					const what = `${url.host}, where ${this.host} sent us, answered ${response.statusCode}`;
@@ -155,7 +164,7 @@ export class RegistryClient {
 				return response;
 			}
 			await this.#errorBody(response, signal);
-			url = this.#redirected(url, first(response.headers.location), redirects, where);
+			url = this.#redirected(url, first(response.headers["location"]), redirects, where);
 		}
 	}
 
@@ -163,7 +172,7 @@ export class RegistryClient {
 		const refused = (what: string): Fault =>
 			new Fault(registryFailure("REGISTRY_PROTOCOL", what, `${where} at ${this.host}`), { retryable: false });
 		if (redirects >= MAX_REDIRECTS) throw refused(`${this.host} redirects more than ${MAX_REDIRECTS} times`);
-		const url = location !== undefined && URL.canParse(location, from) ? new URL(location, from) : undefined;
+		const url = location !== undefined && URL.canParse(location, from.href) ? new URL(location, from) : undefined;
 		if (url === undefined || !/^https?:$/.test(url.protocol)) throw refused(`${from.host} redirects to no URL`);
 		if (url.protocol === "http:" && from.protocol === "https:" && !this.endpoint.insecure)
 			throw refused(`${from.host} redirects from https to plain http on ${url.host}`);

@@ -31,7 +31,10 @@ export function statusFault(
 		case 403:
 			return fault("REGISTRY_DENIED", "check that the account may pull it");
 		case 404:
-			return fault("IMAGE_NOT_FOUND", "check the name and the tag; some registries say this also where a login is needed");
+			return fault(
+				"IMAGE_NOT_FOUND",
+				"check the name and the tag; some registries say this also where a login is needed",
+			);
 		case 429:
 			return fault("REGISTRY_RATE_LIMITED", "wait, log in, or use a mirror");
 		default:

@@ -6,8 +6,10 @@ import type { Environment, TransferPolicy } from "./options.ts";
 import { proxyFor } from "./proxy.ts";
 
 export interface TransportOptions {
-	/** `HOST[:PORT]` of the registry. */
+	/** `HOST[:PORT]` of the registry's API. */
 	readonly host: string;
+	/** The same as references and directories of certificates name it. */
+	readonly domain: string;
 	readonly insecure: boolean;
 	readonly certDir: string | undefined;
 	readonly environment: Environment;
@@ -97,7 +99,9 @@ export class Transport {
 			// proxies seldom let anyone tunnel to port 80
 			proxyTunnel: url.protocol === "https:",
 			allowH2: false,
-			...(username === "" ? {} : { token: basicAuthorization(decodeURIComponent(username), decodeURIComponent(password)) }),
+			...(username === ""
+				? {}
+				: { token: basicAuthorization(decodeURIComponent(username), decodeURIComponent(password)) }),
 		});
 	}
 
@@ -118,10 +122,11 @@ export class Transport {
 	}
 
 	#loaded(): Promise<{ system: string[]; registry: Certificates }> {
-		const { host, certDir, environment } = this.#options;
-		this.#certificates ??= Promise.all([systemAuthorities(environment), loadCertificates(host, certDir, environment)]).then(
-			([system, registry]) => ({ system, registry }),
-		);
+		const { domain, certDir, environment } = this.#options;
+		this.#certificates ??= Promise.all([
+			systemAuthorities(environment),
+			loadCertificates(domain, certDir, environment),
+		]).then(([system, registry]) => ({ system, registry }));
 		return this.#certificates;
 	}
 }

@@ -1,0 +1,172 @@
+import { Oci2isoError } from "../../errors.ts";
+import type { Descriptor } from "../descriptor.ts";
+import { throwIfAborted } from "../failures.ts";
+import { sizeMismatch } from "../verified-blob.ts";
+import { readBody } from "./body.ts";
+import { parseContentRange } from "./content-range.ts";
+import { Fault, registryFailure, transportFault } from "./fault.ts";
+import type { TransferPolicy } from "./options.ts";
+import type { RegistryClient } from "./registry-client.ts";
+import { pauseAfter } from "./retry.ts";
+import { first } from "./status.ts";
+import type { BlobTransfer } from "./transfer.ts";
+import type { HttpResponse } from "./transport.ts";
+
+export interface DownloadOptions {
+	/** In the order in which they are tried; a blob may be continued from another one. */
+	readonly clients: readonly RegistryClient[];
+	readonly policy: TransferPolicy;
+	readonly transfer: BlobTransfer;
+}
+
+/**
+ * A blob's bytes in order, not verified. A connection that breaks is continued by a Range request where it broke; servers that answer with
+ * everything again, or with another part, are read from the start and what is there already is passed over.
+ * Throws `Oci2isoError` BLOB_MISSING or another of kind "registry" (exit 4), and BLOB_SIZE_MISMATCH (exit 5) where the registry keeps giving another size.
+ */
+export async function* downloadBlob(
+	descriptor: Pick<Descriptor, "digest" | "size">,
+	options: DownloadOptions,
+	signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+	const state: DownloadState = { position: 0, useRange: true, waitedMilliseconds: 0 };
+	for (const [index, client] of options.clients.entries()) {
+		try {
+			yield* fromClient(client, descriptor, options, state, signal);
+			return;
+		} catch (error) {
+			const isLast = index === options.clients.length - 1;
+			if (isLast || !(error instanceof Oci2isoError) || error.kind === "interrupted") throw error;
+			state.useRange = true;
+		}
+	}
+}
+
+interface DownloadState {
+	/** Bytes that have been passed on. */
+	position: number;
+	useRange: boolean;
+	waitedMilliseconds: number;
+}
+
+async function* fromClient(
+	client: RegistryClient,
+	descriptor: Pick<Descriptor, "digest" | "size">,
+	{ policy, transfer }: DownloadOptions,
+	state: DownloadState,
+	signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+	transfer.host = client.host;
+	const where = `blob ${descriptor.digest}`;
+	for (let failures = 0; ; ) {
+		const start = state.position;
+		try {
+			yield* attempt(client, descriptor, policy, transfer, state, signal);
+			return;
+		} catch (error) {
+			throwIfAborted(signal);
+			if (state.waitedMilliseconds > policy.totalMilliseconds)
+				throw registryFailure(
+					"REGISTRY_STALLED",
+					`not complete after ${Math.round(state.waitedMilliseconds / 1000)} s`,
+					`${where} at ${client.host}`,
+				);
+			failures = state.position - start >= policy.progressBytes ? 1 : failures + 1;
+			await pauseAfter(transportFault(error, client.host, where), failures, policy, signal);
+			transfer.retries++;
+		}
+	}
+}
+
+/** One request from the present position on, and its body to the end of the blob. */
+async function* attempt(
+	client: RegistryClient,
+	{ digest, size }: Pick<Descriptor, "digest" | "size">,
+	policy: TransferPolicy,
+	transfer: BlobTransfer,
+	state: DownloadState,
+	signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+	const where = `blob ${digest}`;
+	const at = `${where} at ${client.host}`;
+	const isResumed = state.useRange && state.position > 0;
+	const headers = isResumed ? { range: `bytes=${state.position}-${size - 1}` } : {};
+	const response = await getBlob(client, digest, headers, where, state, signal);
+	const begin = beginOf(response, size, isResumed ? state.position : 0, at, state);
+	let passOver = state.position - begin;
+	const waited = (milliseconds: number): void => {
+		state.waitedMilliseconds += milliseconds;
+		if (state.waitedMilliseconds > policy.totalMilliseconds) response.body.destroy(new Error("too slow"));
+	};
+	for await (const bytes of readBody(response.body, policy.stallMilliseconds, signal, waited)) {
+		transfer.fetchedBytes += bytes.byteLength;
+		if (isResumed && begin > 0) transfer.resumedBytes += bytes.byteLength;
+		const repeated = Math.min(passOver, bytes.byteLength);
+		transfer.repeatedBytes += repeated;
+		passOver -= repeated;
+		if (repeated === bytes.byteLength) continue;
+		state.position += bytes.byteLength - repeated;
+		if (state.position > size) throw final(sizeMismatch(`at least ${state.position}`, size, at));
+		yield bytes.subarray(repeated);
+	}
+	if (state.position < size)
+		throw new Fault(registryFailure("REGISTRY_TRUNCATED", `ended after ${state.position} of ${size} bytes`, at), {
+			retryable: true,
+		});
+}
+
+async function getBlob(
+	client: RegistryClient,
+	digest: string,
+	headers: Readonly<Record<string, string>>,
+	where: string,
+	state: DownloadState,
+	signal: AbortSignal | undefined,
+): Promise<HttpResponse> {
+	try {
+		return await client.get(`blobs/${digest}`, headers, where, signal);
+	} catch (error) {
+		if (!(error instanceof Fault)) throw error;
+		if (error.failure.code === "IMAGE_NOT_FOUND")
+			throw final(registryFailure("BLOB_MISSING", "the registry does not have it", `${where} at ${client.host}`));
+		// 416 and whatever else a server makes of a Range header
+		if (state.useRange && state.position > 0 && error.failure.code === "REGISTRY_ERROR" && !error.retryable) {
+			state.useRange = false;
+			throw new Fault(error.failure, { retryable: true });
+		}
+		throw error;
+	}
+}
+
+/** The position in the blob of the body's first byte, 0 or `asked`. Throws a `Fault` where the answer does not fit. */
+function beginOf(
+	{ statusCode, headers, body }: HttpResponse,
+	size: number,
+	asked: number,
+	at: string,
+	state: DownloadState,
+): number {
+	const reject = (fault: Fault): never => {
+		body.once("error", () => {});
+		body.destroy();
+		throw fault;
+	};
+	if (statusCode === 200) {
+		const length = first(headers["content-length"]);
+		if (length !== undefined && Number(length) !== size)
+			reject(new Fault(sizeMismatch(length, size, at), { retryable: true }));
+		return 0;
+	}
+	const range = parseContentRange(first(headers["content-range"]));
+	if (asked > 0 && range !== undefined && range.first === asked && (range.total ?? size) === size) return asked;
+	state.useRange = false;
+	const failure =
+		range?.total !== undefined && range.total !== size
+			? sizeMismatch(`${range.total}`, size, at)
+			: registryFailure("REGISTRY_PROTOCOL", "answered with another part of it than was asked for", at);
+	return reject(new Fault(failure, { retryable: true }));
+}
+
+function final(failure: Oci2isoError): Fault {
+	return new Fault(failure, { retryable: false });
+}
