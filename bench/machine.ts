@@ -53,5 +53,8 @@ function isCommand(name: string): boolean {
 function firstLine(command: string, args: readonly string[]): string | undefined {
 	if (!isCommand(command)) return undefined;
 	const { stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
-	return `${stdout}\n${stderr}`.split("\n").find((line) => /\d\.\d/.test(line))?.trim();
+	return `${stdout}\n${stderr}`
+		.split("\n")
+		.find((line) => /\d\.\d/.test(line))
+		?.trim();
 }

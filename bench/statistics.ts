@@ -13,10 +13,7 @@ export interface Ratio {
 }
 
 /** `a / b` round by round, so that a slow minute of the machine is on both sides; undefined where no round has both. */
-export function pairedRatio(
-	a: readonly (number | undefined)[],
-	b: readonly (number | undefined)[],
-): Ratio | undefined {
+export function pairedRatio(a: readonly (number | undefined)[], b: readonly (number | undefined)[]): Ratio | undefined {
 	const ratios: number[] = [];
 	for (const [round, numerator] of a.entries()) {
 		const denominator = b[round];

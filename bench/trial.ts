@@ -8,8 +8,8 @@ import {
 	type ReferenceOptions,
 	type SquashfsOptions,
 } from "../test/support/reference-pipeline.ts";
-import { type Measurement, measure } from "./measure/measure.ts";
 import type { TrialPlaces } from "./contenders.ts";
+import { type Measurement, measure } from "./measure/measure.ts";
 
 // One trial in a process of its own: `trial.ts PLACES SPEC`, both JSON, prints one `TrialResult` as JSON.
 

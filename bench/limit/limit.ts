@@ -53,8 +53,6 @@ export function runLimit(program: string, options: LimitOptions): Limit {
 	const { blocksFile, codec, level, blockBytes, threads } = options;
 	const args = [blocksFile, codec, String(level), String(blockBytes), String(threads)];
 	const printed = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-	const [cpuSeconds = 0, wallSeconds = 0, blocks = 0, inputBytes = 0, outputBytes = 0] = printed
-		.split(" ")
-		.map(Number);
+	const [cpuSeconds = 0, wallSeconds = 0, blocks = 0, inputBytes = 0, outputBytes = 0] = printed.split(" ").map(Number);
 	return { cpuSeconds, wallSeconds, blocks, inputBytes, outputBytes };
 }

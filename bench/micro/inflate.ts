@@ -18,7 +18,9 @@ async function drain(chunks: AsyncIterable<Uint8Array>): Promise<void> {
 	if (byteLength !== tarBytes) throw new Error(`${byteLength} bytes came out instead of ${tarBytes}`);
 }
 
-await report("inflate: gzip, as a layer is read", tarBytes, () => drain(gunzip(readRegion(region(gzipLayer)), "layer")));
+await report("inflate: gzip, as a layer is read", tarBytes, () =>
+	drain(gunzip(readRegion(region(gzipLayer)), "layer")),
+);
 await report("inflate: gzip, node's stream with its defaults", tarBytes, () =>
 	drain(createReadStream(gzipLayer).pipe(createGunzip())),
 );
