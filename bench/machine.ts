@@ -24,7 +24,10 @@ const PEERS: readonly (readonly [string, ...string[]])[] = [
 ];
 
 export function describeMachine(): Machine {
-	const versions = PEERS.map(([command, ...args]) => [command, firstLine(command, args)] as const);
+	const versions = PEERS.flatMap(([command, ...args]) => {
+		const version = firstLine(command, args);
+		return version === undefined ? [] : [[command, version] as const];
+	});
 	return {
 		processor: cpus()[0]?.model ?? "unknown",
 		processors: availableParallelism(),
@@ -32,7 +35,7 @@ export function describeMachine(): Machine {
 		kernel: release(),
 		node: process.version,
 		load: loadavg()[0] ?? 0,
-		versions: Object.fromEntries(versions.filter(([, version]) => version !== undefined)),
+		versions: Object.fromEntries(versions),
 	};
 }
 

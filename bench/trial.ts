@@ -59,7 +59,7 @@ async function runTrial({ output, scratch }: TrialPlaces, trial: TrialSpec): Pro
 		return { ...measured, phases, squashfsBytes: report.squashfs.byteLength, squashfs: report.squashfs };
 	}
 	const squashfs = trial.kind === "pipeline" ? join(trial.workDir, "iso/LiveOS/squashfs.img") : undefined;
-	return { ...measured, phases, squashfsBytes: squashfs && statSync(squashfs).size };
+	return { ...measured, phases, squashfsBytes: squashfs === undefined ? undefined : statSync(squashfs).size };
 }
 
 async function runCommand([program = "", ...args]: readonly string[], stdin: string | undefined): Promise<void> {

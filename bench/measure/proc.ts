@@ -1,5 +1,5 @@
 /** Reads what the Linux kernel accounts for processes; every parser takes the text of the file (proc(5)). */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** Clock ticks of children that have ended and been waited for, theirs included: fields 16 and 17 of /proc/PID/stat. */
 export function childTicks(stat: string): number {
@@ -34,16 +34,14 @@ export function residentMemory(status: string): ResidentMemory {
 	return { nowBytes: field("VmRSS"), peakBytes: field("VmHWM") };
 }
 
-/** All live descendants of a process. */
+/** All live descendants of a process that were started by the first thread of theirs: programs that start others from threads are not among the contenders. */
 export function descendants(pid: number): number[] {
 	const found: number[] = [];
 	const pending = [pid];
 	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-		for (const thread of entriesOf(`/proc/${next}/task`)) {
-			const children = textOf(`/proc/${next}/task/${thread}/children`).split(" ").filter(Boolean).map(Number);
-			found.push(...children);
-			pending.push(...children);
-		}
+		const children = textOf(`/proc/${next}/task/${next}/children`).split(" ").filter(Boolean).map(Number);
+		found.push(...children);
+		pending.push(...children);
 	}
 	return found;
 }
@@ -54,13 +52,5 @@ export function textOf(path: string): string {
 		return readFileSync(path, "utf8");
 	} catch {
 		return "";
-	}
-}
-
-function entriesOf(path: string): string[] {
-	try {
-		return readdirSync(path);
-	} catch {
-		return [];
 	}
 }

@@ -75,15 +75,6 @@ export class ContentReader {
 	}
 }
 
-/** Reads one stored file; to read many, keep a `ContentReader`. */
-export function readStoredFile(
-	source: ByteSource,
-	layout: FileLayout,
-	decompressor: BlockDecompressor,
-): AsyncIterable<Uint8Array> {
-	return new ContentReader(source, decompressor).read(layout);
-}
-
 function storedBytes(size: number): number {
 	return size & (STORED_RAW - 1);
 }

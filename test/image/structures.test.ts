@@ -37,6 +37,30 @@ describe.skipIf(requires(...NEEDS))("the Debian image's ISO", () => {
 		}
 	});
 
+	it.skipIf(requires("skopeo"))("has the same root file system from every transport", async () => {
+		// skopeo compresses layers as it copies, which changes the manifest and so the derived ids, but not the tree.
+		const copies = [
+			"oci:copy:live",
+			"oci-archive:copy.tar",
+			"dir:copied",
+			"docker-archive:docker.tar:localhost/debian:live",
+		];
+		const expected = (await mediumFiles(iso)).get("LiveOS/squashfs.img");
+		// Docker's manifests know no zstd.
+		const gzip = ["--dest-compress-format", "gzip", "--dest-compress-level", "1"];
+		await run("skopeo", ["copy", "--quiet", ...gzip, `oci:${layout}:latest`, `oci:${join(work, "gzip")}:latest`]);
+		for (const copy of copies) {
+			const [transport = "", path = "", ...tag] = copy.split(":");
+			const reference = [transport, join(work, path), ...tag].join(":");
+			await run("skopeo", ["copy", "--quiet", `oci:${join(work, "gzip")}:latest`, reference]);
+			const again = join(work, "again.iso");
+			const other = await buildIso({ image: reference, output: again, level: 3 });
+			expect(other.squashfs).toEqual(report.squashfs);
+			expect((await mediumFiles(again)).get("LiveOS/squashfs.img")).toEqual(expected);
+			await rm(again);
+		}
+	});
+
 	it("is made with the image's own tools, and as well with the host's", async () => {
 		expect(report.tools.map(({ task, used }) => [task, used])).toEqual([
 			["el-torito-core", "buildroot"],

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
-import { readStoredFile } from "../../../src/squashfs/content-reader.ts";
+import { ContentReader } from "../../../src/squashfs/content-reader.ts";
 import { SquashfsWriter, type StoredFile } from "../../../src/squashfs/squashfs-writer.ts";
 import { MemorySink, TreeBuilder } from "../../support/trees.ts";
 import { zlibCompressor, zlibDecompressor } from "../../support/zlib-compressor.ts";
@@ -23,8 +23,8 @@ function noise(byteLength: number, seed: number): Buffer {
 
 async function contentOf(sink: MemorySink, writer: SquashfsWriter, file: StoredFile): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
-	for await (const chunk of readStoredFile(memorySource(sink.bytes()), writer.storedFileLayout(file), zlibDecompressor))
-		chunks.push(Buffer.from(chunk));
+	const reader = new ContentReader(memorySource(sink.bytes()), zlibDecompressor);
+	for await (const chunk of reader.read(writer.storedFileLayout(file))) chunks.push(Buffer.from(chunk));
 	return Buffer.concat(chunks);
 }
 

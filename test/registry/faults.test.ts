@@ -1,0 +1,161 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Oci2isoError } from "../../src/errors.ts";
+import { type OciImage, type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
+import { type FaultKind, type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
+import { tarOf } from "../support/oci-archive.ts";
+import { writeOciLayout } from "../support/oci-layout.ts";
+import { bareEnvironment, type RegistryFixture, startRegistry } from "../support/registry.ts";
+import { noise, readArchives, skopeoCopy } from "../support/registry-images.ts";
+import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
+import { requires } from "../support/requires.ts";
+
+const SCHEDULES = 500;
+const LAYER_BYTES = 120_000;
+const secretToken = "token-that-nobody-may-see";
+
+const scratch = mkdtempSync(join(tmpdir(), "oci2iso-faults-"));
+
+/** Small, fast and with a period far beyond what a test draws. */
+function seeded(seed: number): () => number {
+	let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
+	return () => {
+		state = (state + 0x6d2b79f5) >>> 0;
+		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+	};
+}
+
+function drawFault(random: () => number): FaultKind {
+	const at = random();
+	switch (Math.floor(random() * 15)) {
+		case 0:
+			return { kind: "refuse" };
+		case 1:
+		case 2:
+			return { kind: "drop", at };
+		case 3:
+			return { kind: "silence" };
+		case 4:
+			return { kind: "stall", at };
+		case 5:
+			return { kind: "truncate", at };
+		case 6:
+			return { kind: "corrupt", at };
+		case 7:
+			return { kind: "status", status: [429, 500, 502, 503, 504][Math.floor(at * 5)] ?? 500, retryAfter: "0" };
+		case 8:
+			return { kind: "ignore-range" };
+		case 9:
+			return { kind: "wrong-range" };
+		case 10:
+			return { kind: "wrong-total" };
+		case 11:
+			return { kind: "range-not-satisfiable" };
+		case 12:
+			return { kind: "expired-token" };
+		case 13:
+			return { kind: "garbage" };
+		default:
+			return { kind: "redirect", expired: at < 0.5 };
+	}
+}
+
+describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty network", () => {
+	let registry: RegistryFixture;
+	let tokens: LoopbackServer;
+	let proxy: FaultyProxy;
+	let tars: Buffer[] = [];
+	let digests: string[] = [];
+	let issued = 0;
+
+	beforeAll(async () => {
+		tars = await Promise.all(
+			["base", "middle", "top"].map((name) => tarOf([{ name, bytes: noise(name, LAYER_BYTES) }])),
+		);
+		registry = await startRegistry({ storage: join(scratch, "storage") });
+		const layers = tars.map((tar, i) => ({ tar, compression: (["gzip", "zstd", "none"] as const)[i] ?? "none" }));
+		const layout = writeOciLayout(join(scratch, "layout"), { layers });
+		await skopeoCopy(layout.reference, `docker://${registry.host}/test/image:1`);
+		const image = await openImage(`docker://${registry.host}/test/image:1`, options());
+		await readArchives(image);
+		digests = [image.manifestDigest, ...image.transfers.map(({ digest }) => digest)];
+		await image.close();
+		tokens = await listen(
+			createServer((_, response) => {
+				issued++;
+				response.end(JSON.stringify({ token: `${secretToken}-${issued}`, expires_in: 300 }));
+			}),
+		);
+		proxy = await startFaultyProxy({
+			upstream: registry.host,
+			challenge: `Bearer realm="http://${tokens.host}/token",service="test"`,
+			requireToken: () => (issued === 0 ? secretToken : `${secretToken}-${issued}`),
+		});
+	});
+	afterAll(async () => {
+		await proxy.stop();
+		await tokens.stop();
+		await registry.stop();
+		rmSync(scratch, { recursive: true });
+	});
+
+	const options = (policy: OpenImageOptions["policy"] = {}): OpenImageOptions => ({
+		platform: "linux/amd64",
+		tlsVerify: false,
+		environment: bareEnvironment(scratch),
+		policy: {
+			attempts: 6,
+			backoffMilliseconds: 1,
+			maxBackoffMilliseconds: 4,
+			responseMilliseconds: 150,
+			stallMilliseconds: 150,
+			windowBytes: 100_000,
+			...policy,
+		},
+	});
+
+	async function pull(policy?: OpenImageOptions["policy"]): Promise<{ archives: Buffer[]; image: OciImage }> {
+		const image = await openImage(`docker://${proxy.host}/test/image:1`, options(policy));
+		try {
+			return { archives: await readArchives(image), image };
+		} finally {
+			await image.close();
+		}
+	}
+
+	it(`gives the same bytes or says which blob failed, in ${SCHEDULES} schedules`, async () => {
+		const outcomes = new Map<string, number>();
+		for (let seed = 0; seed < SCHEDULES; seed++) {
+			const random = seeded(seed);
+			const rate = [0.1, 0.3, 0.6, 0.95][seed % 4] ?? 0;
+			proxy.use(() => (random() < rate ? drawFault(random) : { kind: "none" }));
+			let outcome = "identical";
+			try {
+				const { archives } = await pull();
+				expect(archives, `schedule ${seed}:\n${proxy.history.join("\n")}`).toEqual(tars);
+			} catch (error) {
+				if (!(error instanceof Oci2isoError))
+					throw new Error(`schedule ${seed}:\n${proxy.history.join("\n")}`, { cause: error });
+				outcome = `${error.exitStatus} ${error.code}`;
+				const told = `schedule ${seed}: ${error.message}`;
+				expect([4, 5], told).toContain(error.exitStatus);
+				expect(
+					[...digests, "/test/image:1"].some((name) => error.message.includes(name)),
+					told,
+				).toBe(true);
+				if (error.kind === "registry") expect(error.message, told).toContain(proxy.host);
+				expect(error.message, told).not.toContain(secretToken);
+			}
+			outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+			for (const headers of proxy.elsewhere) expect(headers.authorization).toBeUndefined();
+		}
+		process.stderr.write(`outcomes of ${SCHEDULES} schedules: ${JSON.stringify(Object.fromEntries(outcomes))}\n`);
+		expect(outcomes.get("identical") ?? 0).toBeGreaterThan(SCHEDULES / 3);
+		expect(outcomes.size).toBeGreaterThan(3);
+	});
+});
