@@ -93,12 +93,14 @@ function phasesSection(image: ImageResults): string {
 }
 
 function microSection({ micro }: Results): string {
-	const rows = micro.map(({ name, megabytesPerSecond, ratio }) => [
+	const speed = (value: number): string => fixed(value, value < 100 ? 1 : 0);
+	const rows = micro.map(({ name, megabytesPerSecond, megabytesPerCpuSecond, ratio }) => [
 		name,
-		fixed(megabytesPerSecond, megabytesPerSecond < 100 ? 1 : 0),
+		speed(megabytesPerSecond),
+		megabytesPerCpuSecond === undefined ? NONE : speed(megabytesPerCpuSecond),
 		ratio === undefined ? NONE : fixed(ratio, 3),
 	]);
-	return `## Hot functions, each in a process of its own\n\n${table(["", "MB/s", "in / out"], rows)}`;
+	return `## Hot functions, each in a process of its own\n\n${table(["", "MB/s", "MB per CPU s", "in / out"], rows)}`;
 }
 
 export function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -52,7 +52,9 @@ for (const [codec, level, blockBytes] of CASES) {
 			await compressor.settle(0);
 		};
 		const name = `compress: ${codec} ${level}, ${blockBytes / KiB} KiB, ${threads} thread${threads === 1 ? "" : "s"}`;
-		await report(`${name} (${compressor.encoder})`, inputBytes, work, () => inputBytes / outputBytes);
+		await report(`${name} (${compressor.encoder})`, inputBytes, work, {
+			ratio: () => inputBytes / outputBytes,
+		});
 		await compressor.close();
 	}
 }

@@ -5,6 +5,8 @@ export interface MicroRow {
 	readonly name: string;
 	/** Millions of bytes per second, the median of the repetitions. */
 	readonly megabytesPerSecond: number;
+	/** The same per second of processor time, of all threads of this process; undefined where other processes do the work. */
+	readonly megabytesPerCpuSecond?: number | undefined;
 	/** Bytes in by bytes out, for compression. */
 	readonly ratio?: number | undefined;
 }
@@ -17,11 +19,12 @@ export async function report(
 	name: string,
 	byteLength: number,
 	work: () => Promise<void> | void,
-	ratio?: () => number,
+	{ ratio, inChild = false }: { readonly ratio?: () => number; readonly inChild?: boolean } = {},
 ): Promise<void> {
 	await work();
 	const seconds: number[] = [];
 	let total = 0;
+	const cpuBefore = process.cpuUsage();
 	while (seconds.length < MIN_REPETITIONS || total < MIN_SECONDS) {
 		const start = performance.now();
 		await work();
@@ -29,7 +32,13 @@ export async function report(
 		seconds.push(took);
 		total += took;
 	}
-	const row: MicroRow = { name, megabytesPerSecond: byteLength / 1e6 / median(seconds), ratio: ratio?.() };
+	const { user, system } = process.cpuUsage(cpuBefore);
+	const row: MicroRow = {
+		name,
+		megabytesPerSecond: byteLength / 1e6 / median(seconds),
+		megabytesPerCpuSecond: inChild ? undefined : (byteLength * seconds.length) / (user + system),
+		ratio: ratio?.(),
+	};
 	process.stdout.write(`${JSON.stringify(row)}\n`);
 }
 

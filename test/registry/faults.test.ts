@@ -7,7 +7,7 @@ import { Oci2isoError } from "../../src/errors.ts";
 import { type OciImage, type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
 import { type FaultKind, type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { tarOf } from "../support/oci-archive.ts";
-import { writeOciLayout } from "../support/oci-layout.ts";
+import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
 import { bareEnvironment, type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { noise, readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
@@ -78,7 +78,7 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 			["base", "middle", "top"].map((name) => tarOf([{ name, bytes: noise(name, LAYER_BYTES) }])),
 		);
 		registry = await startRegistry({ storage: join(scratch, "storage") });
-		const layers = tars.map((tar, i) => ({ tar, compression: (["gzip", "zstd", "none"] as const)[i] ?? "none" }));
+		const layers = tars.map((tar, i): LayoutLayer => ({ tar, compression: i === 1 ? "zstd" : "gzip" }));
 		const layout = writeOciLayout(join(scratch, "layout"), { layers });
 		await skopeoCopy(layout.reference, `docker://${registry.host}/test/image:1`);
 		const image = await openImage(`docker://${registry.host}/test/image:1`, options());
@@ -137,7 +137,8 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 			let outcome = "identical";
 			try {
 				const { archives } = await pull();
-				expect(archives, `schedule ${seed}:\n${proxy.history.join("\n")}`).toEqual(tars);
+				const same = archives.map((archive, i) => archive.equals(tars[i] ?? Buffer.alloc(0)));
+				expect(same, `schedule ${seed}:\n${proxy.history.join("\n")}`).toEqual([true, true, true]);
 			} catch (error) {
 				if (!(error instanceof Oci2isoError))
 					throw new Error(`schedule ${seed}:\n${proxy.history.join("\n")}`, { cause: error });
@@ -157,5 +158,93 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 		process.stderr.write(`outcomes of ${SCHEDULES} schedules: ${JSON.stringify(Object.fromEntries(outcomes))}\n`);
 		expect(outcomes.get("identical") ?? 0).toBeGreaterThan(SCHEDULES / 3);
 		expect(outcomes.size).toBeGreaterThan(3);
+	});
+
+	/** What happens to the first requests for the top layer, which is read first; nothing happens to all others. */
+	function onTopLayer(...faults: readonly FaultKind[]): void {
+		const left = [...faults];
+		const top = digests.at(-3);
+		proxy.use((path) => (path.endsWith(`/blobs/${top}`) ? (left.shift() ?? { kind: "none" }) : { kind: "none" }));
+	}
+	async function topTransfer(policy?: OpenImageOptions["policy"]) {
+		const { archives, image } = await pull(policy);
+		expect(archives.map((archive, i) => archive.equals(tars[i] ?? archive.subarray(1)))).toEqual([true, true, true]);
+		const transfer = image.transfers.find(({ digest }) => digest === digests.at(-3));
+		const size = image.layers.find(({ digest }) => digest === transfer?.digest)?.compressedBytes ?? 0;
+		return { size, ...(transfer ?? { fetchedBytes: 0, resumedBytes: 0, repeatedBytes: 0, retries: 0 }) };
+	}
+
+	it("continues where a connection broke", async () => {
+		onTopLayer({ kind: "drop", at: 0.5 });
+		const { size, fetchedBytes, resumedBytes, repeatedBytes, retries } = await topTransfer();
+		expect({ fetchedBytes, repeatedBytes, retries }).toEqual({ fetchedBytes: size, repeatedBytes: 0, retries: 1 });
+		expect(resumedBytes).toBeGreaterThan(size / 3);
+		expect(resumedBytes).toBeLessThan(size);
+		expect(proxy.history.join()).toMatch(/bytes=\d+-\d+/);
+	});
+
+	it("continues after an end that came too early, and after a stall", async () => {
+		onTopLayer({ kind: "truncate", at: 0.3 }, { kind: "stall", at: 0.5 });
+		const { size, fetchedBytes, retries } = await topTransfer();
+		expect({ fetchedBytes, retries }).toEqual({ fetchedBytes: size, retries: 2 });
+	});
+
+	it.each([
+		["all of it", { kind: "ignore-range" }],
+		["another part", { kind: "wrong-range" }],
+		["a part of something longer", { kind: "wrong-total" }],
+		["that there is no such part", { kind: "range-not-satisfiable" }],
+	] as const)("passes over what it has when the answer to Range is %s", async (_, fault) => {
+		onTopLayer({ kind: "drop", at: 0.5 }, fault);
+		const { size, fetchedBytes, repeatedBytes } = await topTransfer();
+		expect(repeatedBytes).toBeGreaterThan(size / 3);
+		expect(fetchedBytes).toBe(size + repeatedBytes);
+	});
+
+	it("gets a fresh token in the middle of a blob, and no token gets to another host", async () => {
+		const before = issued;
+		onTopLayer(
+			{ kind: "drop", at: 0.2 },
+			{ kind: "expired-token" },
+			{ kind: "redirect", expired: true },
+			{ kind: "redirect", expired: false },
+		);
+		const { size, fetchedBytes } = await topTransfer();
+		expect(fetchedBytes).toBe(size);
+		expect(issued).toBeGreaterThan(before + 1);
+		expect(proxy.elsewhere).toHaveLength(2);
+		expect(proxy.elsewhere.map(({ range }) => range?.startsWith("bytes="))).toEqual([true, true]);
+		expect(proxy.elsewhere.map(({ authorization }) => authorization)).toEqual([undefined, undefined]);
+	});
+
+	it("waits as long as a server asks for, within reason", async () => {
+		onTopLayer({ kind: "status", status: 429, retryAfter: "1" });
+		const started = performance.now();
+		await topTransfer();
+		expect(performance.now() - started).toBeGreaterThan(990);
+		onTopLayer({ kind: "status", status: 429, retryAfter: "21600" });
+		await expect(pull()).rejects.toMatchObject({ code: "REGISTRY_RATE_LIMITED", exitStatus: 4 });
+	});
+
+	it("does not take a slow reader for a slow network", async () => {
+		proxy.use(() => ({ kind: "none" }));
+		const image = await openImage(`docker://${proxy.host}/test/image:1`, options({ windowBytes: 1000 }));
+		let isFirst = true;
+		for await (const _ of image.layers[2]?.tar() ?? []) {
+			if (isFirst) await new Promise((resolve) => setTimeout(resolve, 500));
+			isFirst = false;
+		}
+		expect(await readArchives(image)).toHaveLength(3);
+		expect(image.transfers.map(({ retries }) => retries)).toEqual([0, 0, 0, 0]);
+		await image.close();
+	});
+
+	it("gives up on a server that trickles", async () => {
+		proxy.use((path) => (path.includes("/blobs/") ? { kind: "stall", at: 0.999 } : { kind: "none" }));
+		await expect(pull({ attempts: 50, totalMilliseconds: 400 })).rejects.toMatchObject({
+			code: "REGISTRY_STALLED",
+			exitStatus: 4,
+			message: expect.stringContaining("sha256:"),
+		});
 	});
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 const source = resolve(import.meta.dirname, "../../../src");
 
 /** Rooms that hold bytes and rules only: no files, no network, no process. */
-const formats = ["tar", "tree", "squashfs", "fat", "iso9660", "eltorito", "gpt", "grub", "isomd5", "contract"];
+const formats = ["tar", "tree", "squashfs", "fat", "iso9660", "eltorito", "gpt", "grub", "isomd5", "contract", "pe"];
 /** Rooms whose code any room may use. */
 const shared = ["binary", "errors.ts"];
 /** What code (not types) each of the other rooms may import beside itself and the shared ones. */
@@ -17,7 +17,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	report: [],
 	buildroot: ["tree"],
 	assemble: [...formats, "codec", "oci", "output", "report", "buildroot"],
-	cli: ["assemble", "output", "report", "codec", "index.ts"],
+	inspect: [...formats, "codec", "oci", "buildroot", "report"],
+	verify: [...formats, "codec", "oci", "report"],
+	cli: ["assemble", "inspect", "verify", "output", "report", "codec", "index.ts"],
 	"index.ts": ["assemble", "report", "oci", "codec"],
 	"errors.ts": [],
 };

@@ -51,10 +51,13 @@ export class LengthModel {
 	code(coder: BitCoder, positionState: number, byteLength: number): void {
 		const value = byteLength - MIN_MATCH_BYTES;
 		coder.bit(this.#choice, 0, value < 8 ? 0 : 1);
-		if (value < 8) return codeTree(coder, this.#low, positionState << 3, 3, value);
+		if (value < 8) {
+			codeTree(coder, this.#low, positionState << 3, 3, value);
+			return;
+		}
 		coder.bit(this.#choice, 1, value < 16 ? 0 : 1);
-		if (value < 16) return codeTree(coder, this.#middle, positionState << 3, 3, value - 8);
-		codeTree(coder, this.#high, 0, 8, value - 16);
+		if (value < 16) codeTree(coder, this.#middle, positionState << 3, 3, value - 8);
+		else codeTree(coder, this.#high, 0, 8, value - 16);
 	}
 }
 
@@ -87,16 +90,15 @@ export class LzmaModel {
 	): void {
 		coder.bit(this.#isMatch, (state << POSITION_BITS) + positionState, 0);
 		const base = (previous >>> (8 - LITERAL_CONTEXT_BITS)) * LITERAL_PROBABILITIES;
-		if (state < FIRST_STATE_AFTER_MATCH) return codeTree(coder, this.#literal, base, 8, byte);
-		// While the bits are those of the byte at the newest distance, they have trees of their own.
+		// After a match, bits that go with those of the byte at the newest distance have trees of their own.
+		let matching = state >= FIRST_STATE_AFTER_MATCH;
 		let node = 1;
-		let same = true;
 		for (let shift = 7; shift >= 0; shift--) {
 			const bit = (byte >>> shift) & 1;
 			const expected = (matched >>> shift) & 1;
-			coder.bit(this.#literal, base + node + (same ? (1 + expected) << 8 : 0), bit);
+			coder.bit(this.#literal, base + node + (matching ? (1 + expected) << 8 : 0), bit);
 			node = (node << 1) | bit;
-			same &&= bit === expected;
+			matching &&= bit === expected;
 		}
 	}
 
@@ -111,8 +113,8 @@ export class LzmaModel {
 		coder.bit(this.#isMatch, (state << POSITION_BITS) + positionState, 1);
 		coder.bit(this.#isRepeat, state, 1);
 		coder.bit(this.#isNotNewest, state, which === 0 ? 0 : 1);
-		if (which === 0) return coder.bit(this.#isLongNewest, (state << POSITION_BITS) + positionState, 1);
-		coder.bit(this.#isNotSecond, state, which === 1 ? 0 : 1);
+		if (which === 0) coder.bit(this.#isLongNewest, (state << POSITION_BITS) + positionState, 1);
+		else coder.bit(this.#isNotSecond, state, which === 1 ? 0 : 1);
 		if (which > 1) coder.bit(this.#isOldest, state, which === 2 ? 0 : 1);
 	}
 
@@ -135,9 +137,10 @@ export class LzmaModel {
 		const base = (2 | (slot & 1)) << bitCount;
 		const rest = distance - base;
 		if (slot < FIRST_SLOT_WITH_DIRECT_BITS) {
-			return codeReverseTree(coder, this.#special, base - slot, bitCount, rest);
+			codeReverseTree(coder, this.#special, base - slot, bitCount, rest);
+		} else {
+			coder.direct(rest >>> ALIGN_BITS, bitCount - ALIGN_BITS);
+			codeReverseTree(coder, this.#align, 0, ALIGN_BITS, rest & ((1 << ALIGN_BITS) - 1));
 		}
-		coder.direct(rest >>> ALIGN_BITS, bitCount - ALIGN_BITS);
-		codeReverseTree(coder, this.#align, 0, ALIGN_BITS, rest & ((1 << ALIGN_BITS) - 1));
 	}
 }

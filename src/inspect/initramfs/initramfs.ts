@@ -1,0 +1,243 @@
+import type { ByteString } from "../../binary/byte-string.ts";
+import { GiB, MiB } from "../../binary/units.ts";
+import type { Found } from "../../tree/image-tree.ts";
+import type { DirectoryInode, Inode, InodeAttributes } from "../../tree/inode.ts";
+import { createLookup } from "../../tree/lookup.ts";
+import { cleanPath, parentLength } from "../../tree/path.ts";
+import { type CpioEntry, CpioFault, CpioReader } from "./cpio.ts";
+import { compressionAt, type Decompressed, decompressAt, type InitramfsCompression } from "./decompress.ts";
+
+/** One part of an initramfs file: a run of plain archives, or one compressed stream. */
+export interface InitramfsSegment {
+	/** Bytes into the file. */
+	readonly offset: number;
+	readonly compression: InitramfsCompression;
+	readonly entries: number;
+	/** It holds only processor microcode (`kernel/x86/microcode`). */
+	readonly isMicrocode: boolean;
+}
+
+/** An initramfs as a kernel would unpack it. */
+export interface Initramfs {
+	readonly segments: readonly InitramfsSegment[];
+	/** Why a kernel, or this reader, does not get to its end, in words. */
+	readonly fault: string | undefined;
+	/** The fault is only that this reader does not know the compression. */
+	readonly isOpaque: boolean;
+	readonly lookup: (path: ByteString, options?: { readonly followLast?: boolean }) => Found | undefined;
+	readonly root: DirectoryInode;
+	/** The content of a file that was kept (scripts, module lists, the modules that matter), or undefined. */
+	content(path: ByteString): Buffer | undefined;
+}
+
+const MAX_ENTRIES = 500_000;
+const MAX_UNPACKED_BYTES = 4 * GiB;
+const MAX_KEPT_FILE_BYTES = 8 * MiB;
+const MAX_KEPT_BYTES = 64 * MiB;
+const MAX_SEGMENTS = 64;
+const FILE_TYPE = 0o170000;
+const TYPES = { directory: 0o040000, file: 0o100000, symlink: 0o120000 } as const;
+/** What the checks read of an initramfs. */
+const KEPT =
+	/(^|\/)(modules\.(dep|builtin|softdep)|squashfs\.ko(\.(gz|xz|zst))?|dmsquash-live-root(\.sh)?|mount-overlayfs\.sh|initrd-release|build-parameter\.txt)$|(^|\/)dracut\/[^/]+$/;
+
+class Stop extends Error {}
+
+/** Reads all segments. Never throws for what the bytes are: a fault is part of the result. */
+export async function readInitramfs(bytes: Uint8Array): Promise<Initramfs> {
+	const unpacked = new Unpacked();
+	const segments: InitramfsSegment[] = [];
+	let fault: string | undefined;
+	let isOpaque = false;
+	let at = 0;
+	while (at < bytes.byteLength && fault === undefined) {
+		if (bytes[at] === 0) {
+			at++;
+			continue;
+		}
+		if (segments.length === MAX_SEGMENTS) {
+			fault = `it has more than ${MAX_SEGMENTS} parts`;
+			break;
+		}
+		const offset = at;
+		const isPlain = bytes[at] === 0x30 && at % 4 === 0;
+		const compression = isPlain ? "none" : compressionAt(bytes, at);
+		if (compression === undefined) {
+			fault = `what is at byte ${at} is neither an archive nor compressed`;
+			break;
+		}
+		const before = unpacked.entryCount;
+		const microcodeBefore = unpacked.microcodeEntries;
+		const result = isPlain
+			? unpacked.readPlain(bytes, at)
+			: await unpacked.readCompressed((emit) => decompressAt(compression, bytes, at, emit));
+		const entries = unpacked.entryCount - before;
+		const isMicrocode = entries > 0 && unpacked.microcodeEntries - microcodeBefore === entries;
+		segments.push({ offset, compression, entries, isMicrocode });
+		if (typeof result === "string") {
+			fault = `the part at byte ${offset} (${compression}): ${result}`;
+			isOpaque = ["bzip2", "lzma", "lzo"].includes(compression);
+		} else {
+			at = result.end;
+			if (result.refusedByKernel !== undefined) fault = `the part at byte ${offset}: ${result.refusedByKernel}`;
+		}
+	}
+	if (segments.length === 0) fault ??= "it is empty";
+	const lookup = createLookup(unpacked.root);
+	return {
+		segments,
+		fault,
+		isOpaque,
+		lookup,
+		root: unpacked.root,
+		content(path) {
+			const inode = lookup(path)?.inode;
+			return inode?.type === "file" ? unpacked.kept.get(inode.body.entry) : undefined;
+		},
+	};
+}
+
+/** The root file system that archives are unpacked into. */
+class Unpacked {
+	readonly root: DirectoryInode = directory();
+	readonly kept = new Map<number, Buffer>();
+	entryCount = 0;
+	microcodeEntries = 0;
+	readonly #lookup = createLookup(this.root);
+	readonly #linked = new Map<string, Inode & { type: "file" }>();
+	#keptBytes = 0;
+	#unpackedBytes = 0;
+	#current: Inode | undefined;
+
+	/** A run of archives from `start` on: ends where something else begins. */
+	readPlain(bytes: Uint8Array, start: number): Decompressed | string {
+		const reader = this.#reader();
+		try {
+			const end = start + reader.push(bytes.subarray(start));
+			reader.finish();
+			return { end };
+		} catch (error) {
+			return this.#explain(error);
+		}
+	}
+
+	/** What a compressed stream holds; zeros behind the last archive in it are nothing. */
+	async readCompressed(
+		decompress: (emit: (bytes: Uint8Array) => void) => Promise<Decompressed | string>,
+	): Promise<Decompressed | string> {
+		const reader = this.#reader();
+		try {
+			const result = await decompress((piece) => {
+				this.#unpackedBytes += piece.byteLength;
+				if (this.#unpackedBytes > MAX_UNPACKED_BYTES) throw new Stop(`more than ${MAX_UNPACKED_BYTES} bytes unpacked`);
+				if (reader.push(piece) < piece.byteLength) throw new Stop("it holds something that is no archive");
+			});
+			if (typeof result !== "string") reader.finish();
+			return result;
+		} catch (error) {
+			return this.#explain(error);
+		}
+	}
+
+	#explain(error: unknown): string {
+		if (error instanceof CpioFault || error instanceof Stop) return error.message;
+		throw error;
+	}
+
+	#reader(): CpioReader {
+		return new CpioReader({
+			entry: (entry) => this.#add(entry),
+			content: (entry, bytes) => this.#take(entry, bytes),
+		});
+	}
+
+	/** Places the entry; says whether its content is wanted. */
+	#add(entry: CpioEntry): boolean {
+		const index = this.entryCount++;
+		if (index >= MAX_ENTRIES) throw new Stop(`more than ${MAX_ENTRIES} entries`);
+		const path = cleanPath(entry.path);
+		if (path === "" || path === "kernel" || path === "kernel/x86" || path.startsWith("kernel/x86/microcode"))
+			this.microcodeEntries++;
+		if (path === "early_cpio") this.microcodeEntries++;
+		if (path === "") return false;
+		const inode = this.#inodeOf(entry, index);
+		this.#current = inode;
+		this.#put(path, inode);
+		if (inode.type === "symlink") return entry.byteLength <= 4095;
+		const isKept = inode.type === "file" && KEPT.test(path) && entry.byteLength <= MAX_KEPT_FILE_BYTES;
+		if (!isKept || this.#keptBytes + entry.byteLength > MAX_KEPT_BYTES) return false;
+		this.#keptBytes += entry.byteLength;
+		return true;
+	}
+
+	#inodeOf(entry: CpioEntry, index: number): Inode {
+		const attributes: InodeAttributes = {
+			mode: entry.mode & 0o7777,
+			uid: 0,
+			gid: 0,
+			mtime: { seconds: 0, nanoseconds: 0 },
+			xattrs: new Map(),
+		};
+		const type = entry.mode & FILE_TYPE;
+		if (type === TYPES.directory) return { ...attributes, type: "directory", entries: new Map() };
+		if (type === TYPES.symlink) return { ...attributes, type: "symlink", target: "" };
+		if (type !== TYPES.file) return { ...attributes, type: "fifo" };
+		const earlier = entry.linkCount > 1 ? this.#linked.get(entry.fileId) : undefined;
+		const file: Inode & { type: "file" } = {
+			...attributes,
+			type: "file",
+			byteLength: Math.max(entry.byteLength, earlier?.byteLength ?? 0),
+			body: entry.byteLength === 0 && earlier !== undefined ? earlier.body : { layer: 0, entry: index },
+		};
+		if (entry.linkCount > 1) this.#linked.set(entry.fileId, file);
+		return file;
+	}
+
+	#put(path: ByteString, inode: Inode): void {
+		const parent = this.#directoryAt(path.slice(0, parentLength(path)));
+		const name = path.slice(path.lastIndexOf("/") + 1);
+		const there = parent?.entries.get(name);
+		// A directory that a later archive names again keeps what is in it.
+		if (parent === undefined || (there?.type === "directory" && inode.type === "directory")) return;
+		parent.entries.set(name, inode);
+	}
+
+	/** The directory at a path, made where it is missing; undefined where something else is in the way. */
+	#directoryAt(path: ByteString): DirectoryInode | undefined {
+		if (path === "") return this.root;
+		let found: Found | undefined;
+		try {
+			found = this.#lookup(path);
+		} catch {
+			return undefined;
+		}
+		if (found !== undefined) return found.inode.type === "directory" ? found.inode : undefined;
+		const parent = this.#directoryAt(path.slice(0, parentLength(path)));
+		const name = path.slice(path.lastIndexOf("/") + 1);
+		if (parent === undefined || parent.entries.has(name)) return undefined;
+		const made = directory();
+		parent.entries.set(name, made);
+		return made;
+	}
+
+	#take(entry: CpioEntry, bytes: Buffer): void {
+		const inode = this.#current;
+		if (inode?.type === "file") this.kept.set(inode.body.entry, bytes);
+		else if (inode?.type === "symlink") {
+			const target = bytes.toString("latin1");
+			this.#put(cleanPath(entry.path), { ...inode, target: target.replaceAll("\0", "") });
+		}
+	}
+}
+
+function directory(): DirectoryInode {
+	return {
+		type: "directory",
+		mode: 0o755,
+		uid: 0,
+		gid: 0,
+		mtime: { seconds: 0, nanoseconds: 0 },
+		xattrs: new Map(),
+		entries: new Map(),
+	};
+}

@@ -1,0 +1,111 @@
+import { createHash, verify, type X509Certificate } from "node:crypto";
+import { decodeCertificate } from "./certificates.ts";
+import { DER, type DerElement, derElement, derElements, objectIdentifierText } from "./der.ts";
+import type { PeImage } from "./pe-image.ts";
+
+const OID = {
+	signedData: "1.2.840.113549.1.7.2",
+	indirectData: "1.3.6.1.4.1.311.2.1.4",
+	messageDigest: "1.2.840.113549.1.9.4",
+} as const;
+
+const DIGESTS: Readonly<Record<string, "sha1" | "sha256" | "sha384" | "sha512">> = {
+	"1.3.14.3.2.26": "sha1",
+	"2.16.840.1.101.3.4.2.1": "sha256",
+	"2.16.840.1.101.3.4.2.2": "sha384",
+	"2.16.840.1.101.3.4.2.3": "sha512",
+};
+
+/** One signature of an EFI program (Windows Authenticode Portable Executable Signature Format). */
+export interface AuthenticodeSignature {
+	/** The signer's certificate. */
+	readonly signer: X509Certificate;
+	/** Every certificate that the signature carries, the signer's too. */
+	readonly certificates: readonly X509Certificate[];
+	readonly digestAlgorithm: string;
+	/** The digest that was signed is that of the program as it is. */
+	readonly coversProgram: boolean;
+	/** The signer's key made the signature. */
+	readonly isAuthentic: boolean;
+}
+
+/** Reads one of `PeImage.signatures`, or says in words why it is no signature that can be read. */
+export function decodeSignature(image: PeImage, pkcs7: Uint8Array): AuthenticodeSignature | string {
+	// PKCS #7, 7: ContentInfo; 9.1: SignedData
+	const [type, wrapped] = children(derElement(pkcs7), DER.sequence);
+	if (oidOf(type) !== OID.signedData) return "it is not PKCS #7 signed data";
+	const signedData = children(wrapped, DER.context0)[0];
+	const [, , contentInfo, ...rest] = children(signedData, DER.sequence);
+	const certificates = children(
+		rest.find(({ tag }) => tag === DER.context0),
+		DER.context0,
+	).flatMap(({ whole }) => decodeCertificate(whole) ?? []);
+	const signerInfo = children(rest.at(-1), DER.set)[0];
+	const [contentType, content] = children(contentInfo, DER.sequence);
+	if (oidOf(contentType) !== OID.indirectData) return "it does not sign a program";
+
+	// Authenticode, "SpcIndirectDataContent": data, messageDigest
+	const indirect = children(content, DER.context0)[0];
+	const [, programDigest] = children(indirect, DER.sequence);
+	const [programAlgorithm, digestOctets] = children(programDigest, DER.sequence);
+	const digestAlgorithm = DIGESTS[oidOf(children(programAlgorithm, DER.sequence)[0]) ?? ""];
+	if (indirect === undefined || digestAlgorithm === undefined || digestOctets === undefined)
+		return "its digest algorithm is unknown";
+
+	// PKCS #7, 9.2: version, issuerAndSerialNumber, digestAlgorithm, authenticatedAttributes, encryption, encryptedDigest
+	const parts = children(signerInfo, DER.sequence);
+	const [issuer, serial] = children(parts[1], DER.sequence);
+	const signer = certificates.find((certificate) => isNamed(certificate, issuer, serial));
+	if (signer === undefined) return "it does not hold its signer's certificate";
+	return {
+		signer,
+		certificates,
+		digestAlgorithm,
+		coversProgram: image.digest(digestAlgorithm).equals(digestOctets.content),
+		isAuthentic: isAuthentic(parts, indirect.content, signer),
+	};
+}
+
+function isAuthentic(parts: readonly DerElement[], signedContent: Uint8Array, signer: X509Certificate): boolean {
+	const algorithm = DIGESTS[oidOf(children(parts[2], DER.sequence)[0]) ?? ""];
+	const attributes = parts.find(({ tag }) => tag === DER.context0);
+	const signature = parts.find(({ tag }) => tag === DER.octetString);
+	if (algorithm === undefined || attributes === undefined || signature === undefined) return false;
+	const digest = derElements(attributes.content)
+		.map((attribute) => children(attribute, DER.sequence))
+		.find(([name]) => oidOf(name) === OID.messageDigest)?.[1];
+	const stated = children(digest, DER.set)[0]?.content;
+	if (stated === undefined || !createHash(algorithm).update(signedContent).digest().equals(stated)) return false;
+	// PKCS #7, 9.3: what is signed is the attributes as a SET OF.
+	const signed = Buffer.from(attributes.whole);
+	signed[0] = DER.set;
+	try {
+		return verify(algorithm, signed, signer.publicKey, signature.content);
+	} catch {
+		return false;
+	}
+}
+
+/** PKCS #7, 6.7: a certificate is named by its issuer and serial number. */
+function isNamed(
+	certificate: X509Certificate,
+	issuer: DerElement | undefined,
+	serial: DerElement | undefined,
+): boolean {
+	// X.509: TBSCertificate is [version], serialNumber, signature, issuer, ...
+	const tbs = children(children(derElement(certificate.raw), DER.sequence)[0], DER.sequence);
+	const fields = tbs[0]?.tag === DER.context0 ? tbs.slice(1) : tbs;
+	return isEqual(fields[0], serial) && isEqual(fields[2], issuer);
+}
+
+function isEqual(a: DerElement | undefined, b: DerElement | undefined): boolean {
+	return a !== undefined && b !== undefined && Buffer.compare(a.whole, b.whole) === 0;
+}
+
+function children(element: DerElement | undefined, tag: number): DerElement[] {
+	return element?.tag === tag ? derElements(element.content) : [];
+}
+
+function oidOf(element: DerElement | undefined): string | undefined {
+	return element?.tag === DER.objectIdentifier ? objectIdentifierText(element.content) : undefined;
+}

@@ -1,0 +1,58 @@
+/** One line of a program's `.sbat` section: `component,generation,vendor,package,version,URL` (shim's SBAT.md). */
+export interface SbatEntry {
+	readonly component: string;
+	readonly generation: number;
+	readonly vendor: string;
+	readonly version: string;
+}
+
+/** A generation below which a component is revoked. */
+export interface SbatLevel {
+	readonly component: string;
+	readonly minimumGeneration: number;
+}
+
+const MAX_LINES = 256;
+
+export function parseSbat(section: Uint8Array): SbatEntry[] {
+	return linesOf(section).flatMap((line) => {
+		const [component = "", generation = "", vendor = "", , version = ""] = line.split(",");
+		return /^\d{1,9}$/.test(generation) ? [{ component, generation: Number(generation), vendor, version }] : [];
+	});
+}
+
+/**
+ * The levels that a shim applies by itself, from its section `.sbatlevel`: a format version, then the offsets of two texts from behind
+ * it (automatic, latest), each `sbat,1,DATE` and lines of `component,generation`. None where there is no such section.
+ */
+export function automaticSbatLevels(section: Uint8Array): SbatLevel[] {
+	const bytes = Buffer.from(section.buffer, section.byteOffset, section.byteLength);
+	if (bytes.byteLength < 12 || bytes.readUInt32LE(0) !== 0) return [];
+	const start = 4 + bytes.readUInt32LE(4);
+	if (start >= bytes.byteLength) return [];
+	return parseSbatLevels(bytes.subarray(start));
+}
+
+export function parseSbatLevels(text: Uint8Array): SbatLevel[] {
+	return linesOf(text).flatMap((line) => {
+		const [component = "", generation = ""] = line.split(",");
+		return /^\d{1,9}$/.test(generation) ? [{ component, minimumGeneration: Number(generation) }] : [];
+	});
+}
+
+/** The entries that the levels revoke. */
+export function revokedBy(entries: readonly SbatEntry[], levels: readonly SbatLevel[]): SbatEntry[] {
+	return entries.filter(({ component, generation }) =>
+		levels.some((level) => level.component === component && generation < level.minimumGeneration),
+	);
+}
+
+function linesOf(section: Uint8Array): string[] {
+	const bytes = Buffer.from(section.buffer, section.byteOffset, section.byteLength);
+	const end = bytes.indexOf(0);
+	return bytes
+		.toString("utf8", 0, end < 0 ? bytes.byteLength : end)
+		.split("\n")
+		.filter((line) => line !== "")
+		.slice(0, MAX_LINES);
+}

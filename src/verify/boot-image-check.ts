@@ -1,0 +1,45 @@
+import type { ByteSource } from "../binary/byte-source.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { BootImage } from "../eltorito/boot-catalog.ts";
+import { bootImageChecksum, bootInfoTable, hasGrub2BootInfo } from "../eltorito/boot-info.ts";
+import { corrupt } from "../errors.ts";
+import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
+import type { Volume } from "../iso9660/volume.ts";
+import type { Findings } from "./findings.ts";
+import { nodesOf, readVolumeFile } from "./medium-files.ts";
+
+export interface BiosImage {
+	readonly block: number;
+	readonly bytes: Buffer;
+}
+
+const MAX_BOOT_IMAGE_BYTES = 16 * MiB;
+
+/** The file that the catalog's BIOS entry points to, and the two tables that tell it where it is. */
+export async function checkBootImage(
+	source: ByteSource,
+	volume: Volume,
+	{ block }: BootImage,
+	findings: Findings,
+): Promise<BiosImage> {
+	const found = [...nodesOf(volume.root)].find(
+		([, node]) => node.type === "file" && node.byteLength > 0 && node.extents[0]?.block === block,
+	);
+	if (found === undefined || found[1].type !== "file")
+		throw corrupt("NO_BOOT_IMAGE", "no file begins where the catalog's BIOS entry points", `block ${block}`, "one");
+	const [path, file] = found;
+	const bytes = await readVolumeFile(source, file, MAX_BOOT_IMAGE_BYTES, path);
+	const where = `/${path}`;
+	if (bytes.byteLength <= ISO_BLOCK_BYTES)
+		throw corrupt("NO_BOOT_IMAGE", `it has ${bytes.byteLength} bytes`, where, "more than one block");
+	const table = bootInfoTable.decode(bytes);
+	findings.equal("primary volume descriptor's block in the table", table.pvdBlock, FIRST_DESCRIPTOR_BLOCK, where);
+	findings.equal("own block in the table", table.imageBlock, block, where);
+	findings.equal("own length in the table", table.imageByteLength, bytes.byteLength, where);
+	findings.equal("checksum in the table", table.checksum, bootImageChecksum(bytes), where);
+	if (bytes.subarray(24, bootInfoTable.byteLength).some((byte) => byte !== 0))
+		findings.fault("the table's reserved bytes are set", where, "zeros");
+	if (!hasGrub2BootInfo(bytes, block)) findings.fault("GRUB's own place is wrong", `${where}, byte 2548`, "its own");
+	findings.detail = `${where}, ${bytes.byteLength} bytes at block ${block}`;
+	return { block, bytes };
+}

@@ -1,0 +1,83 @@
+import { byteStringOf, type ByteString } from "../binary/byte-string.ts";
+import { from0, record } from "../binary/record.ts";
+import { decodeLzma } from "./lzma.ts";
+
+/** What a GRUB core image carries beside its code. */
+export interface GrubModules {
+	/** Directory of GRUB's files, maybe with a device in front: `/boot/grub2`. */
+	readonly prefix: ByteString | undefined;
+	/** Early configuration and memory disks, as bytes: what they do is not executed here. */
+	readonly embedded: readonly Uint8Array[];
+}
+
+/** GRUB's `struct grub_module_info32`, `64` and `grub_module_header` (include/grub/kernel.h). */
+const moduleInfo32 = record("GRUB module info", 12, {
+	magic: from0.text(0, 4),
+	offset: from0.u32le(4),
+	byteLength: from0.u32le(8),
+});
+const moduleInfo64 = record("GRUB module info", 24, {
+	magic: from0.text(0, 4),
+	offset: from0.safe64le(8),
+	byteLength: from0.safe64le(16),
+});
+const moduleHeader = record("GRUB module header", 8, { type: from0.u32le(0), byteLength: from0.u32le(4) });
+
+const MAGIC = "mimg";
+const TYPE = { memoryDisk: 1, configuration: 2, prefix: 3 } as const;
+const MAX_MODULES = 10_000;
+
+/** Finds GRUB's modules in a core image (decompressed, or a PE section). */
+export function findGrubModules(image: Uint8Array): GrubModules | undefined {
+	const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
+	// The code mentions the magic number too: only a header with a plausible place is one.
+	for (let at = bytes.indexOf(MAGIC, 0, "latin1"); at >= 0; at = bytes.indexOf(MAGIC, at + 1, "latin1")) {
+		for (const type of [moduleInfo64, moduleInfo32]) {
+			if (at + type.byteLength > bytes.byteLength) continue;
+			const { offset, byteLength } = type.decode(bytes, at);
+			if (offset !== type.byteLength || byteLength < offset || at + byteLength > bytes.byteLength) continue;
+			const modules = readModules(bytes.subarray(at + offset, at + byteLength));
+			if (modules !== undefined) return modules;
+		}
+	}
+	return undefined;
+}
+
+function readModules(area: Buffer): GrubModules | undefined {
+	let prefix: ByteString | undefined;
+	const embedded: Uint8Array[] = [];
+	let at = 0;
+	for (let count = 0; at + moduleHeader.byteLength <= area.byteLength; count++) {
+		const { type, byteLength } = moduleHeader.decode(area, at);
+		if (byteLength < moduleHeader.byteLength || at + byteLength > area.byteLength || count === MAX_MODULES)
+			return undefined;
+		const content = area.subarray(at + moduleHeader.byteLength, at + byteLength);
+		if (type === TYPE.prefix) prefix = byteStringOf(content).replace(/\0.*$/s, "");
+		else if (type === TYPE.configuration || type === TYPE.memoryDisk) embedded.push(content);
+		at += byteLength;
+	}
+	return { prefix, embedded };
+}
+
+/** Of the i386-pc decompressor (grub-core/boot/i386/pc/startup_raw.S, include/grub/offsets.h). */
+const decompressorHead = record("GRUB decompressor", 16, {
+	compressedBytes: from0.u32le(8),
+	uncompressedBytes: from0.u32le(12),
+});
+const MAX_CORE_BYTES = 2 ** 25;
+
+/**
+ * The kernel and modules of GRUB's i386-pc core image: `core` begins with the decompressor. The length of that is known from
+ * `decompressorBytes` (lzma_decompress.img), or taken to be what the stream leaves. Undefined where it does not decompress.
+ */
+export function decompressGrubCore(core: Uint8Array, decompressorBytes: number | undefined): Uint8Array | undefined {
+	if (core.byteLength < decompressorHead.byteLength) return undefined;
+	const { compressedBytes, uncompressedBytes } = decompressorHead.decode(core);
+	if (uncompressedBytes > MAX_CORE_BYTES) return undefined;
+	for (const start of [core.byteLength - compressedBytes, decompressorBytes]) {
+		if (start === undefined || start < decompressorHead.byteLength || start + compressedBytes > core.byteLength) continue;
+		const decoded = decodeLzma(core.subarray(start, start + compressedBytes), uncompressedBytes);
+		if (decoded !== undefined) return decoded;
+	}
+	return undefined;
+}

@@ -1,0 +1,133 @@
+import { type ByteSource, region } from "../binary/byte-source.ts";
+import { ISO_BLOCK_BYTES } from "../binary/units.ts";
+import type { Problem } from "../errors.ts";
+import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
+import { readVolume } from "../iso9660/read-volume.ts";
+import type { Volume, VolumeDirectory } from "../iso9660/volume.ts";
+import { encodeTerminator, type VolumeDescriptor } from "../iso9660/volume-descriptor.ts";
+import { compareTrees } from "./compare-trees.ts";
+import type { Findings } from "./findings.ts";
+import { countNodes } from "./medium-files.ts";
+
+/** The first descriptor set and its trees. */
+export async function checkVolume(source: ByteSource, findings: Findings): Promise<Volume> {
+	const volume = await readVolume(source);
+	const { primary, joliet, jolietRoot, root, rockRidge } = volume;
+	takeProblems(volume, findings);
+	const imageBlocks = source.byteLength / ISO_BLOCK_BYTES;
+	findings.equal("the primary descriptor's volume space size", primary.volumeSpaceBlocks, imageBlocks, "block 16");
+	checkDescriptor(primary, 1, "block 16", findings);
+	await checkTerminator(source, volume, findings);
+	if (!rockRidge) findings.fault("there is no Rock Ridge", "/", "an SP entry");
+	if (joliet === undefined || jolietRoot === undefined) findings.fault("there is no Joliet tree", "block 18", "one");
+	else {
+		checkDescriptor(joliet, 2, "Joliet descriptor", findings);
+		checkSameTexts(primary, joliet, 0.5, "Joliet descriptor", findings);
+		compareTrees(root, jolietRoot, { kind: "joliet" }, findings);
+	}
+	const { files, directories } = countNodes(root);
+	findings.detail = `"${primary.volumeIdentifier}", ${files} files in ${directories} directories`;
+	return volume;
+}
+
+/** The set that a partition at `partitionBlock` begins with: the same tree, counted from there. */
+export async function checkSecondVolume(
+	source: ByteSource,
+	first: Volume,
+	partitionBlock: number,
+	findings: Findings,
+): Promise<Volume> {
+	const start = partitionBlock * ISO_BLOCK_BYTES;
+	const second = await readVolume(region(source, start, Math.max(0, source.byteLength - start)));
+	const where = `block ${partitionBlock + FIRST_DESCRIPTOR_BLOCK}`;
+	takeProblems(second, findings);
+	checkDescriptor(second.primary, 1, where, findings);
+	checkSameTexts(first.primary, second.primary, 1, where, findings);
+	compareTrees(first.root, second.root, { kind: "partition", blockOffset: partitionBlock }, findings);
+	await checkTerminator(region(source, start, source.byteLength - start), second, findings);
+	if (second.bootRecords.length > 0) findings.fault("there is a boot record", where, "none in a partition");
+	const pairs = [["primary", second.primary.volumeSpaceBlocks]] as [string, number][];
+	if (second.joliet === undefined || second.jolietRoot === undefined || first.jolietRoot === undefined)
+		findings.fault("there is no Joliet tree", where, "one");
+	else {
+		checkDescriptor(second.joliet, 2, where, findings);
+		if (first.joliet !== undefined) checkSameTexts(first.joliet, second.joliet, 1, where, findings);
+		compareTrees(first.jolietRoot, second.jolietRoot, { kind: "partition", blockOffset: partitionBlock }, findings);
+		pairs.push(["Joliet", second.joliet.volumeSpaceBlocks]);
+	}
+	const end = (first.joliet?.volumeSpaceBlocks ?? first.primary.volumeSpaceBlocks) - partitionBlock;
+	for (const [name, blocks] of pairs) findings.equal(`the ${name} descriptor's volume space size`, blocks, end, where);
+	findings.detail = `at ${where}`;
+	return second;
+}
+
+/** xorriso's Joliet directories name themselves in ".."; what every one of them does is a habit, what some do is damage. */
+function takeProblems(volume: Volume, findings: Findings): void {
+	const isHabit = ({ what }: Problem): boolean => what.startsWith('Joliet tree: ".."');
+	const directories = volume.jolietRoot === undefined ? 0 : countDirectories(volume.jolietRoot);
+	const isEverywhere = volume.problems.filter(isHabit).length === directories - 1;
+	for (const problem of volume.problems)
+		if (!isEverywhere || !isHabit(problem)) findings.fault(problem.what, problem.where, problem.expected);
+	if (isEverywhere && directories > 1)
+		findings.note(`in all ${directories - 1} Joliet directories ".." names another extent than the parent's`);
+}
+
+function countDirectories(root: VolumeDirectory): number {
+	return countNodes(root).directories + 1;
+}
+
+async function checkTerminator(source: ByteSource, volume: Volume, findings: Findings): Promise<void> {
+	// The sets that are read here have a boot record only in the first, and one of each other kind.
+	const before = 1 + volume.bootRecords.length + (volume.joliet === undefined ? 0 : 1);
+	const bytes = await source.read((FIRST_DESCRIPTOR_BLOCK + before) * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES);
+	if (!encodeTerminator().equals(bytes))
+		findings.fault("the terminator is not as it should be", `block ${FIRST_DESCRIPTOR_BLOCK + before}`, "type 255");
+	if (volume.bootRecords.length > 1) findings.fault(`there are ${volume.bootRecords.length} boot records`, undefined, "1");
+}
+
+function checkDescriptor(descriptor: VolumeDescriptor, type: number, where: string, findings: Findings): void {
+	findings.equal("the descriptor's type", descriptor.type, type, where);
+	for (const name of ["version", "volumeSetSize", "volumeSequenceNumber", "fileStructureVersion"] as const)
+		findings.equal(name, descriptor[name], 1, where);
+	for (const name of [
+		"volumeFlags",
+		"optionalLittleEndianPathTableBlock",
+		"optionalBigEndianPathTableBlock",
+	] as const)
+		findings.equal(name, descriptor[name], 0, where);
+}
+
+const TEXTS = [
+	...["systemIdentifier", "volumeIdentifier", "volumeSetIdentifier", "publisherIdentifier"],
+	...["preparerIdentifier", "applicationIdentifier", "copyrightFileIdentifier", "abstractFileIdentifier"],
+	"bibliographicFileIdentifier",
+] as const;
+const DATES = ["createdAtSeconds", "modifiedAtSeconds", "expiresAtSeconds", "effectiveAtSeconds"] as const;
+
+/** Texts and dates are those of another descriptor; a Joliet field holds half as many characters. */
+function checkSameTexts(
+	wanted: VolumeDescriptor,
+	actual: VolumeDescriptor,
+	share: number,
+	where: string,
+	findings: Findings,
+): void {
+	const texts = wanted as unknown as Readonly<Record<string, string>>;
+	const others = actual as unknown as Readonly<Record<string, string>>;
+	for (const name of TEXTS) {
+		const limit = share === 1 ? Number.POSITIVE_INFINITY : JOLIET_CHARACTERS[name] ?? 64;
+		const text = texts[name] ?? "";
+		const isAscii = /^[ -~]*$/.test(text);
+		if (isAscii || share === 1)
+			findings.equal(name, others[name] ?? "", text.slice(0, limit).replace(/ +$/, ""), where);
+	}
+	for (const name of DATES) findings.equal(name, String(actual[name]), String(wanted[name]), where);
+}
+
+const JOLIET_CHARACTERS: Readonly<Record<string, number>> = {
+	systemIdentifier: 16,
+	volumeIdentifier: 16,
+	copyrightFileIdentifier: 18,
+	abstractFileIdentifier: 18,
+	bibliographicFileIdentifier: 18,
+};
