@@ -21,13 +21,13 @@ export async function runRounds(
 	const rounds: Record<string, (TrialResult | undefined)[]> = Object.fromEntries(
 		contenders.map(({ name }) => [name, Array.from({ length: trials }, () => undefined)]),
 	);
-	const given_up = new Set<string>();
+	const failed = new Set<string>();
 	for (let round = 0; round < trials; round++) {
 		for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-			if (given_up.has(contender.name)) continue;
+			if (failed.has(contender.name)) continue;
 			const result = runTrial(contender, inputs, work);
 			if (typeof result === "string") {
-				given_up.add(contender.name);
+				failed.add(contender.name);
 				warn(`FAILED: ${contender.name}: ${result}`);
 				continue;
 			}

@@ -40,6 +40,7 @@ const EXPECTED: readonly RegExp[] = [
 	/^usr\/lib\/(bootupd\/updates\/EFI|efi\/[^/]+\/[^/]+\/EFI)\/[^/]+\/[^/]+\.efi$/,
 	/^usr\/lib\/shim\/[^/]+\.efi(\.signed(\.latest)?)?$/,
 	/^usr\/lib\/grub\/x86_64-efi(-signed|\/monolithic)\/gcdx64\.efi(\.signed)?$/,
+	/^usr\/lib\/grub\/i386-pc\/moddep\.lst$/,
 	/^etc\/selinux\/config$/,
 	/^etc\/ld\.so\.(conf|conf\.d\/[^/]+)$/,
 	/^(usr\/)?s?bin\/(grub2?-mkimage|implantisomd5)$/,
@@ -84,10 +85,12 @@ class ImagePass {
 		const merger = new TreeMerger({ layerCount: this.#layers.length });
 		for (const [index, layer] of [...this.#layers.entries()].reverse()) {
 			const merge = merger.layer(index, layer.digest);
-			this.#notes.push(...(await this.#readLayer(index, layer, (entry) => {
-				const decision = merge.entry(entry);
-				return entry.type === "file" && decision === "store" && this.#isExpected(entry);
-			})));
+			this.#notes.push(
+				...(await this.#readLayer(index, layer, (entry) => {
+					const decision = merge.entry(entry);
+					return entry.type === "file" && decision === "store" && this.#isExpected(entry);
+				})),
+			);
 			merge.finish();
 		}
 		const merged = merger.settle();

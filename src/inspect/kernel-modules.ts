@@ -27,14 +27,22 @@ export class KernelModules {
 		/** Paths of the module files that are there. */
 		readonly files: Iterable<ByteString>;
 	}) {
-		this.#builtIn = new Set(sources.builtIn.split("\n").filter((line) => line !== "").map(moduleNameOf));
+		this.#builtIn = new Set(
+			sources.builtIn
+				.split("\n")
+				.filter((line) => line !== "")
+				.map(moduleNameOf),
+		);
 		const dependencies = new Map<string, readonly string[]>();
 		for (const line of (sources.dependencies ?? "").split("\n")) {
 			const [path, rest = ""] = line.split(":", 2);
 			if (path === undefined || path === "") continue;
 			dependencies.set(
 				moduleNameOf(path),
-				rest.split(" ").filter((name) => name !== "").map(moduleNameOf),
+				rest
+					.split(" ")
+					.filter((name) => name !== "")
+					.map(moduleNameOf),
 			);
 		}
 		this.#dependencies = dependencies;

@@ -57,11 +57,11 @@ const MAX_SIGNATURES = 16;
 const MAX_NAME_BYTES = 256;
 
 export const PE_MACHINES: Readonly<Record<number, string>> = {
-	0x14c: "i386",
-	0x8664: "x86_64",
-	0xaa64: "aarch64",
-	0x5064: "riscv64",
-	0x6264: "loongarch64",
+	332: "i386",
+	34404: "x86_64",
+	43620: "aarch64",
+	20580: "riscv64",
+	25188: "loongarch64",
 };
 
 export interface PeSection {
@@ -171,8 +171,7 @@ function signaturesIn(table: Buffer): Uint8Array[] {
 	while (at + certificateHeader.byteLength <= table.byteLength && signatures.length < MAX_SIGNATURES) {
 		const { byteLength, type } = certificateHeader.decode(table, at);
 		if (byteLength <= certificateHeader.byteLength || at + byteLength > table.byteLength) break;
-		if (type === PKCS_SIGNED_DATA)
-			signatures.push(table.subarray(at + certificateHeader.byteLength, at + byteLength));
+		if (type === PKCS_SIGNED_DATA) signatures.push(table.subarray(at + certificateHeader.byteLength, at + byteLength));
 		at += alignUp(byteLength, 8);
 	}
 	return signatures;

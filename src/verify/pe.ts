@@ -7,6 +7,8 @@ const peHeader = record("PE header", 176, {
 	signature: from0.bytes(0, 4),
 	machine: from0.u16le(4),
 	sectionCount: from0.u16le(6),
+	symbolTableOffset: from0.u32le(12),
+	symbolCount: from0.u32le(16),
 	optionalHeaderBytes: from0.u16le(20),
 	optionalMagic: from0.u16le(24),
 	headersBytes: from0.u32le(84),
@@ -34,6 +36,8 @@ const certificateHeader = record("attribute certificate", 8, {
 });
 
 const PKCS_SIGNED_DATA = 2;
+const SYMBOL_BYTES = 18;
+const MAX_SECTION_NAME_BYTES = 64;
 const PE32_PLUS = 0x20b;
 const CERTIFICATE_DIRECTORY = 4;
 const EFI_APPLICATION = 10;
@@ -72,11 +76,12 @@ export function readPe(program: Uint8Array, where: string): PeImage {
 	const sections: PeSection[] = [];
 	const table = start + 24 + header.optionalHeaderBytes;
 	if (table + 40 * header.sectionCount > bytes.byteLength) throw bad("the section table is beyond the end", "it inside");
+	const strings = header.symbolTableOffset + SYMBOL_BYTES * header.symbolCount;
 	for (let i = 0; i < header.sectionCount; i++) {
 		const { name, rawOffset, rawBytes, virtualBytes } = sectionHeader.decode(bytes, table + 40 * i);
 		if (rawOffset + rawBytes > bytes.byteLength) throw bad(`section ${name} ends beyond the file`, "it inside");
 		const used = Math.min(rawBytes, virtualBytes);
-		sections.push({ name, offset: rawOffset, bytes: bytes.subarray(rawOffset, rawOffset + used), rawBytes });
+		sections.push({ name: longName(bytes, strings, name), offset: rawOffset, bytes: bytes.subarray(rawOffset, rawOffset + used), rawBytes });
 	}
 	const hasTable = header.dataDirectoryCount > CERTIFICATE_DIRECTORY;
 	const tableBytes = hasTable ? header.certificateTableBytes : 0;
@@ -104,6 +109,13 @@ export function readPe(program: Uint8Array, where: string): PeImage {
 			return hash.digest();
 		},
 	};
+}
+
+/** `/26` stands for the name at that offset of the string table behind the symbols. */
+function longName(bytes: Buffer, strings: number, name: string): string {
+	if (!/^\/\d+$/.test(name)) return name;
+	const start = strings + Number(name.slice(1));
+	return bytes.toString("latin1", start, start + MAX_SECTION_NAME_BYTES).replace(/\0[\s\S]*$/, "");
 }
 
 function byOffset(a: PeSection, b: PeSection): number {

@@ -2,6 +2,7 @@ import { type ByteSource, region } from "../binary/byte-source.ts";
 import { displayName } from "../binary/byte-string.ts";
 import { codecFromSquashfsId } from "../codec/codec-table.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
+import { kernelRefusal } from "../codec/kernel-limits.ts";
 import type { BlockDecompressor, CodecName } from "../codec/types.ts";
 import { FLAG, NONE_64 } from "../squashfs/constants.ts";
 import type { SquashfsDirectory, SquashfsInode } from "../squashfs/squashfs-inode.ts";
@@ -29,17 +30,26 @@ export async function checkSquashfs(source: ByteSource, findings: Findings): Pro
 	const reader = await openSquashfs(source, (id) => {
 		codec = codecFromSquashfsId(id);
 		decompressor = createDecompressor(codec);
-		return decompressor;
+		return { decompress: (block, maxBytes) => metadata(block, maxBytes) };
 	});
 	const { superblock } = reader;
+	const refusals = new Set<string>();
+	const metadata: BlockDecompressor["decompress"] = (block, maxBytes) => {
+		const refusal = kernelRefusal(codec, block, superblock.blockBytes);
+		if (refusal !== undefined && !refusals.has(refusal))
+			findings.fault(`the kernel refuses a metadata block: ${refusal}`, "squashfs tables", "what it decodes");
+		if (refusal !== undefined) refusals.add(refusal);
+		return decompressor.decompress(block, maxBytes);
+	};
 	const root = await reader.readTree();
 	const { inodes, names } = countLinks(root, findings);
 	findings.equal("number of inodes", superblock.inodeCount, inodes.size, "squashfs superblock");
 	const image = region(source, 0, superblock.bytesUsed);
 	await checkPadding(source, superblock.bytesUsed, findings);
 	checkFlags(superblock, findings);
-	const tables = await checkTables(image, decompressor, superblock, findings);
-	await scanInodeTable(image, decompressor, superblock, tables, findings);
+	const guarded = { decompress: metadata };
+	const tables = await checkTables(image, guarded, superblock, findings);
+	await scanInodeTable(image, guarded, superblock, tables, findings);
 	findings.detail = `${codec}, blocks of ${superblock.blockBytes}, ${inodes.size} inodes, ${names} names`;
 	return { image, superblock, codec, decompressor, root, inodes };
 }

@@ -27,6 +27,8 @@ interface Scanned {
 	readonly byteLength: number;
 	/** Bytes of directory listing that it owns. */
 	readonly listingBytes: number;
+	/** Of a directory. */
+	readonly parentInodeNumber?: number;
 }
 
 /**
@@ -46,17 +48,23 @@ export async function scanInodeTable(
 	const end = await contentBytes(inodes);
 	const places = new Map<number, number>();
 	let listingBytes = 0;
+	const parentless: number[] = [];
 	let position = 0;
 	while (position < end) {
 		const header = INODE_HEADER.decode(await at(inodes, position).read(INODE_HEADER.byteLength));
 		places.set(position, header.inodeNumber);
 		const scanned = await scanInode(inodes, directories, position, header.type, superblock.blockBytes);
 		listingBytes += scanned.listingBytes;
+		if (scanned.parentInodeNumber === superblock.inodeCount + 1) parentless.push(header.inodeNumber);
 		position += scanned.byteLength;
 	}
 	findings.equal("the end of the last inode", position, end, "inode table");
 	findings.equal("inodes in the table", places.size, superblock.inodeCount, "inode table");
 	findings.equal("bytes of listings", listingBytes, await contentBytes(directories), "directory table");
+	const { rootInode } = superblock;
+	const root = places.get(inodes.cursor(Number(rootInode >> 16n), Number(rootInode & 0xffffn)).position);
+	if (parentless.length !== 1 || parentless[0] !== root)
+		findings.fault("the root's parent is not the number after the last inode", "inode table", "one such directory");
 	if (tables.exports === undefined) return;
 	for (let number = 1; number <= superblock.inodeCount; number++) {
 		const bytes = Buffer.from(await tables.exports.record(number - 1));
@@ -90,8 +98,10 @@ async function scanInode(
 	switch (isExtended ? type - EXTENDED : type) {
 		case INODE_TYPE.directory: {
 			if (isExtended) return scanExtendedDirectory(cursor, directories, position);
-			const { listingSize } = DIRECTORY_INODE.decode(await cursor.read(DIRECTORY_INODE.byteLength));
-			return { byteLength: DIRECTORY_INODE.byteLength, listingBytes: Math.max(0, listingSize - 3) };
+			const fields = DIRECTORY_INODE.decode(await cursor.read(DIRECTORY_INODE.byteLength));
+			const { listingSize, parentInodeNumber } = fields;
+			const { byteLength } = DIRECTORY_INODE;
+			return { byteLength, listingBytes: Math.max(0, listingSize - 3), parentInodeNumber };
 		}
 		case INODE_TYPE.file: {
 			const record = isExtended ? EXTENDED_FILE_INODE : FILE_INODE;
@@ -141,7 +151,8 @@ async function scanExtendedDirectory(
 			previous = name;
 		}
 	}
-	return { byteLength: cursor.position - position, listingBytes };
+	const { parentInodeNumber } = fields;
+	return { byteLength: cursor.position - position, listingBytes, parentInodeNumber };
 }
 
 function badIndex(what: string, position: number) {

@@ -33,13 +33,7 @@ describe.skipIf(missing !== undefined)("the ISO of the real image boots to its m
 	});
 	afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-	it.each(BOOT_PATHS)("%s, and its kernel reads every file of the medium", async (path) => {
-		const report = parseBootReport(await bootIso(iso, path));
-		expect(report).toMatchObject(SECURE_BOOT[path]);
-		expect(report.root).toBe("overlayfs oci2iso");
-		expect(report.files).toEqual(written);
-		expect([...written.keys()]).toEqual(expect.arrayContaining(["LiveOS/squashfs.img", "EFI/BOOT/BOOTX64.EFI"]));
-	});
+	it.each(BOOT_PATHS)("%s, and its kernel reads every file of the medium", (path) => boots(path, iso, written));
 
 	it("is refused by the same firmware when one bit of its boot loader is changed", async () => {
 		const changed = join(scratch, "changed.iso");
@@ -55,6 +49,32 @@ describe.skipIf(missing !== undefined)("the ISO of the real image boots to its m
 		});
 	});
 });
+
+describe.skipIf(missing !== undefined)("the ISO made without the image's tools boots to its marker", () => {
+	let scratch: string;
+	let iso: string;
+	let written: Map<string, MediumFile>;
+
+	beforeAll(async () => {
+		scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-test-"));
+		iso = join(scratch, "builtin.iso");
+		await buildIso({ image: `oci:${await debianFixture()}:latest`, output: iso, tools: "builtin", level: 1 });
+		written = await mediumFiles(iso);
+	});
+	afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+	it.each(["BIOS from CD", "BIOS from USB disk"] as const)("%s, through the BIOS core image made here", (path) =>
+		boots(path, iso, written),
+	);
+});
+
+async function boots(path: BootPath, iso: string, written: Map<string, MediumFile>): Promise<void> {
+	const report = parseBootReport(await bootIso(iso, path));
+	expect(report).toMatchObject(SECURE_BOOT[path]);
+	expect(report.root).toBe("overlayfs oci2iso");
+	expect(report.files).toEqual(written);
+	expect([...written.keys()]).toEqual(expect.arrayContaining(["LiveOS/squashfs.img", "EFI/BOOT/BOOTX64.EFI"]));
+}
 
 /** Byte offset of GPT partition 2 (UEFI 5.3.2 and 5.3.3). */
 async function efiPartitionOffset(file: string): Promise<number> {

@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { decompressorHead } from "../../src/grub/core-image/boot-parts.ts";
 import { oci2iso } from "../support/cli.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { sha256Of } from "../support/host-tree.ts";
@@ -10,6 +11,7 @@ import { blobPath, writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
+import { decodeLzma } from "../unit/grub-core/lzma-decoder.ts";
 
 let work = "";
 beforeEach(() => {
@@ -185,21 +187,31 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("oci2iso build of the Debian image",
 			expect(outputs()).toEqual([]);
 		}
 	});
-
-	it("says with exit 7 that it makes no BIOS core image of its own yet", async () => {
-		const image = `oci:${await debianFixture()}:latest`;
-		mkdirSync(join(work, "out"));
-		const { status, stderr } = await oci2iso([
-			"build",
-			image,
-			"-o",
-			join(work, "out", "x.iso"),
-			"--level",
-			"1",
-			"--tools",
-			"builtin",
-		]);
-		expect([status, stderr]).toEqual([7, expect.stringContaining("BUILTIN_CORE_UNAVAILABLE")]);
-		expect(outputs()).toEqual([]);
-	});
 });
+
+describe.skipIf(requires(...FIXTURE_NEEDS, "xorriso", "checkisomd5", "grub-mkimage"))(
+	"an ISO with --tools builtin",
+	() => {
+		it("has the checksum that checkisomd5 takes, and the core image's kernel and modules from grub-mkimage", async () => {
+			const image = `oci:${await debianFixture()}:latest`;
+			const file = join(work, "x.iso");
+			const built = await oci2iso(["build", image, "-o", file, "--level", "1", "--tools", "builtin"]);
+			expect([built.status, built.stderr]).toEqual([0, expect.any(String)]);
+			await run("checkisomd5", [file]);
+			const extract = (path: string, to: string) =>
+				run("xorriso", ["-osirrox", "on", "-indev", file, "-extract", path, join(work, to)]);
+			await extract("/images/eltorito.img", "ours.img");
+			await extract("/boot/grub2/i386-pc", "i386-pc");
+			const format = ["--format", "i386-pc-eltorito", "--compression", "auto", "--prefix", "/boot/grub2"];
+			const output = ["--directory", join(work, "i386-pc"), "--output", join(work, "reference.img")];
+			await run("grub-mkimage", [...format, ...output, "biosdisk", "part_gpt", "iso9660"]);
+			const decompressorBytes = readFileSync(join(work, "i386-pc", "lzma_decompress.img")).byteLength;
+			const payload = (name: string) => {
+				const core = readFileSync(join(work, name));
+				const { uncompressedBytes } = decompressorHead.decode(core, 2560);
+				return decodeLzma(core.subarray(2560 + decompressorBytes), uncompressedBytes).bytes;
+			};
+			expect(Buffer.compare(payload("ours.img"), payload("reference.img"))).toBe(0);
+		});
+	},
+);

@@ -107,11 +107,7 @@ async function feed(inflater: ReturnType<typeof createInflateRaw>, bytes: Uint8A
 	if (!inflater.destroyed) inflater.end();
 }
 
-function unzstdFrame(
-	bytes: Uint8Array,
-	at: number,
-	emit: (bytes: Uint8Array) => void,
-): Decompressed | string {
+function unzstdFrame(bytes: Uint8Array, at: number, emit: (bytes: Uint8Array) => void): Decompressed | string {
 	const end = zstdFrameEnd(bytes, at);
 	if (typeof end === "string") return end;
 	try {
@@ -166,7 +162,6 @@ function unlz4Legacy(bytes: Uint8Array, start: number, emit: (bytes: Uint8Array)
 	}
 	return { end: at };
 }
-
 
 /** A kernel module's or other small file's content: decompressed where its name ends in .gz, .xz or .zst. Undefined where that fails. */
 export async function expandFile(name: string, bytes: Uint8Array, maxBytes: number): Promise<Buffer | undefined> {

@@ -20,8 +20,10 @@ export interface InitramfsSegment {
 /** An initramfs as a kernel would unpack it. */
 export interface Initramfs {
 	readonly segments: readonly InitramfsSegment[];
-	/** Why a kernel, or this reader, does not get to its end, in words. */
+	/** Why a kernel, or this reader, does not get to its end, in words. A kernel goes on with what it has unpacked until then. */
 	readonly fault: string | undefined;
+	/** Why a kernel does not unpack a part that this reader did. */
+	readonly refusedByKernel: string | undefined;
 	/** The fault is only that this reader does not know the compression. */
 	readonly isOpaque: boolean;
 	readonly lookup: (path: ByteString, options?: { readonly followLast?: boolean }) => Found | undefined;
@@ -39,7 +41,7 @@ const FILE_TYPE = 0o170000;
 const TYPES = { directory: 0o040000, file: 0o100000, symlink: 0o120000 } as const;
 /** What the checks read of an initramfs. */
 const KEPT =
-	/(^|\/)(modules\.(dep|builtin|softdep)|squashfs\.ko(\.(gz|xz|zst))?|dmsquash-live-root(\.sh)?|mount-overlayfs\.sh|initrd-release|build-parameter\.txt)$|(^|\/)dracut\/[^/]+$/;
+	/(^|\/)(modules\.(dep|builtin|softdep)|squashfs\.ko(\.(gz|xz|zst))?|dmsquash-live-root(\.sh)?|mount-overlayfs\.sh|initrd-release|build-parameter\.txt)$|(^|\/)dracut\/[^/]+$|^etc\/cmdline(\.d\/[^/]+\.conf)?$/;
 
 class Stop extends Error {}
 
@@ -48,6 +50,7 @@ export async function readInitramfs(bytes: Uint8Array): Promise<Initramfs> {
 	const unpacked = new Unpacked();
 	const segments: InitramfsSegment[] = [];
 	let fault: string | undefined;
+	let refusedByKernel: string | undefined;
 	let isOpaque = false;
 	let at = 0;
 	while (at < bytes.byteLength && fault === undefined) {
@@ -79,7 +82,8 @@ export async function readInitramfs(bytes: Uint8Array): Promise<Initramfs> {
 			isOpaque = ["bzip2", "lzma", "lzo"].includes(compression);
 		} else {
 			at = result.end;
-			if (result.refusedByKernel !== undefined) fault = `the part at byte ${offset}: ${result.refusedByKernel}`;
+			if (result.refusedByKernel !== undefined)
+				refusedByKernel ??= `the part at byte ${offset}: ${result.refusedByKernel}`;
 		}
 	}
 	if (segments.length === 0) fault ??= "it is empty";
@@ -87,6 +91,7 @@ export async function readInitramfs(bytes: Uint8Array): Promise<Initramfs> {
 	return {
 		segments,
 		fault,
+		refusedByKernel,
 		isOpaque,
 		lookup,
 		root: unpacked.root,

@@ -218,8 +218,7 @@ export class Lzma2Decoder {
 
 	#decodeLiteral(): number {
 		const previous = this.#reach === 0 ? 0 : (this.#buffer[this.#position - 1] ?? 0);
-		const model =
-			0x300 * (((this.#reach & this.#lpMask) << this.#lc) + (previous >> (8 - this.#lc)));
+		const model = 0x300 * (((this.#reach & this.#lpMask) << this.#lc) + (previous >> (8 - this.#lc)));
 		const literal = this.#literal;
 		let symbol = 1;
 		if (this.#state >= 7) {
@@ -247,8 +246,7 @@ export class Lzma2Decoder {
 		if (slot < 4) return slot;
 		const directBits = (slot >> 1) - 1;
 		let distance = (2 | (slot & 1)) * 2 ** directBits;
-		if (slot < END_POSITION_MODEL)
-			return distance + this.#reverseTree(this.#special, distance - slot, directBits);
+		if (slot < END_POSITION_MODEL) return distance + this.#reverseTree(this.#special, distance - slot, directBits);
 		for (let i = directBits - ALIGN_BITS; i > 0; i--) {
 			this.#range = this.#range >>> 1;
 			const bit = this.#code >= this.#range ? 1 : 0;

@@ -1,5 +1,5 @@
-import { decodeXzHeaders, lzma2DictionaryBytes, XZ_FILTER_LZMA2, xzStreamHeader } from "../../codec/xz-container.ts";
 import { alignUp, MiB } from "../../binary/units.ts";
+import { decodeXzHeaders, lzma2DictionaryBytes, XZ_FILTER_LZMA2, xzStreamHeader } from "../../codec/xz-container.ts";
 import { Lzma2Decoder, Lzma2Fault } from "./lzma2.ts";
 
 const MAX_DICTIONARY_BYTES = 128 * MiB;
@@ -17,11 +17,7 @@ export interface XzStream {
 /**
  * Decodes one .xz stream at `start`; checks are not verified. Returns what it was, or in words why it cannot be decoded.
  */
-export function decodeXzStream(
-	input: Uint8Array,
-	start: number,
-	emit: (bytes: Uint8Array) => void,
-): XzStream | string {
+export function decodeXzStream(input: Uint8Array, start: number, emit: (bytes: Uint8Array) => void): XzStream | string {
 	const headers = decodeXzHeaders(input.subarray(start));
 	if (typeof headers === "string") return headers;
 	const { check } = headers;

@@ -147,7 +147,6 @@ function beginOf(
 	state: DownloadState,
 ): number {
 	const reject = (fault: Fault): never => {
-		body.once("error", () => {});
 		body.destroy();
 		throw fault;
 	};

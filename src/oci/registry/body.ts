@@ -27,11 +27,15 @@ export async function* readBody(
 			waiting = true;
 			stalled.refresh();
 			const started = performance.now();
-			const { value, done } = await pieces.next();
-			waiting = false;
-			waited(performance.now() - started);
-			if (done === true || value === undefined) return;
-			yield value;
+			let next: IteratorResult<Buffer, void>;
+			try {
+				next = await pieces.next();
+			} finally {
+				waiting = false;
+				waited(performance.now() - started);
+			}
+			if (next.done === true) return;
+			yield next.value;
 		}
 	} catch (error) {
 		throwIfAborted(signal);
@@ -39,7 +43,6 @@ export async function* readBody(
 	} finally {
 		clearTimeout(stalled);
 		signal?.removeEventListener("abort", abort);
-		body.once("error", () => {});
 		body.destroy();
 	}
 }

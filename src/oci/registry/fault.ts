@@ -1,3 +1,4 @@
+import { errors } from "undici";
 import { Oci2isoError } from "../../errors.ts";
 import { errnoOf } from "../failures.ts";
 
@@ -30,13 +31,21 @@ export class StallError extends Error {
 const CERTIFICATE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|ERR_TLS_CERT|HOSTNAME_MISMATCH|CRL_)/;
 const HANDSHAKE = /^(EPROTO|ERR_SSL_|ERR_TLS_)/;
 
-/** Whether an error says that the other side does not speak TLS, or dropped the attempt to. */
+/** A proxy that answers CONNECT with a refusal; the HTTP library has no other use for it that gets here. */
+const TUNNEL_REFUSED = "UND_ERR_ABORTED";
+
+const NO_TLS = new Set(["EPROTO", "ECONNRESET", "ECONNREFUSED", "UND_ERR_SOCKET", TUNNEL_REFUSED]);
+
+/** Whether an error says that the other side does not speak TLS, or drops or refuses the attempt to. */
 export function isNoTls(error: unknown): boolean {
 	const code = innermostCode(error);
-	return code === "EPROTO" || code === "ECONNRESET" || code === "UND_ERR_SOCKET" || code.startsWith("ERR_SSL_");
+	return NO_TLS.has(code) || code.startsWith("ERR_SSL_");
 }
 
-/** What a failed connection or a broken body means. Messages of the HTTP library are left out: they may hold URLs. */
+/**
+ * What a failed connection or a broken body means. Messages of the HTTP library are left out: they may hold URLs.
+ * Throws what has no error code, for that is a bug of ours.
+ */
 export function transportFault(error: unknown, host: string, where: string): Fault {
 	if (error instanceof Fault) return error;
 	if (error instanceof Oci2isoError) return new Fault(error, { retryable: false });
@@ -44,6 +53,7 @@ export function transportFault(error: unknown, host: string, where: string): Fau
 	if (error instanceof StallError)
 		return new Fault(registryFailure("REGISTRY_STALLED", error.message, at), { retryable: true });
 	const code = innermostCode(error);
+	if (code === "") throw error;
 	if (CERTIFICATE.test(code))
 		return new Fault(
 			registryFailure(
@@ -66,16 +76,17 @@ export function transportFault(error: unknown, host: string, where: string): Fau
 		);
 	if (code === "ENOTFOUND")
 		return new Fault(registryFailure("REGISTRY_UNREACHABLE", `there is no host ${host}`, at), { retryable: false });
-	return new Fault(registryFailure("REGISTRY_UNREACHABLE", `connection to ${host} failed (${code})`, at), {
-		retryable: true,
-	});
+	const what =
+		code === TUNNEL_REFUSED ? `the proxy gives no connection to ${host}` : `connection to ${host} failed (${code})`;
+	return new Fault(registryFailure("REGISTRY_UNREACHABLE", what, at), { retryable: true });
 }
 
 function innermostCode(error: unknown): string {
-	let code = "unknown reason";
+	let code = "";
 	let inner: unknown = error;
 	for (let depth = 0; depth < 5 && inner instanceof Error; depth++) {
-		code = errnoOf(inner) ?? code;
+		// the one error of the HTTP library that may come without a code
+		code = errnoOf(inner) ?? (inner instanceof errors.HTTPParserError ? "not HTTP/1.1" : code);
 		inner = inner instanceof AggregateError ? inner.errors[0] : inner.cause;
 	}
 	return code;

@@ -51,7 +51,7 @@ export interface TransferPolicy {
 }
 
 export const DEFAULT_POLICY: TransferPolicy = {
-	attempts: 6,
+	attempts: 5,
 	progressBytes: MiB,
 	backoffMilliseconds: 500,
 	maxBackoffMilliseconds: 30_000,

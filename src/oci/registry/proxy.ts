@@ -12,7 +12,8 @@ export function proxyFor(url: URL, variables: Environment["variables"]): URL | u
 	// a CGI server sets HTTP_PROXY from a client's "Proxy:" header
 	const value = variable === "http_proxy" && variables["REQUEST_METHOD"] ? variables[variable] || "" : of(variable);
 	if (value === "" || isLoopback(hostOf(url)) || isExempt(url, of("no_proxy"))) return undefined;
-	const proxy = URL.canParse(value) && /^[a-z0-9+]+:\/\//i.test(value) ? new URL(value) : tryUrl(`http://${value}`);
+	const text = /^[a-z0-9+.-]+:\/\//i.test(value) ? value : `http://${value}`;
+	const proxy = URL.canParse(text) ? new URL(text) : undefined;
 	if (proxy === undefined || !/^https?:$/.test(proxy.protocol) || proxy.hostname === "")
 		throw new Oci2isoError({
 			code: "PROXY_INVALID",
@@ -21,10 +22,6 @@ export function proxyFor(url: URL, variables: Environment["variables"]): URL | u
 			expected: "http://HOST:PORT or https://HOST:PORT",
 		});
 	return proxy;
-}
-
-function tryUrl(text: string): URL | undefined {
-	return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 function isLoopback(host: string): boolean {

@@ -84,10 +84,11 @@ export class RegistryClient {
 	async has(path: string, where: string, signal: AbortSignal | undefined): Promise<boolean> {
 		return await withRetries(this.#policy, signal, async () => {
 			const response = await this.#request("HEAD", path, {}, where, signal);
-			response.body.destroy();
+			const said = await this.#errorBody(response, signal);
 			if (response.statusCode === 404) return false;
-			if (response.statusCode === 200) return true;
-			throw statusFault(response, undefined, this.host, where, this.#secrets);
+			// where it is kept somewhere else, that place may not answer HEAD
+			if (response.statusCode === 200 || REDIRECTS.has(response.statusCode)) return true;
+			throw statusFault(response, said, this.host, where, this.#secrets);
 		});
 	}
 
@@ -131,7 +132,7 @@ export class RegistryClient {
 		}
 	}
 
-	/** Follows redirects, and keeps `Authorization` from any other origin. */
+	/** Follows the redirects of a GET, and keeps `Authorization` from any other origin. */
 	async #follow(
 		start: URL,
 		request: HttpRequest,
@@ -149,7 +150,7 @@ export class RegistryClient {
 				throwIfAborted(signal);
 				throw transportFault(error, url.host, where);
 			}
-			if (!REDIRECTS.has(response.statusCode)) {
+			if (!REDIRECTS.has(response.statusCode) || request.method === "HEAD") {
 				if (
 					!isHome &&
 					response.statusCode >= 400 &&

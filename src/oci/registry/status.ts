@@ -20,8 +20,9 @@ export function statusFault(
 	secrets: Secrets,
 ): Fault {
 	const said = explanation(body, secrets);
-	const what = `${host} answered ${statusCode}${said === "" ? "" : ` (${said})`}`;
 	const retryAfterMilliseconds = parseRetryAfter(first(headers["retry-after"]), Date.now());
+	const wait = retryAfterMilliseconds ? `, to be asked again in ${Math.ceil(retryAfterMilliseconds / 1000)} s` : "";
+	const what = `${host} answered ${statusCode}${said === "" ? "" : ` (${said})`}${wait}`;
 	const retryable = RETRYABLE.has(statusCode);
 	const fault = (code: string, remedy?: string): Fault =>
 		new Fault(registryFailure(code, what, `${where} at ${host}`, remedy), { retryable, retryAfterMilliseconds });

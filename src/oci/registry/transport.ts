@@ -47,7 +47,7 @@ export class Transport {
 		signal?.addEventListener("abort", forward, { once: true });
 		try {
 			if (signal?.aborted === true) forward();
-			return await request(url, {
+			const response = await request(url, {
 				dispatcher,
 				method,
 				headers: { "user-agent": "oci2iso", "accept-encoding": "identity", ...headers },
@@ -57,6 +57,9 @@ export class Transport {
 				headersTimeout: 0,
 				bodyTimeout: 0,
 			});
+			// whoever reads it sees its errors; a body that is given up must not end the process
+			response.body.on("error", () => {});
+			return response;
 		} catch (error) {
 			throw late.signal.reason instanceof StallError ? late.signal.reason : error;
 		} finally {
@@ -107,7 +110,8 @@ export class Transport {
 
 	async #secureContext(url: URL): Promise<SecureContext> {
 		const { system, registry } = await this.#loaded();
-		const client = url.host === this.#options.host ? registry.client : [];
+		const isRegistry = url.origin === new URL(`https://${this.#options.host}`).origin;
+		const client = isRegistry ? registry.client : [];
 		try {
 			return createSecureContext({
 				// reading all the authorities takes a while, and is in vain where none is asked

@@ -70,15 +70,19 @@ describe("buildElToritoCore", () => {
 	});
 
 	test.each([
-		["GRUB_CDBOOT_SIZE", { "cdboot.img": Buffer.alloc(2047) }],
-		["GRUB_DISKBOOT_FORMAT", { "diskboot.img": Buffer.alloc(511) }],
-		["GRUB_DISKBOOT_FORMAT", { "diskboot.img": Buffer.alloc(512) }],
-		["GRUB_DECOMPRESSOR_SIZE", { "lzma_decompress.img": Buffer.alloc(23) }],
-		["GRUB_DECOMPRESSOR_SIZE", { "lzma_decompress.img": Buffer.alloc(0x9000 - 0x8200 + 1) }],
-		["GRUB_KERNEL_FORMAT", { "kernel.img": Buffer.alloc(0) }],
-		["GRUB_MODULE_DEPENDENCIES", { "moddep.lst": Buffer.from("no list") }],
-	])("refuses with %s a file that is not GRUB's: %j", async (code, files: GrubDirectory) => {
-		await expect(build(files)).rejects.toMatchObject({ code, kind: "contract" });
+		["GRUB_CDBOOT_SIZE", "cdboot.img", Buffer.alloc(2047)],
+		["GRUB_DISKBOOT_FORMAT", "diskboot.img", Buffer.alloc(511)],
+		["GRUB_DISKBOOT_FORMAT", "diskboot.img", Buffer.alloc(512)],
+		["GRUB_DECOMPRESSOR_SIZE", "lzma_decompress.img", Buffer.alloc(23)],
+		["GRUB_DECOMPRESSOR_SIZE", "lzma_decompress.img", Buffer.alloc(0x9000 - 0x8200 + 1)],
+		["GRUB_KERNEL_FORMAT", "kernel.img", Buffer.alloc(0)],
+		["GRUB_MODULE_DEPENDENCIES", "moddep.lst", Buffer.from("no list")],
+	])("refuses with %s a %s that is not GRUB's", async (code, name, content) => {
+		await expect(build({ [name]: content })).rejects.toMatchObject({
+			code,
+			kind: "contract",
+			where: `i386-pc/${name}`,
+		});
 	});
 
 	test.each(Object.keys(DIRECTORY))("names %s where it is missing", async (missing) => {
@@ -90,13 +94,29 @@ describe("buildElToritoCore", () => {
 		});
 	});
 
-	test("refuses what has no room below 640 KiB", async () => {
-		const noise = (byteLength: number) => createHash("shake256", { outputLength: byteLength }).digest();
-		const tooBig = { code: "GRUB_CORE_TOO_BIG", kind: "tool" };
+	test("has diskboot.img load the last block, full or not", async () => {
+		const withDecompressor = (byteLength: number) => build({ "lzma_decompress.img": Buffer.alloc(byteLength) });
+		const over = ((await withDecompressor(100)).byteLength - 2560) % 512;
+		for (const extraBytes of [-1, 0, 1]) {
+			const image = await withDecompressor(100 + 512 - over + extraBytes);
+			const blocks = Math.ceil((image.byteLength - 2560) / 512);
+			expect(diskBootTail.decode(image, 2048).blockCount).toBe(blocks);
+		}
+	});
+
+	test("fills the room below the real-mode code's memory to the last byte, and refuses more", async () => {
 		const room = 0x78000 - 0x9000;
-		await expect(build({ "reader.mod": noise(room) })).rejects.toMatchObject(tooBig);
-		expect((await build({ "reader.mod": noise(room - 8192) })).byteLength).toBeLessThanOrEqual(room + 2560);
+		const noise = createHash("shake256", { outputLength: room - 8500 }).digest();
+		const withDecompressor = (byteLength: number) =>
+			build({ "reader.mod": noise, "lzma_decompress.img": Buffer.alloc(byteLength) });
+		const left = room - ((await withDecompressor(100)).byteLength - 2560);
+		expect((await withDecompressor(100 + left)).byteLength).toBe(room + 2560);
+		await expect(withDecompressor(101 + left)).rejects.toMatchObject({ code: "GRUB_CORE_TOO_BIG", kind: "tool" });
+	});
+
+	test("refuses modules that make the payload unreasonable before it compresses them", async () => {
 		const half = new Uint8Array(600 * 1024);
+		const tooBig = { code: "GRUB_CORE_TOO_BIG", kind: "tool" };
 		await expect(build({ "reader.mod": half, "disk.mod": half })).rejects.toMatchObject(tooBig);
 	});
 });

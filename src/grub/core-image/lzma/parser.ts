@@ -1,3 +1,4 @@
+import { assert } from "../../../errors.ts";
 import { copyLength, type MatchFinder } from "./match-finder.ts";
 import { type LzmaModel, MIN_MATCH_BYTES, POSITION_STATES } from "./model.ts";
 import { PriceMeter } from "./price-meter.ts";
@@ -12,11 +13,20 @@ const LONG_BYTES = 64;
 const LITERAL: LzmaSymbol = { type: "literal", byteLength: 1 };
 const SHORT_REPEAT: LzmaSymbol = { type: "short-repeat", byteLength: 1 };
 
-/** The cheapest known way to one position. */
+/** The cheapest known way to one position: its whole price, its last symbol, and what the decoder remembers then. */
 interface Step {
-	price: number;
-	symbol: LzmaSymbol;
-	history: History;
+	readonly price: number;
+	readonly symbol: LzmaSymbol;
+	readonly history: History;
+}
+
+/** The bytes that symbols are chosen for together. `steps` are by position from `start`. */
+interface Window {
+	readonly start: number;
+	readonly byteLength: number;
+	readonly steps: Step[];
+	readonly model: LzmaModel;
+	readonly tables: PriceTables;
 }
 
 /** Chooses symbols: the cheapest way through the next bytes, when each symbol costs what the model would code it with now. */
@@ -31,47 +41,41 @@ export class Parser {
 	}
 
 	/** The symbols from `start` on, at least one; the caller codes them all and asks again at their end. */
-	next(start: number, from: History, model: LzmaModel): LzmaSymbol[] {
-		const horizon = Math.min(HORIZON_BYTES, this.#bytes.byteLength - start);
-		const tables = new PriceTables(model);
-		const steps: (Step | undefined)[] = [{ price: 0, symbol: LITERAL, history: from }];
-		for (let at = 0; at < horizon; at++) {
-			const step = steps[at];
-			if (step === undefined) continue;
-			const taken = this.#expand(steps, at, start, horizon, step, model, tables);
+	next(start: number, history: History, model: LzmaModel): LzmaSymbol[] {
+		const byteLength = Math.min(HORIZON_BYTES, this.#bytes.byteLength - start);
+		const steps: Step[] = [{ price: 0, symbol: LITERAL, history }];
+		const window: Window = { start, byteLength, steps, model, tables: new PriceTables(model) };
+		for (let at = 0; at < byteLength; at++) {
+			const taken = this.#expand(window, at);
 			if (taken !== undefined) return [...symbolsTo(steps, at), taken];
 		}
-		return symbolsTo(steps, horizon);
+		return symbolsTo(steps, byteLength);
 	}
 
-	/** Tries every symbol at one position; returns the one that must be taken, if any. */
-	#expand(
-		steps: (Step | undefined)[],
-		at: number,
-		start: number,
-		horizon: number,
-		{ price, history }: Step,
-		model: LzmaModel,
-		tables: PriceTables,
-	): LzmaSymbol | undefined {
+	/** Tries every symbol at one position of the window; returns the one that must be taken, if any. */
+	#expand({ start, byteLength: horizon, steps, model, tables }: Window, at: number): LzmaSymbol | undefined {
+		const step = steps[at];
+		assert(step !== undefined, "a literal leads to every position");
+		const { price, history } = step;
+		const { state, distances } = history;
 		const position = start + at;
 		const positionState = position % POSITION_STATES;
-		const { state, distances } = history;
-		const offer = (total: number, symbol: LzmaSymbol): void => {
-			const end = at + symbol.byteLength;
-			const known = steps[end];
-			if (end > horizon || (known !== undefined && known.price <= total)) return;
-			steps[end] = { price: total, symbol, history: historyAfter(history, symbol) };
+		const isCheaper = (total: number, byteLength: number): boolean =>
+			at + byteLength <= horizon && total < (steps[at + byteLength]?.price ?? Number.POSITIVE_INFINITY);
+		const accept = (total: number, symbol: LzmaSymbol): void => {
+			steps[at + symbol.byteLength] = { price: total, symbol, history: historyAfter(history, symbol) };
 		};
 
 		const byte = this.#bytes[position] ?? 0;
 		const previous = this.#bytes[position - 1] ?? 0;
 		const matched = this.#bytes[position - distances[0] - 1] ?? 0;
 		model.literal(this.#meter, state, positionState, previous, matched, byte);
-		offer(price + this.#meter.take(), LITERAL);
+		const ofLiteral = price + this.#meter.take();
+		if (isCheaper(ofLiteral, 1)) accept(ofLiteral, LITERAL);
 		if (position > 0 && matched === byte) {
 			model.shortRepeat(this.#meter, state, positionState);
-			offer(price + this.#meter.take(), SHORT_REPEAT);
+			const total = price + this.#meter.take();
+			if (isCheaper(total, 1)) accept(total, SHORT_REPEAT);
 		}
 
 		let taken: LzmaSymbol | undefined;
@@ -83,7 +87,8 @@ export class Parser {
 			model.repeatHead(this.#meter, state, positionState, which);
 			const head = price + this.#meter.take();
 			for (let byteLength = MIN_MATCH_BYTES; byteLength <= longest; byteLength++) {
-				offer(head + tables.repeatLength(positionState, byteLength), { type: "repeat", byteLength, which });
+				const total = head + tables.repeatLength(positionState, byteLength);
+				if (isCheaper(total, byteLength)) accept(total, { type: "repeat", byteLength, which });
 			}
 		}
 
@@ -93,7 +98,7 @@ export class Parser {
 		for (let byteLength = MIN_MATCH_BYTES; byteLength <= longest; byteLength++) {
 			const distance = this.#finder.distances[byteLength] ?? 0;
 			const total = head + tables.matchLength(positionState, byteLength) + tables.distance(byteLength, distance);
-			offer(total, { type: "match", byteLength, distance });
+			if (isCheaper(total, byteLength)) accept(total, { type: "match", byteLength, distance });
 		}
 		if (longest >= LONG_BYTES && longest > (taken?.byteLength ?? 0)) {
 			taken = { type: "match", byteLength: longest, distance: this.#finder.distances[longest] ?? 0 };
@@ -103,7 +108,7 @@ export class Parser {
 	}
 }
 
-function symbolsTo(steps: readonly (Step | undefined)[], end: number): LzmaSymbol[] {
+function symbolsTo(steps: readonly Step[], end: number): LzmaSymbol[] {
 	const symbols: LzmaSymbol[] = [];
 	for (let at = end; at > 0; ) {
 		const symbol = steps[at]?.symbol ?? LITERAL;

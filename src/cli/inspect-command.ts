@@ -1,0 +1,55 @@
+import { type Command, Option } from "commander";
+import { EXIT_STATUS } from "../errors.ts";
+import { describeInspection } from "../inspect/describe.ts";
+import { inspectImage } from "../inspect/inspect.ts";
+import { interruptSignal } from "./interrupt.ts";
+
+interface InspectArguments {
+	readonly json?: boolean;
+	readonly platform?: string;
+	readonly label?: string;
+	readonly kernel?: string;
+	readonly vendor?: string;
+	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none";
+	readonly requireSecureBoot?: boolean;
+}
+
+/** Adds `oci2iso inspect IMAGE`: exit status 0 where the image builds and boots, 3 where it does not. */
+export function registerInspect(program: Command): void {
+	program
+		.command("inspect")
+		.description("say whether IMAGE builds and boots, and what would have to change, without building it")
+		.argument("<image>", "as for build")
+		.option("--json", "print everything that was found as JSON")
+		.option("--platform <os/arch[/variant]>", "which image of an index (default: linux on this architecture)")
+		.option("--label <label>", "the volume label it would be built with")
+		.option("--kernel <version>", "directory under /usr/lib/modules to boot")
+		.option("--vendor <name>", "EFI vendor directory")
+		.addOption(
+			new Option("--comp <name>", "the squashfs compressor it would be built with").choices([
+				"zstd",
+				"xz",
+				"gzip",
+				"lz4",
+				"none",
+			]),
+		)
+		.option("--require-secure-boot", "exit 3 also where UEFI Secure Boot would refuse it")
+		.exitOverride()
+		.action(inspect);
+}
+
+async function inspect(image: string, given: InspectArguments): Promise<void> {
+	const { json, requireSecureBoot, ...options } = given;
+	const interrupt = interruptSignal();
+	try {
+		const inspection = await inspectImage(image, { ...options, signal: interrupt.signal });
+		process.stdout.write(
+			json === true ? `${JSON.stringify(inspection, undefined, 2)}\n` : describeInspection(inspection),
+		);
+		const isSecure = requireSecureBoot !== true || inspection.bootPaths["secure-boot"] === "expected to boot";
+		if (!inspection.isBootable || !isSecure) process.exitCode = EXIT_STATUS.contract;
+	} finally {
+		interrupt.dispose();
+	}
+}

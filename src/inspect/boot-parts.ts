@@ -1,0 +1,132 @@
+import { byteStringFromText, displayName } from "../binary/byte-string.ts";
+import { MiB } from "../binary/units.ts";
+import type { CodecName } from "../codec/types.ts";
+import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
+import { decodePe, type PeImage } from "../pe/pe-image.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import { walk } from "../tree/walk.ts";
+import { type Initramfs, readInitramfs } from "./initramfs/initramfs.ts";
+import { type KernelImage, readKernelImage } from "./kernel-image.ts";
+import { KernelModules } from "./kernel-modules.ts";
+
+/** Everything the checks look at; a part is undefined where the image does not have it, which the contract report says. */
+export interface BootParts {
+	readonly tree: ImageTree;
+	readonly osRelease: OsRelease;
+	readonly label: string;
+	readonly menu: Grub2Menu;
+	/** Compressor of the squashfs that would be built. */
+	readonly codec: CodecName;
+	readonly kernel: KernelPart | undefined;
+	readonly initramfs: InitramfsPart | undefined;
+	/** The kernel's `.config` by name, or undefined where the image has none. */
+	readonly config: KernelConfig | undefined;
+	readonly efi: Readonly<Record<keyof EfiFiles, EfiPart>> | undefined;
+	/** `/usr/lib/grub/i386-pc` holds what GRUB needs to begin with (the contract's files). */
+	readonly hasGrubModules: boolean;
+}
+
+export interface KernelPart {
+	readonly file: FoundFile;
+	/** Directory in /usr/lib/modules. */
+	readonly version: string;
+	readonly image: KernelImage;
+	readonly pe: PeImage | string;
+}
+
+export interface InitramfsPart {
+	readonly file: FoundFile;
+	readonly content: Initramfs;
+	/** The release of the kernel that looks for modules, as `uname -r`. */
+	readonly release: string;
+	/** Drivers of that kernel: built in, or in the initramfs. */
+	readonly drivers: KernelModules;
+	/** Directories in its lib/modules. */
+	readonly releases: readonly string[];
+}
+
+export interface EfiPart {
+	readonly file: FoundFile;
+	readonly pe: PeImage | string;
+}
+
+export type KernelConfig = ReadonlyMap<string, string>;
+
+const MAX_KERNEL_BYTES = 512 * MiB;
+const MAX_INITRAMFS_BYTES = 512 * MiB;
+const MAX_EFI_BYTES = 64 * MiB;
+const MAX_TEXT_BYTES = 16 * MiB;
+
+export async function readKernelPart(tree: ImageTree, files: KernelFiles): Promise<KernelPart> {
+	const bytes = await tree.read(files.vmlinuz.inode, MAX_KERNEL_BYTES);
+	const version = displayName(files.version);
+	return { file: files.vmlinuz, version, image: readKernelImage(bytes), pe: decodePe(bytes) };
+}
+
+/** Unpacks the initramfs; drivers are those of the kernel `release`. */
+export async function readInitramfsPart(tree: ImageTree, file: FoundFile, release: string): Promise<InitramfsPart> {
+	const content = await readInitramfs(await tree.read(file.inode, MAX_INITRAMFS_BYTES));
+	const name = byteStringFromText(release);
+	const modules = content.lookup(`/lib/modules/${name}`);
+	const builtInOfImage = await readText(tree, [`/usr/lib/modules/${name}/modules.builtin`]);
+	const text = (path: string): string | undefined =>
+		content.content(`/lib/modules/${name}/${path}`)?.toString("latin1");
+	const all = content.lookup("/lib/modules");
+	return {
+		file,
+		content,
+		release,
+		releases: all?.inode.type === "directory" ? [...all.inode.entries.keys()].map(displayName) : [],
+		drivers: new KernelModules({
+			builtIn: text("modules.builtin") ?? builtInOfImage ?? "",
+			dependencies: text("modules.dep"),
+			files: modules?.inode.type === "directory" ? moduleFiles(modules.inode) : [],
+		}),
+	};
+}
+
+function* moduleFiles(directory: Parameters<typeof walk>[0]): Generator<string> {
+	for (const { path, inode } of walk(directory))
+		if (inode.type !== "directory" && /\.ko(\.(gz|xz|zst))?$/.test(path)) yield path;
+}
+
+export async function readEfiParts(tree: ImageTree, efi: EfiFiles): Promise<Record<keyof EfiFiles, EfiPart>> {
+	const part = async (file: FoundFile): Promise<EfiPart> => ({
+		file,
+		pe:
+			file.inode.byteLength > MAX_EFI_BYTES
+				? `it has ${file.inode.byteLength} bytes`
+				: decodePe(await tree.read(file.inode, MAX_EFI_BYTES)),
+	});
+	return { shim: await part(efi.shim), mokManager: await part(efi.mokManager), grub: await part(efi.grub) };
+}
+
+/** `/usr/lib/modules/RELEASE/config` (Fedora) or `/boot/config-RELEASE` (both). */
+export async function readKernelConfig(tree: ImageTree, release: string): Promise<KernelConfig | undefined> {
+	const name = byteStringFromText(release);
+	const text = await readText(tree, [`/usr/lib/modules/${name}/config`, `/boot/config-${name}`]);
+	if (text === undefined) return undefined;
+	const config = new Map<string, string>();
+	for (const match of text.matchAll(/^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$/gm))
+		config.set(match[1] ?? match[3] ?? "", match[2] ?? "n");
+	return config;
+}
+
+/** The first of the paths that is a regular file; undefined where none is. */
+export async function readText(tree: ImageTree, paths: readonly string[]): Promise<string | undefined> {
+	for (const path of paths) {
+		const found = quietLookup(tree, path);
+		if (found?.inode.type !== "file" || found.inode.byteLength > MAX_TEXT_BYTES) continue;
+		return Buffer.from(await tree.read(found.inode, MAX_TEXT_BYTES)).toString("utf8");
+	}
+	return undefined;
+}
+
+/** Like `lookup`; a loop of symbolic links leads nowhere. */
+export function quietLookup(tree: Pick<ImageTree, "lookup">, path: string): ReturnType<ImageTree["lookup"]> {
+	try {
+		return tree.lookup(path);
+	} catch {
+		return undefined;
+	}
+}

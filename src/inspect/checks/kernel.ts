@@ -1,0 +1,111 @@
+import { displayName } from "../../binary/byte-string.ts";
+import type { BootParts, InitramfsPart, KernelPart } from "../boot-parts.ts";
+import { quietLookup } from "../boot-parts.ts";
+import { LINES } from "../containerfile.ts";
+import { ALL_PATHS, type FindingList } from "../finding.ts";
+import { INITRAMFS_DECODER_SETTINGS } from "../live-boot-facts.ts";
+
+/** The kernel image: what it is, for which processor, which release, and whether its modules are the image's. */
+export function checkKernel({ kernel, tree }: BootParts, findings: FindingList): undefined {
+	if (kernel === undefined) return;
+	const { image, file, version } = kernel;
+	const where = displayName(file.path);
+	if (image.format !== "bzImage")
+		return findings.block("KERNEL_NOT_BOOTABLE", "the kernel is no x86 Linux kernel image (bzImage)", ALL_PATHS, {
+			evidence: `${where}: ${image.format === "PE" ? `a PE program for ${image.architecture}` : "no boot protocol header"}`,
+			containerfile: LINES.kernel,
+		});
+	if (image.architecture !== "x86_64")
+		return findings.block("KERNEL_ARCHITECTURE", `the kernel is for ${image.architecture}`, ALL_PATHS, {
+			evidence: where,
+			remedy: "install a kernel for x86_64",
+			containerfile: LINES.kernel,
+		});
+	findings.ok("KERNEL", `Linux ${image.release ?? version} for x86_64`, where);
+	if (!image.isEfiProgram)
+		findings.block(
+			"KERNEL_NO_EFI_STUB",
+			"the kernel is no EFI program, which signed GRUBs insist on",
+			["secure-boot"],
+			{
+				evidence: where,
+				remedy: "use a kernel with CONFIG_EFI_STUB",
+			},
+		);
+	checkRelease(kernel, (path) => quietLookup(tree, path) !== undefined, findings);
+}
+
+function checkRelease(kernel: KernelPart, exists: (path: string) => boolean, findings: FindingList): undefined {
+	const { release } = kernel.image;
+	if (release === undefined || release === kernel.version) return;
+	const evidence = `${displayName(kernel.file.path)} says ${release}`;
+	if (exists(`/usr/lib/modules/${release}`))
+		findings.warn("KERNEL_IN_OTHER_DIRECTORY", `the kernel in the directory ${kernel.version} is ${release}`, {
+			evidence,
+		});
+	else
+		findings.warn(
+			"KERNEL_MODULES_MISMATCH",
+			`the kernel is ${release}, but the image's modules are for ${kernel.version}: the booted system finds no modules`,
+			{
+				evidence,
+				remedy: "install kernel and modules from one package, and copy no vmlinuz from elsewhere",
+				containerfile: LINES.kernel,
+			},
+		);
+}
+
+/** The kernel can unpack the initramfs, and there is something to start in it. */
+export function checkUnpacking({ initramfs, config }: BootParts, findings: FindingList): boolean {
+	if (initramfs === undefined) return false;
+	const { content, file } = initramfs;
+	const where = displayName(file.path);
+	if (content.refusedByKernel !== undefined) {
+		findings.block("INITRAMFS_REFUSED", "the kernel does not unpack the initramfs", ALL_PATHS, {
+			evidence: `${where}: ${content.refusedByKernel}`,
+			remedy: "compress it with `xz --check=crc32` or with zstd",
+			containerfile: LINES.makeInitramfs,
+		});
+		return false;
+	}
+	if (content.isOpaque) {
+		findings.warn("INITRAMFS_NOT_READ", "the initramfs is compressed in a way that is not looked into", {
+			evidence: `${where}: ${content.fault}`,
+			remedy: "compress it with zstd, gzip, xz or lz4 to have it checked",
+		});
+		return false;
+	}
+	const decoder = content.segments
+		.map(({ compression }) => INITRAMFS_DECODER_SETTINGS[compression])
+		.find((setting) => setting !== undefined && config?.get(setting) === "n");
+	if (decoder !== undefined) {
+		findings.block("INITRAMFS_DECODER_MISSING", "the kernel cannot decompress the initramfs", ALL_PATHS, {
+			evidence: `${decoder} is not set in the kernel's configuration`,
+			remedy: "compress the initramfs with what the kernel has",
+			containerfile: LINES.makeInitramfs,
+		});
+		return false;
+	}
+	if (!checkInit(initramfs, where, findings)) return false;
+	if (content.fault !== undefined)
+		findings.warn("INITRAMFS_DAMAGED", "the kernel stops unpacking the initramfs before its end", {
+			evidence: `${where}: ${content.fault}`,
+			containerfile: LINES.makeInitramfs,
+		});
+	const parts = content.segments.map(
+		({ compression, entries, isMicrocode }) => `${compression}${isMicrocode ? " (microcode)" : ""}, ${entries} entries`,
+	);
+	findings.ok("INITRAMFS", `the initramfs unpacks: ${parts.join("; ")}`, where);
+	return true;
+}
+
+/** Linux, init/main.c: /init is what an initramfs is started with. */
+function checkInit({ content }: InitramfsPart, where: string, findings: FindingList): boolean {
+	const init = quietLookup(content, "/init");
+	if (init?.inode.type === "file" && (init.inode.mode & 0o111) !== 0) return true;
+	findings.block("INITRAMFS_NO_INIT", "the initramfs has no program /init: the kernel cannot start it", ALL_PATHS, {
+		evidence: content.fault === undefined ? where : `${where}: ${content.fault}`,
+		containerfile: LINES.makeInitramfs,
+	});
+	return false;
+}

@@ -1,0 +1,48 @@
+import { displayName } from "../../binary/byte-string.ts";
+import type { BootParts } from "../boot-parts.ts";
+import { quietLookup, readText } from "../boot-parts.ts";
+import { LINES } from "../containerfile.ts";
+import { ALL_PATHS, type FindingList } from "../finding.ts";
+import { argumentValue, isArgumentSet } from "../menu-words.ts";
+
+/** Where a switched root is started: systemd's switch-root and dracut's try these. */
+const INITS = ["/sbin/init", "/etc/init", "/bin/init"];
+
+/** The root file system can be switched to and started. */
+export async function checkSystem(parts: BootParts, args: readonly string[], findings: FindingList): Promise<void> {
+	const { tree, initramfs } = parts;
+	const asked = argumentValue(args, "init");
+	const inits = asked === undefined || asked === "" ? INITS : [asked];
+	const found = inits.map((path) => quietLookup(tree, path)).find((init) => init?.inode.type === "file");
+	if (found === undefined || (found.inode.mode & 0o111) === 0)
+		findings.block("INIT_MISSING", "the image has no init to start", ALL_PATHS, {
+			evidence: found === undefined ? `no ${inits.join(", ")}` : `${displayName(found.path)} is not executable`,
+			remedy: "install systemd, with its /sbin/init",
+			containerfile: LINES.init,
+		});
+	else findings.ok("INIT", `init is ${displayName(found.path)}`);
+
+	const usesSystemd =
+		initramfs !== undefined && quietLookup(initramfs.content, "/usr/lib/systemd/systemd") !== undefined;
+	const hasRelease = ["/etc/os-release", "/usr/lib/os-release"].some((path) => quietLookup(tree, path) !== undefined);
+	if (usesSystemd && !hasRelease)
+		findings.block("ROOT_WITHOUT_OS_RELEASE", "systemd does not switch to a root without os-release", ALL_PATHS, {
+			evidence: "no /etc/os-release, no /usr/lib/os-release",
+			containerfile: LINES.release,
+		});
+	await checkSelinux(parts, args, findings);
+}
+
+/** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */
+async function checkSelinux({ tree }: BootParts, args: readonly string[], findings: FindingList): Promise<void> {
+	const config = await readText(tree, ["/etc/selinux/config"]);
+	if (config === undefined || !/^\s*SELINUX=enforcing\b/m.test(config)) return;
+	if (argumentValue(args, "enforcing") === "0" || argumentValue(args, "selinux") === "0") return;
+	const init = quietLookup(tree, "/sbin/init")?.inode;
+	if (init?.xattrs.has("security.selinux") === true || isArgumentSet(args, "autorelabel")) return;
+	findings.warn("SELINUX_UNLABELLED", "SELinux is enforcing, but the image's files have no labels", {
+		evidence: "/etc/selinux/config: SELINUX=enforcing; the default entry has no enforcing=0",
+		remedy: "add enforcing=0 to the entry's linux line",
+		containerfile: LINES.permissiveSelinux,
+	});
+}

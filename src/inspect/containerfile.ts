@@ -1,0 +1,89 @@
+import type { ContainerfileLines } from "./finding.ts";
+
+const APT = "RUN apt-get update && apt-get install -y --no-install-recommends";
+const DRACUT_FEDORA =
+	'RUN v=$(ls /usr/lib/modules | head -n1) && dracut --force --no-hostonly --kver "$v" --add "dmsquash-live" /usr/lib/modules/$v/initramfs.img';
+const DRACUT_DEBIAN =
+	'RUN v=$(ls /usr/lib/modules | head -n1) && dracut --force --no-hostonly --kver "$v" --add "dmsquash-live pollcdrom" --filesystems "iso9660 squashfs overlay" /usr/lib/modules/$v/initramfs.img';
+
+const makeInitramfs: ContainerfileLines = {
+	fedora: `RUN dnf -y install dracut-live && ${DRACUT_FEDORA.slice(4)}`,
+	debian: `${APT} dracut dracut-live dmsetup && ${DRACUT_DEBIAN.slice(4)}`,
+};
+
+function addDrivers(names: readonly string[]): ContainerfileLines {
+	const option = `--add-drivers "${names.join(" ")}" /usr/lib/modules`;
+	return {
+		fedora: DRACUT_FEDORA.replace("/usr/lib/modules/$v", `${option}/$v`),
+		debian: DRACUT_DEBIAN.replace("/usr/lib/modules/$v", `${option}/$v`),
+	};
+}
+
+const kernel: ContainerfileLines = {
+	fedora: "RUN dnf -y install kernel",
+	debian: `${APT} linux-image-amd64 && v=$(ls /usr/lib/modules | head -n1) && cp /boot/vmlinuz-$v /usr/lib/modules/$v/vmlinuz`,
+};
+
+const efi: ContainerfileLines = {
+	fedora:
+		"RUN dnf -y install shim-x64 grub2-efi-x64-cdboot && mkdir -p /boot/efi && cp -ra /usr/lib/efi/*/*/EFI /boot/efi",
+	debian: `${APT} shim-signed grub-efi-amd64-signed`,
+};
+
+const grubModules: ContainerfileLines = {
+	fedora: "RUN dnf -y install grub2-pc-modules",
+	debian: `${APT} grub-pc-bin`,
+};
+
+const grubTools: ContainerfileLines = {
+	fedora: "RUN dnf -y install grub2-tools-extra",
+	debian: `${APT} grub-common`,
+};
+
+const mediaTools: ContainerfileLines = {
+	fedora: "RUN dnf -y install isomd5sum",
+	debian: `${APT} isomd5sum`,
+};
+
+const init: ContainerfileLines = { fedora: "RUN dnf -y install systemd", debian: `${APT} systemd-sysv` };
+
+const release: ContainerfileLines = {
+	fedora: "RUN dnf -y install fedora-release",
+	debian: `${APT} base-files`,
+};
+
+/** `RUN` line that changes one setting of iso.yaml; the same on every distribution. */
+function editIsoYaml(expression: string): ContainerfileLines {
+	const line = `RUN sed -i '${expression}' /usr/lib/bootc-image-builder/iso.yaml`;
+	return { fedora: line, debian: line };
+}
+
+const permissiveSelinux = editIsoYaml("s|rd.live.image|rd.live.image enforcing=0|");
+
+export const LINES = {
+	makeInitramfs,
+	addDrivers,
+	kernel,
+	efi,
+	grubModules,
+	grubTools,
+	mediaTools,
+	init,
+	release,
+	editIsoYaml,
+	permissiveSelinux,
+} as const;
+
+/** The lines that fix a contract violation, by its code. */
+export const CONTRACT_LINES: Readonly<Record<string, ContainerfileLines>> = {
+	KERNEL_MISSING: kernel,
+	INITRAMFS_MISSING: makeInitramfs,
+	VENDOR_MISSING: efi,
+	SHIM_MISSING: efi,
+	MOK_MANAGER_MISSING: efi,
+	GRUB_EFI_MISSING: efi,
+	UNICODE_FONT_MISSING: { fedora: "RUN dnf -y install grub2-common", debian: `${APT} grub-common` },
+	GRUB_MODULES_MISSING: grubModules,
+	GRUB_MODULE_MISSING: grubModules,
+	BOOT_HYBRID_SIZE: grubModules,
+};

@@ -1,0 +1,108 @@
+import type { ByteSource } from "../binary/byte-source.ts";
+import { byteStringOf, type ByteString, displayName } from "../binary/byte-string.ts";
+import { from0, record } from "../binary/record.ts";
+import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { corrupt } from "../errors.ts";
+import { decodeMbr } from "../gpt/mbr.ts";
+import type { VolumeFile } from "../iso9660/volume.ts";
+import type { BiosImage } from "./boot-image-check.ts";
+import type { Findings } from "./findings.ts";
+import { decompressGrubCore, findGrubModules } from "./grub-modules.ts";
+import { fileAt, readVolumeFile } from "./medium-files.ts";
+import { type BootVolume, type CheckedMenu, checkMenu, MAX_GRUB_CONFIG_BYTES } from "./menu-check.ts";
+
+/** GRUB's diskboot.img ends with one block list entry (include/grub/i386/pc/boot.h); positions in that sector. */
+const diskboot = record("GRUB diskboot", DISK_BLOCK_BYTES, {
+	/** 512-byte block of the medium where the rest of the core image begins. */
+	firstBlock: from0.safe64le(500),
+	blockCount: from0.u16le(508),
+});
+const BLOCK_LIST_OFFSET = 500;
+const CORE_OFFSET = ISO_BLOCK_BYTES + DISK_BLOCK_BYTES;
+const MAX_MODULE_BYTES = 16 * MiB;
+
+/** From the catalog's entry: cdboot in the first block, diskboot after it, core image, prefix, menu. */
+export async function walkBiosCd(
+	source: ByteSource,
+	image: BiosImage,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<CheckedMenu> {
+	const first = Buffer.from(await source.read(image.block * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES));
+	const wanted = await grubFile(volumes, "boot/grub2/i386-pc/cdboot.img");
+	// The boot information table is the part that differs.
+	if (wanted === undefined) findings.note("there is no cdboot.img to compare the image's beginning with");
+	else if (!first.subarray(0, 8).equals(wanted.subarray(0, 8)) || !first.subarray(64).equals(wanted.subarray(64)))
+		findings.fault("the first block is not GRUB's cdboot.img", `block ${image.block}`, "it, but for the boot information table");
+	return walkCore(source, image, image.block * 4 + 4, volumes, findings);
+}
+
+/** From the MBR's jump: diskboot, core image, prefix, menu. */
+export async function walkBiosUsb(
+	source: ByteSource,
+	image: BiosImage,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<CheckedMenu> {
+	const { kernelBlock } = decodeMbr(await source.read(0, DISK_BLOCK_BYTES));
+	if (kernelBlock * BigInt(DISK_BLOCK_BYTES) >= BigInt(source.byteLength))
+		throw corrupt("BAD_MBR", `GRUB's boot code jumps to 512-byte block ${kernelBlock}`, "512-byte block 0", "a block of the disk");
+	return walkCore(source, image, Number(kernelBlock), volumes, findings);
+}
+
+async function walkCore(
+	source: ByteSource,
+	image: BiosImage,
+	diskbootBlock: number,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<CheckedMenu> {
+	const sector = Buffer.from(await source.read(diskbootBlock * DISK_BLOCK_BYTES, DISK_BLOCK_BYTES));
+	const where = `512-byte block ${diskbootBlock}`;
+	const wanted = await grubFile(volumes, "boot/grub2/i386-pc/diskboot.img");
+	if (wanted === undefined) findings.note("there is no diskboot.img to compare with");
+	else if (!sector.subarray(0, BLOCK_LIST_OFFSET).equals(wanted.subarray(0, BLOCK_LIST_OFFSET)))
+		findings.fault("it is not GRUB's diskboot.img", where, "it, but for the block list");
+	const { firstBlock, blockCount } = diskboot.decode(sector);
+	const core = image.bytes.subarray(CORE_OFFSET);
+	const sectors = divideCeil(core.byteLength, DISK_BLOCK_BYTES);
+	if (blockCount < sectors) findings.fault(`it loads ${blockCount} blocks`, where, `${sectors}, the core image`);
+	findings.equal("first block that it loads", firstBlock, diskbootBlock + 1, where);
+	if (firstBlock * DISK_BLOCK_BYTES + core.byteLength > source.byteLength)
+		throw corrupt("BAD_BOOT_IMAGE", `it loads from block ${firstBlock}`, where, "the core image");
+	const loaded = await source.read(firstBlock * DISK_BLOCK_BYTES, core.byteLength);
+	const decompressor = await grubFile(volumes, "boot/grub2/i386-pc/lzma_decompress.img");
+	const modules = decompressGrubCore(loaded, decompressor?.byteLength);
+	const prefix = modules === undefined ? undefined : findGrubModules(modules)?.prefix;
+	if (prefix === undefined)
+		throw corrupt("BAD_CORE_IMAGE", "the core image does not decompress, or has no prefix", where, "GRUB for i386-pc");
+	return walkPrefix(prefix, volumes, findings);
+}
+
+/** GRUB's prefix on the medium: normal.mod, the modules that the menu asks for, grub.cfg. */
+async function walkPrefix(prefix: ByteString, volumes: readonly BootVolume[], findings: Findings): Promise<CheckedMenu> {
+	const directory = prefix.replace(/^\([^)]*\)/, "");
+	const [first] = volumes;
+	const config = `${directory}/grub.cfg`;
+	for (const { root, name } of volumes)
+		for (const file of [`${directory}/i386-pc/normal.mod`, config])
+			if (fileAt(root, file) === undefined) findings.fault(`${displayName(file)} is not in ${name}`, "GRUB's prefix", "it there");
+	const file = first === undefined ? undefined : fileAt(first.root, config);
+	if (first === undefined || file === undefined)
+		throw corrupt("NO_GRUB_CONFIG", "there is no grub.cfg under the prefix", displayName(config), "one");
+	const script = byteStringOf(await readVolumeFile(first.source, file, MAX_GRUB_CONFIG_BYTES, config));
+	const checked = await checkMenu(script, displayName(config), volumes, findings);
+	for (const module of new Set(checked.menu.modules))
+		if (fileAt(first.root, `${directory}/i386-pc/${module}.mod`) === undefined)
+			findings.note(`insmod ${displayName(module)} finds no module`, displayName(config));
+	findings.detail = `prefix ${displayName(prefix)}, ${checked.menu.entries.length} menu entries`;
+	return checked;
+}
+
+async function grubFile(volumes: readonly BootVolume[], path: ByteString): Promise<Buffer | undefined> {
+	const [first] = volumes;
+	const file: VolumeFile | undefined = first === undefined ? undefined : fileAt(first.root, path);
+	return first === undefined || file === undefined
+		? undefined
+		: readVolumeFile(first.source, file, MAX_MODULE_BYTES, path);
+}

@@ -1,0 +1,73 @@
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { Findings } from "./findings.ts";
+import { type GrubCommand, readGrubScript } from "./grub-script.ts";
+
+export interface BootEntry {
+	readonly title: ByteString;
+	/** Path of the kernel as GRUB is told, and its arguments. */
+	readonly kernel: ByteString | undefined;
+	readonly kernelArguments: readonly ByteString[];
+	readonly initrds: readonly ByteString[];
+	readonly chainloads: boolean;
+}
+
+export interface BootMenu {
+	readonly entries: readonly BootEntry[];
+	/** Labels, and paths of files, that `search` looks for outside of entries. */
+	readonly searchLabels: readonly ByteString[];
+	readonly searchFiles: readonly ByteString[];
+	readonly modules: readonly ByteString[];
+}
+
+/** What a grub.cfg offers. */
+export function readBootMenu(script: ByteString, where: string, findings: Findings): BootMenu {
+	const { commands, problems } = readGrubScript(script);
+	for (const problem of problems) findings.fault(problem, where, "a GRUB script");
+	const entries: BootEntry[] = [];
+	const searchLabels: ByteString[] = [];
+	const searchFiles: ByteString[] = [];
+	const modules: ByteString[] = [];
+	const visit = (list: readonly GrubCommand[]): void => {
+		for (const { words, block } of list) {
+			const [name, ...rest] = words.filter((word) => !["if", "then", "else", "elif", "do", "!"].includes(word));
+			if (name === "menuentry") entries.push(entryOf(rest[0] ?? "", block));
+			else if (name === "search") takeSearch(rest);
+			else if (name === "insmod" && rest[0] !== undefined) modules.push(rest[0]);
+			else if (name === "configfile" || name === "source" || name === ".")
+				findings.note(`${name} ${displayName(rest[0] ?? "")} was not followed`, where);
+			if (name !== "menuentry") visit(block);
+		}
+	};
+	const takeSearch = (words: readonly ByteString[]): void => {
+		const isFor = (short: string, long: string): boolean =>
+			words.some((word) => word === long || (/^-[a-z]+$/.test(word) && word.includes(short)));
+		const target = words.findLast((word) => !word.startsWith("-"));
+		if (target === undefined) return;
+		if (isFor("l", "--label")) searchLabels.push(target);
+		else if (isFor("f", "--file")) searchFiles.push(target);
+		else findings.note(`search ${displayName(words.join(" "))} was not followed`, where);
+	};
+	visit(commands);
+	return { entries, searchLabels, searchFiles, modules };
+}
+
+function entryOf(title: ByteString, block: readonly GrubCommand[]): BootEntry {
+	let kernel: ByteString | undefined;
+	let kernelArguments: readonly ByteString[] = [];
+	const initrds: ByteString[] = [];
+	let chainloads = false;
+	const visit = (commands: readonly GrubCommand[]): void => {
+		for (const { words, block: inner } of commands) {
+			const [name, first, ...rest] = words;
+			if (name !== undefined && /^linux(16|efi)?$/.test(name)) {
+				kernel = first;
+				kernelArguments = rest;
+			} else if (name !== undefined && /^initrd(16|efi)?$/.test(name))
+				initrds.push(...[first, ...rest].filter((word) => word !== undefined));
+			else if (name === "chainloader") chainloads = true;
+			visit(inner);
+		}
+	};
+	visit(block);
+	return { title, kernel, kernelArguments, initrds, chainloads };
+}

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { XATTR_PREFIXES } from "../squashfs/constants.ts";
+import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../squashfs/squashfs-inode.ts";
+import type { DirectoryInode, Inode } from "../tree/inode.ts";
+import type { Findings } from "./findings.ts";
+import type { ExpectedTree } from "./read-image.ts";
+
+const MAX_SECONDS = 0xffff_ffff;
+
+/**
+ * Every inode of the image against the squashfs, both ways: type, mode, owner, time as squashfs keeps it (whole seconds, 1970 to 2106),
+ * length, content, link target, device, hard links, extended attributes.
+ */
+export function checkFidelity(
+	expected: ExpectedTree,
+	squashfs: { readonly root: SquashfsDirectory; readonly digests: ReadonlyMap<SquashfsFile, string> },
+	findings: Findings,
+): void {
+	const partners = new Map<Inode, SquashfsInode>();
+	const firstPaths = new Map<SquashfsInode, ByteString>();
+	const unstorable = new Map<ByteString, number>();
+	let createdDirectories = 0;
+	let paths = 0;
+	const pending: [DirectoryInode, SquashfsDirectory, ByteString][] = [];
+	compare(expected.root, squashfs.root, "");
+	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+		const [wanted, actual, path] = next;
+		for (const [name, inode] of wanted.entries) {
+			const own = path === "" ? name : `${path}/${name}`;
+			const other = actual.entries.get(name);
+			if (other === undefined) findings.fault("it is missing from the squashfs", shown(own), inode.type);
+			else compare(inode, other, own);
+		}
+		for (const [name, { type }] of actual.entries)
+			if (!wanted.entries.has(name))
+				findings.fault("the image does not have it", shown(path === "" ? name : `${path}/${name}`), `no ${type}`);
+	}
+	for (const [name, count] of unstorable)
+		findings.note(`squashfs has no place for ${displayName(name)}, which ${count} paths have`);
+	if (createdDirectories > 0)
+		findings.note(`${createdDirectories} directories have no entry in any layer: their times were not compared`);
+	if (expected.excludedPaths > 0) findings.note(`${expected.excludedPaths} paths are excluded`);
+	findings.detail = `${paths} paths, ${findings.faults} differences`;
+
+	function compare(wanted: Inode, actual: SquashfsInode, path: ByteString): void {
+		paths++;
+		const partner = partners.get(wanted);
+		const firstPath = firstPaths.get(actual);
+		if (partner !== undefined || firstPath !== undefined) {
+			if (partner !== actual) findings.fault("it is a link to another file", shown(path), "the image's hard links");
+			return;
+		}
+		partners.set(wanted, actual);
+		firstPaths.set(actual, path);
+		const hasOwnTime = wanted.type !== "directory" || expected.hasOwnTime(wanted);
+		if (!hasOwnTime) createdDirectories++;
+		const facts = inodeFacts(wanted, hasOwnTime, unstorable);
+		const others = inodeFacts(actual, hasOwnTime, undefined);
+		for (const name of new Set([...Object.keys(facts), ...Object.keys(others)]))
+			if (facts[name] !== others[name])
+				findings.fault(`${displayName(name)} is ${others[name] ?? "missing"}`, shown(path), facts[name] ?? "none");
+		if (wanted.type === "directory" && actual.type === "directory") pending.push([wanted, actual, path]);
+		if (wanted.type !== "file" || actual.type !== "file" || wanted.byteLength !== actual.byteLength) return;
+		const [digest, other] = [expected.digestOf(wanted), squashfs.digests.get(actual)];
+		if (digest === undefined || other === undefined || digest !== other)
+			findings.fault("the content differs", shown(path), "the image's");
+	}
+}
+
+function shown(path: ByteString): string {
+	return `/${displayName(path)}`;
+}
+
+function inodeFacts(
+	inode: Inode | SquashfsInode,
+	hasOwnTime: boolean,
+	unstorable: Map<ByteString, number> | undefined,
+): Record<string, string> {
+	const facts: Record<string, string> = {
+		type: inode.type,
+		mode: inode.mode.toString(8),
+		owner: `${inode.uid}:${inode.gid}`,
+	};
+	if (hasOwnTime) facts["mtime"] = String(Math.min(Math.max(inode.mtime.seconds, 0), MAX_SECONDS));
+	if (inode.type === "file") facts["length"] = String(inode.byteLength);
+	if (inode.type === "symlink") facts["link target"] = displayName(inode.target);
+	if (inode.type === "block-device" || inode.type === "character-device")
+		facts["device"] = `${inode.major}:${inode.minor}`;
+	for (const [name, value] of inode.xattrs) {
+		if (XATTR_PREFIXES.some((prefix) => name.startsWith(prefix))) facts[`xattr ${name}`] = shortValue(value);
+		else unstorable?.set(name, (unstorable.get(name) ?? 0) + 1);
+	}
+	return facts;
+}
+
+function shortValue(value: Uint8Array): string {
+	const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+	if (bytes.byteLength <= 64) return `0x${bytes.toString("hex")}`;
+	return `${bytes.byteLength} bytes, SHA-256 ${createHash("sha256").update(bytes).digest("hex")}`;
+}

@@ -1,0 +1,49 @@
+import { from0, record } from "../binary/record.ts";
+import type { Findings } from "./findings.ts";
+
+/** Linux x86 boot protocol (Documentation/arch/x86/boot.rst), the fields that tell what it is. */
+const setupHeader = record("Linux setup header", 0x268, {
+	dosSignature: from0.text(0, 2),
+	peOffset: from0.u32le(0x3c),
+	bootFlag: from0.u16le(0x1fe),
+	magic: from0.text(0x202, 4),
+	version: from0.u16le(0x206),
+	extendedLoadFlags: from0.u16le(0x236),
+});
+
+const BOOT_FLAG = 0xaa55;
+/** The first version with `xloadflags`. */
+const VERSION_2_12 = 0x020c;
+const KERNEL_64 = 1;
+export const KERNEL_HEAD_BYTES = 4096;
+
+/** A kernel for x86-64, by the boot protocol that BIOS loaders use; its EFI side is read with the signatures. */
+export function checkKernelHead(head: Uint8Array, where: string, findings: Findings): void {
+	if (head.byteLength < setupHeader.byteLength) {
+		findings.fault(`it has ${head.byteLength} bytes`, where, "a Linux kernel");
+		return;
+	}
+	const { bootFlag, magic, version, extendedLoadFlags } = setupHeader.decode(head);
+	if (bootFlag !== BOOT_FLAG || magic !== "HdrS") findings.fault("it is no Linux kernel for x86", where, "HdrS at 0x202");
+	else if (version < VERSION_2_12 || (extendedLoadFlags & KERNEL_64) === 0)
+		findings.fault("it is no 64-bit kernel", where, "boot protocol 2.12 or newer and a 64-bit entry");
+}
+
+const INITRAMFS_HEADS: readonly (readonly [name: string, hex: string])[] = [
+	["cpio", "303730373031"],
+	["cpio", "303730373032"],
+	["gzip", "1f8b"],
+	["zstd", "28b52ffd"],
+	["xz", "fd377a585a00"],
+	["lz4", "02214c18"],
+	["bzip2", "425a68"],
+	["lzma", "5d0000"],
+	["lzo", "894c5a4f"],
+];
+
+/** Of an archive that the kernel unpacks, by its first bytes; what is in it is not read. */
+export function checkInitramfsHead(head: Buffer, where: string, findings: Findings): void {
+	const start = head.toString("hex", 0, 8);
+	if (!INITRAMFS_HEADS.some(([, hex]) => start.startsWith(hex)))
+		findings.fault(`it begins with ${start}`, where, "a cpio archive, maybe compressed");
+}

@@ -1,0 +1,101 @@
+import type { ByteSource } from "../binary/byte-source.ts";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { KiB } from "../binary/units.ts";
+import type { VolumeDirectory } from "../iso9660/volume.ts";
+import { SQUASHFS_MAGIC } from "../squashfs/constants.ts";
+import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
+import type { Findings } from "./findings.ts";
+import { readLiveArguments } from "./kernel-arguments.ts";
+import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
+import { fileAt, readFileHead } from "./medium-files.ts";
+
+export const MAX_GRUB_CONFIG_BYTES = 1024 * KiB;
+
+/** One volume that GRUB and the live system can find by its label. */
+export interface BootVolume {
+	/** What its blocks count from. */
+	readonly source: ByteSource;
+	readonly root: VolumeDirectory;
+	readonly label: ByteString;
+	readonly name: string;
+}
+
+export interface CheckedMenu {
+	readonly menu: BootMenu;
+	/** Paths without leading slash of the kernels that were found. */
+	readonly kernels: readonly ByteString[];
+}
+
+/** From a grub.cfg on: every menu entry's kernel and initramfs, and the label and the squashfs that its arguments lead to. */
+export async function checkMenu(
+	script: ByteString,
+	where: string,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<CheckedMenu> {
+	const menu = readBootMenu(script, where, findings);
+	const kernels: ByteString[] = [];
+	if (menu.entries.length === 0) findings.fault("the menu has no entry", where, "one or more");
+	for (const { label, name } of volumes) {
+		for (const searched of menu.searchLabels)
+			if (searched !== label)
+				findings.fault(`GRUB searches the label "${displayName(searched)}"`, where, `"${displayName(label)}" of ${name}`);
+	}
+	for (const path of menu.searchFiles) await findFile(path, where, volumes, findings);
+	for (const entry of menu.entries) kernels.push(...(await checkEntry(entry, where, volumes, findings)));
+	return { menu, kernels };
+}
+
+async function checkEntry(
+	entry: BootEntry,
+	config: string,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<ByteString[]> {
+	const where = `${config}, entry "${displayName(entry.title)}"`;
+	const { kernel, initrds } = entry;
+	if (kernel === undefined) {
+		if (entry.chainloads) findings.note("it chain-loads something else, which was not followed", where);
+		else findings.fault("it boots no kernel", where, "linux and initrd");
+		return [];
+	}
+	const path = await findFile(kernel, where, volumes, findings, (head, at) => checkKernelHead(head, at, findings));
+	if (initrds.length === 0) findings.fault("it has no initramfs", where, "initrd");
+	for (const initrd of initrds)
+		await findFile(initrd, where, volumes, findings, (head, at) => checkInitramfsHead(head, at, findings));
+	const { labels, squashfsPath } = readLiveArguments(entry.kernelArguments);
+	for (const { label, name } of volumes)
+		for (const wanted of labels)
+			if (wanted !== label)
+				findings.fault(`the kernel arguments name the label "${displayName(wanted)}"`, where, `"${displayName(label)}" of ${name}`);
+	if (squashfsPath === undefined) findings.note("its arguments ask for no live root by label: what it mounts was not checked", where);
+	else
+		await findFile(squashfsPath, where, volumes, findings, (head, at) => {
+			if (head.byteLength < 4 || head.readUInt32LE() !== SQUASHFS_MAGIC) findings.fault("it is no squashfs", at, "hsqs");
+		});
+	return path === undefined ? [] : [path];
+}
+
+/** Looks a path up in every volume that may be the one; returns it without device and leading slash where all have it. */
+async function findFile(
+	given: ByteString,
+	where: string,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+	check?: (head: Buffer, where: string) => void,
+): Promise<ByteString | undefined> {
+	const path = given.replace(/^(\(\$\{?root\}?\)|\$\{?root\}?(?=\/))/, "").replace(/^\/+/, "");
+	if (/^\(|\$/.test(path)) {
+		findings.note(`"${displayName(given)}" depends on a device or variable: not followed`, where);
+		return undefined;
+	}
+	let found: ByteString | undefined = path;
+	for (const { source, root, name } of volumes) {
+		const file = fileAt(root, path);
+		if (file === undefined) {
+			findings.fault(`/${displayName(path)} is not in ${name}`, where, "it there");
+			found = undefined;
+		} else check?.(await readFileHead(source, file, KERNEL_HEAD_BYTES), `/${displayName(path)}`);
+	}
+	return found;
+}

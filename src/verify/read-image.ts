@@ -1,0 +1,86 @@
+import type { ByteString } from "../binary/byte-string.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import type { TarEntry, TarHandler } from "../tar/entry.ts";
+import { TarReader } from "../tar/reader.ts";
+import { withoutPaths } from "../tree/filter.ts";
+import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
+import { TreeMerger } from "../tree/merge.ts";
+import { walk } from "../tree/walk.ts";
+import { ContentDigest } from "./content-digest.ts";
+
+/** What a squashfs made of an image has to hold. */
+export interface ExpectedTree {
+	/** Without what is excluded. */
+	readonly root: DirectoryInode;
+	readonly excludedPaths: number;
+	/** A `ContentDigest`. */
+	digestOf(file: FileInode): string | undefined;
+	/** No layer has an entry for it, so that its time is the converter's choice. */
+	hasOwnTime(directory: DirectoryInode): boolean;
+}
+
+/** Merges an image's layers as `build` does, and digests contents in place of storing them. Throws as layers and merger do. */
+export async function readImageTree(
+	image: Pick<OciImage, "layers">,
+	isExcluded: (path: ByteString) => boolean,
+	signal?: AbortSignal,
+): Promise<ExpectedTree> {
+	const { layers } = image;
+	// One object marks the directories that got it.
+	const createdParentTime: Timestamp = { seconds: 0, nanoseconds: 1 };
+	const merger = new TreeMerger({ layerCount: layers.length, createdParentTime });
+	const digests = layers.map(() => new Map<number, string>());
+	const readLayer = async (index: number, wants: (entry: TarEntry) => boolean): Promise<void> => {
+		const layer = layers[index];
+		const found = digests[index];
+		if (layer === undefined || found === undefined) return;
+		const reader = new TarReader(digester(found, wants), { origin: layer.digest });
+		for await (const chunk of layer.tar(signal)) reader.push(chunk);
+		reader.finish();
+	};
+	for (let index = layers.length - 1; index >= 0; index--) {
+		const merge = merger.layer(index, layers[index]?.digest);
+		await readLayer(index, (entry) => merge.entry(entry) === "store");
+		merge.finish();
+	}
+	const merged = merger.settle();
+	const root = withoutPaths(merged.root, isExcluded);
+	const missing = layers.map(() => new Set<number>());
+	for (const { inode } of walk(root))
+		if (inode.type === "file" && digest(inode.body) === undefined) missing[inode.body.layer]?.add(inode.body.entry);
+	for (const [index, entries] of missing.entries())
+		if (entries.size > 0) await readLayer(index, (entry) => entries.has(entry.index));
+	return {
+		root,
+		excludedPaths: countPaths(merged.root) - countPaths(root),
+		digestOf: (file) => digest(file.body),
+		hasOwnTime: ({ mtime }) => mtime !== createdParentTime,
+	};
+
+	function digest({ layer, entry }: BodyId): string | undefined {
+		return digests[layer]?.get(entry);
+	}
+}
+
+function digester(found: Map<number, string>, wants: (entry: TarEntry) => boolean): TarHandler {
+	let current: ContentDigest | undefined;
+	let index = 0;
+	return {
+		entry(entry) {
+			index = entry.index;
+			current = wants(entry) && entry.type === "file" ? new ContentDigest() : undefined;
+		},
+		data: (bytes) => current?.update(bytes),
+		hole: (byteLength) => current?.hole(byteLength),
+		endEntry() {
+			if (current !== undefined) found.set(index, current.finish());
+			current = undefined;
+		},
+	};
+}
+
+function countPaths(root: DirectoryInode): number {
+	let count = 0;
+	for (const _ of walk(root)) count++;
+	return count;
+}

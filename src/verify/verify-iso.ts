@@ -1,0 +1,150 @@
+import { type ByteSource, region } from "../binary/byte-source.ts";
+import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { readFat } from "../fat/read-fat.ts";
+import type { Volume } from "../iso9660/volume.ts";
+import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
+import { checkBootImage } from "./boot-image-check.ts";
+import { CheckRun } from "./check-run.ts";
+import { checkElTorito, checkUefiImage } from "./el-torito-check.ts";
+import { checkEsp, fatFileAt, MAX_EFI_FILE_BYTES, partitionSource } from "./esp-check.ts";
+import { checkExtents } from "./extents-check.ts";
+import { checkFidelity } from "./fidelity-check.ts";
+import { checkMediaChecksum } from "./media-checksum-check.ts";
+import { fileAt, fileSource, readVolumeFile } from "./medium-files.ts";
+import type { BootVolume } from "./menu-check.ts";
+import { checkGpt, checkMbr, checkVolumePartition } from "./partitions-check.ts";
+import type { ExpectedTree } from "./read-image.ts";
+import type { VerifyReport } from "./report.ts";
+import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
+import { checkBlocks } from "./squashfs-blocks-check.ts";
+import { checkSquashfs } from "./squashfs-check.ts";
+import { checkSecondVolume, checkVolume } from "./volume-check.ts";
+import { DEFAULT_LOADER, SECOND_STAGE, walkUefi } from "./uefi-walk.ts";
+
+export interface VerifyIsoOptions {
+	/** Compare the squashfs with this; absent: no fidelity check. */
+	readonly expected?: ExpectedTree | undefined;
+	/** Hash the medium. Default true. */
+	readonly mediaChecksum?: boolean | undefined;
+	/** Ask for signatures. Default true. */
+	readonly secureBoot?: boolean | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
+const SQUASHFS_PATH = "LiveOS/squashfs.img";
+const BOOT_HYBRID_PATH = "boot/grub2/i386-pc/boot_hybrid.img";
+const MAX_KERNEL_BYTES = 512 * MiB;
+
+/**
+ * Reads an ISO back and checks everything in `CHECKS`. Faults of the ISO are in the report; what is thrown is the caller's (an aborted
+ * signal, a source that cannot be read) or a bug.
+ */
+export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = {}): Promise<VerifyReport> {
+	const run = new CheckRun(options.signal);
+	const imageSectors = Math.floor(source.byteLength / DISK_BLOCK_BYTES);
+
+	const volume = await run.check("volume", [], (findings) => checkVolume(source, findings));
+	const gpt = await run.check("gpt", [volume], async (findings, first) => {
+		const tables = await checkGpt(source, findings);
+		return { ...tables, volumeBlock: checkVolumePartition(tables.partitions, first, findings) };
+	});
+	const second = await run.check("second-volume", [volume, gpt], (findings, first, { volumeBlock }) =>
+		checkSecondVolume(source, first, volumeBlock, findings),
+	);
+	const catalog = await run.check("el-torito", [volume, gpt], async (findings, first, { efiSystem }) => {
+		const found = await checkElTorito(source, first, findings);
+		if (found.uefi !== undefined) checkUefiImage(found.uefi, efiSystem, findings);
+		return found;
+	});
+	await run.check("extents", [volume], (findings, first) => {
+		checkExtents(
+			{
+				first,
+				second: second === undefined || gpt === undefined ? undefined : { volume: second, startBlock: gpt.volumeBlock },
+				catalog,
+				backupGpt: gpt?.backup,
+				efiSystem: gpt?.efiSystem,
+				imageBlocks: source.byteLength / ISO_BLOCK_BYTES,
+			},
+			findings,
+		);
+	});
+	const bios = await run.check("boot-image", [volume, catalog?.bios], (findings, first, entry) =>
+		checkBootImage(source, first, entry, findings),
+	);
+	await run.check("mbr", [volume], async (findings, first) => {
+		const hybrid = fileAt(first.root, BOOT_HYBRID_PATH);
+		const bootHybrid =
+			hybrid === undefined ? undefined : await readVolumeFile(source, hybrid, DISK_BLOCK_BYTES, BOOT_HYBRID_PATH);
+		const sector = await source.read(0, DISK_BLOCK_BYTES);
+		checkMbr(sector, { imageSectors, biosBlock: catalog?.bios?.block, bootHybrid }, findings);
+	});
+	const esp = await run.check("esp", [volume, gpt], (findings, first, { efiSystem }) =>
+		checkEsp(source, partitionSource(source, efiSystem), first.root, findings),
+	);
+
+	const squashfs = await run.check("squashfs", [volume], (findings, first) => {
+		const file = fileAt(first.root, SQUASHFS_PATH);
+		if (file === undefined) throw run.missing(`/${SQUASHFS_PATH}`);
+		return checkSquashfs(fileSource(source, file, SQUASHFS_PATH), findings);
+	});
+	const { expected, signal } = options;
+	const contents = await run.check("squashfs-blocks", [squashfs], (findings, open) =>
+		checkBlocks(open, () => expected !== undefined, findings, signal),
+	);
+	if (options.mediaChecksum !== false)
+		await run.check("media-checksum", [], (findings) => checkMediaChecksum(source, findings, signal));
+	else run.skip("media-checksum", "not asked for");
+
+	const volumes = [
+		...(volume === undefined ? [] : [bootVolume(source, volume, "the volume")]),
+		...(second === undefined || gpt === undefined
+			? []
+			: [bootVolume(fromBlock(source, gpt.volumeBlock), second, "the partition's volume")]),
+	];
+	const whole = volumes.slice(0, 1);
+	const cd = await run.check("bios-cd", [volume, bios], (findings, _, image) => walkBiosCd(source, image, whole, findings));
+	const usb = await run.check("bios-usb", [volume, bios], (findings, _, image) =>
+		walkBiosUsb(source, image, volumes, findings),
+	);
+	const uefiCd = await run.check("uefi-cd", [volume, catalog?.uefi], async (findings, _, { block, sectorCount }) => {
+		const start = block * ISO_BLOCK_BYTES;
+		const rest = Math.max(0, source.byteLength - start);
+		const length = sectorCount === 0 ? rest : Math.min(rest, sectorCount * DISK_BLOCK_BYTES);
+		return walkUefi(await readFat(region(source, start, length)), whole, findings);
+	});
+	const uefiUsb = await run.check("uefi-usb", [volume, esp], (findings, _, fat) => walkUefi(fat, volumes, findings));
+	if (options.secureBoot === false) run.skip("secure-boot", "not asked for");
+	else
+		await run.check("secure-boot", [volume, esp], async (findings, first, fat) => {
+			const programs: SecureBootProgram[] = [];
+			for (const path of [DEFAULT_LOADER, SECOND_STAGE, "EFI/BOOT/mmx64.efi"]) {
+				const file = fatFileAt(fat.root, path);
+				if (file !== undefined && file.byteLength <= MAX_EFI_FILE_BYTES)
+					programs.push({ path: `/${path}`, bytes: await file.read() });
+			}
+			const menus = [cd, usb, uefiCd?.menu, uefiUsb?.menu];
+			for (const path of new Set(menus.flatMap((menu) => menu?.kernels ?? []))) {
+				const file = fileAt(first.root, path);
+				if (file === undefined) continue;
+				programs.push({ path: `/${path}`, bytes: await readVolumeFile(source, file, MAX_KERNEL_BYTES, path) });
+			}
+			checkSecureBoot(programs, findings);
+		});
+
+	if (expected === undefined) run.skip("fidelity", "no image was given");
+	else
+		await run.check("fidelity", [squashfs, contents], (findings, { root }, { digests }) => {
+			checkFidelity(expected, { root, digests }, findings);
+		});
+	return run.report(source.byteLength, volume?.primary.volumeIdentifier);
+}
+
+function bootVolume(source: ByteSource, { root, primary }: Volume, name: string): BootVolume {
+	return { source, root, label: primary.volumeIdentifier, name };
+}
+
+function fromBlock(source: ByteSource, block: number): ByteSource {
+	const start = block * ISO_BLOCK_BYTES;
+	return region(source, start, Math.max(0, source.byteLength - start));
+}

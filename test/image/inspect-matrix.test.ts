@@ -1,0 +1,45 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BootPath } from "../../src/inspect/finding.ts";
+import { inspectImage } from "../../src/inspect/inspect.ts";
+import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
+import { requires } from "../support/requires.ts";
+
+const missing = requires(...FIXTURE_NEEDS);
+
+describe.skipIf(missing !== undefined)("inspect tells images that boot from those that do not", () => {
+	let layout: string;
+	let parts: RealParts;
+	let scratch: string;
+
+	beforeAll(async () => {
+		layout = await debianFixture();
+		parts = await realParts(layout);
+		// Blobs are hard-linked, so the images lie beside the real one.
+		await mkdir(dirname(layout), { recursive: true });
+		scratch = await mkdtemp(join(dirname(layout), "inspect-"));
+	});
+	afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+	it.each(BROKEN_IMAGES)("$name", async (broken) => {
+		const reference = await writeBrokenImage(broken, layout, parts, scratch);
+		const inspection = await inspectImage(reference, { platform: "linux/amd64" });
+		const codes = inspection.findings.filter(({ severity }) => severity !== "ok").map(({ code }) => code);
+		expect(codes.sort()).toEqual([...(broken.findings ?? [])].sort());
+		expect(inspection.contract.violations.map(({ code }) => code)).toEqual(broken.violations ?? []);
+		const choices = inspection.contract.choices.map(({ code }) => code);
+		expect(choices).toEqual(expect.arrayContaining([...(broken.choices ?? [])]));
+		const ended = Object.entries(inspection.bootPaths).filter(([, verdict]) => verdict === "will not boot");
+		expect(ended.map(([path]) => path as BootPath).sort()).toEqual([...broken.blocks].sort());
+		expect(inspection.isBootable).toBe(broken.isBootable);
+		// Who is told that something is wrong is told what to do about it.
+		for (const { severity, blocks, containerfile, remedy } of inspection.findings)
+			if (severity !== "ok" && blocks.length > 0) expect(containerfile ?? remedy).toBeDefined();
+		for (const { containerfile } of inspection.contract.violations) expect(containerfile).toBeDefined();
+		await rm(join(scratch, broken.name.replace(/[^a-z0-9]+/gi, "-")), { recursive: true, force: true });
+	});
+
+	it("covers more than 25 broken images", () => expect(BROKEN_IMAGES.length).toBeGreaterThan(25));
+});

@@ -1,0 +1,47 @@
+import { describe, expect, test } from "vitest";
+import { elToritoCore } from "../../../src/assemble/tools.ts";
+import { SmallRoot } from "../../support/small-root.ts";
+import { DIRECTORY } from "../grub-core/grub-directory.ts";
+
+const GRUB_DIRECTORY = "/usr/lib/grub/i386-pc";
+const choice = { allowUnconfinedTools: false, signal: undefined } as const;
+
+/** An image with what a core image is made of, and no program. */
+function imageWithoutTools(): SmallRoot {
+	const root = new SmallRoot();
+	for (const [name, content] of Object.entries(DIRECTORY)) root.file(`${GRUB_DIRECTORY}/${name}`, content);
+	for (const name of ["biosdisk", "part_gpt", "iso9660"]) root.file(`${GRUB_DIRECTORY}/${name}.mod`, name);
+	return root;
+}
+
+describe("elToritoCore", () => {
+	test("is made without any program when that is asked for", async () => {
+		const { image, report } = await elToritoCore(imageWithoutTools(), GRUB_DIRECTORY, { ...choice, tools: "builtin" });
+		expect(image.byteLength).toBeGreaterThan(2048 + 512);
+		expect(report).toEqual({ task: "el-torito-core", used: "builtin", reason: undefined });
+	});
+
+	test("is made the same way where the image has no grub2-mkimage, and the report says so", async () => {
+		const root = imageWithoutTools();
+		const { image, report } = await elToritoCore(root, GRUB_DIRECTORY, { ...choice, tools: "auto" });
+		const builtin = await elToritoCore(root, GRUB_DIRECTORY, { ...choice, tools: "builtin" });
+		expect(Buffer.compare(image, builtin.image)).toBe(0);
+		expect(report).toMatchObject({ used: "builtin", reason: expect.stringMatching(/^TOOL_NOT_FOUND: grub2-mkimage/) });
+	});
+
+	test("is not made another way than was asked for", async () => {
+		const made = elToritoCore(imageWithoutTools(), GRUB_DIRECTORY, { ...choice, tools: "buildroot" });
+		await expect(made).rejects.toMatchObject({ code: "TOOL_NOT_FOUND" });
+	});
+
+	test("reads files through the image's symbolic links, and takes nothing else for a file", async () => {
+		const linked = imageWithoutTools()
+			.file("/usr/share/cdboot.img", DIRECTORY["cdboot.img"] ?? "")
+			.symlink(`${GRUB_DIRECTORY}/cdboot.img`, "/usr/share/cdboot.img");
+		const { image } = await elToritoCore(linked, GRUB_DIRECTORY, { ...choice, tools: "builtin" });
+		expect(image.subarray(0, 2048)).toEqual(DIRECTORY["cdboot.img"]);
+		const dangling = imageWithoutTools().symlink(`${GRUB_DIRECTORY}/cdboot.img`, "/nowhere");
+		const failed = elToritoCore(dangling, GRUB_DIRECTORY, { ...choice, tools: "builtin" });
+		await expect(failed).rejects.toMatchObject({ code: "GRUB_MODULE_MISSING", where: "i386-pc/cdboot.img" });
+	});
+});

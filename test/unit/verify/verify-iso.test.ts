@@ -1,0 +1,122 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { memorySource } from "../../../src/binary/byte-source.ts";
+import { formatReport, type VerifyReport } from "../../../src/verify/report.ts";
+import { verifyIso } from "../../../src/verify/verify-iso.ts";
+import { LABEL, MENU, type SmallIso, type SmallIsoOptions, smallIso } from "../../support/verify-iso-fixture.ts";
+
+const faultsOf = (report: VerifyReport): string[] =>
+	report.checks.flatMap(({ name, findings }) =>
+		findings.filter(({ severity }) => severity === "fault").map(({ what }) => `${name}: ${what}`),
+	);
+
+async function verified(options: SmallIsoOptions): Promise<VerifyReport> {
+	const { bytes, expected } = await smallIso(options);
+	return verifyIso(memorySource(bytes), { expected });
+}
+
+describe("an ISO that is as it should be", () => {
+	let iso: SmallIso;
+	beforeAll(async () => {
+		iso = await smallIso();
+	});
+
+	it("has no fault, and every check was made", async () => {
+		const report = await verifyIso(memorySource(iso.bytes), { expected: iso.expected });
+		expect(faultsOf(report)).toEqual([]);
+		expect(report.verdict).toBe("pass");
+		expect(report.checks.map(({ status }) => status)).toEqual(report.checks.map(() => "pass"));
+		expect(report.volumeIdentifier).toBe(LABEL);
+		expect(JSON.parse(JSON.stringify(report))).toMatchObject({ verdict: "pass", faults: 0 });
+		expect(formatReport(report)).toMatch(/^ok {4}volume.*\n(.*\n)*no fault found\n$/);
+	});
+
+	it("is not verified against what was not asked for", async () => {
+		const report = await verifyIso(memorySource(iso.bytes), { mediaChecksum: false, secureBoot: false });
+		const skipped = report.checks.filter(({ status }) => status === "skipped").map(({ name }) => name);
+		expect(skipped).toEqual(["media-checksum", "secure-boot", "fidelity"]);
+		expect(report.verdict).toBe("pass");
+	});
+
+	it("is interrupted by its signal", async () => {
+		const signal = AbortSignal.abort(new Error("stopped"));
+		await expect(verifyIso(memorySource(iso.bytes), { signal })).rejects.toThrow("stopped");
+	});
+});
+
+describe("an ISO with something wrong in what it boots", () => {
+	const menu = (from: string, to: string): SmallIsoOptions => ({ menu: MENU.replace(from, to) });
+
+	it.each([
+		["another label in search", menu(`-l '${LABEL}'`, "-l 'Other'"), /GRUB searches the label "Other"/],
+		["another label for the kernel", menu(`CDLABEL=${LABEL}`, "CDLABEL=Other"), /name the label "Other"/],
+		["a kernel that is not there", menu("/vmlinuz", "/bzImage"), /bzImage is not in the volume/],
+		["an initramfs that is no archive", menu("initrd.img", "vmlinuz"), /it begins with 4d5a/],
+		["a kernel that is none", menu("pxeboot/vmlinuz", "pxeboot/initrd.img"), /no Linux kernel/],
+		["a live directory that is not there", menu("rd.live.image", "rd.live.dir=Other"), /Other\/squashfs.img is not in/],
+		["no menu entry", { menu: "set timeout=1\n" }, /the menu has no entry/],
+		["an unclosed block", menu("}\n", ""), /a block is not closed/],
+		["a signer that shim does not know", { strangeSigner: true }, /signed by Stranger, which shim does not trust/],
+		["a revoked GRUB", { grubGeneration: 2 }, /shim refuses it: grub 2 < 3/],
+		["an unsigned kernel", { unsignedKernel: true }, /it is not signed/],
+	] as const)("reports %s", async (_, options, message) => {
+		const faults = faultsOf(await verified(options));
+		expect(faults.length).toBeGreaterThan(0);
+		expect(faults.join("\n")).toMatch(message);
+	});
+
+	it("notes a GRUB that the latest revocations refuse", async () => {
+		const report = await verified({ grubGeneration: 4 });
+		expect(report.verdict).toBe("pass");
+		expect(formatReport(report)).toContain("latest revocations are in force: grub 4 < 5");
+	});
+});
+
+describe("a squashfs that is not the image's", () => {
+	it("is reported path by path", async () => {
+		const { bytes, expected } = await smallIso();
+		const root = structuredClone(expected.root);
+		const bin = root.entries.get("bin");
+		const dev = root.entries.get("dev");
+		if (bin?.type !== "directory" || dev?.type !== "directory") throw new Error("no such directory");
+		const ping = bin.entries.get("ping");
+		const disk = dev.entries.get("disk");
+		const link = root.entries.get("link");
+		if (ping?.type !== "file" || disk?.type !== "block-device" || link?.type !== "symlink") throw new Error("no file");
+		Object.assign(ping, { mode: 0o755, uid: 7, xattrs: new Map([["user.other", Buffer.from("x")]]) });
+		Object.assign(disk, { minor: 1 });
+		Object.assign(link, { target: "elsewhere", mtime: { seconds: -5, nanoseconds: 0 } });
+		root.entries.delete("empty");
+		root.entries.set("new", link);
+		const report = await verifyIso(memorySource(bytes), {
+			expected: { ...expected, root, digestOf: () => "0".repeat(64) },
+			mediaChecksum: false,
+		});
+		const text = formatReport(report);
+		for (const line of [
+			"mode is 4755 (/bin/ping): expected 755",
+			"owner is 0:0 (/bin/ping): expected 7:0",
+			"xattr user.other is missing (/bin/ping): expected 0x78",
+			"xattr security.capability is 0x",
+			"the content differs (/bin/tail)",
+			"device is 259:70000 (/dev/disk): expected 259:1",
+			"link target is ../bin/ping (/link): expected elsewhere",
+			"mtime is 1700000000 (/link): expected 0",
+			"the image does not have it (/empty): expected no directory",
+			"it is missing from the squashfs (/new): expected symlink",
+		])
+			expect(text).toContain(line);
+		expect(report.verdict).toBe("fail");
+	});
+
+	it("must have the image's hard links", async () => {
+		const { bytes, expected } = await smallIso();
+		const root = structuredClone(expected.root);
+		const many = root.entries.get("many");
+		if (many?.type !== "directory") throw new Error("no such directory");
+		const [[name, inode] = []] = [...many.entries].slice(5, 6);
+		if (name === undefined || inode === undefined) throw new Error("no such link");
+		many.entries.set(name, { ...inode });
+		const report = await verifyIso(memorySource(bytes), { expected: { ...expected, root, digestOf: () => "" } });
+		expect(formatReport(report)).toContain(`it is a link to another file (/many/${name})`);
+	});
+});
