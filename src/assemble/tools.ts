@@ -1,17 +1,14 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { makeElToritoCore } from "../buildroot/el-torito-core.ts";
+import { CORE_IMAGE, makeElToritoCore } from "../buildroot/el-torito-core.ts";
 import { implantMediaChecksum } from "../buildroot/media-checksum.ts";
 import type { ToolOptions, ToolRun } from "../buildroot/run.ts";
 import { Oci2isoError } from "../errors.ts";
-import { buildElToritoCore, type CoreImageOptions } from "../grub/core-image/build-core.ts";
+import { buildElToritoCore } from "../grub/core-image/build-core.ts";
 import type { ToolReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 type ToolChoice = Pick<ResolvedOptions, "tools" | "allowUnconfinedTools" | "signal">;
-
-/** What makeElToritoCore asks grub2-mkimage for. */
-const CORE_IMAGE: CoreImageOptions = { prefix: "/boot/grub2", modules: ["biosdisk", "part_gpt", "iso9660"] };
 
 /**
  * Makes GRUB's BIOS core image with the tool that the options ask for; `builtin` does it in this process.

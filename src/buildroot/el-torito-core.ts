@@ -6,8 +6,7 @@ import { runTool, type ToolOptions, type ToolRun } from "./run.ts";
 /** Fedora's and Debian's names for the same program. */
 const NAMES = ["grub2-mkimage", "grub-mkimage"];
 /** What the reference converter puts in the core image; grub2-mkimage adds what these depend on (moddep.lst). */
-const MODULES = ["biosdisk", "part_gpt", "iso9660"];
-const PREFIX = "/boot/grub2";
+export const CORE_IMAGE = { prefix: "/boot/grub2", modules: ["biosdisk", "part_gpt", "iso9660"] } as const;
 const OUTPUT = "core.img";
 const MAX_CORE_BYTES = 8 * MiB;
 
@@ -34,14 +33,14 @@ export async function makeElToritoCore(
 			"--directory",
 			paths.image(grubDirectory),
 			"--prefix",
-			PREFIX,
+			CORE_IMAGE.prefix,
 			"--format",
 			"i386-pc-eltorito",
 			"--compression",
 			"auto",
 			"--output",
 			paths.writable(OUTPUT),
-			...MODULES,
+			...CORE_IMAGE.modules,
 		],
 		outputs: [{ name: OUTPUT, maxBytes: MAX_CORE_BYTES }],
 		limits: { timeoutSeconds: 60, cpuSeconds: 60, addressSpaceBytes: GiB, fileBytes: MAX_CORE_BYTES },

@@ -150,11 +150,11 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		blocks: [],
 	},
 	{
-		name: "an initramfs with a CD driver whose dependency is missing",
+		name: "an initramfs without a module that its other modules need",
 		layer: without(/\/cdrom\.ko$/),
-		isBootable: true,
-		findings: ["CD_DRIVERS_MISSING"],
-		blocks: [],
+		isBootable: false,
+		findings: ["CD_DRIVERS_MISSING", "DRIVER_ISOFS_MISSING"],
+		blocks: ALL,
 	},
 	{
 		name: "an initramfs that reads neither CDs nor USB disks",
@@ -538,14 +538,17 @@ async function contentOf(tree: ImageTree, path: string): Promise<Buffer> {
 	return Buffer.from(await tree.read(inode, 2 ** 30));
 }
 
-/** Writes the broken image as an OCI layout and gives its reference. */
+/** Writes the broken image as an OCI layout in a new directory in `scratch` and gives its reference. */
 export async function writeBrokenImage(
-	broken: BrokenImage,
+	broken: Pick<BrokenImage, "name" | "layer">,
 	layout: string,
 	parts: RealParts,
 	scratch: string,
-): Promise<string> {
+): Promise<{ readonly reference: string; readonly directory: string }> {
 	const directory = join(scratch, broken.name.replace(/[^a-z0-9]+/gi, "-"));
 	mkdirSync(directory, { recursive: true });
-	return withExtraLayer(layout, directory, async (append) => append(tarArchive(broken.layer(parts))));
+	// Its own iso.yaml may come later in the layer: the last of two entries counts.
+	const members = [file(ISO_YAML, parts.isoYaml), ...broken.layer(parts)];
+	const reference = await withExtraLayer(layout, directory, async (append) => append(tarArchive(members)));
+	return { reference, directory };
 }

@@ -68,7 +68,9 @@ export function mutateField(bytes: Buffer, area: Area, random: (below: number) =
 	const { records = [] } = area;
 	const before = Buffer.from(bytes);
 	for (;;) {
-		const { record, at } = records[random(records.length)] ?? { record: descriptorHead, at: 0 };
+		const chosen = records[random(records.length)];
+		if (chosen === undefined) throw new Error(`${area.name} has no records`);
+		const { record, at } = chosen;
 		const names = Object.keys(record.fields);
 		const name = names[random(names.length)] ?? "";
 		const field = record.fields[name];
@@ -92,9 +94,9 @@ export function mutateField(bytes: Buffer, area: Area, random: (below: number) =
 function otherValue(value: unknown, { byteLength }: Field<unknown>, random: (below: number) => number): unknown {
 	if (typeof value === "bigint") return [0n, 1n, value + 1n, 2n ** 40n][random(4)];
 	if (typeof value !== "number" || !Number.isFinite(value)) return undefined;
-	const isBoth = byteLength === 8;
-	const limit = isBoth || byteLength === 4 ? 2 ** 32 : 2 ** (8 * byteLength);
-	return [0, 1, value + 1, Math.max(0, value - 1), limit - 1, random(limit)][random(6)];
+	// Four bytes may be 16 bits in both byte orders, eight bytes 32.
+	const limit = byteLength === 4 && value < 2 ** 16 ? 2 ** 16 : byteLength >= 4 ? 2 ** 32 : 2 ** (8 * byteLength);
+	return [0, 1, Math.min(value + 1, limit - 1), Math.max(0, value - 1), limit - 1, random(limit)][random(6)];
 }
 
 /** Everything on a small ISO that `verifyIso` says it checks, by itself and without the media checksum. */
