@@ -3,6 +3,8 @@
 #include "block_compressor.h"
 #include "block_decompressor.h"
 #include "codec.h"
+#include "digest.h"
+#include "layer_inflater.h"
 #include "zstd_inflater.h"
 
 namespace {
@@ -27,6 +29,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("BlockCompressor", oci2iso::BlockCompressor::Define(env));
   exports.Set("BlockDecompressor", oci2iso::BlockDecompressor::Define(env));
   exports.Set("ZstdInflater", oci2iso::ZstdInflater::Define(env));
+  exports.Set("digests", oci2iso::Digest::Make("sha256") != nullptr);
+  exports.Set("LayerInflater", oci2iso::LayerInflater::Define(env));
   return exports;
 }
 

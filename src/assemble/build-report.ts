@@ -81,8 +81,14 @@ export async function buildReport(parts: ReportParts): Promise<BuildReport> {
 function layerReports(image: OciImage, stage: SquashfsStage): LayerReport[] {
 	return image.layers.flatMap(({ digest, diffId, mediaType, compressedBytes }, index) => {
 		const counts = stage.layers[index];
-		return counts === undefined ? [] : [{ digest, diffId, mediaType, compressedBytes, ...counts }];
+		const found = image.transfers.find((transfer) => transfer.digest === digest);
+		const came: Pick<LayerReport, "transfer"> = found === undefined ? {} : { transfer: transferOf(found) };
+		return counts === undefined ? [] : [{ digest, diffId, mediaType, compressedBytes, ...counts, ...came }];
 	});
+}
+
+function transferOf({ digest: _, ...transfer }: OciImage["transfers"][number]): NonNullable<LayerReport["transfer"]> {
+	return transfer;
 }
 
 /** What the squashfs could not keep, one sentence each. */

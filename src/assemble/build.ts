@@ -32,7 +32,8 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const progress = new BuildProgress(resolved.onEvent);
 	const { signal } = resolved;
 	signal?.throwIfAborted();
-	const image = await openImage(resolved.image, { platform: resolved.platform, signal });
+	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = resolved;
+	const image = await openImage(resolved.image, { platform, authFile, creds, tlsVerify, certDir, policy, signal });
 	try {
 		const output = openOutput(resolved.output, { overwrite: resolved.force });
 		try {

@@ -1,11 +1,12 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { Oci2isoError } from "../errors.ts";
+import type { TransferPolicy } from "../oci/registry/options.ts";
 import type { BuildListener } from "../report/events.ts";
 
 /** What `buildIso` takes; the command line's options have the same names. */
 export interface BuildOptions {
-	/** Image reference with skopeo's transports, for example `oci:DIR:TAG`. */
+	/** Image reference with skopeo's transports, for example `oci:DIR:TAG`; a bare one names a registry's image. */
 	readonly image: string;
 	/** Path of the ISO, or `-` for standard output. */
 	readonly output: string;
@@ -35,6 +36,16 @@ export interface BuildOptions {
 	readonly jobs?: number | undefined;
 	/** Seconds since 1970 for every time stamp of ours. Default: `SOURCE_DATE_EPOCH`, else the image's `created`. */
 	readonly sourceDateEpoch?: number | undefined;
+	/** auth.json or config.json with the registry's credentials. Default: `REGISTRY_AUTH_FILE`, else where podman and docker keep theirs. */
+	readonly authFile?: string | undefined;
+	/** `USER:PASSWORD` for the registry. */
+	readonly creds?: string | undefined;
+	/** False: accept any certificate, and plain HTTP. Default: as registries.conf says, else true. */
+	readonly tlsVerify?: boolean | undefined;
+	/** Directory with the registry's CA and client certificates. Default: the places of containers-certs.d(5). */
+	readonly certDir?: string | undefined;
+	/** Attempts, timeouts and memory of transfers from a registry; what is left out keeps its default. */
+	readonly transferPolicy?: Partial<TransferPolicy> | undefined;
 	/** Replace an existing output. Default: false. */
 	readonly force?: boolean | undefined;
 	/** Called with the layout of the ISO before its tail is written. */
@@ -85,12 +96,16 @@ const schema = z.object({
 	allowUnconfinedTools: z.boolean().default(false),
 	jobs: z.int().min(1).max(1024).optional(),
 	sourceDateEpoch: z.int().min(0).max(MAX_EPOCH_SECONDS).optional(),
+	authFile: z.string().min(1).optional(),
+	creds: z.string().min(1).optional(),
+	tlsVerify: z.boolean().optional(),
+	certDir: z.string().min(1).optional(),
 	force: z.boolean().default(false),
 });
 
 /** Checks and completes the options; throws `Oci2isoError` INVALID_OPTION (exit 2) naming every fault. */
 export function resolveOptions(options: BuildOptions): ResolvedOptions {
-	const { onPlan, onEvent, signal, ...values } = options;
+	const { onPlan, onEvent, signal, transferPolicy, ...values } = options;
 	const result = schema.safeParse(values);
 	if (!result.success) {
 		const problems = result.error.issues.map((issue) => ({
@@ -113,6 +128,7 @@ export function resolveOptions(options: BuildOptions): ResolvedOptions {
 		onPlan,
 		onEvent: onEvent ?? (() => {}),
 		signal,
+		transferPolicy,
 	};
 }
 

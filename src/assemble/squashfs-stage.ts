@@ -1,6 +1,6 @@
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
-import { ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { createCompressor } from "../codec/compressor.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import type { BlockCompressor } from "../codec/types.ts";
@@ -19,6 +19,9 @@ import { createImageTree } from "./contents.ts";
 import { SQUASHFS_BLOCK } from "./iso-layout.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
+
+const PENDING_BYTES = 4 * MiB;
+const PENDING_BLOCKS_PER_JOB = 3;
 
 /** The image in its final place: every layer read, the squashfs written. */
 export interface SquashfsStage {
@@ -57,7 +60,7 @@ async function stream(
 	image: OciImage,
 	target: Target,
 	epochSeconds: number,
-	{ signal, blockSize, comp }: ResolvedOptions,
+	{ signal, blockSize, comp, jobs }: ResolvedOptions,
 	progress: BuildProgress,
 	compressor: BlockCompressor,
 	isExcluded: (path: ByteString) => boolean,
@@ -68,6 +71,7 @@ async function stream(
 		compressor,
 		blockBytes: blockSize,
 		modificationTimeSeconds: epochSeconds,
+		maxPendingBlocks: pendingBlocks(blockSize, jobs),
 	});
 	const bodies = new BodyStore<StoredFile>(image.layers.length);
 	const merger = new TreeMerger({
@@ -98,7 +102,7 @@ async function stream(
 		get byteLength() {
 			return target.byteLength - start;
 		},
-		read: (position, length) => target.read(start + position, length),
+		read: (position, length, into) => target.read(start + position, length, into),
 	};
 	const tree = createImageTree({
 		root: merged.root,
@@ -116,6 +120,11 @@ async function stream(
 		excludedPaths: countPaths(merged.root) - countPaths(kept),
 		notes: merged.notes,
 	};
+}
+
+/** Enough that no thread waits while this one reads on; each block is held twice, as it is and compressed. */
+function pendingBlocks(blockBytes: number, jobs: number): number {
+	return Math.max(Math.ceil(PENDING_BYTES / blockBytes), PENDING_BLOCKS_PER_JOB * jobs);
 }
 
 function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Generator<BodyId> {

@@ -3,6 +3,7 @@ import { EXIT_STATUS } from "../errors.ts";
 import { describeInspection } from "../inspect/describe.ts";
 import { inspectImage } from "../inspect/inspect.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { parseBoolean } from "./values.ts";
 
 interface InspectArguments {
 	readonly json?: boolean;
@@ -12,6 +13,11 @@ interface InspectArguments {
 	readonly vendor?: string;
 	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none";
 	readonly requireSecureBoot?: boolean;
+	readonly authfile?: string;
+	readonly creds?: string;
+	readonly tlsVerify?: boolean;
+	readonly certDir?: string;
+	readonly verbose?: boolean;
 }
 
 /** Adds `oci2iso inspect IMAGE`: exit status 0 where the image builds and boots, 3 where it does not. */
@@ -35,15 +41,20 @@ export function registerInspect(program: Command): void {
 			]),
 		)
 		.option("--require-secure-boot", "exit 3 also where UEFI Secure Boot would refuse it")
+		.option("--authfile <file>", "credentials for registries, as for build")
+		.option("--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them")
+		.option("--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean)
+		.option("--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key")
+		.option("--verbose", "print the causes of an error too")
 		.exitOverride()
 		.action(inspect);
 }
 
 async function inspect(image: string, given: InspectArguments): Promise<void> {
-	const { json, requireSecureBoot, ...options } = given;
+	const { json, requireSecureBoot, authfile, verbose: _, ...options } = given;
 	const interrupt = interruptSignal();
 	try {
-		const inspection = await inspectImage(image, { ...options, signal: interrupt.signal });
+		const inspection = await inspectImage(image, { ...options, authFile: authfile, signal: interrupt.signal });
 		process.stdout.write(
 			json === true ? `${JSON.stringify(inspection, undefined, 2)}\n` : describeInspection(inspection),
 		);

@@ -8,7 +8,7 @@ import type { BuildReport } from "../report/build-report.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
-import { formatSize, parseInteger, parseSize } from "./size.ts";
+import { formatSize, parseBoolean, parseInteger, parseSize } from "./values.ts";
 
 interface BuildArguments {
 	readonly output?: string;
@@ -29,6 +29,10 @@ interface BuildArguments {
 	readonly allowUnconfinedTools?: boolean;
 	readonly jobs?: number;
 	readonly sourceDateEpoch?: number;
+	readonly authfile?: string;
+	readonly creds?: string;
+	readonly tlsVerify?: boolean;
+	readonly certDir?: string;
 	readonly force?: boolean;
 }
 
@@ -46,7 +50,10 @@ export function createProgram(): Command {
 	program
 		.command("build")
 		.description("read IMAGE and write a bootable ISO")
-		.argument("<image>", "oci:DIR[:TAG|@DIGEST], oci-archive:FILE, docker-archive:FILE or dir:DIR")
+		.argument(
+			"<image>",
+			"[docker://]HOST/NAME[:TAG|@DIGEST], oci:DIR[:TAG|@DIGEST], oci-archive:FILE, docker-archive:FILE or dir:DIR",
+		)
 		.option("-o, --output <file>", "the ISO to write, - for standard output (default: the image's name and tag, .iso)")
 		.option("--platform <os/arch[/variant]>", "which image of an index (default: linux on this architecture)")
 		.option("--label <label>", "volume label, at most 32 characters")
@@ -67,6 +74,13 @@ export function createProgram(): Command {
 		)
 		.option("--allow-unconfined-tools", "run the image's tools even where they cannot be confined")
 		.option("--jobs <n>", "compression threads (default: one per processor)", parseInteger)
+		.option(
+			"--authfile <file>",
+			"credentials, as podman login or docker login writes them (default: REGISTRY_AUTH_FILE, else their places)",
+		)
+		.option("--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them")
+		.option("--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean)
+		.option("--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key")
 		.option("--report <file>", "write a JSON build report, - for standard output")
 		.addOption(
 			new Option("--progress <style>", "how to show progress on standard error")
@@ -83,7 +97,7 @@ export function createProgram(): Command {
 }
 
 async function build(image: string, given: BuildArguments): Promise<void> {
-	const { output: givenOutput, report, progress: style, printPlan, verbose: _, ...options } = given;
+	const { output: givenOutput, report, progress: style, printPlan, verbose: _, authfile, ...options } = given;
 	const output = givenOutput ?? outputNameFor(image);
 	if (output === "-" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
@@ -107,6 +121,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 	try {
 		const result = await buildIso({
 			...options,
+			authFile: authfile,
 			image,
 			output,
 			onEvent: progress.onEvent,

@@ -1,5 +1,5 @@
 import type { BuildEvent, BuildListener, Phase } from "../report/events.ts";
-import { formatSize } from "./size.ts";
+import { formatSize } from "./values.ts";
 
 /** What each phase is called on a terminal. */
 const PHASE_TITLES: Readonly<Record<Phase, string>> = {

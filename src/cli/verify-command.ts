@@ -2,8 +2,8 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Command } from "commander";
 import { type ByteSource, unexpectedEnd } from "../binary/byte-source.ts";
 import { Oci2isoError } from "../errors.ts";
-import { verifyAgainstImage } from "../verify/verify.ts";
 import { formatReport } from "../verify/report.ts";
+import { verifyAgainstImage } from "../verify/verify.ts";
 import { interruptSignal } from "./interrupt.ts";
 
 interface VerifyArguments {

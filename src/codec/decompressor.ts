@@ -21,8 +21,11 @@ export function createDecompressor(
 ): BlockDecompressor {
 	const decode = codec === "none" ? refuse : decoderFor(codec, codecBackend(options.backend));
 	return {
-		decompress(block, maxBytes) {
-			const output = Buffer.allocUnsafeSlow(maxBytes);
+		decompress(block, maxBytes, into) {
+			const output =
+				into === undefined
+					? Buffer.allocUnsafeSlow(maxBytes)
+					: Buffer.from(into.buffer, into.byteOffset, Math.min(maxBytes, into.byteLength));
 			let decodedBytes: number | undefined;
 			try {
 				decodedBytes = maxBytes === 0 ? undefined : decode(block, output);
@@ -37,7 +40,7 @@ export function createDecompressor(
 					`what decodes to 1 to ${maxBytes} bytes`,
 				);
 			// A view of a mostly empty buffer would keep all of it.
-			return decodedBytes * 2 < maxBytes
+			return into === undefined && decodedBytes * 2 < maxBytes
 				? Buffer.from(output.subarray(0, decodedBytes))
 				: output.subarray(0, decodedBytes);
 		},

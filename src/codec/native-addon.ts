@@ -14,6 +14,17 @@ export interface NativeAddon {
 	) => NativeBlockCompressor;
 	readonly BlockDecompressor: new (codec: CodecName) => { decompress(block: Uint8Array, output: Uint8Array): number };
 	readonly ZstdInflater: new (maxWindowLog: number) => NativeZstdInflater;
+	/** Whether `LayerInflater` can digest. */
+	readonly digests: boolean;
+	readonly LayerInflater: new (
+		format: "gzip" | "zstd" | "none",
+		maxWindowLog: number,
+		inputDigest: string,
+		outputDigest: string,
+		inputs: readonly Buffer[],
+		outputs: readonly Buffer[],
+		onReady: () => void,
+	) => NativeLayerInflater;
 }
 
 export interface NativeCodec {
@@ -33,6 +44,16 @@ export interface NativeBlockCompressor {
 
 export interface NativeZstdInflater {
 	step(input: Uint8Array, inputOffset: number, output: Uint8Array, progress: Int32Array): 0 | 1 | string;
+}
+
+export interface NativeLayerInflater {
+	acquire(): number;
+	write(slot: number, length: number): void;
+	end(): void;
+	take(output: Int32Array): 0 | 1 | 2 | string;
+	release(slot: number): void;
+	digests(): [input: string, output: string];
+	close(): void;
 }
 
 export type AddonState =

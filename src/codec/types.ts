@@ -59,6 +59,9 @@ export interface BlockCompressor {
 
 /** Decodes single blocks, for reading a squashfs back. */
 export interface BlockDecompressor {
-	/** Throws `Oci2isoError` CORRUPT_BLOCK where the bytes do not decode to at most `maxBytes`. The result is owned by the caller. */
-	decompress(block: Uint8Array, maxBytes: number): Uint8Array;
+	/**
+	 * Throws `Oci2isoError` CORRUPT_BLOCK where the bytes do not decode to at most `maxBytes`. The result is owned by the caller, or a part
+	 * of `into`, which has at least `maxBytes`.
+	 */
+	decompress(block: Uint8Array, maxBytes: number, into?: Uint8Array): Uint8Array;
 }

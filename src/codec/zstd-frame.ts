@@ -58,3 +58,12 @@ export function brokenZstd(reason: string): Oci2isoError {
 export function windowTooLarge(): Oci2isoError {
 	return corrupt("ZSTD_WINDOW_TOO_LARGE", "zstd data needs too much memory", undefined, "a window of at most 128 MiB");
 }
+
+export function truncatedZstd(): Oci2isoError {
+	return corrupt("TRUNCATED_ZSTD", "the zstd data ends within a frame", undefined, "complete frames");
+}
+
+/** What the library's own name of an error means. */
+export function zstdFailure(name: string): Oci2isoError {
+	return name.includes("requires too much memory") ? windowTooLarge() : brokenZstd(name);
+}

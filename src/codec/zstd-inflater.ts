@@ -1,10 +1,9 @@
 import { MiB } from "../binary/units.ts";
-import { corrupt } from "../errors.ts";
 import { codecBackend } from "./backend.ts";
 import { loadNativeAddon, type NativeZstdInflater } from "./native-addon.ts";
 import { PortableZstdInflater } from "./portable-zstd-inflater.ts";
 import type { CodecBackend } from "./types.ts";
-import { brokenZstd, MAX_WINDOW_LOG, windowTooLarge } from "./zstd-frame.ts";
+import { MAX_WINDOW_LOG, truncatedZstd, zstdFailure } from "./zstd-frame.ts";
 
 const OUTPUT_BYTES = MiB / 4;
 
@@ -36,8 +35,7 @@ export class ZstdInflater {
 
 	/** States that the stream ends here. */
 	finish(): void {
-		if (!this.#decoder.betweenFrames)
-			throw corrupt("TRUNCATED_ZSTD", "the zstd data ends within a frame", undefined, "complete frames");
+		if (!this.#decoder.betweenFrames) throw truncatedZstd();
 	}
 }
 
@@ -62,8 +60,7 @@ class NativeDecoder implements Decoder {
 		let offset = 0;
 		for (;;) {
 			const status = this.#native.step(chunk, offset, this.#output, this.#progress);
-			if (typeof status === "string")
-				throw status.includes("requires too much memory") ? windowTooLarge() : brokenZstd(status);
+			if (typeof status === "string") throw zstdFailure(status);
 			const [consumed = 0, produced = 0] = this.#progress;
 			offset += consumed;
 			// Without input or output the decoder answers about the next frame, which has not begun.

@@ -2,6 +2,7 @@ import { byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
+import { Oci2isoError } from "../errors.ts";
 import { decodePe, type PeImage } from "../pe/pe-image.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { walk } from "../tree/walk.ts";
@@ -126,7 +127,8 @@ export async function readText(tree: ImageTree, paths: readonly string[]): Promi
 export function quietLookup(tree: Pick<ImageTree, "lookup">, path: string): ReturnType<ImageTree["lookup"]> {
 	try {
 		return tree.lookup(path);
-	} catch {
-		return undefined;
+	} catch (error) {
+		if (error instanceof Oci2isoError) return undefined;
+		throw error;
 	}
 }

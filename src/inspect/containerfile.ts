@@ -52,13 +52,22 @@ const release: ContainerfileLines = {
 	debian: `${APT} base-files`,
 };
 
-/** `RUN` line that changes one setting of iso.yaml; the same on every distribution. */
+const ISO_YAML = "/usr/lib/image-builder/bootc/iso.yaml /usr/lib/bootc-image-builder/iso.yaml";
+
+/** A `RUN` line that changes the image's iso.yaml, wherever it is; the same on every distribution. */
 function editIsoYaml(expression: string): ContainerfileLines {
-	const line = `RUN sed -i '${expression}' /usr/lib/bootc-image-builder/iso.yaml`;
+	const line = `RUN sed -i '${expression}' $(ls ${ISO_YAML} 2>/dev/null)`;
 	return { fedora: line, debian: line };
 }
 
-const permissiveSelinux = editIsoYaml("s|rd.live.image|rd.live.image enforcing=0|");
+/** Adds a kernel argument to every entry, or, where there is none, to the arguments of the built-in one. */
+function addKernelArgument(argument: string, menu: { readonly isBuiltIn: boolean; readonly label: string }): ContainerfileLines {
+	if (!menu.isBuiltIn) return editIsoYaml(`s|linux: *[^ ]*|& ${argument}|`);
+	const args = ["root=live:CDLABEL=LABEL", "rd.live.image", "quiet", "enforcing=0", argument].join(", ");
+	const yaml = `kernel_args: [${args.replace("LABEL=LABEL", `LABEL=${menu.label}`)}]`;
+	const line = `RUN mkdir -p /usr/lib/bootc-image-builder && echo '${yaml}' >> /usr/lib/bootc-image-builder/iso.yaml`;
+	return { fedora: line, debian: line };
+}
 
 export const LINES = {
 	makeInitramfs,
@@ -71,7 +80,7 @@ export const LINES = {
 	init,
 	release,
 	editIsoYaml,
-	permissiveSelinux,
+	addKernelArgument,
 } as const;
 
 /** The lines that fix a contract violation, by its code. */

@@ -54,8 +54,9 @@ async function hashImage(
 	const hash = createHash("md5");
 	let fragment = 0;
 	let fragmentSums = "";
+	const buffer = new Uint8Array(Math.min(READ_BYTES, totalBytes));
 	for (let start = 0; start < totalBytes; start += READ_BYTES) {
-		const bytes = await readBlanked(source, start, Math.min(READ_BYTES, totalBytes - start));
+		const bytes = await readBlanked(source, start, Math.min(READ_BYTES, totalBytes - start), buffer);
 		for (let at = 0; at < bytes.byteLength; at += BUFFER_BYTES) {
 			hash.update(bytes.subarray(at, at + BUFFER_BYTES));
 			const reached = Math.floor((start + at) / fragmentBytes);
@@ -94,8 +95,13 @@ async function hashedBytes(source: ByteSource, skipSectors: number): Promise<num
 }
 
 /** Bytes of the image with the application-use area as spaces, which is how they are hashed. */
-async function readBlanked(source: ByteSource, start: number, byteLength: number): Promise<Uint8Array> {
-	const bytes = await source.read(start, byteLength);
+async function readBlanked(
+	source: ByteSource,
+	start: number,
+	byteLength: number,
+	buffer: Uint8Array,
+): Promise<Uint8Array> {
+	const bytes = await source.read(start, byteLength, buffer);
 	const from = Math.max(APPLICATION_USE_OFFSET - start, 0);
 	const to = Math.min(APPLICATION_USE_OFFSET + APPLICATION_USE_BYTES - start, byteLength);
 	if (from >= to) return bytes;

@@ -56,17 +56,21 @@ async function feed(
 			rest = chunk.subarray(chunk.byteLength - (fed - inflater.bytesWritten));
 			padding = rest.byteLength > 0;
 		}
-		if (rest.some((byte) => byte !== 0)) throw broken("bytes follow the end of the gzip data", where);
+		if (rest.some((byte) => byte !== 0)) throw brokenGzip("bytes follow the end of the gzip data", where);
 	}
 	if (!padding) inflater.end();
 }
 
 function asOurs(error: unknown, where: string): unknown {
 	if (error instanceof Oci2isoError || !(error instanceof Error) || !("code" in error)) return error;
-	if (error.code === "Z_BUF_ERROR") return corrupt("LAYER_TRUNCATED", "gzip data ends too early", where);
-	return typeof error.code === "string" && error.code.startsWith("Z_") ? broken(error.message, where) : error;
+	if (error.code === "Z_BUF_ERROR") return truncatedGzip(where);
+	return typeof error.code === "string" && error.code.startsWith("Z_") ? brokenGzip(error.message, where) : error;
 }
 
-function broken(reason: string, where: string): Oci2isoError {
+export function truncatedGzip(where: string): Oci2isoError {
+	return corrupt("LAYER_TRUNCATED", "gzip data ends too early", where);
+}
+
+export function brokenGzip(reason: string, where: string): Oci2isoError {
 	return corrupt("LAYER_COMPRESSION_BROKEN", `gzip data is broken: ${reason}`, where);
 }

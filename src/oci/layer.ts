@@ -3,12 +3,11 @@ import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { BlobSource } from "./blob-source.ts";
 import { type DetectedCompression, detectCompression, SIGNATURE_BYTES } from "./compression.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { type Digest, Digester, digestAlgorithm } from "./digest.ts";
-import { throwIfAborted, unsupported } from "./failures.ts";
-import { gunzip } from "./gunzip.ts";
+import type { Digest } from "./digest.ts";
+import { throwIfAborted } from "./failures.ts";
+import { inflateLayer } from "./inflate-layer.ts";
 import { layerMediaType } from "./media-types.ts";
-import { unzstd } from "./unzstd.ts";
-import { digestMismatch, verifiedBlob } from "./verified-blob.ts";
+import { sizeChecked, verifiedBlob } from "./verified-blob.ts";
 
 /** Bytes of one layer's archive, beyond which it is taken for a decompression bomb. */
 export const DEFAULT_MAX_LAYER_BYTES = 64 * GiB;
@@ -45,10 +44,8 @@ export interface LayerOptions {
 export function createLayer(source: BlobSource, descriptor: Descriptor, options: LayerOptions): Layer {
 	const { digest, size, mediaType } = descriptor;
 	const where = `layer ${options.index}, ${digest}`;
-	const openBlob = (signal: AbortSignal | undefined): AsyncGenerator<Uint8Array, void, undefined> =>
-		verifiedBlob(source.blob(descriptor, signal), descriptor, where);
 	const verifyBlob = async (signal?: AbortSignal): Promise<void> => {
-		for await (const _ of openBlob(signal)) throwIfAborted(signal);
+		for await (const _ of verifiedBlob(source.blob(descriptor, signal), descriptor, where)) throwIfAborted(signal);
 	};
 	return {
 		digest,
@@ -57,11 +54,12 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 		diffId: options.diffId,
 		verifyBlob,
 		async *tar(signal, onBlobBytes) {
-			const blob = counted(openBlob(signal), onBlobBytes);
+			const blob = counted(sizeChecked(source.blob(descriptor, signal), size, where), onBlobBytes);
 			try {
 				const { compression, chunks } = await sniff(blob);
 				noteDisagreement(mediaType, compression, where, options.note);
-				yield* uncompressed(decompress(compression, chunks, where), compression, digest, where, signal, options);
+				const archive = inflateLayer(compression, chunks, { digest, diffId: options.diffId }, where);
+				yield* limited(archive, where, signal, options.maxLayerBytes);
 			} catch (error) {
 				// bytes that do not inflate are a consequence where the blob is not the one that was stored
 				if (isBrokenCompression(error)) await verifyBlob(signal);
@@ -83,52 +81,20 @@ async function* counted(
 	}
 }
 
-/** Counts and digests what comes out of the decompressor. */
-async function* uncompressed(
+/** Ends at the bound, and when the signal fires. */
+async function* limited(
 	chunks: AsyncIterable<Uint8Array>,
-	compression: DetectedCompression,
-	digest: Digest,
 	where: string,
 	signal: AbortSignal | undefined,
-	{ diffId, maxLayerBytes }: LayerOptions,
+	maxLayerBytes: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-	// an uncompressed blob is digested already
-	const digester =
-		compression === "none" && digestAlgorithm(digest) === digestAlgorithm(diffId)
-			? undefined
-			: new Digester(digestAlgorithm(diffId));
 	let byteLength = 0;
 	for await (const chunk of chunks) {
 		throwIfAborted(signal);
 		byteLength += chunk.byteLength;
 		if (byteLength > maxLayerBytes)
 			throw corrupt("LAYER_TOO_LARGE", "layer is larger when uncompressed", where, `at most ${maxLayerBytes} bytes`);
-		digester?.update(chunk);
 		yield chunk;
-	}
-	const actual = digester === undefined ? digest : digester.finish();
-	if (actual !== diffId) throw digestMismatch("DIFF_ID_MISMATCH", "uncompressed layer", actual, diffId, where);
-}
-
-export function decompress(
-	compression: DetectedCompression,
-	chunks: AsyncIterable<Uint8Array>,
-	where: string,
-): AsyncIterable<Uint8Array> {
-	switch (compression) {
-		case "none":
-			return chunks;
-		case "gzip":
-			return gunzip(chunks, where);
-		case "zstd":
-			return unzstd(chunks, where);
-		default:
-			throw unsupported(
-				"LAYER_COMPRESSION_UNSUPPORTED",
-				`layer is compressed with ${compression}`,
-				where,
-				"store it again as tar, tar+gzip or tar+zstd, for example with `skopeo copy`",
-			);
 	}
 }
 

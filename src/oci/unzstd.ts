@@ -30,7 +30,7 @@ function* located(
 }
 
 /** The decoder knows neither the layer nor the codes of this room. */
-function asLayerError(error: unknown, where: string): unknown {
+export function asLayerError(error: unknown, where: string): unknown {
 	if (!(error instanceof Oci2isoError)) return error;
 	const code = error.code === "TRUNCATED_ZSTD" ? "LAYER_TRUNCATED" : "LAYER_COMPRESSION_BROKEN";
 	return corrupt(code, error.what, where, error.expected);

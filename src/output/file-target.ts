@@ -40,8 +40,8 @@ export class FileTarget implements Target {
 		this.#guarded(() => ftruncateSync(this.#descriptor, byteLength));
 	}
 
-	read(position: number, length: number): Promise<Uint8Array> {
-		const bytes = Buffer.allocUnsafe(length);
+	read(position: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+		const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafe(length);
 		let done = 0;
 		while (done < length) {
 			const count = this.#guarded(() => readSync(this.#descriptor, bytes, done, length - done, position + done));

@@ -1,4 +1,5 @@
 import type { Choice } from "../contract/contract.ts";
+import type { BlobTransfer } from "../oci/registry/transfer.ts";
 
 /** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases` and `peakResidentBytes` differs from run to run. */
 export interface BuildReport {
@@ -54,6 +55,8 @@ export interface LayerReport {
 	readonly skippedBytes: number;
 	/** How often the layer was read: 2 when a skipped body turned out to be needed. */
 	readonly timesRead: number;
+	/** Absent where the layer came from this machine. */
+	readonly transfer?: Omit<Readonly<BlobTransfer>, "digest">;
 }
 
 export interface SquashfsReport {

@@ -24,11 +24,12 @@ export class ContentReader {
 	}
 
 	/**
-	 * The whole content in order, in chunks of at most 1 MiB.
+	 * The whole content in order, in chunks of at most 1 MiB, each valid until the next is asked for.
 	 * Throws `Oci2isoError` CORRUPT_BLOCK or UNEXPECTED_END.
 	 */
 	async *read(layout: FileLayout): AsyncGenerator<Uint8Array> {
 		const { blockBytes, byteLength } = layout;
+		const scratch = new Scratch(blockBytes);
 		let position = layout.firstBlock;
 		let rest = byteLength;
 		let holeBytes = 0;
@@ -46,7 +47,7 @@ export class ContentReader {
 				}
 				if (holeBytes > 0) yield ZEROS.subarray(0, holeBytes);
 				holeBytes = 0;
-				const block = await this.#readBlock(position, size, blockBytes);
+				const block = await this.#readBlock(position, size, blockBytes, scratch);
 				if (block.byteLength !== length) throw wrongLength(position, block.byteLength, length);
 				yield block;
 				position += storedBytes(size);
@@ -66,12 +67,33 @@ export class ContentReader {
 		return block.subarray(tail.offset, tail.offset + length);
 	}
 
-	async #readBlock(position: number, size: number, maxBytes: number): Promise<Uint8Array> {
+	async #readBlock(position: number, size: number, maxBytes: number, scratch?: Scratch): Promise<Uint8Array> {
 		const length = storedBytes(size);
 		if (size >= 2 * STORED_RAW || length === 0 || length > maxBytes)
 			throw corrupt("CORRUPT_BLOCK", `a data block has the size field ${size}`, `offset ${position}`);
-		const bytes = await this.#source.read(position, length);
-		return size >= STORED_RAW ? bytes : this.#decompressor.decompress(bytes, maxBytes);
+		const bytes = await this.#source.read(position, length, scratch?.stored);
+		return size >= STORED_RAW ? bytes : this.#decompressor.decompress(bytes, maxBytes, scratch?.content);
+	}
+}
+
+/** Memory for one block at a time, so that a large file leaves no trail of them. */
+class Scratch {
+	readonly #blockBytes: number;
+	#stored: Uint8Array | undefined;
+	#content: Uint8Array | undefined;
+
+	constructor(blockBytes: number) {
+		this.#blockBytes = blockBytes;
+	}
+
+	get stored(): Uint8Array {
+		this.#stored ??= Buffer.allocUnsafeSlow(this.#blockBytes);
+		return this.#stored;
+	}
+
+	get content(): Uint8Array {
+		this.#content ??= Buffer.allocUnsafeSlow(this.#blockBytes);
+		return this.#content;
 	}
 }
 

@@ -37,7 +37,11 @@ export function readAuthenticode(program: PeImage, pkcs7: Uint8Array): Authentic
 	if (signedData === undefined) throw bad("it is empty");
 	const [, , contentInfo, ...rest] = derFields(signedData, integer, set, sequence);
 	const [contentType, contentWrapper] = contentInfo === undefined ? [] : derFields(contentInfo, oid, context0);
-	if (contentType === undefined || contentWrapper === undefined || objectIdentifier(contentType) !== OID.spcIndirectData)
+	if (
+		contentType === undefined ||
+		contentWrapper === undefined ||
+		objectIdentifier(contentType) !== OID.spcIndirectData
+	)
 		throw bad("it is not over an EFI program");
 	const [content] = derFields(contentWrapper, sequence);
 	const [, digestInfo] = content === undefined ? [] : derFields(content, sequence, sequence);
@@ -47,7 +51,8 @@ export function readAuthenticode(program: PeImage, pkcs7: Uint8Array): Authentic
 	const [signerInfo] = signerSet === undefined ? [] : derFields(signerSet, sequence);
 	if (content === undefined || digestAlgorithm === undefined || digest === undefined || signerInfo === undefined)
 		throw bad("it has no digest or no signer");
-	const certificates = certificateSet === undefined ? [] : derChildren(certificateSet).map(({ raw }) => certificate(raw));
+	const certificates =
+		certificateSet === undefined ? [] : derChildren(certificateSet).map(({ raw }) => certificate(raw));
 	const [, issuerAndSerial, signerDigest, ...more] = derFields(signerInfo, integer, sequence, sequence);
 	const attributes = more[0]?.tag === context0 ? more[0] : undefined;
 	const signature = more.find(({ tag }) => tag === octetString);
@@ -70,7 +75,7 @@ function holds(
 	signature: Uint8Array,
 	signer: X509Certificate,
 ): boolean {
-	if (attributes === undefined) return verify(algorithm, content.content, signer.publicKey, signature);
+	if (attributes === undefined) return isSignedBy(signer, algorithm, content.content, signature);
 	const wanted = createHash(algorithm).update(content.content).digest();
 	const stated = derChildren(attributes)
 		.map((attribute) => derFields(attribute, DER_TAG.objectIdentifier, DER_TAG.set))
@@ -80,7 +85,15 @@ function holds(
 	// Signed as the SET that they are, not under the tag that they are stored with (RFC 2315, 9.3).
 	const signed = Buffer.from(attributes.raw);
 	signed[0] = DER_TAG.set;
-	return verify(algorithm, signed, signer.publicKey, signature);
+	return isSignedBy(signer, algorithm, signed, signature);
+}
+
+function isSignedBy(signer: X509Certificate, algorithm: string, data: Uint8Array, signature: Uint8Array): boolean {
+	try {
+		return verify(algorithm, data, signer.publicKey, signature);
+	} catch {
+		return false; // a key of a kind that cannot have made it
+	}
 }
 
 /** The certificate's issuer and serial number are these. */

@@ -1,5 +1,5 @@
 import type { ByteSource } from "../binary/byte-source.ts";
-import { byteStringOf, type ByteString, displayName } from "../binary/byte-string.ts";
+import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { from0, record } from "../binary/record.ts";
 import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { corrupt } from "../errors.ts";
@@ -19,6 +19,8 @@ const diskboot = record("GRUB diskboot", DISK_BLOCK_BYTES, {
 });
 const BLOCK_LIST_OFFSET = 500;
 const CORE_OFFSET = ISO_BLOCK_BYTES + DISK_BLOCK_BYTES;
+/** Jump, lengths and boot device, which grub-mkimage fills in. */
+const DECOMPRESSOR_HEAD_BYTES = 32;
 const MAX_MODULE_BYTES = 16 * MiB;
 
 /** From the catalog's entry: cdboot in the first block, diskboot after it, core image, prefix, menu. */
@@ -33,7 +35,11 @@ export async function walkBiosCd(
 	// The boot information table is the part that differs.
 	if (wanted === undefined) findings.note("there is no cdboot.img to compare the image's beginning with");
 	else if (!first.subarray(0, 8).equals(wanted.subarray(0, 8)) || !first.subarray(64).equals(wanted.subarray(64)))
-		findings.fault("the first block is not GRUB's cdboot.img", `block ${image.block}`, "it, but for the boot information table");
+		findings.fault(
+			"the first block is not GRUB's cdboot.img",
+			`block ${image.block}`,
+			"it, but for the boot information table",
+		);
 	return walkCore(source, image, image.block * 4 + 4, volumes, findings);
 }
 
@@ -46,7 +52,12 @@ export async function walkBiosUsb(
 ): Promise<CheckedMenu> {
 	const { kernelBlock } = decodeMbr(await source.read(0, DISK_BLOCK_BYTES));
 	if (kernelBlock * BigInt(DISK_BLOCK_BYTES) >= BigInt(source.byteLength))
-		throw corrupt("BAD_MBR", `GRUB's boot code jumps to 512-byte block ${kernelBlock}`, "512-byte block 0", "a block of the disk");
+		throw corrupt(
+			"BAD_MBR",
+			`GRUB's boot code jumps to 512-byte block ${kernelBlock}`,
+			"512-byte block 0",
+			"a block of the disk",
+		);
 	return walkCore(source, image, Number(kernelBlock), volumes, findings);
 }
 
@@ -72,6 +83,10 @@ async function walkCore(
 		throw corrupt("BAD_BOOT_IMAGE", `it loads from block ${firstBlock}`, where, "the core image");
 	const loaded = await source.read(firstBlock * DISK_BLOCK_BYTES, core.byteLength);
 	const decompressor = await grubFile(volumes, "boot/grub2/i386-pc/lzma_decompress.img");
+	const head = DECOMPRESSOR_HEAD_BYTES;
+	if (decompressor === undefined) findings.note("there is no lzma_decompress.img to compare with");
+	else if (!Buffer.from(loaded).subarray(head, decompressor.byteLength).equals(decompressor.subarray(head)))
+		findings.fault("the core image does not begin with GRUB's lzma_decompress.img", where, "it, but for the lengths");
 	const modules = decompressGrubCore(loaded, decompressor?.byteLength);
 	const prefix = modules === undefined ? undefined : findGrubModules(modules)?.prefix;
 	if (prefix === undefined)
@@ -80,13 +95,18 @@ async function walkCore(
 }
 
 /** GRUB's prefix on the medium: normal.mod, the modules that the menu asks for, grub.cfg. */
-async function walkPrefix(prefix: ByteString, volumes: readonly BootVolume[], findings: Findings): Promise<CheckedMenu> {
+async function walkPrefix(
+	prefix: ByteString,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<CheckedMenu> {
 	const directory = prefix.replace(/^\([^)]*\)/, "");
 	const [first] = volumes;
 	const config = `${directory}/grub.cfg`;
 	for (const { root, name } of volumes)
 		for (const file of [`${directory}/i386-pc/normal.mod`, config])
-			if (fileAt(root, file) === undefined) findings.fault(`${displayName(file)} is not in ${name}`, "GRUB's prefix", "it there");
+			if (fileAt(root, file) === undefined)
+				findings.fault(`${displayName(file)} is not in ${name}`, "GRUB's prefix", "it there");
 	const file = first === undefined ? undefined : fileAt(first.root, config);
 	if (first === undefined || file === undefined)
 		throw corrupt("NO_GRUB_CONFIG", "there is no grub.cfg under the prefix", displayName(config), "one");

@@ -78,5 +78,7 @@ function factsOf(node: VolumeNode, { kind }: TreeRelation, blockOffset: number):
 /** Joliet holds the name as it is. */
 function isPlain(name: string): boolean {
 	const text = utf8TextOf(name);
-	return text !== undefined && text.length <= JOLIET_NAME_CHARACTERS && !/[*/:;?\\\p{Cc}\u{10000}-\u{10ffff}]/u.test(text);
+	return (
+		text !== undefined && text.length <= JOLIET_NAME_CHARACTERS && !/[*/:;?\\\p{Cc}\u{10000}-\u{10ffff}]/u.test(text)
+	);
 }

@@ -47,7 +47,7 @@ function checkReserved(bytes: Uint8Array, imageCount: number, where: string, fin
 	const zeros = (from: number, to: number): boolean => bytes.subarray(from, to).every((byte) => byte === 0);
 	if (!zeros(2, 4)) findings.fault("reserved bytes of the validation entry are set", where, "zeros");
 	// Validation, default entry, then a header and an entry for each further image.
-	const end = 2 * ENTRY_BYTES * imageCount;
+	const end = Math.min(2 * ENTRY_BYTES * imageCount, bytes.byteLength);
 	for (let at = ENTRY_BYTES; at < end; at += 2 * ENTRY_BYTES) {
 		const entry = bootEntry.decode(bytes, at);
 		if (entry.loadSegment !== 0 && entry.loadSegment !== 0x7c0)
@@ -58,7 +58,8 @@ function checkReserved(bytes: Uint8Array, imageCount: number, where: string, fin
 	}
 	for (let at = 2 * ENTRY_BYTES; at < end; at += 2 * ENTRY_BYTES) {
 		const isLast = at + 2 * ENTRY_BYTES === end;
-		const { headerIndicator } = sectionHeader.decode(bytes, at);
+		const { headerIndicator, entryCount } = sectionHeader.decode(bytes, at);
+		findings.equal("entries of a section", entryCount, 1, where);
 		findings.equal("section header indicator", headerIndicator, isLast ? 0x91 : 0x90, where);
 		if (!zeros(at + 4, at + ENTRY_BYTES)) findings.note("a section has an identifier", where);
 	}

@@ -37,7 +37,11 @@ export async function checkEsp(
 }
 
 /** What `readFat` has no use for: media byte, the first two table entries, signatures, FAT32's spare copies. */
-async function checkReserved(partition: ByteSource, { geometry, rootCluster }: FatVolume, findings: Findings): Promise<void> {
+async function checkReserved(
+	partition: ByteSource,
+	{ geometry, rootCluster }: FatVolume,
+	findings: Findings,
+): Promise<void> {
 	const where = "FAT sector 0";
 	const sector = await partition.read(0, DISK_BLOCK_BYTES);
 	const isFat32 = geometry.type === "FAT32";
@@ -51,7 +55,8 @@ async function checkReserved(partition: ByteSource, { geometry, rootCluster }: F
 		? [table.readUInt32LE(0) & 0x0fffffff, table.readUInt32LE(4) & 0x0fffffff]
 		: [table.readUInt16LE(0), table.readUInt16LE(2)];
 	findings.equal("first table entry", first, (isFat32 ? 0x0fffff00 : 0xff00) + boot.media, "FAT tables");
-	if (second < (isFat32 ? 0x0ffffff8 : 0xfff8)) findings.fault(`second table entry ${second}`, "FAT tables", "an end mark");
+	if (second < (isFat32 ? 0x0ffffff8 : 0xfff8))
+		findings.fault(`second table entry ${second}`, "FAT tables", "an end mark");
 	if (!isFat32) return;
 	const spare = await partition.read(BACKUP_BOOT_SECTOR * DISK_BLOCK_BYTES, DISK_BLOCK_BYTES);
 	if (Buffer.compare(spare, sector) !== 0) findings.fault("the spare boot sector differs", "FAT sector 6", "a copy");
@@ -93,7 +98,8 @@ async function compareFiles(
 			twin.byteLength === file.byteLength &&
 			file.byteLength <= MAX_EFI_FILE_BYTES &&
 			Buffer.compare(await file.read(), await fileSource(source, twin, path).read(0, twin.byteLength)) === 0;
-		if (!same) findings.fault("it differs between the EFI system partition and the ISO", `/${displayName(path)}`, "one content");
+		if (!same)
+			findings.fault("it differs between the EFI system partition and the ISO", `/${displayName(path)}`, "one content");
 	}
 }
 

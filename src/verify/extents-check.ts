@@ -27,8 +27,7 @@ export interface Placed {
 export function checkExtents(placed: Placed, findings: Findings): void {
 	const all: Occupied[] = [{ block: 0, blocks: 16, what: "the system area" }];
 	addVolume(all, placed.first, 0, "");
-	if (placed.second !== undefined)
-		addVolume(all, placed.second.volume, placed.second.startBlock, "the partition's ");
+	if (placed.second !== undefined) addVolume(all, placed.second.volume, placed.second.startBlock, "the partition's ");
 	if (placed.catalog !== undefined) all.push({ block: placed.catalog.block, blocks: 1, what: "the boot catalog" });
 	const { efiSystem, backupGpt, imageBlocks } = placed;
 	const perBlock = ISO_BLOCK_BYTES / DISK_BLOCK_BYTES;
@@ -75,7 +74,8 @@ function addVolume(all: Occupied[], volume: Volume, start: number, whose: string
 		all.push({ block: first.block, blocks, what: `/${displayName(path)}` });
 		let next = first.block;
 		for (const { block, byteLength } of node.extents) {
-			if (block !== next) all.push({ block, blocks: divideCeil(byteLength, ISO_BLOCK_BYTES), what: `/${displayName(path)}` });
+			if (block !== next)
+				all.push({ block, blocks: divideCeil(byteLength, ISO_BLOCK_BYTES), what: `/${displayName(path)}` });
 			next = block + divideCeil(byteLength, ISO_BLOCK_BYTES);
 		}
 	}

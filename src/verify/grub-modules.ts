@@ -1,4 +1,4 @@
-import { byteStringOf, type ByteString } from "../binary/byte-string.ts";
+import { type ByteString, byteStringOf } from "../binary/byte-string.ts";
 import { from0, record } from "../binary/record.ts";
 import { decodeLzma } from "./lzma.ts";
 
@@ -26,12 +26,14 @@ const moduleHeader = record("GRUB module header", 8, { type: from0.u32le(0), byt
 const MAGIC = "mimg";
 const TYPE = { memoryDisk: 1, configuration: 2, prefix: 3 } as const;
 const MAX_MODULES = 10_000;
+const MAX_TRIES = 1000;
 
 /** Finds GRUB's modules in a core image (decompressed, or a PE section). */
 export function findGrubModules(image: Uint8Array): GrubModules | undefined {
 	const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
+	let tries = 0;
 	// The code mentions the magic number too: only a header with a plausible place is one.
-	for (let at = bytes.indexOf(MAGIC, 0, "latin1"); at >= 0; at = bytes.indexOf(MAGIC, at + 1, "latin1")) {
+	for (let at = bytes.indexOf(MAGIC); at >= 0 && tries < MAX_TRIES; at = bytes.indexOf(MAGIC, at + 1), tries++) {
 		for (const type of [moduleInfo64, moduleInfo32]) {
 			if (at + type.byteLength > bytes.byteLength) continue;
 			const { offset, byteLength } = type.decode(bytes, at);
@@ -75,7 +77,8 @@ export function decompressGrubCore(core: Uint8Array, decompressorBytes: number |
 	const { compressedBytes, uncompressedBytes } = decompressorHead.decode(core);
 	if (uncompressedBytes > MAX_CORE_BYTES) return undefined;
 	for (const start of [core.byteLength - compressedBytes, decompressorBytes]) {
-		if (start === undefined || start < decompressorHead.byteLength || start + compressedBytes > core.byteLength) continue;
+		if (start === undefined || start < decompressorHead.byteLength || start + compressedBytes > core.byteLength)
+			continue;
 		const decoded = decodeLzma(core.subarray(start, start + compressedBytes), uncompressedBytes);
 		if (decoded !== undefined) return decoded;
 	}

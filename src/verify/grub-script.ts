@@ -14,6 +14,7 @@ export interface GrubScript {
 
 const MAX_DEPTH = 16;
 const MAX_COMMANDS = 100_000;
+const MAX_PROBLEMS = 10;
 
 /**
  * Reads the structure of a grub.cfg (GRUB manual, "Shell-like scripting"): commands, quoted words, blocks, comments. Variables stay as
@@ -76,13 +77,18 @@ class Lexer {
 
 	#word(): ByteString {
 		let word = "";
+		let inVariable = false;
 		while (this.#at < this.#script.length) {
 			const c = this.#script.charAt(this.#at);
 			if (/[ \t\r\n;&|<>]/.test(c)) return word;
-			if (c === "}" || c === "{") {
-				// Part of a word only in a variable.
-				if (c === "{" ? !word.endsWith("$") : !/\$\{[^{}]*$/.test(word)) return word;
+			if (c === "$" && this.#script.charAt(this.#at + 1) === "{") {
+				word += "${";
+				this.#at += 2;
+				inVariable = true;
+				continue;
 			}
+			if (c === "{" || (c === "}" && !inVariable)) return word;
+			if (c === "}") inVariable = false;
 			this.#at++;
 			if (c === "'") word += this.#until("'");
 			else if (c === '"') word += this.#doubleQuoted();
@@ -123,7 +129,8 @@ class Lexer {
 	}
 
 	#problem(what: string): void {
+		if (this.problems.length === MAX_PROBLEMS) return;
 		const line = this.#script.slice(0, this.#at).split("\n").length;
-		if (this.problems.length < 10) this.problems.push(`line ${line}: ${what}`);
+		this.problems.push(`line ${line}: ${what}`);
 	}
 }

@@ -16,7 +16,9 @@ export function readLiveArguments(words: readonly ByteString[]): LiveArguments {
 	for (const word of words) {
 		const label = /(?:^|[=:])(?:CD)?LABEL=([^,:]*)/.exec(word)?.[1];
 		if (label !== undefined)
-			labels.push(label.replace(/\\x([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))));
+			labels.push(
+				label.replace(/\\x([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+			);
 		if (word.startsWith("root=live:") && label !== undefined) isLive = true;
 		if (word.startsWith("rd.live.dir=")) directory = word.slice("rd.live.dir=".length);
 		if (word.startsWith("rd.live.squashimg=")) image = word.slice("rd.live.squashimg=".length);

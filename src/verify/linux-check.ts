@@ -24,7 +24,8 @@ export function checkKernelHead(head: Uint8Array, where: string, findings: Findi
 		return;
 	}
 	const { bootFlag, magic, version, extendedLoadFlags } = setupHeader.decode(head);
-	if (bootFlag !== BOOT_FLAG || magic !== "HdrS") findings.fault("it is no Linux kernel for x86", where, "HdrS at 0x202");
+	if (bootFlag !== BOOT_FLAG || magic !== "HdrS")
+		findings.fault("it is no Linux kernel for x86", where, "HdrS at 0x202");
 	else if (version < VERSION_2_12 || (extendedLoadFlags & KERNEL_64) === 0)
 		findings.fault("it is no 64-bit kernel", where, "boot protocol 2.12 or newer and a 64-bit entry");
 }

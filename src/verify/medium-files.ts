@@ -38,8 +38,7 @@ export async function readVolumeFile(
 	if (file.byteLength > maxBytes)
 		throw corrupt("FILE_TOO_LARGE", `it has ${file.byteLength} bytes`, displayName(path), `at most ${maxBytes}`);
 	const parts: Uint8Array[] = [];
-	for (const { block, byteLength } of file.extents)
-		parts.push(await source.read(block * ISO_BLOCK_BYTES, byteLength));
+	for (const { block, byteLength } of file.extents) parts.push(await source.read(block * ISO_BLOCK_BYTES, byteLength));
 	return Buffer.concat(parts);
 }
 

@@ -39,7 +39,11 @@ export async function checkMenu(
 	for (const { label, name } of volumes) {
 		for (const searched of menu.searchLabels)
 			if (searched !== label)
-				findings.fault(`GRUB searches the label "${displayName(searched)}"`, where, `"${displayName(label)}" of ${name}`);
+				findings.fault(
+					`GRUB searches the label "${displayName(searched)}"`,
+					where,
+					`"${displayName(label)}" of ${name}`,
+				);
 	}
 	for (const path of menu.searchFiles) await findFile(path, where, volumes, findings);
 	for (const entry of menu.entries) kernels.push(...(await checkEntry(entry, where, volumes, findings)));
@@ -67,11 +71,17 @@ async function checkEntry(
 	for (const { label, name } of volumes)
 		for (const wanted of labels)
 			if (wanted !== label)
-				findings.fault(`the kernel arguments name the label "${displayName(wanted)}"`, where, `"${displayName(label)}" of ${name}`);
-	if (squashfsPath === undefined) findings.note("its arguments ask for no live root by label: what it mounts was not checked", where);
+				findings.fault(
+					`the kernel arguments name the label "${displayName(wanted)}"`,
+					where,
+					`"${displayName(label)}" of ${name}`,
+				);
+	if (squashfsPath === undefined)
+		findings.note("its arguments ask for no live root by label: what it mounts was not checked", where);
 	else
 		await findFile(squashfsPath, where, volumes, findings, (head, at) => {
-			if (head.byteLength < 4 || head.readUInt32LE() !== SQUASHFS_MAGIC) findings.fault("it is no squashfs", at, "hsqs");
+			if (head.byteLength < 4 || head.readUInt32LE() !== SQUASHFS_MAGIC)
+				findings.fault("it is no squashfs", at, "hsqs");
 		});
 	return path === undefined ? [] : [path];
 }

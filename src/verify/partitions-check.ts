@@ -86,11 +86,17 @@ export async function checkGpt(source: ByteSource, findings: Findings): Promise<
 	if (entriesBlock <= header.lastUsableBlock || entriesBlock + arrayBlocks > lastBlock)
 		findings.fault(`the entries are at ${entriesBlock}`, "backup GPT", `behind ${header.lastUsableBlock}`);
 	if (header.firstUsableBlock > header.lastUsableBlock || header.lastUsableBlock >= lastBlock)
-		findings.fault(`usable blocks ${header.firstUsableBlock} to ${header.lastUsableBlock}`, where, "blocks of the disk");
+		findings.fault(
+			`usable blocks ${header.firstUsableBlock} to ${header.lastUsableBlock}`,
+			where,
+			"blocks of the disk",
+		);
 	checkRanges(primary.partitions, header, findings);
 	const efiSystem = primary.partitions.find(({ typeGuid }) => typeGuid === PARTITION_TYPE.efiSystem);
 	if (efiSystem === undefined) throw bad("there is no EFI system partition", where, PARTITION_TYPE.efiSystem);
-	findings.detail = primary.partitions.map(({ name, firstBlock, lastBlock: end }) => `${name} ${firstBlock}-${end}`).join(", ");
+	findings.detail = primary.partitions
+		.map(({ name, firstBlock, lastBlock: end }) => `${name} ${firstBlock}-${end}`)
+		.join(", ");
 	return { partitions: primary.partitions, backup: backup.header, efiSystem };
 }
 
@@ -111,7 +117,11 @@ function checkRanges(partitions: readonly GptPartition[], header: GptHeader, fin
 	let end = header.firstUsableBlock;
 	for (const { name, firstBlock, lastBlock } of sorted) {
 		if (firstBlock < end || lastBlock < firstBlock || lastBlock > header.lastUsableBlock)
-			findings.fault(`blocks ${firstBlock} to ${lastBlock}`, `partition ${name}`, `${end} to ${header.lastUsableBlock}`);
+			findings.fault(
+				`blocks ${firstBlock} to ${lastBlock}`,
+				`partition ${name}`,
+				`${end} to ${header.lastUsableBlock}`,
+			);
 		end = Math.max(end, lastBlock + 1);
 	}
 	if (new Set(partitions.map(({ partitionGuid }) => partitionGuid)).size !== partitions.length)

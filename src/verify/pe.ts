@@ -75,13 +75,19 @@ export function readPe(program: Uint8Array, where: string): PeImage {
 	if (header.subsystem !== EFI_APPLICATION) throw bad(`it has subsystem ${header.subsystem}`, "10, an EFI application");
 	const sections: PeSection[] = [];
 	const table = start + 24 + header.optionalHeaderBytes;
-	if (table + 40 * header.sectionCount > bytes.byteLength) throw bad("the section table is beyond the end", "it inside");
+	if (table + 40 * header.sectionCount > bytes.byteLength)
+		throw bad("the section table is beyond the end", "it inside");
 	const strings = header.symbolTableOffset + SYMBOL_BYTES * header.symbolCount;
 	for (let i = 0; i < header.sectionCount; i++) {
 		const { name, rawOffset, rawBytes, virtualBytes } = sectionHeader.decode(bytes, table + 40 * i);
 		if (rawOffset + rawBytes > bytes.byteLength) throw bad(`section ${name} ends beyond the file`, "it inside");
 		const used = Math.min(rawBytes, virtualBytes);
-		sections.push({ name: longName(bytes, strings, name), offset: rawOffset, bytes: bytes.subarray(rawOffset, rawOffset + used), rawBytes });
+		sections.push({
+			name: longName(bytes, strings, name),
+			offset: rawOffset,
+			bytes: bytes.subarray(rawOffset, rawOffset + used),
+			rawBytes,
+		});
 	}
 	const hasTable = header.dataDirectoryCount > CERTIFICATE_DIRECTORY;
 	const tableBytes = hasTable ? header.certificateTableBytes : 0;
@@ -101,8 +107,9 @@ export function readPe(program: Uint8Array, where: string): PeImage {
 			hash.update(bytes.subarray(start + 176, headersBytes));
 			let hashed = headersBytes;
 			for (const { offset, rawBytes } of sections.filter((each) => each.rawBytes > 0).sort(byOffset)) {
-				hash.update(bytes.subarray(offset, offset + rawBytes));
 				hashed += rawBytes;
+				if (hashed > bytes.byteLength) throw bad("its sections lie over each other", "sections of their own");
+				hash.update(bytes.subarray(offset, offset + rawBytes));
 			}
 			const end = bytes.byteLength - tableBytes;
 			if (hashed < end) hash.update(bytes.subarray(hashed, end));

@@ -20,7 +20,10 @@ export function shimSbatLevels(shim: PeImage): SbatLevels[] {
 
 function parseLevels(text: string): SbatLevels {
 	const levels = new Map<string, number>();
-	for (const line of text.replace(/\0[\s\S]*$/, "").split("\n").slice(0, 1000)) {
+	for (const line of text
+		.replace(/\0[\s\S]*$/, "")
+		.split("\n")
+		.slice(0, 1000)) {
 		const [, name, generation] = /^([^,]+),(\d{1,9})(?:,|$)/.exec(line) ?? [];
 		if (name !== undefined) levels.set(name, Number(generation));
 	}

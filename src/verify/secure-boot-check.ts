@@ -60,7 +60,10 @@ function checkSignatures(
 	if (trusted === undefined) {
 		const issuers = signatures.map(({ signer }) => commonName(signer.issuer)).join(", ");
 		findings.note(`signed under ${issuers}, which the firmware has to know`, path);
-	} else if (trusted.length > 0 && !signatures.some(({ signer, certificates }) => isTrusted(signer, certificates, trusted))) {
+	} else if (
+		trusted.length > 0 &&
+		!signatures.some(({ signer, certificates }) => isTrusted(signer, certificates, trusted))
+	) {
 		const signers = signatures.map(({ signer }) => commonName(signer.subject)).join(", ");
 		const names = trusted.map(({ subject }) => commonName(subject)).join(", ");
 		findings.fault(`it is signed by ${signers}, which shim does not trust`, path, `a signer under ${names}`);
@@ -80,7 +83,8 @@ function checkSbat(shim: PeImage, images: ReadonlyMap<string, PeImage>, findings
 			continue;
 		}
 		const faults = revoked(own, applied);
-		if (faults.length > 0) findings.fault(`shim refuses it: ${faults.join(", ")}`, path, "generations that are not revoked");
+		if (faults.length > 0)
+			findings.fault(`shim refuses it: ${faults.join(", ")}`, path, "generations that are not revoked");
 		const later = latest === undefined ? [] : revoked(own, latest);
 		if (faults.length === 0 && later.length > 0)
 			findings.note(`refused where the latest revocations are in force: ${later.join(", ")}`, path);

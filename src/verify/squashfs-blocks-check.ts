@@ -1,4 +1,5 @@
 import { displayName } from "../binary/byte-string.ts";
+import { GiB } from "../binary/units.ts";
 import { kernelRefusal } from "../codec/kernel-limits.ts";
 import { corrupt } from "../errors.ts";
 import { FLAG, STORED_RAW, SUPERBLOCK_BYTES } from "../squashfs/constants.ts";
@@ -9,6 +10,8 @@ import type { Findings } from "./findings.ts";
 import type { OpenSquashfs } from "./squashfs-check.ts";
 
 const FRAGMENTS_KEPT = 8;
+/** Files may share blocks: without a bound a small image could hold any amount of content. */
+const MAX_DECODED_BYTES = 256 * GiB;
 
 export interface ContentsRead {
 	/** By file, for those that were asked for. */
@@ -30,8 +33,9 @@ export async function checkBlocks(
 	const digests = new Map<SquashfsFile, string>();
 	const used: Span[] = [];
 	const files = [...squashfs.inodes.keys()].filter((inode) => inode.type === "file");
-	const tailPlace = ({ layout }: SquashfsFile): number => layout.tail?.position ?? 0;
-	files.sort((a, b) => a.layout.firstBlock - b.layout.firstBlock || tailPlace(a) - tailPlace(b));
+	const place = ({ layout }: SquashfsFile): number =>
+		layout.blocks.count > 0 ? layout.firstBlock : (layout.tail?.position ?? 0);
+	files.sort((a, b) => place(a) - place(b));
 	for (const file of files) {
 		signal?.throwIfAborted();
 		const path = `/${displayName(squashfs.inodes.get(file) ?? "")}`;
@@ -105,6 +109,7 @@ class BlockReader {
 	readonly #findings: Findings;
 	readonly #fragments = new Recent<string, Uint8Array>(FRAGMENTS_KEPT);
 	blocks = 0;
+	#decodedBytes = 0;
 
 	constructor(squashfs: OpenSquashfs, findings: Findings) {
 		this.#squashfs = squashfs;
@@ -119,6 +124,14 @@ class BlockReader {
 		if (position < SUPERBLOCK_BYTES || position + length > Number(superblock.inodeTable))
 			throw corrupt("CORRUPT_BLOCK", `a data block of ${length} bytes is at ${position}`, path, "in the data area");
 		this.blocks++;
+		this.#decodedBytes += superblock.blockBytes;
+		if (this.#decodedBytes > MAX_DECODED_BYTES)
+			throw corrupt(
+				"TOO_MUCH_CONTENT",
+				"files have too much content in all",
+				path,
+				`at most ${MAX_DECODED_BYTES} bytes`,
+			);
 		const bytes = await image.read(position, length);
 		if (size >= STORED_RAW) return bytes;
 		const refusal = kernelRefusal(codec, bytes, superblock.blockBytes);

@@ -49,7 +49,9 @@ export async function checkSquashfs(source: ByteSource, findings: Findings): Pro
 	checkFlags(superblock, findings);
 	const guarded = { decompress: metadata };
 	const tables = await checkTables(image, guarded, superblock, findings);
-	await scanInodeTable(image, guarded, superblock, tables, findings);
+	let blockCount = 0;
+	for (const inode of inodes.keys()) if (inode.type === "file") blockCount += inode.layout.blocks.count;
+	await scanInodeTable(image, guarded, superblock, { tables, blockCount }, findings);
 	findings.detail = `${codec}, blocks of ${superblock.blockBytes}, ${inodes.size} inodes, ${names} names`;
 	return { image, superblock, codec, decompressor, root, inodes };
 }

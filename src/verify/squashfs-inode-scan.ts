@@ -33,19 +33,23 @@ interface Scanned {
 
 /**
  * Reads the inode table from end to end, independently of the tree: the inodes fill it, there are as many as the superblock says, the
- * export table leads to each, the listings fill the directory table, and directory indexes lead where they say.
+ * export table leads to each, the listings fill the directory table, and directory indexes lead where they say. `blockCount` counts the
+ * data blocks of all files in the tree.
  */
 export async function scanInodeTable(
 	image: ByteSource,
 	decompressor: BlockDecompressor,
 	superblock: Superblock,
-	tables: SquashfsTables,
+	{ tables, blockCount }: { readonly tables: SquashfsTables; readonly blockCount: number },
 	findings: Findings,
 ): Promise<void> {
 	const [start, middle] = [Number(superblock.inodeTable), Number(superblock.directoryTable)];
 	const inodes = await MetadataTable.open(image, decompressor, "inode table", start, middle);
 	const directories = await MetadataTable.open(image, decompressor, "directory table", middle, tables.directoryEnd);
 	const end = await contentBytes(inodes);
+	// Inodes that lie over each other could share one long block list.
+	if (4 * blockCount > end)
+		throw corrupt("CORRUPT_METADATA", `${blockCount} blocks of files`, "inode table", `at most ${end / 4}`);
 	const places = new Map<number, number>();
 	let listingBytes = 0;
 	const parentless: number[] = [];

@@ -1,7 +1,14 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import { corrupt } from "../errors.ts";
-import { FLAG, METADATA_BLOCK_BYTES, METADATA_STORED_RAW, NONE_64, STORED_RAW, SUPERBLOCK_BYTES } from "../squashfs/constants.ts";
+import {
+	FLAG,
+	METADATA_BLOCK_BYTES,
+	METADATA_STORED_RAW,
+	NONE_64,
+	STORED_RAW,
+	SUPERBLOCK_BYTES,
+} from "../squashfs/constants.ts";
 import { LookupTable } from "../squashfs/lookup-table-reader.ts";
 import { readMetadataBlock } from "../squashfs/metadata-reader.ts";
 import { FRAGMENT_ENTRY, XATTR_ID_ENTRY, XATTR_TABLE_HEADER } from "../squashfs/records.ts";
@@ -47,7 +54,8 @@ export async function checkTables(
 	const directoryEnd = regions[0]?.start ?? bytesUsed;
 	let end = directoryEnd;
 	for (const region of regions) {
-		if (region.start !== end) findings.fault(`the ${region.name} is at ${region.start}`, "squashfs tables", `at ${end}`);
+		if (region.start !== end)
+			findings.fault(`the ${region.name} is at ${region.start}`, "squashfs tables", `at ${end}`);
 		end = Math.max(end, region.end);
 	}
 	findings.equal("bytes used", bytesUsed, end, "squashfs superblock");
@@ -68,28 +76,48 @@ async function lookupRegions(
 ): Promise<Region[]> {
 	const count = Math.ceil(contentBytes / METADATA_BLOCK_BYTES);
 	const list = Buffer.from(await image.read(positionsAt, 8 * count));
-	const regions: Region[] = [{ name: `list of ${name} blocks`, start: positionsAt - headerBytes, end: positionsAt + 8 * count }];
+	const regions: Region[] = [
+		{ name: `list of ${name} blocks`, start: positionsAt - headerBytes, end: positionsAt + 8 * count },
+	];
 	for (let i = 0; i < count; i++) {
 		const start = Number(list.readBigUInt64LE(8 * i));
-		if (!(start >= SUPERBLOCK_BYTES && start < positionsAt))
+		const previous = regions.at(-1);
+		// Blocks of one table follow each other; a list that repeats one could be long.
+		const follows = i === 0 || previous === undefined || previous.end === start;
+		if (!(start >= SUPERBLOCK_BYTES && start < positionsAt && follows))
 			throw corrupt("CORRUPT_METADATA", `block ${i} of the ${name} is at ${start}`, "squashfs tables");
 		const header = Buffer.from(await image.read(start, 2)).readUInt16LE();
 		const content = await readMetadataBlock(image, start, decompressor);
 		const wanted = Math.min(METADATA_BLOCK_BYTES, contentBytes - i * METADATA_BLOCK_BYTES);
 		if (content.byteLength !== wanted)
-			throw corrupt("CORRUPT_METADATA", `block ${i} of the ${name} has ${content.byteLength} bytes`, `offset ${start}`, `${wanted}`);
+			throw corrupt(
+				"CORRUPT_METADATA",
+				`block ${i} of the ${name} has ${content.byteLength} bytes`,
+				`offset ${start}`,
+				`${wanted}`,
+			);
 		regions.push({ name, start, end: start + 2 + (header & (METADATA_STORED_RAW - 1)) });
 	}
 	return regions;
 }
 
-async function addXattrs(image: ByteSource, decompressor: BlockDecompressor, position: number, regions: Region[]): Promise<void> {
+async function addXattrs(
+	image: ByteSource,
+	decompressor: BlockDecompressor,
+	position: number,
+	regions: Region[],
+): Promise<void> {
 	const name = "xattr table";
 	const headerBytes = XATTR_TABLE_HEADER.byteLength;
 	const bytes = await image.read(position, headerBytes);
 	const { pairsPosition, setCount } = XATTR_TABLE_HEADER.decode(bytes);
 	if (bytes.subarray(12).some((byte) => byte !== 0))
-		throw corrupt("CORRUPT_METADATA", "reserved bytes of the xattr table's header are set", `offset ${position}`, "zeros");
+		throw corrupt(
+			"CORRUPT_METADATA",
+			"reserved bytes of the xattr table's header are set",
+			`offset ${position}`,
+			"zeros",
+		);
 	const idBytes = setCount * XATTR_ID_ENTRY.byteLength;
 	const ids = await lookupRegions(image, decompressor, name, position + headerBytes, idBytes, headerBytes);
 	const firstId = Math.min(...ids.map(({ start }) => start));
@@ -122,7 +150,13 @@ async function checkFragments(table: LookupTable, superblock: Superblock, findin
 		const { position, size } = FRAGMENT_ENTRY.decode(bytes);
 		const stored = size & (STORED_RAW - 1);
 		const isInside = position >= SUPERBLOCK_BYTES && position + stored <= Number(inodeTable);
-		if (!isInside || stored === 0 || stored > blockBytes || size >= 2 * STORED_RAW || bytes.subarray(12).some((b) => b !== 0))
+		if (
+			!isInside ||
+			stored === 0 ||
+			stored > blockBytes ||
+			size >= 2 * STORED_RAW ||
+			bytes.subarray(12).some((b) => b !== 0)
+		)
 			findings.fault(`fragment ${i} is at ${position} with size field ${size}`, "fragment table", "a block of data");
 	}
 }

@@ -1,4 +1,4 @@
-import { byteStringOf, type ByteString, displayName } from "../binary/byte-string.ts";
+import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { corrupt } from "../errors.ts";
 import type { FatReadFile, FatVolume } from "../fat/read-fat.ts";
 import { fatFileAt, MAX_EFI_FILE_BYTES } from "./esp-check.ts";
@@ -21,7 +21,11 @@ export interface EfiPrograms {
 }
 
 /** From the firmware's default loader: shim, GRUB, its prefix, menu. */
-export async function walkUefi(esp: FatVolume, volumes: readonly BootVolume[], findings: Findings): Promise<EfiPrograms> {
+export async function walkUefi(
+	esp: FatVolume,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<EfiPrograms> {
 	const programs = new Map<string, PeImage>();
 	const load = async (path: string): Promise<PeImage> => {
 		const program = readPe(await readFile(esp, path, MAX_EFI_FILE_BYTES), `/${path}`);
@@ -62,7 +66,8 @@ function findConfig(esp: FatVolume, { prefix, embedded }: GrubModules): ByteStri
 
 async function readFile(esp: FatVolume, path: ByteString, maxBytes: number): Promise<Uint8Array> {
 	const file: FatReadFile | undefined = fatFileAt(esp.root, path);
-	if (file === undefined) throw corrupt("NO_EFI_FILE", "it is not on the EFI system partition", `/${displayName(path)}`, "it");
+	if (file === undefined)
+		throw corrupt("NO_EFI_FILE", "it is not on the EFI system partition", `/${displayName(path)}`, "it");
 	if (file.byteLength > maxBytes)
 		throw corrupt("FILE_TOO_LARGE", `it has ${file.byteLength} bytes`, `/${displayName(path)}`, `at most ${maxBytes}`);
 	return file.read();

@@ -18,8 +18,8 @@ import type { VerifyReport } from "./report.ts";
 import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
 import { checkBlocks } from "./squashfs-blocks-check.ts";
 import { checkSquashfs } from "./squashfs-check.ts";
-import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 import { DEFAULT_LOADER, SECOND_STAGE, walkUefi } from "./uefi-walk.ts";
+import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 
 export interface VerifyIsoOptions {
 	/** Compare the squashfs with this; absent: no fidelity check. */
@@ -103,7 +103,9 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 			: [bootVolume(fromBlock(source, gpt.volumeBlock), second, "the partition's volume")]),
 	];
 	const whole = volumes.slice(0, 1);
-	const cd = await run.check("bios-cd", [volume, bios], (findings, _, image) => walkBiosCd(source, image, whole, findings));
+	const cd = await run.check("bios-cd", [volume, bios], (findings, _, image) =>
+		walkBiosCd(source, image, whole, findings),
+	);
 	const usb = await run.check("bios-usb", [volume, bios], (findings, _, image) =>
 		walkBiosUsb(source, image, volumes, findings),
 	);

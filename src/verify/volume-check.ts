@@ -5,6 +5,7 @@ import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
 import { readVolume } from "../iso9660/read-volume.ts";
 import type { Volume, VolumeDirectory } from "../iso9660/volume.ts";
 import { encodeTerminator, type VolumeDescriptor } from "../iso9660/volume-descriptor.ts";
+import { compareRecords } from "./compare-records.ts";
 import { compareTrees } from "./compare-trees.ts";
 import type { Findings } from "./findings.ts";
 import { countNodes } from "./medium-files.ts";
@@ -22,7 +23,7 @@ export async function checkVolume(source: ByteSource, findings: Findings): Promi
 	if (joliet === undefined || jolietRoot === undefined) findings.fault("there is no Joliet tree", "block 18", "one");
 	else {
 		checkDescriptor(joliet, 2, "Joliet descriptor", findings);
-		checkSameTexts(primary, joliet, 0.5, "Joliet descriptor", findings);
+		checkJolietTexts(primary, joliet, findings);
 		compareTrees(root, jolietRoot, { kind: "joliet" }, findings);
 	}
 	const { files, directories } = countNodes(root);
@@ -38,20 +39,20 @@ export async function checkSecondVolume(
 	findings: Findings,
 ): Promise<Volume> {
 	const start = partitionBlock * ISO_BLOCK_BYTES;
-	const second = await readVolume(region(source, start, Math.max(0, source.byteLength - start)));
+	const partition = region(source, start, Math.max(0, source.byteLength - start));
+	const second = await readVolume(partition);
 	const where = `block ${partitionBlock + FIRST_DESCRIPTOR_BLOCK}`;
 	takeProblems(second, findings);
 	checkDescriptor(second.primary, 1, where, findings);
-	checkSameTexts(first.primary, second.primary, 1, where, findings);
+	await compareRecords({ source, volume: first }, { source: partition, volume: second }, findings);
 	compareTrees(first.root, second.root, { kind: "partition", blockOffset: partitionBlock }, findings);
-	await checkTerminator(region(source, start, source.byteLength - start), second, findings);
+	await checkTerminator(partition, second, findings);
 	if (second.bootRecords.length > 0) findings.fault("there is a boot record", where, "none in a partition");
 	const pairs = [["primary", second.primary.volumeSpaceBlocks]] as [string, number][];
 	if (second.joliet === undefined || second.jolietRoot === undefined || first.jolietRoot === undefined)
 		findings.fault("there is no Joliet tree", where, "one");
 	else {
 		checkDescriptor(second.joliet, 2, where, findings);
-		if (first.joliet !== undefined) checkSameTexts(first.joliet, second.joliet, 1, where, findings);
 		compareTrees(first.jolietRoot, second.jolietRoot, { kind: "partition", blockOffset: partitionBlock }, findings);
 		pairs.push(["Joliet", second.joliet.volumeSpaceBlocks]);
 	}
@@ -82,52 +83,39 @@ async function checkTerminator(source: ByteSource, volume: Volume, findings: Fin
 	const bytes = await source.read((FIRST_DESCRIPTOR_BLOCK + before) * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES);
 	if (!encodeTerminator().equals(bytes))
 		findings.fault("the terminator is not as it should be", `block ${FIRST_DESCRIPTOR_BLOCK + before}`, "type 255");
-	if (volume.bootRecords.length > 1) findings.fault(`there are ${volume.bootRecords.length} boot records`, undefined, "1");
+	if (volume.bootRecords.length > 1)
+		findings.fault(`there are ${volume.bootRecords.length} boot records`, undefined, "1");
 }
 
 function checkDescriptor(descriptor: VolumeDescriptor, type: number, where: string, findings: Findings): void {
 	findings.equal("the descriptor's type", descriptor.type, type, where);
 	for (const name of ["version", "volumeSetSize", "volumeSequenceNumber", "fileStructureVersion"] as const)
 		findings.equal(name, descriptor[name], 1, where);
-	for (const name of [
-		"volumeFlags",
-		"optionalLittleEndianPathTableBlock",
-		"optionalBigEndianPathTableBlock",
-	] as const)
+	for (const name of ["volumeFlags", "optionalLittleEndianPathTableBlock", "optionalBigEndianPathTableBlock"] as const)
 		findings.equal(name, descriptor[name], 0, where);
 }
 
+/** With the characters that a Joliet descriptor has room for. */
 const TEXTS = [
-	...["systemIdentifier", "volumeIdentifier", "volumeSetIdentifier", "publisherIdentifier"],
-	...["preparerIdentifier", "applicationIdentifier", "copyrightFileIdentifier", "abstractFileIdentifier"],
-	"bibliographicFileIdentifier",
+	["systemIdentifier", 16],
+	["volumeIdentifier", 16],
+	["volumeSetIdentifier", 64],
+	["publisherIdentifier", 64],
+	["preparerIdentifier", 64],
+	["applicationIdentifier", 64],
+	["copyrightFileIdentifier", 18],
+	["abstractFileIdentifier", 18],
+	["bibliographicFileIdentifier", 18],
 ] as const;
 const DATES = ["createdAtSeconds", "modifiedAtSeconds", "expiresAtSeconds", "effectiveAtSeconds"] as const;
 
-/** Texts and dates are those of another descriptor; a Joliet field holds half as many characters. */
-function checkSameTexts(
-	wanted: VolumeDescriptor,
-	actual: VolumeDescriptor,
-	share: number,
-	where: string,
-	findings: Findings,
-): void {
-	const texts = wanted as unknown as Readonly<Record<string, string>>;
-	const others = actual as unknown as Readonly<Record<string, string>>;
-	for (const name of TEXTS) {
-		const limit = share === 1 ? Number.POSITIVE_INFINITY : JOLIET_CHARACTERS[name] ?? 64;
-		const text = texts[name] ?? "";
-		const isAscii = /^[ -~]*$/.test(text);
-		if (isAscii || share === 1)
-			findings.equal(name, others[name] ?? "", text.slice(0, limit).replace(/ +$/, ""), where);
+/** Texts and dates are the primary descriptor's; a Joliet field holds half as many characters. */
+function checkJolietTexts(primary: VolumeDescriptor, joliet: VolumeDescriptor, findings: Findings): void {
+	const where = "Joliet descriptor";
+	for (const [name, characters] of TEXTS) {
+		const text = primary[name];
+		// Other writers may choose other characters for those that are not ASCII.
+		if (/^[ -~]*$/.test(text)) findings.equal(name, joliet[name], text.slice(0, characters).replace(/ +$/, ""), where);
 	}
-	for (const name of DATES) findings.equal(name, String(actual[name]), String(wanted[name]), where);
+	for (const name of DATES) findings.equal(name, String(joliet[name]), String(primary[name]), where);
 }
-
-const JOLIET_CHARACTERS: Readonly<Record<string, number>> = {
-	systemIdentifier: 16,
-	volumeIdentifier: 16,
-	copyrightFileIdentifier: 18,
-	abstractFileIdentifier: 18,
-	bibliographicFileIdentifier: 18,
-};

@@ -1,13 +1,14 @@
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BootPath } from "../../src/inspect/finding.ts";
-import { inspectImage } from "../../src/inspect/inspect.ts";
+import { type ImageInspection, inspectImage } from "../../src/inspect/inspect.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
-import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
+import { BROKEN_IMAGES, type BrokenImage, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
 
-const missing = requires(...FIXTURE_NEEDS);
+const missing = requires(...FIXTURE_NEEDS, "sed");
 
 describe.skipIf(missing !== undefined)("inspect tells images that boot from those that do not", () => {
 	let layout: string;
@@ -39,7 +40,25 @@ describe.skipIf(missing !== undefined)("inspect tells images that boot from thos
 			if (severity !== "ok" && blocks.length > 0) expect(containerfile ?? remedy).toBeDefined();
 		for (const { containerfile } of inspection.contract.violations) expect(containerfile).toBeDefined();
 		await rm(directory, { recursive: true, force: true });
+		await expectLineFixes(broken, inspection);
 	});
+
+	/** A line that edits iso.yaml is tried: it must make its finding go away. */
+	async function expectLineFixes(broken: BrokenImage, { findings }: ImageInspection): Promise<void> {
+		const yaml = broken.layer(parts).find(({ path }) => path.endsWith("/iso.yaml"));
+		for (const { code, containerfile } of findings) {
+			const expression = /^RUN sed -i '([^']*)'/.exec(containerfile?.debian ?? "")?.[1];
+			if (expression === undefined || yaml?.content === undefined) continue;
+			const content = execFileSync("sed", [expression], { input: yaml.content });
+			const name = `${broken.name} repaired`;
+			const layer = () => [...broken.layer(parts), { ...yaml, content }];
+			const { reference, directory } = await writeBrokenImage({ name, layer }, layout, parts, scratch);
+			const repaired = await inspectImage(reference, { platform: "linux/amd64" });
+			expect(repaired.findings.map((finding) => finding.code)).not.toContain(code);
+			await rm(directory, { recursive: true, force: true });
+			return;
+		}
+	}
 
 	it("covers more than 25 broken images", () => expect(BROKEN_IMAGES.length).toBeGreaterThan(25));
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../src/errors.ts";
 import { type OciImage, type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
+import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultKind, type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { tarOf } from "../support/oci-archive.ts";
 import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
@@ -18,52 +19,6 @@ const LAYER_BYTES = 120_000;
 const secretToken = "token-that-nobody-may-see";
 
 const scratch = mkdtempSync(join(tmpdir(), "oci2iso-faults-"));
-
-/** Small, fast and with a period far beyond what a test draws. */
-function seeded(seed: number): () => number {
-	let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0;
-	return () => {
-		state = (state + 0x6d2b79f5) >>> 0;
-		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-	};
-}
-
-function drawFault(random: () => number): FaultKind {
-	const at = random();
-	switch (Math.floor(random() * 15)) {
-		case 0:
-			return { kind: "refuse" };
-		case 1:
-		case 2:
-			return { kind: "drop", at };
-		case 3:
-			return { kind: "silence" };
-		case 4:
-			return { kind: "stall", at };
-		case 5:
-			return { kind: "truncate", at };
-		case 6:
-			return { kind: "corrupt", at };
-		case 7:
-			return { kind: "status", status: [429, 500, 502, 503, 504][Math.floor(at * 5)] ?? 500, retryAfter: "0" };
-		case 8:
-			return { kind: "ignore-range" };
-		case 9:
-			return { kind: "wrong-range" };
-		case 10:
-			return { kind: "wrong-total" };
-		case 11:
-			return { kind: "range-not-satisfiable" };
-		case 12:
-			return { kind: "expired-token" };
-		case 13:
-			return { kind: "garbage" };
-		default:
-			return { kind: "redirect", expired: at < 0.5 };
-	}
-}
 
 describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty network", () => {
 	let registry: RegistryFixture;
@@ -166,8 +121,10 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 		const top = digests.at(-3);
 		proxy.use((path) => (path.endsWith(`/blobs/${top}`) ? (left.shift() ?? { kind: "none" }) : { kind: "none" }));
 	}
+	/** A busy machine must not look like a faulty network where the number of retries is asserted. */
+	const patient = { responseMilliseconds: 10_000, stallMilliseconds: 10_000 };
 	async function topTransfer(policy?: OpenImageOptions["policy"]) {
-		const { archives, image } = await pull(policy);
+		const { archives, image } = await pull({ ...patient, ...policy });
 		expect(archives.map((archive, i) => archive.equals(tars[i] ?? archive.subarray(1)))).toEqual([true, true, true]);
 		const transfer = image.transfers.find(({ digest }) => digest === digests.at(-3));
 		const size = image.layers.find(({ digest }) => digest === transfer?.digest)?.compressedBytes ?? 0;
@@ -185,7 +142,7 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 
 	it("continues after an end that came too early, and after a stall", async () => {
 		onTopLayer({ kind: "truncate", at: 0.3 }, { kind: "stall", at: 0.5 });
-		const { size, fetchedBytes, retries } = await topTransfer();
+		const { size, fetchedBytes, retries } = await topTransfer({ stallMilliseconds: 500 });
 		expect({ fetchedBytes, retries }).toEqual({ fetchedBytes: size, retries: 2 });
 	});
 
@@ -232,15 +189,33 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 
 	it("does not take a slow reader for a slow network", async () => {
 		proxy.use(() => ({ kind: "none" }));
-		const image = await openImage(`docker://${proxy.host}/test/image:1`, options({ windowBytes: 1000 }));
+		const image = await openImage(
+			`docker://${proxy.host}/test/image:1`,
+			options({ ...patient, stallMilliseconds: 400, windowBytes: 1000 }),
+		);
 		let isFirst = true;
 		for await (const _ of image.layers[2]?.tar() ?? []) {
-			if (isFirst) await new Promise((resolve) => setTimeout(resolve, 500));
+			if (isFirst) await new Promise((resolve) => setTimeout(resolve, 1200));
 			isFirst = false;
 		}
 		expect(await readArchives(image)).toHaveLength(3);
 		expect(image.transfers.map(({ retries }) => retries)).toEqual([0, 0, 0, 0]);
 		await image.close();
+	});
+
+	it("is fetched ahead of its reader", async () => {
+		proxy.use(() => ({ kind: "none" }));
+		const image = await openImage(`docker://${proxy.host}/test/image:1`, options(patient));
+		const requested = (): boolean[] =>
+			image.layers.map(({ digest }) => proxy.history.some((line) => line.startsWith(digest.slice(0, 20))));
+		expect(requested()).toEqual([false, false, false]);
+		for await (const _ of image.layers[2]?.tar() ?? []) {
+			for (let waits = 0; requested().includes(false) && waits < 200; waits++)
+				await new Promise((resolve) => setTimeout(resolve, 50));
+			expect(requested()).toEqual([true, true, true]);
+		}
+		await image.close();
+		expect(proxy.history.filter((line) => line.startsWith("sha256:"))).toHaveLength(4);
 	});
 
 	it("gives up on a server that trickles", async () => {

@@ -66,7 +66,7 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 		isoOnly("boot/grub2/i386-pc/boot_hybrid.img", bootHybrid),
 		isoOnly("boot/grub2/i386-pc/cdboot.img", cdboot),
 		isoOnly("boot/grub2/i386-pc/diskboot.img", diskboot),
-		isoOnly("boot/grub2/i386-pc/lzma_decompress.img", Buffer.alloc(DECOMPRESSOR_BYTES)),
+		isoOnly("boot/grub2/i386-pc/lzma_decompress.img", Buffer.alloc(DECOMPRESSOR_BYTES, 0x90)),
 		isoOnly("images/pxeboot/vmlinuz", kernel),
 		isoOnly("images/pxeboot/initrd.img", Buffer.concat([Buffer.from("070701"), Buffer.alloc(3000, "initrd")])),
 		isoOnly(".discinfo", Buffer.from("1700000000.0\n1\nx86_64\n")),
@@ -90,7 +90,11 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 	});
 	const bytes = Buffer.alloc(layout.disk.imageBlocks * ISO_BLOCK_BYTES);
 	bytes.set(image, SQUASHFS_BLOCK * ISO_BLOCK_BYTES);
-	const target = { ...memorySource(bytes), write: (at: number, part: Uint8Array) => bytes.set(part, at), truncate() {} };
+	const target = {
+		...memorySource(bytes),
+		write: (at: number, part: Uint8Array) => bytes.set(part, at),
+		truncate() {},
+	};
 	await writeIso(target, layout, { tree: new SmallRoot(), esp, elToritoImage, bootHybrid, onBytes() {} });
 	bytes.set(await computeMediaChecksum(target), APPLICATION_USE_OFFSET);
 	return { bytes, layout, expected, squashfsBytes: image.byteLength };
@@ -146,12 +150,22 @@ function coreImage(cdboot: Buffer, diskboot: Buffer): Buffer {
 async function smallSquashfs(stored: boolean) {
 	const tree = new TreeBuilder();
 	const shared = tree.file("linked", { mode: 0o600 });
-	const many = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`name-${String(i).padStart(12, "0")}`, shared]));
+	const many = Object.fromEntries(
+		Array.from({ length: 700 }, (_, i) => [`name-${String(i).padStart(12, "0")}`, shared]),
+	);
 	const root: DirectoryInode = tree.directory({
 		bin: tree.directory({
-			ping: tree.file(Buffer.alloc(9000, "ping"), { mode: 0o4755, xattrs: { "security.capability": "\x01\0\0\x02cap" } }),
+			ping: tree.file(Buffer.alloc(9000, "ping"), {
+				mode: 0o4755,
+				xattrs: { "security.capability": "\x01\0\0\x02cap" },
+			}),
 			sparse: tree.file([Buffer.alloc(5000, "a"), { hole: 20_000 }, Buffer.alloc(100, "b")]),
-			tail: tree.file("a tail", { uid: 1000, gid: 1001, mtime: 12345, xattrs: { "user.long": "v".repeat(300), "trusted.x": "1" } }),
+			tail: tree.file("a tail", {
+				uid: 1000,
+				gid: 1001,
+				mtime: 12345,
+				xattrs: { "user.long": "v".repeat(300), "trusted.x": "1" },
+			}),
 			twin: tree.file("another", { xattrs: { "user.long": "v".repeat(300) } }),
 		}),
 		dev: tree.directory({
@@ -163,11 +177,13 @@ async function smallSquashfs(stored: boolean) {
 		many: tree.directory(many),
 		empty: tree.directory(),
 		link: tree.symlink("../bin/ping"),
-		"über": tree.file("", { mtime: 4_000_000_000 }),
+		über: tree.file("", { mtime: 4_000_000_000 }),
 	});
 	const sink = new MemorySink();
 	const compressor = zlibCompressor({ blockBytes: 4096, stored });
-	const { summary } = await writeTree(root, (file) => tree.contents.get(file) ?? [], sink, compressor, { blockBytes: 4096 });
+	const { summary } = await writeTree(root, (file) => tree.contents.get(file) ?? [], sink, compressor, {
+		blockBytes: 4096,
+	});
 	const digests = new Map(
 		[...tree.contents].map(([file, parts]) => {
 			const digest = new ContentDigest();

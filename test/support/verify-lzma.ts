@@ -25,7 +25,13 @@ export function grubKernel(): Buffer {
 	const code = Array.from({ length: 40 }, (_, i) => `code ${i * i} mimg `).join("");
 	const module = Buffer.from("\x7fELF iso9660\0\0\0\0", "latin1");
 	const modules = Buffer.concat([moduleOf(0, module), moduleOf(3, Buffer.from("/boot/grub2\0"))]);
-	return Buffer.concat([aligned(Buffer.from(code), 4), Buffer.from("mimg"), u32(12), u32(12 + modules.byteLength), modules]);
+	return Buffer.concat([
+		aligned(Buffer.from(code), 4),
+		Buffer.from("mimg"),
+		u32(12),
+		u32(12 + modules.byteLength),
+		modules,
+	]);
 }
 
 /** One entry of GRUB's module list. */

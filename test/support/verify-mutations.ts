@@ -83,8 +83,8 @@ export function mutateField(bytes: Buffer, area: Area, random: (below: number) =
 			const place = start + field.offset + random(field.byteLength);
 			bytes[place] = (bytes[place] ?? 0) ^ (1 << random(8));
 		} else field.encode(other, view, field.offset);
-		if (bytes.subarray(start, start + record.byteLength).equals(before.subarray(start, start + record.byteLength))) continue;
 		area.repair?.(bytes);
+		if (bytes.equals(before)) continue;
 		const shown = typeof value === "object" ? "…" : String(value);
 		const what = `${record.name}.${name} at ${at}: ${shown} to ${other === undefined ? "a flipped bit" : String(other)}`;
 		return { area: area.name, what, undo: () => void before.copy(bytes) };
@@ -99,12 +99,25 @@ function otherValue(value: unknown, { byteLength }: Field<unknown>, random: (bel
 	return [0, 1, Math.min(value + 1, limit - 1), Math.max(0, value - 1), limit - 1, random(limit)][random(6)];
 }
 
+/** Files whose content something vouches for: a signature, a copy, GRUB's own image. The rest has only the media checksum. */
+const COVERED_FILES: readonly { readonly pattern: RegExp; readonly from?: number; readonly to?: number }[] = [
+	{ pattern: /^EFI\// },
+	{ pattern: /^images\/pxeboot\/vmlinuz$/ },
+	{ pattern: /^images\/efiboot\.img$/ },
+	{ pattern: /^boot\/grub2\/i386-pc\/boot_hybrid\.img$/, to: 0x1b0 },
+	// Where grub-mkimage and xorriso fill in places, nothing is compared.
+	{ pattern: /^boot\/grub2\/i386-pc\/cdboot\.img$/, from: 64 },
+	{ pattern: /^boot\/grub2\/i386-pc\/diskboot\.img$/, to: 500 },
+	{ pattern: /^boot\/grub2\/i386-pc\/lzma_decompress\.img$/, from: 32 },
+];
+
 /** Everything on a small ISO that `verifyIso` says it checks, by itself and without the media checksum. */
 export async function checkedAreas({ bytes, layout, squashfsBytes }: SmallIso): Promise<Area[]> {
 	const { disk, volume } = layout;
 	const block = (number: number): number => number * ISO_BLOCK_BYTES;
 	const of = (record: RecordType<never>, at = 0) => ({ record: record as unknown as RecordType<Fields>, at });
-	const any = <Table extends Fields>(record: RecordType<Table>, at = 0) => of(record as unknown as RecordType<never>, at);
+	const any = <Table extends Fields>(record: RecordType<Table>, at = 0) =>
+		of(record as unknown as RecordType<never>, at);
 	const descriptor = (name: string, number: number, record: RecordType<Fields>): Area => {
 		// The application-use area belongs to the media checksum.
 		const { applicationUse: _, ...fields } = record.fields;
@@ -138,7 +151,8 @@ export async function checkedAreas({ bytes, layout, squashfsBytes }: SmallIso): 
 		{
 			name: "boot image",
 			start: block(layout.elToritoBlock),
-			byteLength: volume.files.find(({ paths }) => paths.some((path) => path.endsWith("eltorito.img")))?.byteLength ?? 0,
+			byteLength:
+				volume.files.find(({ paths }) => paths.some((path) => path.endsWith("eltorito.img")))?.byteLength ?? 0,
 			records: [any(bootInfoTable)],
 		},
 	];
@@ -146,17 +160,21 @@ export async function checkedAreas({ bytes, layout, squashfsBytes }: SmallIso): 
 		const length = name.includes("path table") ? table.byteLength : 0;
 		if (length > 0) areas.push({ name, start: block(start), byteLength: length });
 	}
-	for (const [name, start] of [["", 0], ["partition's ", 16]] as const) {
+	for (const [name, start] of [
+		["", 0],
+		["partition's ", 16],
+	] as const) {
 		const read = await readVolume(region(memorySource(bytes), block(start), bytes.byteLength - block(start)));
 		areas.push(...directoryAreas(`${name}directory `, bytes, read.root, block(start)));
 		if (read.jolietRoot !== undefined)
 			areas.push(...directoryAreas(`${name}Joliet directory `, bytes, read.jolietRoot, block(start)));
 		if (start > 0) continue;
 		for (const [path, node] of nodesOf(read.root)) {
-			const isCovered = /^(EFI\/|images\/pxeboot\/vmlinuz|images\/efiboot|boot\/grub2\/i386-pc\/(cd|disk)boot)/.test(path);
 			const [extent] = node.type === "file" ? node.extents : [];
-			if (isCovered && extent !== undefined && extent.byteLength > 0)
-				areas.push({ name: `/${path}`, start: block(extent.block), byteLength: extent.byteLength });
+			const covered = COVERED_FILES.find(({ pattern }) => pattern.test(path));
+			if (covered === undefined || extent === undefined || extent.byteLength === 0) continue;
+			const { from = 0, to = extent.byteLength } = covered;
+			areas.push({ name: `/${path}`, start: block(extent.block) + from, byteLength: to - from });
 		}
 	}
 	const esp = block(disk.efiSystemBlock);

@@ -47,7 +47,9 @@ export function shimProgram(certificate: Uint8Array): Buffer {
 	return makeProgram({
 		".text": Buffer.alloc(700, "shim"),
 		".vendor_cert": Buffer.concat([sizes, certificate]),
-		".sbatlevel": Buffer.from("\0\0\0\0\x08\0\0\0\x20\0\0\0sbat,1,2024010900\nshim,4\ngrub,3\n\0sbat,1,2025051000\nshim,4\ngrub,5\n\0"),
+		".sbatlevel": Buffer.from(
+			"\0\0\0\0\x08\0\0\0\x20\0\0\0sbat,1,2024010900\nshim,4\ngrub,3\n\0sbat,1,2025051000\nshim,4\ngrub,5\n\0",
+		),
 		".sbat": Buffer.from("sbat,1,SBAT Version,sbat,1,https://example.org\nshim,4,shim,shim,1,https://example.org\n"),
 	});
 }
@@ -61,7 +63,9 @@ export function grubProgram(generation = 4): Buffer {
 	return makeProgram({
 		".text": Buffer.alloc(900, "grub mimg"),
 		mods: Buffer.concat([info, modules]),
-		".sbat": Buffer.from(`sbat,1,SBAT Version,sbat,1,https://example.org\ngrub,${generation},GRUB,grub,2,https://example.org\n`),
+		".sbat": Buffer.from(
+			`sbat,1,SBAT Version,sbat,1,https://example.org\ngrub,${generation},GRUB,grub,2,https://example.org\n`,
+		),
 	});
 }
 

@@ -111,7 +111,7 @@ export function checkLiveSupport(parts: BootParts, entryArgs: readonly string[],
 
 /** What this version of dmsquash-live needs of the squashfs and the command line. */
 function checkDracut(
-	{ tree }: BootParts,
+	{ tree, menu, label }: BootParts,
 	{ content }: InitramfsPart,
 	{ dracut }: LiveSupport,
 	args: readonly string[],
@@ -140,7 +140,7 @@ function checkDracut(
 				findings.block("OVERLAY_ARGUMENT_MISSING", "the default entry lacks rd.live.overlay.overlayfs=1", ALL_PATHS, {
 					evidence,
 					remedy: "add rd.live.overlay.overlayfs=1 to the entry's linux line",
-					containerfile: LINES.editIsoYaml("s|rd.live.image|rd.live.image rd.live.overlay.overlayfs=1|"),
+					containerfile: LINES.addKernelArgument("rd.live.overlay.overlayfs=1", { ...menu, label }),
 				});
 				break;
 			case "proc-directory":

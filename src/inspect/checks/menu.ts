@@ -51,7 +51,7 @@ function checkPaths(entry: MenuEntry, fault: Fault): undefined {
 		fault("MENU_KERNEL_PATH", `starts ${kernel === "" ? "no kernel" : kernel}`, {
 			evidence: `the ISO has its kernel at ${KERNEL_PATH}`,
 			remedy: `write linux: ${KERNEL_PATH} ...`,
-			containerfile: LINES.editIsoYaml(`s|linux: [^ ]*|linux: ${KERNEL_PATH}|`),
+			containerfile: LINES.editIsoYaml(`s|linux: *[^ ]*|linux: ${KERNEL_PATH}|`),
 		});
 	if (initrds.length !== 1 || plain(initrds[0] ?? "") !== INITRD_PATH)
 		fault("MENU_INITRD_PATH", `loads ${initrds.length === 0 ? "no initramfs" : initrds.join(" ")}`, {
@@ -68,7 +68,7 @@ function checkRoot(entry: MenuEntry, label: string, own: readonly string[], faul
 		return fault("MENU_NO_ROOT", "does not say where the root file system is", {
 			evidence: `root=${argumentValue(args, "root") ?? "(none)"}`,
 			remedy: "use root=live:CDLABEL=$isolabel rd.live.image, or $root",
-			containerfile: LINES.editIsoYaml("s|linux: \\([^ ]*\\)|linux: \\1 root=live:CDLABEL=$isolabel rd.live.image|"),
+			containerfile: LINES.editIsoYaml("s|linux: *[^ ]*|& root=live:CDLABEL=$isolabel rd.live.image|"),
 		});
 	const named =
 		request === "anaconda"

@@ -28,6 +28,8 @@ const SIGNATURES: readonly (readonly [InitramfsCompression, string])[] = [
 	["zstd", "28b52ffd"],
 ];
 const LONGEST_SIGNATURE = 7;
+/** The .xz file format, 2.1.1.2: 0 is none, 1 CRC32. Linux, Documentation/staging/xz.rst: the kernel's decoder has no others. */
+const CHECK_CRC32 = 1;
 
 /** What the bytes at `at` are compressed with, by the signatures that a kernel looks at; undefined where it would see none. */
 export function compressionAt(bytes: Uint8Array, at: number): InitramfsCompression | undefined {
@@ -52,7 +54,8 @@ export async function decompressAt(
 			return unzstdFrame(bytes, at, emit);
 		case "xz": {
 			const stream = decodeXzStream(bytes, at, emit);
-			if (typeof stream === "string" || stream.check <= 1) return stream;
+			if (typeof stream === "string") return stream;
+			if (stream.check <= CHECK_CRC32) return { end: stream.end };
 			const refusedByKernel = "its integrity check is not CRC32, the only one that the kernel's xz decoder knows";
 			return { end: stream.end, refusedByKernel };
 		}

@@ -1,7 +1,8 @@
 import type { ByteString } from "../../binary/byte-string.ts";
 import { GiB, MiB } from "../../binary/units.ts";
+import { Oci2isoError } from "../../errors.ts";
 import type { Found } from "../../tree/image-tree.ts";
-import type { DirectoryInode, Inode, InodeAttributes } from "../../tree/inode.ts";
+import type { BodyId, DirectoryInode, Inode, InodeAttributes } from "../../tree/inode.ts";
 import { createLookup } from "../../tree/lookup.ts";
 import { cleanPath, parentLength } from "../../tree/path.ts";
 import { type CpioEntry, CpioFault, CpioReader } from "./cpio.ts";
@@ -26,6 +27,7 @@ export interface Initramfs {
 	readonly refusedByKernel: string | undefined;
 	/** The fault is only that this reader does not know the compression. */
 	readonly isOpaque: boolean;
+	/** As `ImageTree.lookup`; a loop of symbolic links leads nowhere. */
 	readonly lookup: (path: ByteString, options?: { readonly followLast?: boolean }) => Found | undefined;
 	readonly root: DirectoryInode;
 	/** The content of a file that was kept (scripts, module lists, the modules that matter), or undefined. */
@@ -87,7 +89,7 @@ export async function readInitramfs(bytes: Uint8Array): Promise<Initramfs> {
 		}
 	}
 	if (segments.length === 0) fault ??= "it is empty";
-	const lookup = createLookup(unpacked.root);
+	const lookup = unpacked.lookup;
 	return {
 		segments,
 		fault,
@@ -108,8 +110,8 @@ class Unpacked {
 	readonly kept = new Map<number, Buffer>();
 	entryCount = 0;
 	microcodeEntries = 0;
-	readonly #lookup = createLookup(this.root);
-	readonly #linked = new Map<string, Inode & { type: "file" }>();
+	readonly lookup = quietly(createLookup(this.root));
+	readonly #linked = new Map<string, BodyId>();
 	#keptBytes = 0;
 	#unpackedBytes = 0;
 	#current: Inode | undefined;
@@ -187,15 +189,10 @@ class Unpacked {
 		if (type === TYPES.directory) return { ...attributes, type: "directory", entries: new Map() };
 		if (type === TYPES.symlink) return { ...attributes, type: "symlink", target: "" };
 		if (type !== TYPES.file) return { ...attributes, type: "fifo" };
-		const earlier = entry.linkCount > 1 ? this.#linked.get(entry.fileId) : undefined;
-		const file: Inode & { type: "file" } = {
-			...attributes,
-			type: "file",
-			byteLength: Math.max(entry.byteLength, earlier?.byteLength ?? 0),
-			body: entry.byteLength === 0 && earlier !== undefined ? earlier.body : { layer: 0, entry: index },
-		};
-		if (entry.linkCount > 1) this.#linked.set(entry.fileId, file);
-		return file;
+		// Of several links one holds the content, with GNU cpio the last: they share the first one's body.
+		const body = (entry.linkCount > 1 ? this.#linked.get(entry.fileId) : undefined) ?? { layer: 0, entry: index };
+		if (entry.linkCount > 1) this.#linked.set(entry.fileId, body);
+		return { ...attributes, type: "file", byteLength: entry.byteLength, body };
 	}
 
 	#put(path: ByteString, inode: Inode): void {
@@ -210,12 +207,7 @@ class Unpacked {
 	/** The directory at a path, made where it is missing; undefined where something else is in the way. */
 	#directoryAt(path: ByteString): DirectoryInode | undefined {
 		if (path === "") return this.root;
-		let found: Found | undefined;
-		try {
-			found = this.#lookup(path);
-		} catch {
-			return undefined;
-		}
+		const found = this.lookup(path);
 		if (found !== undefined) return found.inode.type === "directory" ? found.inode : undefined;
 		const parent = this.#directoryAt(path.slice(0, parentLength(path)));
 		const name = path.slice(path.lastIndexOf("/") + 1);
@@ -227,12 +219,25 @@ class Unpacked {
 
 	#take(entry: CpioEntry, bytes: Buffer): void {
 		const inode = this.#current;
-		if (inode?.type === "file") this.kept.set(inode.body.entry, bytes);
+		if (inode?.type === "file" && (bytes.byteLength > 0 || !this.kept.has(inode.body.entry)))
+			this.kept.set(inode.body.entry, bytes);
 		else if (inode?.type === "symlink") {
 			const target = bytes.toString("latin1");
 			this.#put(cleanPath(entry.path), { ...inode, target: target.replaceAll("\0", "") });
 		}
 	}
+}
+
+/** A loop of symbolic links leads nowhere. */
+function quietly(lookup: Initramfs["lookup"]): Initramfs["lookup"] {
+	return (path, options) => {
+		try {
+			return lookup(path, options);
+		} catch (error) {
+			if (error instanceof Oci2isoError) return undefined;
+			throw error;
+		}
+	};
 }
 
 function directory(): DirectoryInode {

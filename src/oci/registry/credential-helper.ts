@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { z } from "zod";
+import { throwIfAborted } from "../failures.ts";
 import type { Credentials } from "./auth-file.ts";
 import { registryFailure } from "./fault.ts";
 
@@ -36,12 +37,16 @@ export async function askHelper(
 	// a helper may end without having read its input
 	child.stdin.on("error", () => {});
 	child.stdin.end(server);
-	const status = await new Promise<number | null>((resolve, reject) => {
+	const ended = new Promise<number | null>((resolve, reject) => {
 		child.on("close", resolve);
 		child.on("error", (error: NodeJS.ErrnoException) => {
 			const code = error.code ?? "unknown reason";
 			reject(failed(code === "ENOENT" ? "is not installed" : `could not be run (${code})`));
 		});
+	});
+	const status = await ended.catch((error: unknown) => {
+		throwIfAborted(signal);
+		throw error;
 	});
 	if (received > MAX_ANSWER_BYTES) throw failed("answered with more than 64 KiB");
 	const answer = Buffer.concat(pieces).toString("utf8");

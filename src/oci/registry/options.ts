@@ -25,7 +25,16 @@ export interface Environment {
 }
 
 export function hostEnvironment(): Environment {
-	return { variables: process.env, home: homedir(), systemRoot: "/" };
+	return { variables: process.env, home: homeDirectory(), systemRoot: "/" };
+}
+
+/** A user id that the machine does not know, as containers often have, has no home. */
+function homeDirectory(): string {
+	try {
+		return homedir();
+	} catch {
+		return "/";
+	}
 }
 
 /** Times are in milliseconds. Nothing here changes what is read, only how long it takes and whether it succeeds. */

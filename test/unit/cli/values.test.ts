@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { outputNameFor } from "../../../src/cli/output-name.ts";
-import { formatSize, parseInteger, parseSize } from "../../../src/cli/size.ts";
+import { formatSize, parseInteger, parseSize } from "../../../src/cli/values.ts";
 
 describe("sizes on the command line", () => {
 	it.each([

@@ -18,6 +18,12 @@ export function parseInteger(text: string): number {
 	return Number(text);
 }
 
+/** Reads `true` or `false`. */
+export function parseBoolean(text: string): boolean {
+	if (text !== "true" && text !== "false") throw new InvalidArgumentError("expected true or false.");
+	return text === "true";
+}
+
 /** `1.4 GiB`, for people. */
 export function formatSize(bytes: number): string {
 	const units = ["B", "KiB", "MiB", "GiB", "TiB"];

@@ -1,0 +1,342 @@
+#include "layer_inflater.h"
+
+#include <new>
+#include <system_error>
+
+#include "arguments.h"
+
+namespace oci2iso {
+namespace {
+
+constexpr napi_type_tag kTag = {0x6f63693269736f04, 0x3b7de9145c02a8f6};
+constexpr size_t kMaxSlots = 64;
+constexpr size_t kMaxSlotBytes = 1 << 24;
+constexpr size_t kNoSlot = static_cast<size_t>(-1);
+
+std::unique_ptr<StreamDecoder> MakeDecoder(const std::string& format, int max_window_log) {
+  if (format == "gzip") return MakeGzipDecoder();
+  if (format == "zstd") return MakeZstdDecoder(max_window_log);
+  return MakeCopyDecoder();
+}
+
+}  // namespace
+
+Napi::Function LayerInflater::Define(Napi::Env env) {
+  return DefineClass(env, "LayerInflater",
+                     {InstanceMethod<&LayerInflater::Acquire>("acquire"), InstanceMethod<&LayerInflater::Write>("write"),
+                      InstanceMethod<&LayerInflater::End>("end"), InstanceMethod<&LayerInflater::Take>("take"),
+                      InstanceMethod<&LayerInflater::Release>("release"),
+                      InstanceMethod<&LayerInflater::Digests>("digests"),
+                      InstanceMethod<&LayerInflater::Close>("close")});
+}
+
+LayerInflater::LayerInflater(const Napi::CallbackInfo& info) : Napi::ObjectWrap<LayerInflater>(info) {
+  Napi::Env env = info.Env();
+  const std::string format = StringArgument(info, 0);
+  if (format != "gzip" && format != "zstd" && format != "none")
+    throw Napi::RangeError::New(env, "no decoder for " + format);
+  const int max_window_log = static_cast<int>(IntegerArgument(info, 1, 10, 31));
+  const std::string input_digest = StringArgument(info, 2);
+  const std::string output_digest = StringArgument(info, 3);
+  AddSlots(info, 4, inputs_);
+  AddSlots(info, 5, outputs_);
+  if (!info[6].IsFunction()) throw Napi::TypeError::New(env, "argument 6 must be a function");
+
+  try {
+    decoder_ = MakeDecoder(format, max_window_log);
+    if (decoder_ == nullptr) throw std::bad_alloc();
+    if (!input_digest.empty()) input_digest_ = Digest::Make(input_digest);
+    if (!output_digest.empty()) output_digest_ = Digest::Make(output_digest);
+    if ((!input_digest.empty() && input_digest_ == nullptr) || (!output_digest.empty() && output_digest_ == nullptr))
+      throw Napi::Error::New(env, "no digest " + input_digest + " " + output_digest);
+    decode_thread_ = std::thread([this] { Decode(); });
+    hash_thread_ = std::thread([this] { Hash(); });
+  } catch (const std::bad_alloc&) {
+    throw Napi::Error::New(env, "not enough memory for a " + format + " decoder");
+  } catch (const std::system_error& error) {
+    Shutdown();
+    throw Napi::Error::New(env, std::string("cannot start threads: ") + error.what());
+  }
+
+  keep_inputs_ = Napi::Persistent(info[4].As<Napi::Array>());
+  keep_outputs_ = Napi::Persistent(info[5].As<Napi::Array>());
+  on_ready_ = Napi::ThreadSafeFunction::New(env, info[6].As<Napi::Function>(), "oci2iso inflating", 0, 1);
+  on_ready_.Unref(env);
+  // Clean-up hooks run last in, first out: the threads stop before the function that they call goes away.
+  napi_add_env_cleanup_hook(env, ShutdownHook, this);
+  napi_type_tag_object(env, info.This(), &kTag);
+  open_ = true;
+}
+
+LayerInflater::~LayerInflater() {
+  if (!open_) return;
+  napi_remove_env_cleanup_hook(Env(), ShutdownHook, this);
+  Shutdown();
+}
+
+void LayerInflater::AddSlots(const Napi::CallbackInfo& info, size_t index, std::vector<Slot>& slots) {
+  Napi::Env env = info.Env();
+  const std::string name = "argument " + std::to_string(index);
+  if (!info[index].IsArray()) throw Napi::TypeError::New(env, name + " must be an array of Uint8Arrays");
+  const Napi::Array array = info[index].As<Napi::Array>();
+  if (array.Length() < 1 || array.Length() > kMaxSlots) throw Napi::RangeError::New(env, name + " must have 1 to 64 slots");
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const Napi::Value value = array[i];
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+      throw Napi::TypeError::New(env, name + " must be an array of Uint8Arrays");
+    Napi::Uint8Array bytes = value.As<Napi::Uint8Array>();
+    if (bytes.ByteLength() < 1 || bytes.ByteLength() > kMaxSlotBytes)
+      throw Napi::RangeError::New(env, "a slot has 1 byte to 16 MiB");
+    slots.push_back({bytes.Data(), bytes.ByteLength()});
+  }
+}
+
+void LayerInflater::ShutdownHook(void* self) { static_cast<LayerInflater*>(self)->Shutdown(); }
+
+void LayerInflater::Shutdown() {
+  open_ = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    js_waits_ = false;
+  }
+  decode_wake_.notify_all();
+  hash_wake_.notify_all();
+  if (decode_thread_.joinable()) decode_thread_.join();
+  if (hash_thread_.joinable()) hash_thread_.join();
+}
+
+void LayerInflater::RequireOpen(const Napi::CallbackInfo& info) const {
+  if (!open_) throw Napi::Error::New(info.Env(), "the inflater is closed");
+}
+
+void LayerInflater::SetWaiting(Napi::Env env, bool waiting) {
+  if (waiting == referenced_) return;
+  referenced_ = waiting;
+  if (waiting) on_ready_.Ref(env);
+  else on_ready_.Unref(env);
+}
+
+size_t LayerInflater::FreeSlot(const std::vector<Slot>& slots) const {
+  for (size_t i = 0; i < slots.size(); i++)
+    if (slots[i].users == 0) return i;
+  return kNoSlot;
+}
+
+Napi::Value LayerInflater::Acquire(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  size_t index;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    index = FreeSlot(inputs_);
+    if (index == kNoSlot) js_waits_ = true;
+    else inputs_[index].users = 1;
+    if (index != kNoSlot) inputs_[index].lent = true;
+  }
+  if (index != kNoSlot) return Napi::Number::New(info.Env(), static_cast<double>(index));
+  SetWaiting(info.Env(), true);
+  return Napi::Number::New(info.Env(), -1);
+}
+
+void LayerInflater::Write(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  Slot& slot = inputs_[static_cast<size_t>(IntegerArgument(info, 0, 0, static_cast<int64_t>(inputs_.size()) - 1))];
+  const int64_t length = IntegerArgument(info, 1, 1, static_cast<int64_t>(slot.capacity));
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!slot.lent || ended_) throw Napi::Error::New(info.Env(), "the slot was not acquired, or the input has ended");
+    slot.lent = false;
+    slot.length = static_cast<size_t>(length);
+    to_decode_.push_back(&slot);
+    if (input_digest_ != nullptr) {
+      slot.users = 2;
+      to_hash_.emplace_back(&slot, input_digest_.get());
+    }
+  }
+  decode_wake_.notify_one();
+  hash_wake_.notify_one();
+}
+
+void LayerInflater::End(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ended_ = true;
+  }
+  decode_wake_.notify_one();
+}
+
+Napi::Value LayerInflater::Take(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  Napi::Env env = info.Env();
+  const Napi::Value value = info[0];
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array ||
+      value.As<Napi::Int32Array>().ElementLength() < 2)
+    throw Napi::TypeError::New(env, "argument 0 must be an Int32Array of 2");
+  int32_t* output = value.As<Napi::Int32Array>().Data();
+  int answer = 0;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!to_take_.empty()) {
+      const size_t index = to_take_.front();
+      to_take_.pop_front();
+      outputs_[index].lent = true;
+      output[0] = static_cast<int32_t>(index);
+      output[1] = static_cast<int32_t>(outputs_[index].length);
+      answer = 1;
+    } else if (!failure_.empty()) {
+      return Napi::String::New(env, failure_);
+    } else if (hashed_) {
+      answer = 2;
+    } else {
+      js_waits_ = true;
+    }
+  }
+  SetWaiting(env, answer == 0);
+  return Napi::Number::New(env, answer);
+}
+
+void LayerInflater::Release(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  Slot& slot = outputs_[static_cast<size_t>(IntegerArgument(info, 0, 0, static_cast<int64_t>(outputs_.size()) - 1))];
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!slot.lent) throw Napi::Error::New(info.Env(), "the slot was not taken");
+  slot.lent = false;
+  Drop(slot);
+}
+
+Napi::Value LayerInflater::Digests(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!hashed_) throw Napi::Error::New(info.Env(), "the input has not ended");
+  }
+  Napi::Array pair = Napi::Array::New(info.Env(), 2);
+  pair.Set(0u, input_digest_ == nullptr ? "" : input_digest_->Finish());
+  pair.Set(1u, output_digest_ == nullptr ? "" : output_digest_->Finish());
+  input_digest_.reset();
+  output_digest_.reset();
+  return pair;
+}
+
+void LayerInflater::Close(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  if (!open_) return;
+  napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
+  Shutdown();
+  keep_inputs_.Reset();
+  keep_outputs_.Reset();
+  on_ready_.Abort();
+}
+
+void LayerInflater::Drop(Slot& slot) {
+  if (--slot.users > 0) return;
+  const bool is_input = &slot >= inputs_.data() && &slot < inputs_.data() + inputs_.size();
+  if (is_input) Wake();
+  else decode_wake_.notify_one();
+}
+
+void LayerInflater::Wake() {
+  if (!js_waits_) return;
+  js_waits_ = false;
+  on_ready_.NonBlockingCall();
+}
+
+void LayerInflater::Fail(std::string failure) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  failure_ = std::move(failure);
+  Wake();
+}
+
+void LayerInflater::Decode() {
+  StreamDecoder::Input input = {nullptr, 0};
+  Slot* from = nullptr;
+  std::string error;
+  bool drained = true;  // the decoder holds nothing that could come without more input
+  for (;;) {
+    size_t to;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      if (from != nullptr && input.left == 0 && drained) {
+        Drop(*from);
+        from = nullptr;
+      }
+      decode_wake_.wait(lock, [this, &from] {
+        return stopping_ || ((from != nullptr || !to_decode_.empty() || ended_) && FreeSlot(outputs_) != kNoSlot);
+      });
+      if (stopping_) return;
+      if (from == nullptr && to_decode_.empty()) break;
+      if (from == nullptr) {
+        from = to_decode_.front();
+        to_decode_.pop_front();
+        input = {from->data, from->length};
+      }
+      to = FreeSlot(outputs_);
+      outputs_[to].users = 1;
+    }
+    Slot& output = outputs_[to];
+    output.length = 0;
+    // A slot is filled from as many inputs as are there, so that few are handed over.
+    for (;;) {
+      output.length += decoder_->Decode(input, output.data + output.length, output.capacity - output.length, error);
+      drained = output.length < output.capacity;
+      if (!error.empty() || !drained) break;
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (stopping_ || to_decode_.empty()) break;
+      Drop(*from);
+      from = to_decode_.front();
+      to_decode_.pop_front();
+      input = {from->data, from->length};
+    }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (output.length == 0) {
+        output.users = 0;
+      } else {
+        to_take_.push_back(to);
+        if (output_digest_ != nullptr) {
+          output.users = 2;
+          to_hash_.emplace_back(&output, output_digest_.get());
+        }
+        Wake();
+      }
+    }
+    hash_wake_.notify_one();
+    if (!error.empty()) return Fail(error);
+  }
+  if (!decoder_->IsComplete()) return Fail("truncated");
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    decoded_ = true;
+  }
+  hash_wake_.notify_one();
+}
+
+void LayerInflater::Hash() {
+  for (;;) {
+    std::pair<Slot*, Digest*> next;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      hash_wake_.wait(lock, [this] { return stopping_ || decoded_ || !to_hash_.empty(); });
+      if (stopping_) return;
+      if (to_hash_.empty()) {
+        hashed_ = true;
+        Wake();
+        return;
+      }
+      next = to_hash_.front();
+      to_hash_.pop_front();
+    }
+    next.second->Update(next.first->data, next.first->length);
+    std::lock_guard<std::mutex> lock(mutex_);
+    Drop(*next.first);
+  }
+}
+
+}  // namespace oci2iso

@@ -1,0 +1,55 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decodeXzStream } from "../../src/inspect/initramfs/xz.ts";
+import { incompressible } from "../support/large-layout.ts";
+import { requires } from "../support/requires.ts";
+
+const missing = requires("xz");
+
+function decode(bytes: Buffer): { readonly content: Buffer; readonly end: number } {
+	const pieces: Buffer[] = [];
+	const stream = decodeXzStream(bytes, 0, (piece) => pieces.push(Buffer.from(piece)));
+	if (typeof stream === "string") throw new Error(stream);
+	return { content: Buffer.concat(pieces), end: stream.end };
+}
+
+const xz = (content: Uint8Array, ...args: string[]): Buffer =>
+	execFileSync("xz", ["--stdout", ...args], { input: content, maxBuffer: 2 ** 28 });
+
+describe.skipIf(missing !== undefined)("what the xz tool compressed", () => {
+	it.each([
+		["-0"],
+		["-9"],
+		["--check=none"],
+		["--check=sha256"],
+		["--lzma2=dict=4KiB"],
+		["--lzma2=dict=1MiB,lc=0,lp=4,pb=0"],
+		["--lzma2=dict=64KiB,lc=4,lp=0,pb=4,nice=5"],
+		["--block-size=70000"],
+	])("%s", (option) => {
+		const noise = Buffer.concat([...incompressible(300_000, 3)]);
+		const text = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `line ${(i * i) % 977}\n`).join(""));
+		const content = Buffer.concat([
+			text,
+			noise,
+			Buffer.alloc(5_000_000),
+			text.subarray(1000),
+			noise.subarray(0, 99_999),
+		]);
+		const bytes = xz(content, option);
+		const decoded = decode(bytes);
+		expect(decoded.content.equals(content)).toBe(true);
+		expect(decoded.end).toBe(bytes.byteLength);
+	});
+
+	it("decodes any content", () => {
+		fc.assert(
+			fc.property(fc.array(fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 20 }), fc.nat(300))), (runs) => {
+				const content = Buffer.concat(runs.flatMap(([bytes, count]) => Array<Uint8Array>(count).fill(bytes)));
+				expect(decode(xz(content, "-1")).content.equals(content)).toBe(true);
+			}),
+			{ seed: 6, numRuns: 40 },
+		);
+	});
+});

@@ -1,0 +1,191 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { KiB, MiB } from "../../src/binary/units.ts";
+import { backgroundInflater, type StreamDigests } from "../../src/codec/background-inflater.ts";
+import { patternedBytes } from "../../src/codec/self-test.ts";
+import { Oci2isoError } from "../../src/errors.ts";
+import { digestOf } from "../../src/oci/digest.ts";
+import { inflateLayer } from "../../src/oci/inflate-layer.ts";
+import { zstdSkippable, zstdStored } from "../support/zstd-stored.ts";
+import { addonMissing, nativeAddon } from "./addon-required.ts";
+
+const addonFile = resolve(import.meta.dirname, "../../build/Release/oci2iso.node");
+const content = Buffer.concat([
+	patternedBytes(300_000),
+	Buffer.alloc(2 * MiB),
+	createHash("sha512").update("x").digest(),
+]);
+const gzip = gzipSync(content);
+const members = Buffer.concat([gzipSync(content.subarray(0, 1000)), gzipSync(""), gzipSync(content.subarray(1000))]);
+const zstd = Buffer.concat([zstdSkippable(Buffer.from("first")), zstdStored(content), zstdSkippable(Buffer.alloc(9))]);
+
+async function* inPieces(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
+	const reused = Buffer.alloc(pieceBytes);
+	for (let at = 0; at < bytes.byteLength; at += pieceBytes) {
+		const piece = bytes.subarray(at, at + pieceBytes);
+		reused.fill(0xee).set(piece);
+		yield reused.subarray(0, piece.byteLength);
+	}
+}
+
+type Format = "gzip" | "zstd" | "none";
+
+/** The bytes of the archive, or what was thrown. */
+async function outcome(format: Format, blob: Uint8Array, backend: "native" | "portable", pieceBytes = 64 * KiB) {
+	process.env["OCI2ISO_CODEC_BACKEND"] = backend === "native" ? "auto" : backend;
+	const pieces: Buffer[] = [];
+	try {
+		const digests = { digest: digestOf(blob), diffId: digestOf(content) };
+		for await (const piece of inflateLayer(format, inPieces(blob, pieceBytes), digests, "here"))
+			pieces.push(Buffer.from(piece));
+	} catch (error) {
+		if (!(error instanceof Oci2isoError)) throw error;
+		return error.code;
+	}
+	return createHash("sha256").update(Buffer.concat(pieces)).digest("hex");
+}
+
+const contentHash = createHash("sha256").update(content).digest("hex");
+
+describe.skipIf(addonMissing)("inflating in the background", () => {
+	afterEach(() => {
+		delete process.env["OCI2ISO_CODEC_BACKEND"];
+	});
+
+	it("gives the bytes and both digests for every format and any pieces", async () => {
+		const inflate = backgroundInflater();
+		if (inflate === undefined) throw new Error("the addon cannot digest");
+		for (const [format, blob] of [
+			["gzip", gzip],
+			["gzip", members],
+			["gzip", Buffer.concat([gzip, Buffer.alloc(70_000)])],
+			["zstd", zstd],
+			["none", content],
+		] as const)
+			for (const pieceBytes of [977, 64 * KiB, 3 * MiB]) {
+				const options = { format, inputDigest: "sha512", outputDigest: "sha256", failure: String } as const;
+				const archive = inflate(inPieces(blob, pieceBytes), options);
+				const hash = createHash("sha256");
+				let digests: StreamDigests | undefined;
+				for (let next = await archive.next(); ; next = await archive.next()) {
+					if (next.done === true) {
+						digests = next.value;
+						break;
+					}
+					hash.update(next.value);
+				}
+				expect(hash.digest("hex")).toBe(contentHash);
+				expect(digests).toEqual({ input: createHash("sha512").update(blob).digest("hex"), output: contentHash });
+			}
+	});
+
+	it("gives single bytes of input their time", async () => {
+		const small = gzipSync(patternedBytes(5000));
+		expect(await outcome("gzip", small, "native", 1)).toBe("DIFF_ID_MISMATCH");
+		expect(await outcome("gzip", small.subarray(0, -1), "native", 1)).toBe("LAYER_TRUNCATED");
+	});
+
+	it("ends as the portable way does, whatever happened to the blob", async () => {
+		const mutation = fc.record({
+			form: fc.constantFrom("gzip", "members", "zstd", "none"),
+			at: fc.double({ min: 0, max: 1, noNaN: true }),
+			kind: fc.constantFrom("flip", "cut", "insert zeros", "append", "append zeros", "twice"),
+			pieceBytes: fc.constantFrom(1000, 100_000, MiB),
+		});
+		await fc.assert(
+			fc.asyncProperty(mutation, async ({ form, at, kind, pieceBytes }) => {
+				const format: Format = form === "members" ? "gzip" : (form as Format);
+				const blob = { gzip, members, zstd, none: content }[form as "gzip"];
+				const place = Math.floor(at * (blob.byteLength - 1));
+				const head = blob.subarray(0, place);
+				const changed = {
+					flip: () => Buffer.concat([head, Buffer.of((blob[place] ?? 0) ^ 0x10), blob.subarray(place + 1)]),
+					cut: () => Buffer.from(head),
+					"insert zeros": () => Buffer.concat([head, Buffer.alloc(3), blob.subarray(place)]),
+					append: () => Buffer.concat([blob, Buffer.from("more")]),
+					"append zeros": () => Buffer.concat([blob, Buffer.alloc(1 + (place % 600))]),
+					twice: () => Buffer.concat([blob, blob]),
+				}[kind as "flip"]();
+				// Where a zstd frame ends early, the two decoders notice at different bytes.
+				const told = (result: string) =>
+					format === "zstd" && result === "LAYER_TRUNCATED" ? "LAYER_COMPRESSION_BROKEN" : result;
+				const portable = told(await outcome(format, changed, "portable", pieceBytes));
+				expect(told(await outcome(format, changed, "native", pieceBytes))).toBe(portable);
+			}),
+			{ seed: 7, numRuns: 250 },
+		);
+	});
+
+	it("stops when nobody wants the rest, or the input fails", async () => {
+		const digests = { digest: digestOf(gzip), diffId: digestOf(content) };
+		for (let round = 0; round < 50; round++) {
+			for await (const piece of inflateLayer("gzip", inPieces(gzip, 1000), digests, "here")) {
+				expect(piece.byteLength).toBeGreaterThan(0);
+				break;
+			}
+		}
+		async function* failing() {
+			yield gzip.subarray(0, 100);
+			throw new Error("the network went away");
+		}
+		const read = async () => {
+			for await (const piece of inflateLayer("gzip", failing(), digests, "here")) expect(piece).toBeDefined();
+		};
+		await expect(read()).rejects.toThrow("the network went away");
+	});
+
+	it("refuses wrong arguments and foreign slots with an exception", () => {
+		const { LayerInflater } = nativeAddon();
+		const make = (...args: unknown[]) => new (LayerInflater as unknown as new (...args: unknown[]) => unknown)(...args);
+		const slots = [Buffer.alloc(10)];
+		const good = ["gzip", 27, "sha256", "", slots, slots, () => undefined];
+		for (const [index, wrong] of [
+			[0, "lzma"],
+			[1, 99],
+			[2, "md4"],
+			[3, 5],
+			[4, []],
+			[4, [new Float64Array(2)]],
+			[5, [Buffer.alloc(0)]],
+			[6, "f"],
+		] as [number, unknown][])
+			expect(() => make(...good.map((argument, at) => (at === index ? wrong : argument)))).toThrow();
+
+		const inflater = new LayerInflater("gzip", 27, "", "", [Buffer.alloc(10)], [Buffer.alloc(10)], () => undefined);
+		expect(() => inflater.write(0, 1)).toThrow(/not acquired/);
+		expect(() => inflater.release(0)).toThrow(/not taken/);
+		expect(() => inflater.digests()).toThrow(/not ended/);
+		expect(inflater.acquire()).toBe(0);
+		expect(inflater.acquire()).toBe(-1);
+		expect(() => inflater.write(0, 11)).toThrow();
+		inflater.close();
+		inflater.close();
+		expect(() => inflater.acquire()).toThrow(/closed/);
+	});
+
+	it("ends with its thread or process, whatever is under way", () => {
+		const underWay = `
+			const { LayerInflater } = require(${JSON.stringify(addonFile)});
+			const slots = () => [Buffer.alloc(1 << 16), Buffer.alloc(1 << 16)];
+			globalThis.kept = new LayerInflater("none", 27, "sha256", "sha256", slots(), slots(), () => undefined);
+			for (let slot; (slot = kept.acquire()) >= 0; ) kept.write(slot, 1 << 16);
+			kept.take(new Int32Array(2));
+		`;
+		const script = `
+			const { Worker } = require("node:worker_threads");
+			const underWay = ${JSON.stringify(underWay)};
+			for (let i = 0; i < 5; i++) new Worker(underWay + "setTimeout(() => process.exit(), 20);", { eval: true });
+			eval(underWay);
+			setTimeout(() => process.exit(), 1000);
+		`;
+		const { status, signal, stderr } = spawnSync(process.execPath, ["-e", script], {
+			encoding: "utf8",
+			timeout: 30_000,
+		});
+		expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: "" });
+	});
+});

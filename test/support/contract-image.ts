@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { noise } from "./registry-images.ts";
+import { type TarMember, tarArchive } from "./tar-fixtures.ts";
+
+/** GRUB's BIOS directory of this machine, which the image borrows. */
+export const HOST_GRUB = "/usr/lib/grub/i386-pc";
+
+/**
+ * Layers of an image that fulfils the contract and can be converted with `--tools builtin`, in well under a second. GRUB is real, kernel and EFI
+ * programs are noise: it does not boot. Bottom first.
+ */
+export function contractLayers(): Buffer[] {
+	const file = (path: string, content: Buffer | string): TarMember => ({
+		type: "file",
+		path,
+		content: Buffer.from(content),
+	});
+	const grub = readdirSync(HOST_GRUB).filter((name) => /\.(mod|lst|img)$/.test(name));
+	return [
+		tarArchive([
+			file("etc/os-release", "ID=test\nNAME=Test\nVERSION_ID=1\n"),
+			file("usr/share/grub/unicode.pf2", noise("font", 2000)),
+			...grub.map((name) => file(`usr/lib/grub/i386-pc/${name}`, readFileSync(join(HOST_GRUB, name)))),
+		]),
+		tarArchive([
+			file("usr/lib/modules/1.0/vmlinuz", noise("kernel", 60_000)),
+			file("usr/lib/modules/1.0/initramfs.img", noise("initramfs", 90_000)),
+		]),
+		tarArchive([
+			{ type: "directory", path: "usr/lib/efi/shim/1/EFI/test/" },
+			...["shimx64.efi", "mmx64.efi", "gcdx64.efi"].map((name) =>
+				file(`boot/efi/EFI/test/${name}`, noise(name, 20_000)),
+			),
+		]),
+	];
+}

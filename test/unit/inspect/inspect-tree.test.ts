@@ -1,0 +1,200 @@
+import { describe, expect, it } from "vitest";
+import { describeInspection } from "../../../src/inspect/describe.ts";
+import { type Inspection, inspectTree } from "../../../src/inspect/inspect-image.ts";
+import { type NewcMember, newcArchive } from "../../support/inspect-cpio.ts";
+import type { SmallRoot } from "../../support/small-root.ts";
+import { fedoraImage, ISO_YAML } from "../contract/contract-images.ts";
+
+const RELEASE = "6.19.3-300.fc43.x86_64";
+const MODULES = `/usr/lib/modules/${RELEASE}`;
+
+function bzImage(release: string): Buffer {
+	const bytes = Buffer.alloc(4096);
+	bytes.writeUInt16LE(0xaa55, 0x1fe);
+	bytes.write("HdrS", 0x202, "latin1");
+	bytes.writeUInt16LE(0x20f, 0x206);
+	bytes.writeUInt16LE(0x400, 0x20e);
+	bytes.writeUInt16LE(1, 0x236);
+	bytes.write(`${release} (mock@fedora)`, 0x600, "latin1");
+	return bytes;
+}
+
+const text = (path: string, content: string, mode = 0o100644): Partial<NewcMember> => ({
+	path,
+	mode,
+	content: Buffer.from(content),
+});
+const driver = (path: string, content = ""): Partial<NewcMember> =>
+	text(`usr/lib/modules/${RELEASE}/kernel/${path}`, content);
+
+interface Setup {
+	readonly dracut?: string;
+	readonly builtIn?: readonly string[];
+	readonly squashfs?: string;
+	readonly extra?: readonly Partial<NewcMember>[];
+	readonly config?: string;
+	readonly linux?: string;
+}
+
+/** A Fedora-like image whose initramfs has what a live boot needs, unless the setup says otherwise. */
+function liveImage({
+	dracut = "107-4.fc43",
+	builtIn = [],
+	squashfs = "zstd_init_dstream\0",
+	extra = [],
+	config,
+	linux,
+}: Setup = {}): SmallRoot {
+	const files = [
+		"fs/overlayfs/overlay",
+		"drivers/block/loop",
+		"fs/isofs/isofs",
+		"drivers/scsi/sr_mod",
+		"drivers/scsi/sd_mod",
+	];
+	files.push("drivers/ata/ahci", "drivers/usb/storage/usb-storage", "drivers/usb/host/xhci-pci");
+	const members = [
+		text("init", "#!/bin/sh", 0o100755),
+		text(`usr/lib/dracut/dracut-${dracut}`, ""),
+		text("usr/lib/systemd/systemd", "", 0o100755),
+		text("usr/sbin/dmsquash-live-root", "[ -d /run/initramfs/squashfs/proc ]", 0o100755),
+		{ path: "lib", mode: 0o120777, content: Buffer.from("usr/lib") },
+		text(`usr/lib/modules/${RELEASE}/modules.dep`, ""),
+		text(`usr/lib/modules/${RELEASE}/modules.builtin`, builtIn.map((name) => `kernel/${name}.ko\n`).join("")),
+		...files.filter((name) => !builtIn.includes(name)).map((name) => driver(`${name}.ko`)),
+		...(builtIn.includes("fs/squashfs/squashfs") ? [] : [driver("fs/squashfs/squashfs.ko", squashfs)]),
+		...extra,
+	];
+	const image = fedoraImage()
+		.file(`${MODULES}/vmlinuz`, bzImage(RELEASE))
+		.file(`${MODULES}/initramfs.img`, newcArchive(members))
+		.file("/usr/sbin/init", "systemd")
+		.symlink("/sbin", "usr/sbin")
+		.directory("/proc");
+	for (const name of ["search.mod", "search_label.mod", "linux.mod", "gzio.mod"])
+		image.file(`/usr/lib/grub/i386-pc/${name}`, name);
+	if (config !== undefined) image.file(`${MODULES}/config`, config);
+	if (linux !== undefined)
+		image.file(
+			ISO_YAML,
+			`label: Live\ngrub2:\n  entries:\n    - name: x\n      linux: ${linux}\n      initrd: /images/pxeboot/initrd.img\n`,
+		);
+	return image;
+}
+
+const inspect = (image: SmallRoot): Promise<Inspection> => inspectTree(image, { architecture: "amd64" });
+
+/** Findings about the boot itself; what concerns boot loaders and tools is the same in all of these images. */
+async function faultsOf(image: SmallRoot): Promise<string[]> {
+	const { findings } = await inspect(image);
+	return findings
+		.filter(({ severity, code }) => severity !== "ok" && !/^(SHIM|GRUB|MOK|KERNEL_NO_EFI|C\w+_TOOL)/.test(code))
+		.map(({ code }) => code);
+}
+
+describe("inspecting a tree", () => {
+	it("finds nothing wrong with the built-in menu and a current dracut", async () => {
+		const inspection = await inspect(liveImage());
+		expect(await faultsOf(liveImage())).toEqual([]);
+		expect(inspection.bootPaths.bios).toBe("expected to boot");
+		expect(inspection.kernel).toMatchObject({ release: RELEASE, architecture: "x86_64" });
+	});
+
+	it("takes drivers that are built in", async () => {
+		const builtIn = ["fs/overlayfs/overlay", "drivers/block/loop", "fs/squashfs/squashfs"];
+		const config = "CONFIG_SQUASHFS_ZSTD=y\n";
+		expect(await faultsOf(liveImage({ builtIn, config }))).toEqual([]);
+		expect(await faultsOf(liveImage({ builtIn }))).toEqual(["SQUASHFS_DECODER_UNKNOWN"]);
+		expect(await faultsOf(liveImage({ builtIn, config: "# CONFIG_SQUASHFS_ZSTD is not set\n" }))).toEqual([
+			"SQUASHFS_DECODER_MISSING",
+		]);
+	});
+
+	it("asks for the decoder of the compressor that the build uses", async () => {
+		const image = liveImage({ squashfs: "xz_dec_init\0" });
+		expect(await faultsOf(image)).toEqual(["SQUASHFS_DECODER_MISSING"]);
+		const { findings } = await inspectTree(image, { architecture: "amd64", codec: "xz" });
+		expect(findings.find(({ code }) => code === "SQUASHFS_DECODER")).toMatchObject({ severity: "ok" });
+	});
+
+	it.each([
+		["057", "root=live:CDLABEL=Live", []],
+		["058", "root=live:CDLABEL=Live", ["OVERLAY_ARGUMENT_MISSING"]],
+		["059-4", "root=live:CDLABEL=Live rd.live.overlay.overlayfs=0", ["OVERLAY_ARGUMENT_MISSING"]],
+		["059-4", "root=live:CDLABEL=Live rd.live.overlay.overlayfs", []],
+		["060", "root=live:CDLABEL=Live", []],
+	])("knows what dracut %s needs of %s", async (dracut, args, codes) => {
+		expect(await faultsOf(liveImage({ dracut, linux: `/images/pxeboot/vmlinuz ${args}` }))).toEqual(codes);
+	});
+
+	it("trusts the script more than the version", async () => {
+		const fixed = text(
+			"usr/sbin/dmsquash-live-root",
+			'echo "rd.live.overlay.overlayfs=1" > /etc/cmdline.d/x',
+			0o100755,
+		);
+		const linux = "/images/pxeboot/vmlinuz root=live:CDLABEL=Live";
+		expect(await faultsOf(liveImage({ dracut: "059-9", linux, extra: [fixed] }))).toEqual([]);
+	});
+
+	it("knows the installer's way", async () => {
+		const linux = "/images/pxeboot/vmlinuz inst.stage2=hd:LABEL=$isolabel quiet";
+		expect(await faultsOf(liveImage({ linux }))).toEqual(["INSTALLER_MODULE_MISSING"]);
+		const anaconda = text("usr/lib/dracut/hooks/cmdline/25-parse-anaconda-options.sh", "");
+		expect(await faultsOf(liveImage({ linux, extra: [anaconda] }))).toEqual([]);
+		expect(await faultsOf(liveImage({ linux: linux.replace("$isolabel", "Other"), extra: [anaconda] }))).toEqual([
+			"MENU_LABEL",
+		]);
+	});
+
+	it("takes arguments that the initramfs brings along", async () => {
+		const linux = "/images/pxeboot/vmlinuz quiet";
+		expect(await faultsOf(liveImage({ linux }))).toEqual(["MENU_NO_ROOT"]);
+		const own = text("etc/cmdline.d/10-live.conf", "root=live:CDLABEL=Live\n");
+		expect(await faultsOf(liveImage({ linux, extra: [own] }))).toEqual([]);
+	});
+
+	it("compares labels as udev writes them", async () => {
+		const image = liveImage({ linux: "/images/pxeboot/vmlinuz root=live:CDLABEL=Live\\\\x20Disk" }).file(
+			ISO_YAML,
+			"label: Live Disk\ngrub2:\n  entries:\n    - name: x\n      linux: /images/pxeboot/vmlinuz root=live:CDLABEL=Live\\\\x20Disk\n      initrd: /images/pxeboot/initrd.img\n",
+		);
+		expect(await faultsOf(image)).toEqual([]);
+	});
+
+	it("reports a kernel that cannot decompress the initramfs", async () => {
+		const { gzipSync } = await import("node:zlib");
+		const image = liveImage({ config: "CONFIG_SQUASHFS_ZSTD=y\n# CONFIG_RD_GZIP is not set\n" });
+		image.file(`${MODULES}/initramfs.img`, gzipSync(newcArchive([text("init", "", 0o100755)])));
+		expect(await faultsOf(image)).toEqual(["INITRAMFS_DECODER_MISSING"]);
+	});
+
+	it("reports every violation of the contract with the line that fixes it, and still checks the rest", async () => {
+		const image = liveImage({ linux: "/images/pxeboot/vmlinuz root=live:CDLABEL=Wrong" });
+		const boot = image.lookup("/boot")?.inode;
+		if (boot?.type === "directory") boot.entries.delete("efi");
+		const { contract, findings, bootPaths, isBootable } = await inspect(image);
+		expect(contract.violations.map(({ code }) => code)).toEqual([
+			"SHIM_MISSING",
+			"MOK_MANAGER_MISSING",
+			"GRUB_EFI_MISSING",
+		]);
+		for (const { containerfile } of contract.violations) expect(containerfile?.fedora).toContain("shim-x64");
+		expect(findings.map(({ code }) => code)).toContain("MENU_LABEL");
+		expect(Object.values(bootPaths)).toEqual(Array(3).fill("will not boot"));
+		expect(isBootable).toBe(false);
+	});
+
+	it("prints one line for each thing, with the image's own distribution's fix", async () => {
+		const inspection = await inspect(liveImage({ linux: "/images/pxeboot/vmlinuz quiet" }));
+		const image = { reference: "oci:a\u001b[31m", manifestDigest: "sha256:0", platform: "linux/amd64" };
+		const read = { blobBytes: 1, tarBytes: 2, keptBytes: 3, layersReadAgain: 0 };
+		const printed = describeInspection({ ...inspection, image, notes: [], read });
+		expect(printed).toContain("BLOCKER MENU_NO_ROOT");
+		expect(printed).toContain("RUN sed -i");
+		expect(printed).toContain("dnf -y install");
+		expect(printed).not.toContain("apt-get");
+		expect(printed).toContain("\\x1b[31m");
+		expect(printed).toMatch(/BIOS: will not boot\n/);
+	});
+});
