@@ -38,7 +38,7 @@ export interface CollectOptions {
 	readonly onNote: (text: string) => void;
 }
 
-/** Reads every layer once, the top one first: tells the merger of every entry and stores the contents that may be needed. */
+/** Reads the layers once, the top one first, as far down as they can matter: tells the merger of every entry and stores the contents that may be needed. */
 export async function collectLayers(options: CollectOptions): Promise<LayerCounts[]> {
 	const { layers, merger } = options;
 	const aside = { bytesLeft: MAX_ASIDE_BYTES };
@@ -64,6 +64,10 @@ export async function collectLayers(options: CollectOptions): Promise<LayerCount
 			options.onBytes(readBytes);
 		});
 		merge.finish();
+		if (merger.decidesAllBelow) {
+			merger.skipRest();
+			break;
+		}
 	}
 	return counts;
 }

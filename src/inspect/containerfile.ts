@@ -61,12 +61,20 @@ function editIsoYaml(expression: string): ContainerfileLines {
 }
 
 /** Adds a kernel argument to every entry, or, where there is none, to the arguments of the built-in one. */
-function addKernelArgument(argument: string, menu: { readonly isBuiltIn: boolean; readonly label: string }): ContainerfileLines {
+function addKernelArgument(
+	argument: string,
+	menu: { readonly isBuiltIn: boolean; readonly label: string },
+): ContainerfileLines {
 	if (!menu.isBuiltIn) return editIsoYaml(`s|linux: *[^ ]*|& ${argument}|`);
-	const args = ["root=live:CDLABEL=LABEL", "rd.live.image", "quiet", "enforcing=0", argument].join(", ");
-	const yaml = `kernel_args: [${args.replace("LABEL=LABEL", `LABEL=${menu.label}`)}]`;
+	const args = [`root=live:CDLABEL=${shellSafe(menu.label)}`, "rd.live.image", "quiet", "enforcing=0", argument];
+	const yaml = `kernel_args: [${args.join(", ")}]`;
 	const line = `RUN mkdir -p /usr/lib/bootc-image-builder && echo '${yaml}' >> /usr/lib/bootc-image-builder/iso.yaml`;
 	return { fedora: line, debian: line };
+}
+
+/** A label of the image's in a command that people copy: what could end a word becomes `-`. */
+export function shellSafe(label: string): string {
+	return label.replace(/[^A-Za-z0-9._-]+/g, "-");
 }
 
 export const LINES = {

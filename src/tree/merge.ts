@@ -65,6 +65,8 @@ export class TreeMerger {
 	#isLayerOpen = false;
 	#isSettled = false;
 	#entryCount = 0;
+	#hasRoot = false;
+	#startsAfresh = false;
 
 	constructor(options: TreeMergerOptions) {
 		this.#layers = Array.from({ length: options.layerCount });
@@ -92,6 +94,7 @@ export class TreeMerger {
 					throw corrupt("TOO_MANY_ENTRIES", `more than ${this.#maxInodes} entries`, origin);
 				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(entry.xattrs) };
 				const change = changeOf(entry, path, index, shared, origin);
+				if (change.type === "opaque" && change.path === "") this.#startsAfresh ||= changes.every(isRootDirectory);
 				changes.push(change);
 				const isFile = change.type === "inode" && change.inode.type === "file";
 				return isFile && !this.#shadow.hides(path) ? "store" : "skip";
@@ -99,9 +102,23 @@ export class TreeMerger {
 			finish: () => {
 				this.#isLayerOpen = false;
 				this.#nextLayer--;
+				this.#hasRoot ||= changes.some(isRootDirectory);
 				if (index > 0) this.#shadow.addLayer(changes);
 			},
 		};
+	}
+
+	/**
+	 * True when no layer below those read can change anything: one of them empties the root before it does anything else, and the root's own
+	 * attributes are known. `skipRest` then takes the place of the layers that are left.
+	 */
+	get decidesAllBelow(): boolean {
+		return this.#startsAfresh && this.#hasRoot && this.#nextLayer >= 0;
+	}
+
+	skipRest(): void {
+		assert(this.decidesAllBelow && !this.#isLayerOpen, "only layers that decide nothing are skipped");
+		for (; this.#nextLayer >= 0; this.#nextLayer--) this.#layers[this.#nextLayer] = [];
 	}
 
 	/** The tree of all layers; once, after the last layer's `finish`. Throws `Oci2isoError` where a layer does not fit what is below it. */
@@ -141,6 +158,10 @@ export class TreeMerger {
 		this.#xattrs.set(key, xattrs);
 		return xattrs;
 	}
+}
+
+function isRootDirectory(change: LayerChange): boolean {
+	return change.type === "directory" && change.path === "";
 }
 
 function neededBodies(root: DirectoryInode): BodyId[] {

@@ -5,7 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BootPath } from "../../src/inspect/finding.ts";
 import { type ImageInspection, inspectImage } from "../../src/inspect/inspect.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
-import { BROKEN_IMAGES, type BrokenImage, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
+import {
+	BROKEN_IMAGES,
+	type BrokenImage,
+	type RealParts,
+	realParts,
+	writeBrokenImage,
+} from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
 
 const missing = requires(...FIXTURE_NEEDS, "sed");

@@ -1,6 +1,6 @@
 import type { MenuEntry } from "../../contract/contract.ts";
 import type { BootParts } from "../boot-parts.ts";
-import { LINES } from "../containerfile.ts";
+import { LINES, shellSafe } from "../containerfile.ts";
 import { ALL_PATHS, type FindingDetails, type FindingList } from "../finding.ts";
 import { argumentValue, grubWords, udevLabel } from "../menu-words.ts";
 import { liveSupportOf, rootRequestOf } from "./live-system.ts";
@@ -82,7 +82,7 @@ function checkRoot(entry: MenuEntry, label: string, own: readonly string[], faul
 		evidence: `the label is ${JSON.stringify(label)}${explain(named, label)}`,
 		remedy: /\s/.test(label) ? "use a label without spaces" : "write $isolabel for the label in iso.yaml",
 		containerfile: LINES.editIsoYaml(
-			/\s/.test(label) ? `s|^label:.*|label: ${label.replace(/\s+/g, "-")}|` : "s|LABEL=[^ :]*|LABEL=$isolabel|",
+			/\s/.test(label) ? `s|^label:.*|label: ${shellSafe(label)}|` : "s|LABEL=[^ :]*|LABEL=$isolabel|",
 		),
 	});
 }

@@ -34,7 +34,11 @@ export async function checkSystem(parts: BootParts, args: readonly string[], fin
 }
 
 /** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */
-async function checkSelinux({ tree, menu, label }: BootParts, args: readonly string[], findings: FindingList): Promise<void> {
+async function checkSelinux(
+	{ tree, menu, label }: BootParts,
+	args: readonly string[],
+	findings: FindingList,
+): Promise<void> {
 	const config = await readText(tree, ["/etc/selinux/config"]);
 	if (config === undefined || !/^\s*SELINUX=enforcing\b/m.test(config)) return;
 	if (argumentValue(args, "enforcing") === "0" || argumentValue(args, "selinux") === "0") return;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
-import type { TarMember } from "../../support/tar-fixtures.ts";
+import { TreeMerger } from "../../../src/tree/merge.ts";
+import { readTar, type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
 import { drawTree, type Layers, mergeLayers, rowsOf } from "./layers.ts";
 import { scenarios } from "./scenarios.ts";
 
@@ -26,6 +27,39 @@ describe("TreeMerger", () => {
 		expect(rowsOf(named.tree.root).get("")).toMatchObject({ mode: 0o1700, owner: "5:6", mtime: "7.1" });
 		const unnamed = mergeLayers([[{ path: "a" }]], { createdParentTime: { seconds: 9, nanoseconds: 0 } });
 		expect(rowsOf(unnamed.tree.root).get("")).toMatchObject({ mode: 0o755, owner: "0:0", mtime: "9.0" });
+	});
+
+	describe("when a layer empties the root before anything else", () => {
+		const root = { path: "./", type: "directory" as const, mode: 0o711 };
+		const lower: Layers = [
+			[root, { path: "lib", type: "symlink", linkTarget: "usr/lib" }, { path: "usr/lib/a" }],
+			[{ path: "b" }],
+		];
+		const decides = (top: Layers[number]): boolean => {
+			const merger = new TreeMerger({ layerCount: 3 });
+			const layer = merger.layer(2);
+			for (const entry of readTar(tarArchive(top))) layer.entry(entry);
+			layer.finish();
+			return merger.decidesAllBelow;
+		};
+
+		it("needs no layer below, and the tree is the same without them", () => {
+			const top = [root, { path: ".wh..wh..opq" }, { path: "lib/x" }, { path: "c" }];
+			expect(decides(top)).toBe(true);
+			const merger = new TreeMerger({ layerCount: 3 });
+			const layer = merger.layer(2);
+			for (const entry of readTar(tarArchive(top))) layer.entry(entry);
+			layer.finish();
+			merger.skipRest();
+			expect(rowsOf(merger.settle().root)).toEqual(rowsOf(mergeLayers([...lower, top]).tree.root));
+		});
+
+		it("needs them where the root's attributes, a link or an earlier entry's place may come from below", () => {
+			expect(decides([{ path: ".wh..wh..opq" }, { path: "c" }])).toBe(false);
+			expect(decides([root, { path: "lib/x" }, { path: ".wh..wh..opq" }])).toBe(false);
+			expect(decides([root, { path: "etc/.wh..wh..opq" }])).toBe(false);
+			expect(decides([root, { path: "c" }])).toBe(false);
+		});
 	});
 
 	it("makes missing parents plain directories with the chosen time, and says so", () => {
