@@ -10,7 +10,6 @@
 		],
 		# 1 where the compiler finds the header of a library of the system, 0 where it is left out.
 		"have_libdeflate%": "<!(echo '#include <libdeflate.h>' | ${CC:-cc} -E - >/dev/null 2>&1 && echo 1 || echo 0)",
-		"have_isal%": "<!(echo '#include <isa-l/igzip_lib.h>' | ${CC:-cc} -E - >/dev/null 2>&1 && echo 1 || echo 0)",
 		"have_liblzma%": "<!(echo '#include <lzma.h>' | ${CC:-cc} -E - >/dev/null 2>&1 && echo 1 || echo 0)",
 		"confine_sources": ["<!@(ls native/confine/*.c 2>/dev/null || true)"],
 	},
@@ -89,7 +88,6 @@
 			"ldflags": ["<@(hardened_link)"],
 			"conditions": [
 				["have_libdeflate==1", {"defines": ["HAVE_LIBDEFLATE"], "libraries": ["-ldeflate"]}],
-				["have_isal==1", {"defines": ["HAVE_ISAL"], "libraries": ["-lisal"]}],
 				["have_liblzma==1", {"defines": ["HAVE_LIBLZMA"], "libraries": ["-llzma"]}],
 				["OS=='mac'", {
 					"xcode_settings": {

@@ -1,69 +1,15 @@
+#include <zlib.h>
+
 #include <algorithm>
 #include <new>
 
 #include "stream_decoder.h"
-
-#ifdef HAVE_ISAL
-#include <isa-l/igzip_lib.h>
-#else
-#include <zlib.h>
-#endif
 
 namespace oci2iso {
 namespace {
 
 /** How far a member has got. */
 enum class Member { kOpen, kComplete, kBroken };
-
-#ifdef HAVE_ISAL
-
-/** One gzip member at a time, with ISA-L: header, deflate data and both checks of the trailer. */
-class MemberInflater {
- public:
-  bool Open() {
-    isal_inflate_init(&state_);
-    Restart();
-    return true;
-  }
-
-  void Restart() {
-    isal_inflate_reset(&state_);
-    state_.crc_flag = ISAL_GZIP;
-  }
-
-  Member Step(StreamDecoder::Input& input, uint8_t* out, size_t capacity, size_t& produced, const char*& reason) {
-    state_.next_in = const_cast<uint8_t*>(input.next);
-    state_.avail_in = static_cast<uint32_t>(input.left);
-    state_.next_out = out;
-    state_.avail_out = static_cast<uint32_t>(capacity);
-    const int status = isal_inflate(&state_);
-    produced = capacity - state_.avail_out;
-    input = {state_.next_in, state_.avail_in};
-    if (status < 0 || status == ISAL_NEED_DICT) {
-      reason = Reason(status);
-      return Member::kBroken;
-    }
-    return state_.block_state == ISAL_BLOCK_FINISH ? Member::kComplete : Member::kOpen;
-  }
-
- private:
-  /** In zlib's words. */
-  static const char* Reason(int status) {
-    switch (status) {
-      case ISAL_INVALID_BLOCK: return "invalid block type";
-      case ISAL_INVALID_SYMBOL: return "invalid literal/length code";
-      case ISAL_INVALID_LOOKBACK: return "invalid distance too far back";
-      case ISAL_INVALID_WRAPPER: return "incorrect header check";
-      case ISAL_UNSUPPORTED_METHOD: return "unknown compression method";
-      case ISAL_INCORRECT_CHECKSUM: return "incorrect data check";
-      default: return "invalid data";
-    }
-  }
-
-  inflate_state state_;
-};
-
-#else
 
 /** One gzip member at a time, with node's own zlib. */
 class MemberInflater {
@@ -93,8 +39,6 @@ class MemberInflater {
   z_stream stream_{};
   bool open_ = false;
 };
-
-#endif
 
 class GzipDecoder final : public StreamDecoder {
  public:

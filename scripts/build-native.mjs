@@ -34,7 +34,7 @@ function fingerprint(compiler) {
 	for (const name of ["zstd-napi", "lz4", "node-addon-api", "node-gyp"])
 		hash.update(`${name} ${require(`${name}/package.json`).version}\0`);
 	hash.update(`${process.platform} ${process.arch} ${process.versions.modules} ${process.versions.zlib}\0`);
-	for (const header of ["isa-l/igzip_lib.h", "libdeflate.h", "lzma.h"]) {
+	for (const header of ["libdeflate.h", "lzma.h"]) {
 		const probe = spawnSync(compiler, ["-E", "-"], {
 			input: `#include <${header}>\n`,
 			stdio: ["pipe", "ignore", "ignore"],

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Oci2isoError } from "../errors.ts";
 import type { TransferPolicy } from "../oci/registry/options.ts";
 import type { BuildListener } from "../report/events.ts";
+import { PRESET_NAMES, type PresetName, presets } from "./presets.ts";
 
 /** What `buildIso` takes; the command line's options have the same names. */
 export interface BuildOptions {
@@ -18,11 +19,13 @@ export interface BuildOptions {
 	readonly kernel?: string | undefined;
 	/** EFI vendor directory. Default: the first found. */
 	readonly vendor?: string | undefined;
-	/** Compressor of the squashfs. Default: zstd. */
+	/** Compressor, level and block size together; each can also be given on its own. Default: `reference`. */
+	readonly preset?: PresetName | undefined;
+	/** Compressor of the squashfs. Default: the preset's, zstd. */
 	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none" | undefined;
-	/** Compression level in the compressor's own range. Default: the compressor's default in mksquashfs. */
+	/** Compression level in the compressor's own range. Default: the preset's, or the compressor's default in mksquashfs. */
 	readonly level?: number | undefined;
-	/** Squashfs block size: a power of two, 4096 to 1048576. Default: 131072. */
+	/** Squashfs block size: a power of two, 4096 to 1048576. Default: the preset's, 131072. */
 	readonly blockSize?: number | undefined;
 	/** More patterns to leave out of the squashfs, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */
 	readonly exclude?: readonly string[] | undefined;
@@ -82,14 +85,15 @@ const schema = z.object({
 	label: z.string().min(1).optional(),
 	kernel: z.string().min(1).optional(),
 	vendor: z.string().min(1).optional(),
-	comp: z.enum(["zstd", "xz", "gzip", "lz4", "none"]).default("zstd"),
+	preset: z.enum(PRESET_NAMES).default("reference"),
+	comp: z.enum(["zstd", "xz", "gzip", "lz4", "none"]).optional(),
 	level: z.int().optional(),
 	blockSize: z
 		.int()
 		.min(4096)
 		.max(1024 * 1024)
 		.refine(isPowerOfTwo, "a power of two")
-		.default(128 * 1024),
+		.optional(),
 	exclude: z.array(z.string().min(1)).default([]),
 	defaultExcludes: z.boolean().default(true),
 	tools: z.enum(["auto", "buildroot", "host", "builtin"]).default("auto"),
@@ -122,8 +126,14 @@ export function resolveOptions(options: BuildOptions): ResolvedOptions {
 			problems,
 		});
 	}
+	const preset = presets[result.data.preset];
+	const comp = result.data.comp ?? preset.comp;
 	return {
 		...result.data,
+		comp,
+		// another compressor's levels mean something else
+		level: result.data.level ?? (comp === preset.comp ? preset.level : undefined),
+		blockSize: result.data.blockSize ?? preset.blockSize,
 		jobs: result.data.jobs ?? availableParallelism(),
 		onPlan,
 		onEvent: onEvent ?? (() => {}),

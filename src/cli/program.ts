@@ -1,14 +1,17 @@
 import { writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { buildIso } from "../assemble/build.ts";
+import { PRESET_NAMES } from "../assemble/presets.ts";
 import { VERSION } from "../assemble/version.ts";
 import { Oci2isoError } from "../errors.ts";
 import { outputError } from "../output/file-target.ts";
 import type { BuildReport } from "../report/build-report.ts";
+import { registerInspect } from "./inspect-command.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
 import { formatSize, parseBoolean, parseInteger, parseSize } from "./values.ts";
+import { registerVerify } from "./verify-command.ts";
 
 interface BuildArguments {
 	readonly output?: string;
@@ -22,6 +25,7 @@ interface BuildArguments {
 	readonly label?: string;
 	readonly kernel?: string;
 	readonly vendor?: string;
+	readonly preset?: "fast" | "balanced" | "small" | "reference";
 	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none";
 	readonly level?: number;
 	readonly blockSize?: number;
@@ -59,6 +63,11 @@ export function createProgram(): Command {
 		.option("--label <label>", "volume label, at most 32 characters")
 		.option("--kernel <version>", "directory under /usr/lib/modules to boot")
 		.option("--vendor <name>", "EFI vendor directory")
+		.addOption(
+			new Option("--preset <name>", "squashfs compressor, level and block size together (default: reference)").choices(
+				PRESET_NAMES,
+			),
+		)
 		.addOption(new Option("--comp <name>", "squashfs compressor").choices(["zstd", "xz", "gzip", "lz4", "none"]))
 		.option("--level <n>", "compression level", parseInteger)
 		.option("--block-size <size>", "squashfs block size, 4K to 1M (default: 128K)", parseSize)
@@ -93,6 +102,8 @@ export function createProgram(): Command {
 		.option("--verbose", "print the causes of an error too")
 		.exitOverride()
 		.action(build);
+	registerInspect(program);
+	registerVerify(program);
 	return program;
 }
 

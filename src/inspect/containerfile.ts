@@ -36,7 +36,7 @@ const grubModules: ContainerfileLines = {
 };
 
 const grubTools: ContainerfileLines = {
-	fedora: "RUN dnf -y install grub2-tools-extra",
+	fedora: "RUN dnf -y install /usr/bin/grub2-mkimage",
 	debian: `${APT} grub-common`,
 };
 

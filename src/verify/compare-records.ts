@@ -108,13 +108,18 @@ async function directoryRecords(source: ByteSource, { extent }: VolumeDirectory)
 		const identifierBytes = bytes[at + 32] ?? 0;
 		for (let use = at + 33 + identifierBytes + ((identifierBytes + 1) % 2); use + 4 <= end; ) {
 			const useBytes = bytes[use + 2] ?? 0;
-			if (bytes.toString("latin1", use, use + 2) === "CE") bytes.fill(0, use + 4, Math.min(use + 12, end));
+			if (bytes.toString("latin1", use, use + 2) === "CE") blankBoth(bytes, use + 4, end);
 			if (useBytes < 4) break;
 			use += useBytes;
 		}
 		at = end;
 	}
 	return bytes;
+}
+
+/** A number in both byte orders becomes zero where its halves agree. */
+function blankBoth(bytes: Buffer, at: number, end: number): void {
+	if (at + 8 <= end && bytes.readUInt32LE(at) === bytes.readUInt32BE(at + 4)) bytes.fill(0, at, at + 8);
 }
 
 function blanked(bytes: Uint8Array, places: readonly (readonly [from: number, to: number])[]): Buffer {

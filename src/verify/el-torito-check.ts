@@ -25,8 +25,13 @@ export async function checkElTorito(source: ByteSource, volume: Volume, findings
 	const atSeventeen = await source.read(17 * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES);
 	if (record === undefined || block === undefined || Buffer.compare(atSeventeen, record) !== 0)
 		throw corrupt("NO_BOOT_RECORD", "there is no El Torito boot record", "block 17", "EL TORITO SPECIFICATION");
-	if (record.subarray(bootRecordDescriptor.fields.catalogBlock.offset + 4).some((byte) => byte !== 0))
-		findings.fault("the boot record goes on after the catalog's place", "block 17", "zeros");
+	const { bootSystemIdentifier, catalogBlock } = bootRecordDescriptor.fields;
+	const unused = [
+		record.subarray(bootSystemIdentifier.offset + bootSystemIdentifier.byteLength, catalogBlock.offset),
+		record.subarray(catalogBlock.offset + catalogBlock.byteLength),
+	];
+	if (unused.some((part) => part.some((byte) => byte !== 0)))
+		findings.fault("unused bytes of the boot record are set", "block 17", "zeros");
 	const bytes = await source.read(block * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES);
 	const images = decodeBootCatalog(bytes);
 	const where = `block ${block}`;

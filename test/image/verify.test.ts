@@ -61,7 +61,9 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("the Debian image's ISO", () => {
 		await file.close();
 		const failed = await oci2iso(["verify", bad, "--json"]);
 		expect(failed.status).toBe(8);
-		expect(failed.stderr).toMatch(/^oci2iso: VERIFICATION_FAILED: \d+ faults in second-volume, media-checksum/);
+		expect(failed.stderr).toMatch(
+			/^oci2iso: VERIFICATION_FAILED: \d+ faults in volume, second-volume, media-checksum, /,
+		);
 		expect(JSON.parse(failed.stdout.toString())).toMatchObject({ verdict: "fail" });
 		await rm(bad);
 		expect((await oci2iso(["verify", join(work, "none.iso")])).status).toBe(2);
@@ -101,7 +103,7 @@ describe.skipIf(requires(...REFERENCE_PIPELINE_NEEDS, ...FIXTURE_NEEDS))("the re
 	});
 	afterAll(() => rm(work, { recursive: true, force: true }));
 
-	it.each(["zstd", "gzip", "xz", "lz4"] as const)("passes every check with %s", async (compression) => {
+	it.each(["zstd", "xz"] as const)("passes every check with %s", async (compression) => {
 		const layout = await debianFixture();
 		const iso = join(work, `${compression}.iso`);
 		await buildReferenceIso(layout, iso, { compression, ...(compression === "zstd" ? { level: 1 } : {}) });

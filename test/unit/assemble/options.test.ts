@@ -33,6 +33,19 @@ describe("build options", () => {
 		expect(attempt).toThrow(where);
 	});
 
+	it("takes compressor, level and block size from the preset, unless they are given", () => {
+		const chosen = (given: object) => {
+			const { comp, level, blockSize } = resolveOptions({ ...base, ...given });
+			return [comp, level, blockSize];
+		};
+		expect(chosen({ preset: "reference" })).toEqual(chosen({}));
+		expect(chosen({ preset: "small" })).toEqual(["zstd", 19, 1048576]);
+		expect(chosen({ preset: "small", level: 22 })).toEqual(["zstd", 22, 1048576]);
+		expect(chosen({ preset: "small", comp: "zstd", blockSize: 4096 })).toEqual(["zstd", 19, 4096]);
+		expect(chosen({ preset: "small", comp: "lz4" })).toEqual(["lz4", undefined, 1048576]);
+		expect(() => resolveOptions({ ...base, preset: "best" as "small" })).toThrow("--preset");
+	});
+
 	it("reports every fault at once", () => {
 		try {
 			resolveOptions({ ...base, jobs: 0, blockSize: 5 });

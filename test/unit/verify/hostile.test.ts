@@ -66,7 +66,12 @@ describe("anything at all", () => {
 			{ seed: 7, numRuns: 500 },
 		);
 		const started = performance.now();
-		for (const script of ["{".repeat(500_000), `$${"{x}"}`.repeat(200_000), "}\n".repeat(300_000), "a\\".repeat(300_000)])
+		for (const script of [
+			"{".repeat(500_000),
+			`$${"{x}"}`.repeat(200_000),
+			"}\n".repeat(300_000),
+			"a\\".repeat(300_000),
+		])
 			readGrubScript(script);
 		expect(performance.now() - started).toBeLessThan(5000);
 	});

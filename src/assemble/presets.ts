@@ -1,0 +1,21 @@
+import { KiB, MiB } from "../binary/units.ts";
+import type { CodecName } from "../codec/types.ts";
+
+export const PRESET_NAMES = ["fast", "balanced", "small", "reference"] as const;
+
+export type PresetName = (typeof PRESET_NAMES)[number];
+
+export interface Preset {
+	readonly comp: CodecName;
+	/** Undefined: the compressor's default. */
+	readonly level: number | undefined;
+	readonly blockSize: number;
+}
+
+/** Points of the measured front of size, processor time and reading from a cold medium; `reference` is the reference converter's choice. */
+export const presets: Readonly<Record<PresetName, Preset>> = {
+	fast: { comp: "zstd", level: 3, blockSize: 128 * KiB },
+	balanced: { comp: "zstd", level: 6, blockSize: MiB },
+	small: { comp: "zstd", level: 19, blockSize: MiB },
+	reference: { comp: "zstd", level: undefined, blockSize: 128 * KiB },
+};
