@@ -8,7 +8,8 @@ const rungs = {
 	kernel: { timeout: 900_000, parallel: false },
 	registry: { timeout: 900_000, parallel: false },
 	image: { timeout: 900_000, parallel: false },
-	boot: { timeout: 1_200_000, parallel: false },
+	// An emulated guest on a busy machine can miss its own watchdogs: one more try.
+	boot: { timeout: 1_200_000, parallel: false, retry: 1 },
 } as const;
 
 export default defineConfig({
@@ -19,6 +20,7 @@ export default defineConfig({
 				name,
 				include: [`test/${name}/**/*.test.ts`],
 				testTimeout: rung.timeout,
+				retry: "retry" in rung ? rung.retry : 0,
 				hookTimeout: rung.timeout,
 				fileParallelism: rung.parallel,
 				pool: "forks" as const,
