@@ -1,8 +1,5 @@
-import type { ByteSource } from "../binary/byte-source.ts";
 import { displayName } from "../binary/byte-string.ts";
 import type { Contract } from "../contract/contract.ts";
-import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
-import { APPLICATION_USE_OFFSET } from "../isomd5/media-checksum.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { BuildReport, LayerReport, ToolReport } from "../report/build-report.ts";
 import type { SquashfsSummary } from "../squashfs/squashfs-writer.ts";
@@ -18,7 +15,7 @@ export interface ReportParts {
 	readonly blockBytes: number;
 	readonly tools: readonly ToolReport[];
 	readonly path: string;
-	readonly target: ByteSource;
+	readonly mediaMd5: string;
 	readonly isoBytes: number;
 	readonly epochSeconds: number;
 	readonly diskGuid: string;
@@ -26,10 +23,9 @@ export interface ReportParts {
 }
 
 /** Puts the report of a finished build together. */
-export async function buildReport(parts: ReportParts): Promise<BuildReport> {
+export function buildReport(parts: ReportParts): BuildReport {
 	const { image, contract, stage, progress } = parts;
 	const { summary, compressor } = stage;
-	const checksum = decodeApplicationUse(await parts.target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES));
 	const { createdSeconds } = image.config;
 	return {
 		oci2isoVersion: VERSION,
@@ -69,7 +65,7 @@ export async function buildReport(parts: ReportParts): Promise<BuildReport> {
 			volumeIdentifier: contract.label,
 			sourceDateEpochSeconds: parts.epochSeconds,
 			diskGuid: parts.diskGuid,
-			mediaMd5: checksum?.md5 ?? "",
+			mediaMd5: parts.mediaMd5,
 		},
 		losses: describeLosses(summary),
 		notices: progress.notices,

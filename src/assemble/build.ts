@@ -3,6 +3,7 @@ import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
 import { type BootFile, bootFiles } from "../grub/boot-files.ts";
+import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../isomd5/media-checksum.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
@@ -14,7 +15,7 @@ import { deriveIdentifiers } from "./identifiers.ts";
 import { describeLayout, layOutIso } from "./iso-layout.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { BuildProgress } from "./progress.ts";
-import { writeSquashfs } from "./squashfs-stage.ts";
+import { type SquashfsStage, writeSquashfs } from "./squashfs-stage.ts";
 import { elToritoCore, mediaChecksum } from "./tools.ts";
 import { VERSION } from "./version.ts";
 import { writeIso } from "./write-iso.ts";
@@ -63,7 +64,7 @@ async function assemble(
 	const contract = await readContract(tree, { architecture: image.platform.architecture, label, kernel, vendor });
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
 	const files = bootFiles(contract, epoch);
-	const identifiers = deriveIdentifiers(ingredients(image, contract, epoch, options));
+	const identifiers = deriveIdentifiers(ingredients(image, stage, contract, epoch, options));
 	const esp = await buildEsp(tree, files, identifiers.fatVolumeId, epoch);
 
 	progress.phase("tools");
@@ -104,7 +105,10 @@ async function assemble(
 	for (const note of [...image.notes, ...stage.notes, ...describeLosses(stage.summary)]) progress.notice(note);
 	signal?.throwIfAborted();
 	progress.phase("publish");
-	const report = await buildReport({
+	const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
+	const mediaMd5 = decodeApplicationUse(area)?.md5 ?? "";
+	await output.publish();
+	return buildReport({
 		image,
 		platform: formatPlatform(image.platform),
 		contract,
@@ -112,24 +116,28 @@ async function assemble(
 		blockBytes: options.blockSize,
 		tools: [core.report, checksum],
 		path: options.output,
-		target,
+		mediaMd5,
 		isoBytes: layout.disk.imageBlocks * ISO_BLOCK_BYTES,
 		epochSeconds: epoch,
 		diskGuid: identifiers.guids.disk,
 		progress,
 	});
-	await output.publish();
-	return report;
 }
 
 /** Everything that decides the ISO's content, for the ids that stand for it. Threads, paths and excess options do not. */
-function ingredients(image: OciImage, contract: Contract, epoch: number, options: ResolvedOptions): unknown {
-	const { comp, level, blockSize, exclude, defaultExcludes } = options;
+function ingredients(
+	image: OciImage,
+	{ compressor }: SquashfsStage,
+	contract: Contract,
+	epoch: number,
+	{ blockSize, exclude, defaultExcludes }: ResolvedOptions,
+): unknown {
+	const { codec, level } = compressor;
 	const { label, kernel, vendor } = contract;
 	return [
 		VERSION,
 		image.manifestDigest,
-		{ label, kernel: kernel.version, vendor, comp, level, blockSize, exclude, defaultExcludes, epoch },
+		{ label, kernel: kernel.version, vendor, codec, level, blockSize, exclude, defaultExcludes, epoch },
 	];
 }
 
