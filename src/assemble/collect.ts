@@ -49,6 +49,11 @@ export async function collectLayers(options: CollectOptions): Promise<LayerCount
 	for (const [index, layer] of [...layers.entries()].reverse()) {
 		const count = counts[index];
 		if (count === undefined) continue;
+		const above = layers.findLastIndex((other) => other.digest === layer.digest);
+		if (above > index) {
+			merger.repeat(index, above);
+			continue;
+		}
 		const merge = merger.layer(index, layer.digest);
 		const route = (entry: TarEntry): Route => {
 			count.entries++;

@@ -108,6 +108,20 @@ export class TreeMerger {
 		};
 	}
 
+	/** Takes the place of `layer` for one that is the same archive as the layer `above`, which was read already; its contents are those. */
+	repeat(index: number, above: number): void {
+		assert(index === this.#nextLayer && !this.#isLayerOpen, "layers come from the top down, one at a time");
+		const changes = this.#layers[above];
+		assert(changes !== undefined && above > index, `layer ${above} was read`);
+		// Inodes of their own: a hard link to one copy of a file is no link to the other.
+		this.#layers[index] = changes.map((change) =>
+			change.type === "inode" ? { ...change, inode: { ...change.inode } } : change,
+		);
+		this.#origins[index] = this.#origins[above] ?? `layer ${index}`;
+		this.#entryCount += changes.length;
+		this.#nextLayer--;
+	}
+
 	/**
 	 * True when no layer below those read can change anything: one of them empties the root before it does anything else, and the root's own
 	 * attributes are known. `skipRest` then takes the place of the layers that are left.

@@ -62,6 +62,27 @@ describe("TreeMerger", () => {
 		});
 	});
 
+	it("takes a layer that comes twice from its first reading, with links that stay apart", () => {
+		const twice = [
+			{ path: "a", uid: 3 },
+			{ path: "l", type: "symlink" as const, linkTarget: "a" },
+			{ path: "d/.wh.x" },
+		];
+		const layers: Layers = [twice, [{ path: "b", type: "hard-link", linkTarget: "a" }, { path: "d/x" }], twice];
+		const merger = new TreeMerger({ layerCount: 3 });
+		for (const index of [2, 1]) {
+			const layer = merger.layer(index);
+			for (const entry of readTar(tarArchive(layers[index] ?? []))) layer.entry(entry);
+			layer.finish();
+		}
+		merger.repeat(0, 2);
+		const { root, neededBodies } = merger.settle();
+		const drawn = drawTree(mergeLayers(layers).tree.root);
+		expect(drawTree(root)).toEqual(drawn.map((line) => line.replace("@0:", "@2:")));
+		expect(rowsOf(root).get("b")?.sameAs).toBeUndefined();
+		expect([...neededBodies()].map(({ layer }) => layer)).toEqual([2]);
+	});
+
 	it("makes missing parents plain directories with the chosen time, and says so", () => {
 		const { tree } = mergeLayers([[{ path: "a/b/c", uid: 3 }]], { createdParentTime: { seconds: 9, nanoseconds: 0 } });
 		const plain = { type: "directory", mode: 0o755, owner: "0:0", mtime: "9.0", xattrs: "" };
