@@ -39,7 +39,8 @@ export function decodeSignature(image: PeImage, pkcs7: Uint8Array): Authenticode
 	const certificates = children(
 		rest.find(({ tag }) => tag === DER.context0),
 		DER.context0,
-	).flatMap(({ whole }) => decodeCertificate(whole) ?? []);
+	).map(({ whole }) => decodeCertificate(whole));
+	if (!certificates.every((certificate) => certificate !== undefined)) return "a certificate in it cannot be read";
 	const signerInfo = children(rest.at(-1), DER.set)[0];
 	const [contentType, content] = children(contentInfo, DER.sequence);
 	if (oidOf(contentType) !== OID.indirectData) return "it does not sign a program";
@@ -70,7 +71,8 @@ function isAuthentic(parts: readonly DerElement[], signedContent: Uint8Array, si
 	const algorithm = DIGESTS[oidOf(children(parts[2], DER.sequence)[0]) ?? ""];
 	const attributes = parts.find(({ tag }) => tag === DER.context0);
 	const signature = parts.find(({ tag }) => tag === DER.octetString);
-	if (algorithm === undefined || attributes === undefined || signature === undefined) return false;
+	if (algorithm === undefined || signature === undefined) return false;
+	if (attributes === undefined) return isSignedBy(signer, algorithm, signedContent, signature.content);
 	const digest = derElements(attributes.content)
 		.map((attribute) => children(attribute, DER.sequence))
 		.find(([name]) => oidOf(name) === OID.messageDigest)?.[1];
@@ -79,10 +81,14 @@ function isAuthentic(parts: readonly DerElement[], signedContent: Uint8Array, si
 	// PKCS #7, 9.3: what is signed is the attributes as a SET OF.
 	const signed = Buffer.from(attributes.whole);
 	signed[0] = DER.set;
+	return isSignedBy(signer, algorithm, signed, signature.content);
+}
+
+function isSignedBy(signer: X509Certificate, algorithm: string, data: Uint8Array, signature: Uint8Array): boolean {
 	try {
-		return verify(algorithm, signed, signer.publicKey, signature.content);
+		return verify(algorithm, data, signer.publicKey, signature);
 	} catch {
-		return false;
+		return false; // a key of a kind that cannot have made it
 	}
 }
 

@@ -47,18 +47,23 @@ const X509_TYPE = Buffer.from("a159c0a5e494a74a87b5ab155c2bf072", "hex");
 const OWNER_BYTES = 16;
 const MAX_CERTIFICATES = 64;
 
-/** The certificates that a shim trusts beside the firmware's: one DER certificate, or EFI signature lists of several. */
+/** The certificates that a shim trusts beside the firmware's, those that can be read. */
 export function vendorCertificates(section: Uint8Array): X509Certificate[] {
+	return vendorCertificateBytes(section).flatMap((der) => decodeCertificate(der) ?? []);
+}
+
+/** What a shim's section `.vendor_cert` holds as certificates: one, or EFI signature lists of several. */
+export function vendorCertificateBytes(section: Uint8Array): Uint8Array[] {
 	if (section.byteLength < vendorTable.byteLength) return [];
 	const { authorizedBytes, authorizedOffset } = vendorTable.decode(section);
 	if (authorizedBytes === 0 || authorizedOffset + authorizedBytes > section.byteLength) return [];
 	const authorized = section.subarray(authorizedOffset, authorizedOffset + authorizedBytes);
-	const single = decodeCertificate(authorized);
-	return single === undefined ? certificatesOfLists(authorized) : [single];
+	// A DER sequence with a length of two octets, as every certificate is; no list's type begins so.
+	return authorized[0] === 0x30 && authorized[1] === 0x82 ? [authorized] : certificatesOfLists(authorized);
 }
 
-function certificatesOfLists(bytes: Uint8Array): X509Certificate[] {
-	const found: X509Certificate[] = [];
+function certificatesOfLists(bytes: Uint8Array): Uint8Array[] {
+	const found: Uint8Array[] = [];
 	let at = 0;
 	while (at + signatureList.byteLength <= bytes.byteLength && found.length < MAX_CERTIFICATES) {
 		const { type, listBytes, headerBytes, signatureBytes } = signatureList.decode(bytes, at);
@@ -67,8 +72,7 @@ function certificatesOfLists(bytes: Uint8Array): X509Certificate[] {
 		const first = at + signatureList.byteLength + headerBytes;
 		for (let entry = first; entry + signatureBytes <= end && found.length < MAX_CERTIFICATES; entry += signatureBytes) {
 			if (!X509_TYPE.equals(type)) break;
-			const certificate = decodeCertificate(bytes.subarray(entry + OWNER_BYTES, entry + signatureBytes));
-			if (certificate !== undefined) found.push(certificate);
+			found.push(bytes.subarray(entry + OWNER_BYTES, entry + signatureBytes));
 		}
 		at = end;
 	}

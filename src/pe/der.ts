@@ -34,13 +34,13 @@ export function derElement(bytes: Uint8Array): DerElement | undefined {
 
 const MAX_ELEMENTS = 4096;
 
-/** The elements that `content` is made of, up to the first that makes no sense. */
+/** The elements that `content` is made of; none where any of it is something else. */
 export function derElements(content: Uint8Array): DerElement[] {
 	const elements: DerElement[] = [];
 	let rest = content;
-	while (rest.byteLength > 0 && elements.length < MAX_ELEMENTS) {
+	while (rest.byteLength > 0) {
 		const element = derElement(rest);
-		if (element === undefined) break;
+		if (element === undefined || elements.length === MAX_ELEMENTS) return [];
 		elements.push(element);
 		rest = rest.subarray(element.whole.byteLength);
 	}

@@ -83,7 +83,12 @@ export interface PeImage {
 	readonly sections: readonly PeSection[];
 	/** PKCS #7 `SignedData` of each signature, DER, in the file's order. */
 	readonly signatures: readonly Uint8Array[];
-	/** Authenticode's digest of the program: everything but checksum, certificate directory entry and certificate table. */
+	/** What is wrong with it although it can be read, in words: layouts whose digest or signatures firmware does not accept. */
+	readonly faults: readonly string[];
+	/**
+	 * Authenticode's digest of the program ("Calculating the PE Image Hash"): headers, sections in the file's order and what follows them,
+	 * without checksum, certificate directory entry and certificate table. Where the layout is at fault, all of the program in one piece.
+	 */
 	digest(algorithm: "sha1" | "sha256" | "sha384" | "sha512"): Buffer;
 }
 
@@ -122,6 +127,21 @@ function decode(file: Buffer): PeImage | string {
 	);
 	for (const { fileOffset, fileBytes } of headers)
 		if (fileBytes > 0 && fileOffset + fileBytes > file.byteLength) return "a section goes beyond its end";
+	const attributes = readCertificateTable(
+		file.subarray(certificates.offset, certificates.offset + certificates.byteLength),
+	);
+	const headersEnd = hasCertificateEntry ? certificateEntryAt + dataDirectory.byteLength : directoriesAt;
+	const hashedBytes = headers.reduce((sum, { fileBytes }) => sum + fileBytes, optional.headerBytes);
+	const layoutFault =
+		optional.headerBytes < headersEnd || optional.headerBytes > file.byteLength
+			? `its headers have ${optional.headerBytes} bytes`
+			: hashedBytes > file.byteLength
+				? "its sections lie over each other"
+				: undefined;
+	const faults = layoutFault === undefined ? [] : [layoutFault];
+	if (certificates.byteLength > 0 && certificates.offset + certificates.byteLength !== file.byteLength)
+		faults.push("its certificate table does not end the file");
+	if (!attributes.isWhole) faults.push("its certificate table is malformed");
 	return {
 		machine: PE_MACHINES[coff.machine] ?? `0x${coff.machine.toString(16)}`,
 		subsystem: optional.subsystem,
@@ -134,16 +154,25 @@ function decode(file: Buffer): PeImage | string {
 				fileOffset + (virtualBytes === 0 ? fileBytes : Math.min(virtualBytes, fileBytes)),
 			),
 		})),
-		signatures: signaturesIn(file.subarray(certificates.offset, certificates.offset + certificates.byteLength)),
+		signatures: attributes.signatures,
+		faults,
 		digest(algorithm) {
 			const checksumAt = optionalAt + optionalHeader.fields.checksum.offset;
 			const end = certificates.byteLength === 0 ? file.byteLength : certificates.offset;
 			const hash = createHash(algorithm).update(file.subarray(0, checksumAt));
-			const afterChecksum = file.subarray(checksumAt + 4, hasCertificateEntry ? certificateEntryAt : end);
-			hash.update(afterChecksum);
-			if (hasCertificateEntry) hash.update(file.subarray(certificateEntryAt + dataDirectory.byteLength, end));
-			// Authenticode pads the program to 8 bytes before it is signed.
-			hash.update(Buffer.alloc(alignUp(end, 8) - end));
+			const isSound = layoutFault === undefined;
+			const headerBytes = isSound ? optional.headerBytes : headersEnd;
+			hash.update(file.subarray(checksumAt + 4, hasCertificateEntry ? certificateEntryAt : headerBytes));
+			if (hasCertificateEntry) hash.update(file.subarray(headersEnd, headerBytes));
+			let hashed = headerBytes;
+			const recorded = isSound ? headers.filter(({ fileBytes }) => fileBytes > 0) : [];
+			for (const { fileOffset, fileBytes } of recorded.sort((a, b) => a.fileOffset - b.fileOffset)) {
+				hashed += fileBytes;
+				hash.update(file.subarray(fileOffset, fileOffset + fileBytes));
+			}
+			if (hashed < end) hash.update(file.subarray(hashed, end));
+			// A program is padded to 8 bytes before it is signed.
+			if (certificates.byteLength === 0) hash.update(Buffer.alloc(alignUp(end, 8) - end));
 			return hash.digest();
 		},
 	};
@@ -165,16 +194,18 @@ function longName(name: string, strings: Buffer): string {
 	return strings.toString("latin1", at, end < 0 ? Math.min(strings.byteLength, at + MAX_NAME_BYTES) : end);
 }
 
-function signaturesIn(table: Buffer): Uint8Array[] {
+/** `isWhole`: every certificate is inside the table. */
+function readCertificateTable(table: Buffer): { signatures: Uint8Array[]; isWhole: boolean } {
 	const signatures: Uint8Array[] = [];
 	let at = 0;
 	while (at + certificateHeader.byteLength <= table.byteLength && signatures.length < MAX_SIGNATURES) {
 		const { byteLength, type } = certificateHeader.decode(table, at);
-		if (byteLength <= certificateHeader.byteLength || at + byteLength > table.byteLength) break;
+		if (byteLength <= certificateHeader.byteLength || at + byteLength > table.byteLength)
+			return { signatures, isWhole: false };
 		if (type === PKCS_SIGNED_DATA) signatures.push(table.subarray(at + certificateHeader.byteLength, at + byteLength));
 		at += alignUp(byteLength, 8);
 	}
-	return signatures;
+	return { signatures, isWhole: true };
 }
 
 /** The content of the first section of that name. */

@@ -21,14 +21,24 @@ export function parseSbat(section: Uint8Array): SbatEntry[] {
 	});
 }
 
-/**
- * The levels that a shim applies by itself, from its section `.sbatlevel`: a format version, then the offsets of two texts from behind
- * it (automatic, latest), each `sbat,1,DATE` and lines of `component,generation`. None where there is no such section.
- */
+/** The levels that a shim applies by itself, from its section `.sbatlevel`. None where there is no such section. */
 export function automaticSbatLevels(section: Uint8Array): SbatLevel[] {
+	return levelsAt(section, 4);
+}
+
+/** The newest levels that a shim brings along, which it applies when it is told to. */
+export function latestSbatLevels(section: Uint8Array): SbatLevel[] {
+	return levelsAt(section, 8);
+}
+
+/**
+ * `.sbatlevel` is a format version, then the offsets of two texts from behind it (automatic, latest), each `sbat,1,DATE` and lines of
+ * `component,generation`.
+ */
+function levelsAt(section: Uint8Array, offsetAt: 4 | 8): SbatLevel[] {
 	const bytes = Buffer.from(section.buffer, section.byteOffset, section.byteLength);
 	if (bytes.byteLength < 12 || bytes.readUInt32LE(0) !== 0) return [];
-	const start = 4 + bytes.readUInt32LE(4);
+	const start = 4 + bytes.readUInt32LE(offsetAt);
 	if (start >= bytes.byteLength) return [];
 	return parseSbatLevels(bytes.subarray(start));
 }
@@ -40,11 +50,14 @@ export function parseSbatLevels(text: Uint8Array): SbatLevel[] {
 	});
 }
 
-/** The entries that the levels revoke. */
-export function revokedBy(entries: readonly SbatEntry[], levels: readonly SbatLevel[]): SbatEntry[] {
-	return entries.filter(({ component, generation }) =>
-		levels.some((level) => level.component === component && generation < level.minimumGeneration),
-	);
+/** The entries that the levels revoke, each with the generation that is asked of it. */
+export function revokedBy(entries: readonly SbatEntry[], levels: readonly SbatLevel[]): (SbatEntry & SbatLevel)[] {
+	return entries.flatMap((entry) => {
+		const level = levels.find(
+			({ component, minimumGeneration }) => component === entry.component && entry.generation < minimumGeneration,
+		);
+		return level === undefined ? [] : [{ ...entry, ...level }];
+	});
 }
 
 function linesOf(section: Uint8Array): string[] {

@@ -1,6 +1,6 @@
 import { type ByteString, byteStringOf } from "../binary/byte-string.ts";
 import { from0, record } from "../binary/record.ts";
-import { decodeLzma } from "./lzma.ts";
+import { decodeLzma } from "../lzma/raw-lzma.ts";
 
 /** What a GRUB core image carries beside its code. */
 export interface GrubModules {

@@ -1,10 +1,17 @@
 import type { X509Certificate } from "node:crypto";
-import { isTrusted, readAuthenticode } from "./authenticode.ts";
+import { commonNameOf } from "../pe/certificates.ts";
+import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
+import {
+	automaticSbatLevels,
+	latestSbatLevels,
+	parseSbat,
+	revokedBy,
+	type SbatEntry,
+	type SbatLevel,
+} from "../pe/sbat.ts";
+import { isShim, isTrusted, readEfiProgram, readSignature, shimCertificates } from "./efi-program.ts";
 import type { Findings } from "./findings.ts";
-import { type PeImage, readPe } from "./pe.ts";
-import { programSbat, revoked, shimSbatLevels } from "./sbat.ts";
-import { shimCertificates } from "./shim-certificates.ts";
-import { DEFAULT_LOADER, SHIM_CERTIFICATES } from "./uefi-walk.ts";
+import { DEFAULT_LOADER } from "./uefi-walk.ts";
 
 /** An EFI program that Secure Boot asks about. */
 export interface SecureBootProgram {
@@ -21,14 +28,14 @@ export function checkSecureBoot(programs: readonly SecureBootProgram[], findings
 	const images = new Map<string, PeImage>();
 	for (const { path, bytes } of programs) {
 		try {
-			images.set(path, readPe(bytes, path));
+			images.set(path, readEfiProgram(bytes, path));
 		} catch (error) {
 			findings.caught(error);
 		}
 	}
 	const loader = images.get(`/${DEFAULT_LOADER}`);
-	const shim = loader?.sections.some(({ name }) => name === SHIM_CERTIFICATES) === true ? loader : undefined;
-	const trusted = shim === undefined ? [] : shimCertificates(shim);
+	const shim = loader !== undefined && isShim(loader) ? loader : undefined;
+	const trusted = shim === undefined ? [] : shimCertificates(shim, `/${DEFAULT_LOADER}`);
 	if (shim !== undefined && trusted.length === 0) findings.note("shim brings no certificate of its own");
 	for (const [path, image] of images) {
 		try {
@@ -39,7 +46,7 @@ export function checkSecureBoot(programs: readonly SecureBootProgram[], findings
 	}
 	if (shim !== undefined) checkSbat(shim, images, findings);
 	findings.note("the firmware's own keys and revocation lists were not consulted");
-	findings.detail = trusted.map(({ subject }) => `shim trusts ${commonName(subject)}`).join(", ");
+	findings.detail = trusted.map(({ subject }) => `shim trusts ${commonNameOf(subject)}`).join(", ");
 }
 
 function checkSignatures(
@@ -52,45 +59,46 @@ function checkSignatures(
 		findings.fault("it is not signed", path, "an Authenticode signature");
 		return;
 	}
-	const signatures = image.signatures.map((pkcs7) => readAuthenticode(image, pkcs7));
-	for (const { digestMatches, signatureHolds } of signatures) {
-		if (!digestMatches) findings.fault("it is not what was signed", path, "the signed digest");
-		if (!signatureHolds) findings.fault("its signature is broken", path, "one made by the signer's key");
+	const signatures = image.signatures.map((pkcs7) => readSignature(image, pkcs7, path));
+	for (const { coversProgram, isAuthentic } of signatures) {
+		if (!coversProgram) findings.fault("it is not what was signed", path, "the signed digest");
+		if (!isAuthentic) findings.fault("its signature is broken", path, "one made by the signer's key");
 	}
 	if (trusted === undefined) {
-		const issuers = signatures.map(({ signer }) => commonName(signer.issuer)).join(", ");
+		const issuers = signatures.map(({ signer }) => commonNameOf(signer.issuer)).join(", ");
 		findings.note(`signed under ${issuers}, which the firmware has to know`, path);
-	} else if (
-		trusted.length > 0 &&
-		!signatures.some(({ signer, certificates }) => isTrusted(signer, certificates, trusted))
-	) {
-		const signers = signatures.map(({ signer }) => commonName(signer.subject)).join(", ");
-		const names = trusted.map(({ subject }) => commonName(subject)).join(", ");
+	} else if (trusted.length > 0 && !signatures.some((signature) => isTrusted(signature, trusted))) {
+		const signers = signatures.map(({ signer }) => commonNameOf(signer.subject)).join(", ");
+		const names = trusted.map(({ subject }) => commonNameOf(subject)).join(", ");
 		findings.fault(`it is signed by ${signers}, which shim does not trust`, path, `a signer under ${names}`);
 	}
 }
 
 function checkSbat(shim: PeImage, images: ReadonlyMap<string, PeImage>, findings: Findings): void {
-	const [applied, latest] = shimSbatLevels(shim);
-	if (applied === undefined) {
+	const section = sectionBytes(shim, ".sbatlevel") ?? new Uint8Array();
+	const applied = automaticSbatLevels(section);
+	if (applied.length === 0) {
 		findings.note("shim brings no SBAT levels");
 		return;
 	}
 	for (const [path, image] of images) {
-		const own = programSbat(image);
+		const own = sectionBytes(image, ".sbat");
 		if (own === undefined) {
 			findings.note("it has no SBAT section", path);
 			continue;
 		}
-		const faults = revoked(own, applied);
+		const faults = revoked(parseSbat(own), applied);
 		if (faults.length > 0)
 			findings.fault(`shim refuses it: ${faults.join(", ")}`, path, "generations that are not revoked");
-		const later = latest === undefined ? [] : revoked(own, latest);
+		const later = revoked(parseSbat(own), latestSbatLevels(section));
 		if (faults.length === 0 && later.length > 0)
 			findings.note(`refused where the latest revocations are in force: ${later.join(", ")}`, path);
 	}
 }
 
-function commonName(subject: string): string {
-	return /^CN=(.*)$/m.exec(subject)?.[1] ?? subject.replaceAll("\n", ", ");
+/** Components that are below the levels, as `grub 3 < 4`. */
+function revoked(entries: readonly SbatEntry[], levels: readonly SbatLevel[]): string[] {
+	return revokedBy(entries, levels).map(
+		({ component, generation, minimumGeneration }) => `${component} ${generation} < ${minimumGeneration}`,
+	);
 }

@@ -1,17 +1,17 @@
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { corrupt } from "../errors.ts";
 import type { FatReadFile, FatVolume } from "../fat/read-fat.ts";
+import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
+import { isShim, readEfiProgram } from "./efi-program.ts";
 import { fatFileAt, MAX_EFI_FILE_BYTES } from "./esp-check.ts";
 import type { Findings } from "./findings.ts";
 import { findGrubModules, type GrubModules } from "./grub-modules.ts";
 import { type BootVolume, type CheckedMenu, checkMenu, MAX_GRUB_CONFIG_BYTES } from "./menu-check.ts";
-import { MACHINE_X86_64, type PeImage, readPe } from "./pe.ts";
 
 /** UEFI 3.5.1.1: what firmware starts on a removable medium. */
 export const DEFAULT_LOADER = "EFI/BOOT/BOOTX64.EFI";
 /** What shim starts, beside itself. */
 export const SECOND_STAGE = "EFI/BOOT/grubx64.efi";
-export const SHIM_CERTIFICATES = ".vendor_cert";
 const MODULES_SECTION = "mods";
 
 export interface EfiPrograms {
@@ -28,18 +28,18 @@ export async function walkUefi(
 ): Promise<EfiPrograms> {
 	const programs = new Map<string, PeImage>();
 	const load = async (path: string): Promise<PeImage> => {
-		const program = readPe(await readFile(esp, path, MAX_EFI_FILE_BYTES), `/${path}`);
-		findings.equal("machine type", program.machine, MACHINE_X86_64, `/${path}`);
+		const program = readEfiProgram(await readFile(esp, path, MAX_EFI_FILE_BYTES), `/${path}`);
+		findings.equal("machine type", program.machine, "x86_64", `/${path}`);
 		programs.set(path, program);
 		return program;
 	};
 	const loader = await load(DEFAULT_LOADER);
-	const isShim = loader.sections.some(({ name }) => name === SHIM_CERTIFICATES);
-	const grub = isShim ? await load(SECOND_STAGE) : loader;
-	const where = `/${isShim ? SECOND_STAGE : DEFAULT_LOADER}`;
-	if (!isShim) findings.note("the firmware's default loader is no shim", where);
-	const section = grub.sections.find(({ name }) => name === MODULES_SECTION);
-	const modules = section === undefined ? undefined : findGrubModules(section.bytes);
+	const hasShim = isShim(loader);
+	const grub = hasShim ? await load(SECOND_STAGE) : loader;
+	const where = `/${hasShim ? SECOND_STAGE : DEFAULT_LOADER}`;
+	if (!hasShim) findings.note("the firmware's default loader is no shim", where);
+	const section = sectionBytes(grub, MODULES_SECTION);
+	const modules = section === undefined ? undefined : findGrubModules(section);
 	if (modules?.prefix === undefined) throw corrupt("NO_PREFIX", "GRUB has no prefix", where, "one among its modules");
 	const config = findConfig(esp, modules);
 	if (config === undefined) {
@@ -50,7 +50,7 @@ export async function walkUefi(
 	const menu = await checkMenu(script, `EFI system partition, ${displayName(config)}`, volumes, findings);
 	if (menu.menu.searchLabels.length + menu.menu.searchFiles.length === 0)
 		findings.fault("nothing makes GRUB look at the volume", `/${displayName(config)}`, "search --set=root");
-	const stages = isShim ? "shim, GRUB" : "GRUB";
+	const stages = hasShim ? "shim, GRUB" : "GRUB";
 	findings.detail = `${stages}, prefix ${displayName(modules.prefix)}, ${menu.menu.entries.length} menu entries`;
 	return { programs, menu };
 }

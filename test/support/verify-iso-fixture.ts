@@ -9,9 +9,9 @@ import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../../src/isomd5/m
 import type { DirectoryInode } from "../../src/tree/inode.ts";
 import { ContentDigest } from "../../src/verify/content-digest.ts";
 import type { ExpectedTree } from "../../src/verify/read-image.ts";
+import { GRUB_KERNEL_LZMA, grubKernel } from "./raw-lzma.ts";
 import { SmallRoot } from "./small-root.ts";
 import { MemorySink, TreeBuilder, writeTree } from "./trees.ts";
-import { GRUB_KERNEL_LZMA, grubKernel } from "./verify-lzma.ts";
 import { grubProgram, kernelProgram, shimProgram } from "./verify-programs.ts";
 import { makeSigner, signProgram } from "./verify-signing.ts";
 import { zlibCompressor } from "./zlib-compressor.ts";

@@ -1,4 +1,4 @@
-import { aligned, moduleOf, u32 } from "./verify-lzma.ts";
+import { aligned, moduleOf, u32 } from "./raw-lzma.ts";
 
 const SECTION_ALIGNMENT = 512;
 const HEADERS_BYTES = 1024;
@@ -48,7 +48,7 @@ export function shimProgram(certificate: Uint8Array): Buffer {
 		".text": Buffer.alloc(700, "shim"),
 		".vendor_cert": Buffer.concat([sizes, certificate]),
 		".sbatlevel": Buffer.from(
-			"\0\0\0\0\x08\0\0\0\x20\0\0\0sbat,1,2024010900\nshim,4\ngrub,3\n\0sbat,1,2025051000\nshim,4\ngrub,5\n\0",
+			"\0\0\0\0\x08\0\0\0\x29\0\0\0sbat,1,2024010900\nshim,4\ngrub,3\n\0sbat,1,2025051000\nshim,4\ngrub,5\n\0",
 		),
 		".sbat": Buffer.from("sbat,1,SBAT Version,sbat,1,https://example.org\nshim,4,shim,shim,1,https://example.org\n"),
 	});

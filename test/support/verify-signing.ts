@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { readPe } from "../../src/verify/pe.ts";
+import { readEfiProgram } from "../../src/verify/efi-program.ts";
 
 /** A key and a certificate for it. */
 export interface Signer {
@@ -47,7 +47,7 @@ function subjectOf({ certificate }: Signer): Buffer {
 
 /** `program` with an Authenticode signature at its end. Its length has to be a multiple of 8. */
 export function signProgram(program: Buffer, signer: Signer): Buffer {
-	const digest = readPe(program, "program").digest("sha256");
+	const digest = readEfiProgram(program, "program").digest("sha256");
 	const algorithm = seq(oid(OID.sha256), tlv(0x05));
 	const content = Buffer.concat([seq(oid(OID.spcPeImageData)), seq(algorithm, tlv(0x04, digest))]);
 	const attributes = Buffer.concat([

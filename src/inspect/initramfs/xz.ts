@@ -1,6 +1,7 @@
 import { alignUp, MiB } from "../../binary/units.ts";
 import { decodeXzHeaders, lzma2DictionaryBytes, XZ_FILTER_LZMA2, xzStreamHeader } from "../../codec/xz-container.ts";
-import { Lzma2Decoder, Lzma2Fault } from "./lzma2.ts";
+import { LzmaFault } from "../../lzma/lzma-decoder.ts";
+import { Lzma2Decoder } from "../../lzma/lzma2-decoder.ts";
 
 const MAX_DICTIONARY_BYTES = 128 * MiB;
 /** The .xz file format, 2.1.1.2: bytes of each kind of check. */
@@ -41,7 +42,7 @@ export function decodeXzStream(input: Uint8Array, start: number, emit: (bytes: U
 			records++;
 		}
 	} catch (error) {
-		if (error instanceof Lzma2Fault) return error.message;
+		if (error instanceof LzmaFault) return error.message;
 		throw error;
 	}
 	const end = indexEnd(input, at, records);

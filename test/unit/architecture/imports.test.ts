@@ -5,7 +5,20 @@ import { describe, expect, it } from "vitest";
 const source = resolve(import.meta.dirname, "../../../src");
 
 /** Rooms that hold bytes and rules only: no files, no network, no process. */
-const formats = ["tar", "tree", "squashfs", "fat", "iso9660", "eltorito", "gpt", "grub", "isomd5", "contract", "pe"];
+const formats = [
+	"tar",
+	"tree",
+	"squashfs",
+	"fat",
+	"iso9660",
+	"eltorito",
+	"gpt",
+	"grub",
+	"isomd5",
+	"contract",
+	"pe",
+	"lzma",
+];
 /** Rooms whose code any room may use. */
 const shared = ["binary", "errors.ts"];
 /** What code (not types) each of the other rooms may import beside itself and the shared ones. */

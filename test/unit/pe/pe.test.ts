@@ -5,7 +5,9 @@ import { decodeSignature } from "../../../src/pe/authenticode.ts";
 import { vendorCertificates } from "../../../src/pe/certificates.ts";
 import { derElement, derElements, objectIdentifierText } from "../../../src/pe/der.ts";
 import { decodePe, type PeImage, sectionBytes, sectionText } from "../../../src/pe/pe-image.ts";
-import { automaticSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../../src/pe/sbat.ts";
+import { automaticSbatLevels, latestSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../../src/pe/sbat.ts";
+import { kernelProgram } from "../../support/verify-programs.ts";
+import { makeSigner, signProgram } from "../../support/verify-signing.ts";
 
 interface Section {
 	readonly name: string;
@@ -25,6 +27,7 @@ function program(sections: readonly Section[], certificates: readonly Buffer[] =
 	headers.writeUInt16LE(sections.length, 134);
 	headers.writeUInt16LE(112 + 16 * 8, 148);
 	headers.writeUInt16LE(0x20b, OPTIONAL_AT);
+	headers.writeUInt32LE(HEADERS, OPTIONAL_AT + 60);
 	headers.writeUInt16LE(10, OPTIONAL_AT + 68);
 	headers.writeUInt32LE(16, OPTIONAL_AT + 108);
 	const strings: Buffer[] = [Buffer.alloc(4)];
@@ -113,6 +116,61 @@ describe("PE images", () => {
 		expect(plain).toEqual(expected.digest());
 	});
 
+	it("digests no gap between sections", () => {
+		const bytes = program([
+			{ name: ".text", bytes: Buffer.from("code") },
+			{ name: ".gap", bytes: Buffer.from("hole") },
+			{ name: ".data", bytes: Buffer.from("more") },
+		]);
+		bytes.writeUInt32LE(0, OPTIONAL_AT + 240 + 40 + 16);
+		const entry = OPTIONAL_AT + 112 + 32;
+		const expected = createHash("sha256")
+			.update(bytes.subarray(0, OPTIONAL_AT + 64))
+			.update(bytes.subarray(OPTIONAL_AT + 68, entry))
+			.update(bytes.subarray(entry + 8, HEADERS))
+			.update("code")
+			.update("more")
+			// What follows is counted from the bytes hashed so far.
+			.update(bytes.subarray(HEADERS + 8));
+		expect(decoded(bytes).digest("sha256")).toEqual(expected.digest());
+	});
+
+	it("digests all of a program whose layout is at fault", () => {
+		const bytes = program([{ name: ".text", bytes: Buffer.alloc(600) }]);
+		bytes.writeUInt32LE(bytes.byteLength, OPTIONAL_AT + 60);
+		const image = decoded(bytes);
+		expect(image.faults).toEqual(["its sections lie over each other"]);
+		const entry = OPTIONAL_AT + 112 + 32;
+		const expected = createHash("sha256")
+			.update(bytes.subarray(0, OPTIONAL_AT + 64))
+			.update(bytes.subarray(OPTIONAL_AT + 68, entry))
+			.update(bytes.subarray(entry + 8));
+		expect(image.digest("sha256")).toEqual(expected.digest());
+	});
+
+	it("tells what firmware does not accept", () => {
+		const sections = [
+			{ name: ".text", bytes: Buffer.alloc(600) },
+			{ name: ".data", bytes: Buffer.alloc(600) },
+		];
+		const faultsAfter = (change: (bytes: Buffer) => Buffer | number): readonly string[] => {
+			const bytes = program(sections, [Buffer.from("signature")]);
+			const changed = change(bytes);
+			return decoded(typeof changed === "number" ? bytes : changed).faults;
+		};
+		expect(faultsAfter((bytes) => bytes)).toEqual([]);
+		expect(faultsAfter((bytes) => Buffer.concat([bytes, Buffer.alloc(8)]))).toEqual([
+			"its certificate table does not end the file",
+		]);
+		expect(faultsAfter((bytes) => bytes.writeUInt32LE(4, bytes.byteLength - 24))).toEqual([
+			"its certificate table is malformed",
+		]);
+		expect(faultsAfter((bytes) => bytes.writeUInt32LE(100, OPTIONAL_AT + 60))).toEqual(["its headers have 100 bytes"]);
+		expect(faultsAfter((bytes) => bytes.writeUInt32LE(1200, OPTIONAL_AT + 240 + 16))).toEqual([
+			"its sections lie over each other",
+		]);
+	});
+
 	it.each([
 		["text", Buffer.from("text"), "MZ"],
 		["a DOS program", Buffer.concat([Buffer.from("MZ"), Buffer.alloc(200)]), "PE signature"],
@@ -135,6 +193,36 @@ describe("PE images", () => {
 	});
 });
 
+describe("signatures", () => {
+	const signer = makeSigner("Signer", 1);
+	const signed = signProgram(kernelProgram(), signer);
+	const valid = (bytes: Buffer): boolean => {
+		const image = decoded(bytes);
+		const signature = decodeSignature(image, image.signatures[0] ?? new Uint8Array());
+		return typeof signature !== "string" && signature.coversProgram && signature.isAuthentic;
+	};
+
+	it("hold over the program that was signed, and no other", () => {
+		expect(valid(signed)).toBe(true);
+		const changed = Buffer.from(signed);
+		changed.writeUInt8(1, HEADERS + 5);
+		expect(valid(changed)).toBe(false);
+	});
+
+	it("hold with the signer's key only, and with certificates that can be read", () => {
+		const broken = Buffer.from(signed);
+		const signature = decoded(broken).signatures[0] ?? new Uint8Array();
+		const last = signed.byteLength - 1 - ((8 - (signature.byteLength % 8)) % 8);
+		broken.writeUInt8(broken.readUInt8(last) ^ 1, last);
+		expect(valid(broken)).toBe(false);
+		const unreadable = Buffer.from(signed);
+		const certificate = unreadable.indexOf(signer.certificate);
+		unreadable.writeUInt8(0x04, certificate);
+		const image = decoded(unreadable);
+		expect(decodeSignature(image, image.signatures[0] ?? new Uint8Array())).toBe("a certificate in it cannot be read");
+	});
+});
+
 describe("DER", () => {
 	it("reads elements and object identifiers", () => {
 		const bytes = Buffer.from("300906072a864886f70d01", "hex");
@@ -144,6 +232,9 @@ describe("DER", () => {
 		expect(objectIdentifierText(Buffer.from("2b0e03021a", "hex"))).toBe("1.3.14.3.2.26");
 		expect(objectIdentifierText(Buffer.from("608648016503040201", "hex"))).toBe("2.16.840.1.101.3.4.2.1");
 	});
+
+	it("gives no elements where one of them is malformed", () =>
+		expect(derElements(Buffer.from("0201013005", "hex"))).toEqual([]));
 
 	it("gives nothing for lengths that do not fit", () => {
 		expect(derElement(Buffer.from("3005", "hex"))).toBeUndefined();
@@ -175,14 +266,23 @@ describe("SBAT", () => {
 		expect(revokedBy(entries, levels).map(({ component }) => component)).toEqual(["grub.debian"]);
 	});
 
+	it("says which generation is asked for", () => {
+		const [revoked] = revokedBy(parseSbat(Buffer.from("grub,3,GRUB\n")), parseSbatLevels(Buffer.from("grub,4\n")));
+		expect(revoked).toMatchObject({ component: "grub", generation: 3, minimumGeneration: 4 });
+	});
+
 	it("reads the levels a shim carries", () => {
 		const section = Buffer.concat([
-			Buffer.from([0, 0, 0, 0, 8, 0, 0, 0, 32, 0, 0, 0]),
-			Buffer.from("sbat,1,2024\ngrub,4\n\0"),
+			Buffer.from([0, 0, 0, 0, 8, 0, 0, 0, 28, 0, 0, 0]),
+			Buffer.from("sbat,1,2024\ngrub,4\n\0sbat,1,2025\ngrub,5\n\0"),
 		]);
 		expect(automaticSbatLevels(section)).toEqual([
 			{ component: "sbat", minimumGeneration: 1 },
 			{ component: "grub", minimumGeneration: 4 },
+		]);
+		expect(latestSbatLevels(section)).toEqual([
+			{ component: "sbat", minimumGeneration: 1 },
+			{ component: "grub", minimumGeneration: 5 },
 		]);
 		expect(automaticSbatLevels(Buffer.alloc(4))).toEqual([]);
 	});

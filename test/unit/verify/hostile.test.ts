@@ -1,15 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
-import { certificate, readAuthenticode } from "../../../src/verify/authenticode.ts";
+import { readEfiProgram, readSignature, shimCertificates } from "../../../src/verify/efi-program.ts";
 import { Findings } from "../../../src/verify/findings.ts";
 import { readGrubScript } from "../../../src/verify/grub-script.ts";
-import { readPe } from "../../../src/verify/pe.ts";
 import { formatReport } from "../../../src/verify/report.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
 import { smallIso } from "../../support/verify-iso-fixture.ts";
-import { grubProgram, kernelProgram } from "../../support/verify-programs.ts";
+import { grubProgram, kernelProgram, shimProgram } from "../../support/verify-programs.ts";
 import { makeSigner, signProgram } from "../../support/verify-signing.ts";
+
+/** Beginning of a sequence with a length of two octets, as a certificate is one. */
+const DER_SEQUENCE = Buffer.of(0x30, 0x82);
 
 /** Runs what may only throw about bytes that are not what they should be. */
 function survives(action: () => unknown): void {
@@ -42,17 +44,19 @@ describe("anything at all", () => {
 				const damaged = Buffer.from(signed);
 				damaged.set(change.subarray(0, damaged.byteLength - at), at);
 				survives(() => {
-					const program = readPe(damaged, "program");
-					for (const signature of program.signatures) readAuthenticode(program, signature);
+					const program = readEfiProgram(damaged, "program");
+					for (const signature of program.signatures) readSignature(program, signature, "program");
 				});
 			}),
 			{ seed: 5, numRuns: 500 },
 		);
 		fc.assert(
 			fc.property(fc.uint8Array({ maxLength: 3000 }), (noise) => {
-				survives(() => readPe(noise, "program"));
-				survives(() => readAuthenticode(readPe(grubProgram(), "program"), noise));
-				survives(() => certificate(noise));
+				survives(() => readEfiProgram(noise, "program"));
+				survives(() => readSignature(readEfiProgram(grubProgram(), "program"), noise, "program"));
+				survives(() =>
+					shimCertificates(readEfiProgram(shimProgram(Buffer.concat([DER_SEQUENCE, noise])), "shim"), "shim"),
+				);
 			}),
 			{ seed: 6, numRuns: 200 },
 		);

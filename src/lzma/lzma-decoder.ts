@@ -1,6 +1,3 @@
-import { MiB } from "../../binary/units.ts";
-
-const MAX_CHUNK_BYTES = 2 * MiB;
 const TOP = 2 ** 24;
 const MATCH_MIN = 2;
 const STATES = 12;
@@ -8,9 +5,13 @@ const POSITION_STATES = 16;
 const END_POSITION_MODEL = 14;
 const FULL_DISTANCES = 128;
 const ALIGN_BITS = 4;
+/** Bytes of a stream before its first symbol: 0 and the range coder's code. */
+const STREAM_HEAD_BYTES = 5;
+/** A decoder may look at a few bytes behind the last symbol; what is there does not matter. */
+const MAX_BYTES_BEHIND = 8;
 
-/** What is wrong with LZMA2 data. */
-export class Lzma2Fault extends Error {}
+/** What is wrong with LZMA or LZMA2 data. */
+export class LzmaFault extends Error {}
 
 /** Probabilities of match or repetition lengths. */
 class LengthModel {
@@ -25,18 +26,16 @@ function probabilities(count: number): Uint16Array {
 }
 
 /**
- * Decodes raw LZMA2 data, as .xz files hold it (The .xz file format, 5.3.1; LZMA SDK, lzma-specification). `emit` gets each chunk's
- * bytes, valid during the call only.
+ * The decoder of LZMA's symbols (LZMA SDK, lzma-specification), into a window that its user keeps.
  *
- * Invariants: `#buffer[0..#position)` is the newest output, at least a dictionary of it once there was that much; the range decoder reads
- * `#input` from `#at` and never beyond `#inputEnd`.
+ * Invariants: `window[0..position)` is the newest output; the range decoder reads the input from `#at` and nothing of it from `#inputEnd` on.
  */
-export class Lzma2Decoder {
-	readonly #dictionaryBytes: number;
-	#buffer: Buffer;
-	#position = 0;
-	/** Output since the last dictionary reset that a distance may reach. */
-	#reach = 0;
+export class LzmaDecoder {
+	readonly window: Uint8Array;
+	/** Where the next byte of output goes in `window`. */
+	position = 0;
+	/** Bytes of output, up to the last, that a distance may reach. */
+	reach = 0;
 	#input: Uint8Array = new Uint8Array();
 	#at = 0;
 	#inputEnd = 0;
@@ -61,76 +60,23 @@ export class Lzma2Decoder {
 	#length = new LengthModel();
 	#repLength = new LengthModel();
 
-	constructor(dictionaryBytes: number) {
-		this.#dictionaryBytes = dictionaryBytes;
-		this.#buffer = Buffer.allocUnsafeSlow(dictionaryBytes + Math.max(dictionaryBytes, 2 * MAX_CHUNK_BYTES));
+	constructor(window: Uint8Array) {
+		this.window = window;
 	}
 
-	/** Decodes from `start` to the end marker and returns the offset behind it. Throws `Lzma2Fault`. */
-	decode(input: Uint8Array, start: number, emit: (bytes: Uint8Array) => void): number {
-		this.#input = input;
-		let at = start;
-		let needsProperties = true;
-		let needsDictionary = true;
-		const byte = (offset: number): number => {
-			const value = input[offset];
-			if (value === undefined) throw new Lzma2Fault("it ends within a chunk");
-			return value;
-		};
-		for (;;) {
-			const control = byte(at);
-			if (control === 0) return at + 1;
-			if (control === 1 || control >= 0xe0) {
-				this.#reach = 0;
-				needsDictionary = false;
-			} else if (needsDictionary) throw new Lzma2Fault("its first chunk needs a dictionary");
-			const from = this.#room();
-			if (control < 0x80) {
-				if (control > 2) throw new Lzma2Fault(`control byte ${control} is reserved`);
-				const length = byte(at + 1) * 256 + byte(at + 2) + 1;
-				byte(at + 2 + length);
-				this.#buffer.set(input.subarray(at + 3, at + 3 + length), from);
-				this.#position = from + length;
-				this.#reach += length;
-				at += 3 + length;
-			} else {
-				const length = ((control & 0x1f) << 16) + byte(at + 1) * 256 + byte(at + 2) + 1;
-				const packed = byte(at + 3) * 256 + byte(at + 4) + 1;
-				at += 5;
-				if (control >= 0xc0) {
-					this.#setProperties(byte(at++));
-					needsProperties = false;
-				} else if (needsProperties) throw new Lzma2Fault("its first LZMA chunk has no properties");
-				if (control >= 0xa0) this.#resetState();
-				byte(at + packed - 1);
-				this.#lzma(at, packed, from + length);
-				at += packed;
-			}
-			emit(this.#buffer.subarray(from, this.#position));
-		}
-	}
-
-	/** Makes room for a chunk behind the dictionary and returns where it starts. */
-	#room(): number {
-		if (this.#position + MAX_CHUNK_BYTES > this.#buffer.byteLength) {
-			this.#buffer.copyWithin(0, this.#position - this.#dictionaryBytes, this.#position);
-			this.#position = this.#dictionaryBytes;
-		}
-		return this.#position;
-	}
-
-	#setProperties(properties: number): void {
-		if (properties >= 9 * 5 * 5) throw new Lzma2Fault("its properties are out of range");
+	/** lc, lp and pb in one byte, `(pb * 5 + lp) * 9 + lc`; lc + lp is at most 4. `resetState` has to follow. Throws `LzmaFault`. */
+	setProperties(properties: number): void {
+		if (properties >= 9 * 5 * 5) throw new LzmaFault("its properties are out of range");
 		const lc = properties % 9;
 		const lp = Math.floor(properties / 9) % 5;
-		if (lc + lp > 4) throw new Lzma2Fault("its properties are out of range");
+		if (lc + lp > 4) throw new LzmaFault("its properties are out of range");
 		this.#lc = lc;
 		this.#lpMask = (1 << lp) - 1;
 		this.#pbMask = (1 << Math.floor(properties / 45)) - 1;
 		this.#literal = probabilities(0x300 << (lc + lp));
 	}
 
-	#resetState(): void {
+	resetState(): void {
 		this.#state = 0;
 		this.#reps.fill(0);
 		this.#literal.fill(1024);
@@ -147,11 +93,15 @@ export class Lzma2Decoder {
 		this.#repLength = new LengthModel();
 	}
 
-	#lzma(start: number, packed: number, end: number): void {
-		const input = this.#input;
-		if (packed < 5) throw new Lzma2Fault("an LZMA chunk is too short");
-		this.#inputEnd = start + packed;
-		this.#at = start + 5;
+	/**
+	 * Decodes the stream in `input[start..inputEnd)` until `position` is `end`, which has to be within the window, and returns the offset behind
+	 * what it read: beyond `inputEnd` where the stream is too short. Throws `LzmaFault`.
+	 */
+	decode(input: Uint8Array, start: number, inputEnd: number, end: number): number {
+		if (inputEnd - start < STREAM_HEAD_BYTES) throw new LzmaFault("an LZMA stream is too short");
+		this.#input = input;
+		this.#inputEnd = inputEnd;
+		this.#at = start + STREAM_HEAD_BYTES;
 		this.#range = 0xffffffff;
 		this.#code =
 			(((input[start + 1] ?? 0) << 24) |
@@ -159,27 +109,28 @@ export class Lzma2Decoder {
 				((input[start + 3] ?? 0) << 8) |
 				(input[start + 4] ?? 0)) >>>
 			0;
-		const buffer = this.#buffer;
-		while (this.#position < end) {
-			const positionState = this.#reach & this.#pbMask;
+		const { window } = this;
+		while (this.position < end) {
+			if (this.#at > inputEnd + MAX_BYTES_BEHIND) throw new LzmaFault("an LZMA stream is too short");
+			const positionState = this.reach & this.#pbMask;
 			const state = this.#state;
 			if (this.#bit(this.#isMatch, state * POSITION_STATES + positionState) === 0) {
-				buffer[this.#position] = this.#decodeLiteral();
-				this.#position++;
-				this.#reach++;
+				window[this.position] = this.#decodeLiteral();
+				this.position++;
+				this.reach++;
 				this.#state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
 				continue;
 			}
 			const length = this.#matchLength(state, positionState);
 			const distance = this.#reps[0] + 1;
-			if (length === 0) continue;
-			if (distance > this.#reach || distance > this.#position || length > end - this.#position)
-				throw new Lzma2Fault("a match reaches too far");
-			const to = this.#position + length;
-			for (let at = this.#position; at < to; at++) buffer[at] = buffer[at - distance] ?? 0;
-			this.#position = to;
-			this.#reach += length;
+			if (distance > this.reach || distance > this.position || length > end - this.position)
+				throw new LzmaFault("a match reaches too far");
+			const to = this.position + length;
+			for (let at = this.position; at < to; at++) window[at] = window[at - distance] ?? 0;
+			this.position = to;
+			this.reach += length;
 		}
+		return this.#at;
 	}
 
 	/** The length of a match, its distance in `#reps[0]`. */
@@ -217,12 +168,12 @@ export class Lzma2Decoder {
 	}
 
 	#decodeLiteral(): number {
-		const previous = this.#reach === 0 ? 0 : (this.#buffer[this.#position - 1] ?? 0);
-		const model = 0x300 * (((this.#reach & this.#lpMask) << this.#lc) + (previous >> (8 - this.#lc)));
+		const previous = this.reach === 0 ? 0 : (this.window[this.position - 1] ?? 0);
+		const model = 0x300 * (((this.reach & this.#lpMask) << this.#lc) + (previous >> (8 - this.#lc)));
 		const literal = this.#literal;
 		let symbol = 1;
 		if (this.#state >= 7) {
-			let matched = this.#buffer[this.#position - this.#reps[0] - 1] ?? 0;
+			let matched = this.window[this.position - this.#reps[0] - 1] ?? 0;
 			do {
 				const matchBit = (matched >> 7) & 1;
 				matched <<= 1;
@@ -294,7 +245,6 @@ export class Lzma2Decoder {
 
 	#normalise(): void {
 		if (this.#range >= TOP) return;
-		// A decoder may look at a few bytes behind the last symbol; what is there does not matter.
 		const next = this.#at < this.#inputEnd ? (this.#input[this.#at] ?? 0) : 0;
 		this.#at++;
 		this.#range = (this.#range << 8) >>> 0;
