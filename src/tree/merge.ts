@@ -181,5 +181,6 @@ function isRootDirectory(change: LayerChange): boolean {
 function neededBodies(root: DirectoryInode): BodyId[] {
 	const files = new Set<FileInode>();
 	for (const { inode } of walk(root)) if (inode.type === "file") files.add(inode);
-	return Array.from(files, (file) => file.body).sort((a, b) => a.layer - b.layer || a.entry - b.entry);
+	const bodies = Array.from(files, (file) => file.body).sort((a, b) => a.layer - b.layer || a.entry - b.entry);
+	return bodies.filter(({ layer, entry }, i) => bodies[i - 1]?.layer !== layer || bodies[i - 1]?.entry !== entry);
 }
