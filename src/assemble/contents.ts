@@ -1,5 +1,6 @@
-import { type ByteSource, memorySource } from "../binary/byte-source.ts";
+import type { ByteSource } from "../binary/byte-source.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
+import { assert } from "../errors.ts";
 import { ContentReader } from "../squashfs/content-reader.ts";
 import type { FileLayout } from "../squashfs/file-layout.ts";
 import type { StoredFile } from "../squashfs/squashfs-writer.ts";
@@ -31,10 +32,9 @@ export function createImageTree(options: ContentsOptions): ImageTree {
 			return;
 		}
 		if (options.bodies.aside(file.body) === undefined) await options.fetchAside(file.body);
-		const source = memorySource(options.bodies.aside(file.body) ?? new Uint8Array());
-		for (let at = 0; at < file.byteLength; at += ASIDE_CHUNK_BYTES) {
-			yield await source.read(at, Math.min(ASIDE_CHUNK_BYTES, file.byteLength - at));
-		}
+		const bytes = options.bodies.aside(file.body);
+		assert(bytes?.byteLength === file.byteLength, `no content for entry ${file.body.entry}`);
+		for (let at = 0; at < bytes.byteLength; at += ASIDE_CHUNK_BYTES) yield bytes.subarray(at, at + ASIDE_CHUNK_BYTES);
 	}
 	return {
 		root: options.root,

@@ -1,9 +1,10 @@
-import { type ByteSource, region } from "../binary/byte-source.ts";
+import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { createCompressor } from "../codec/compressor.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import type { BlockCompressor } from "../codec/types.ts";
+import { assert } from "../errors.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../squashfs/excludes.ts";
@@ -93,21 +94,15 @@ async function stream(
 	await squashfs.finishData();
 	const summary = squashfs.finish(kept, (file) => {
 		const stored = bodies.stored(file.body);
-		if (stored === undefined) throw new Error(`internal invariant broken: no content for entry ${file.body.entry}`);
+		assert(stored !== undefined, `no content for entry ${file.body.entry}`);
 		return stored;
 	});
 	// A large duplicate at the end may have been taken back: nothing of it stays behind the tables.
 	target.truncate(start + summary.byteLength);
-	const written: ByteSource = {
-		get byteLength() {
-			return target.byteLength - start;
-		},
-		read: (position, length, into) => target.read(start + position, length, into),
-	};
 	const tree = createImageTree({
 		root: merged.root,
 		bodies,
-		squashfs: region(written, 0, summary.byteLength),
+		squashfs: region(target, start, summary.byteLength),
 		decompressor: createDecompressor(comp),
 		layoutOf: (file) => squashfs.storedFileLayout(file),
 		fetchAside: (body) => collectMissing(context, [body], "aside", layers),
@@ -133,8 +128,9 @@ function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Ge
 	}
 }
 
+/** Of everything below the directory. */
 function countPaths(directory: DirectoryInode): number {
-	let count = 0;
-	for (const _ of walk(directory)) count++;
+	let count = directory.entries.size;
+	for (const inode of directory.entries.values()) if (inode.type === "directory") count += countPaths(inode);
 	return count;
 }

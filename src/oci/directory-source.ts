@@ -2,11 +2,10 @@ import { corrupt } from "../errors.ts";
 import type { ImageSource } from "./blob-source.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "./digest.ts";
 import { unsupported } from "./failures.ts";
-import { type FileRegion, readRegion } from "./file-region.ts";
+import type { FileRegion } from "./file-region.ts";
 import { type FileStore, readSmallFile } from "./file-store.ts";
-import { blobMissing } from "./layout-source.ts";
+import { storedBlobs } from "./layout-source.ts";
 import { parseManifest } from "./manifest.ts";
-import { sizeMismatch } from "./verified-blob.ts";
 
 /** skopeo's `dir:` transport: manifest.json as it was served, and beside it blobs named by the digest's hexadecimal digits. */
 export function directorySource(store: FileStore): ImageSource {
@@ -20,6 +19,7 @@ export function directorySource(store: FileStore): ImageSource {
 		return undefined;
 	};
 	return {
+		...storedBlobs(store, find),
 		notes: [],
 		async root(signal) {
 			const version = (await readSmallFile(store, "version", signal))?.toString("latin1");
@@ -42,13 +42,6 @@ export function directorySource(store: FileStore): ImageSource {
 			}
 			return parseManifest(bytes, digestOf(bytes), undefined);
 		},
-		async *blob({ digest, size }, signal) {
-			const region = await find(digest);
-			if (region === undefined) throw blobMissing(digest, store.path);
-			if (region.byteLength !== size) throw sizeMismatch(`${region.byteLength}`, size, digest);
-			yield* readRegion(region, signal);
-		},
-		has: async ({ digest }) => (await find(digest)) !== undefined,
 		close: () => Promise.resolve(),
 	};
 }

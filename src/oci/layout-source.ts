@@ -4,7 +4,7 @@ import { type ImageSource, readManifest } from "./blob-source.ts";
 import { type Descriptor, refNameOf } from "./descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex } from "./digest.ts";
 import { unsupported } from "./failures.ts";
-import { readRegion } from "./file-region.ts";
+import { type FileRegion, readRegion } from "./file-region.ts";
 import { type FileStore, readSmallFile } from "./file-store.ts";
 import { parseDocument } from "./json-document.ts";
 import { type ImageIndex, indexSchema } from "./manifest.ts";
@@ -34,6 +34,14 @@ export function layoutSource(store: FileStore, selection: LayoutSelection): Imag
 /** The blobs below `blobs/ALGORITHM/`. */
 export function layoutBlobs(store: FileStore): Pick<ImageSource, "blob" | "has"> {
 	const find = (digest: Digest) => store.find(`blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`);
+	return storedBlobs(store, find);
+}
+
+/** Blobs that are files of `store`, each where `find` says. Throws BLOB_MISSING and BLOB_SIZE_MISMATCH. */
+export function storedBlobs(
+	store: FileStore,
+	find: (digest: Digest) => Promise<FileRegion | undefined>,
+): Pick<ImageSource, "blob" | "has"> {
 	return {
 		async *blob({ digest, size }, signal) {
 			const region = await find(digest);

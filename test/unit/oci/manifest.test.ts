@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Oci2isoError } from "../../../src/errors.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { parseImageConfig } from "../../../src/oci/image-config.ts";
 import { parseManifest, requireImage } from "../../../src/oci/manifest.ts";
+import { codeOf } from "../../support/error-code.ts";
 
 const digest = digestOf(Buffer.from("x"));
 const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest, size: 1 };
@@ -16,16 +16,6 @@ const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [{ mediaType:
 
 const encode = (document: unknown): Buffer => Buffer.from(JSON.stringify(document));
 const parse = (document: unknown, declared?: string) => parseManifest(encode(document), digest, declared);
-
-function codeOf(action: () => unknown): string {
-	try {
-		action();
-	} catch (error) {
-		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
-		throw error;
-	}
-	return "no error";
-}
 
 describe("parseManifest", () => {
 	it("reads a manifest and an index, with and without their own media type", () => {

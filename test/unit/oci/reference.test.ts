@@ -1,21 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Oci2isoError } from "../../../src/errors.ts";
 import { formatDockerReference, parseDockerReference } from "../../../src/oci/docker-reference.ts";
 import { parseReference } from "../../../src/oci/reference.ts";
+import { codeOf } from "../../support/error-code.ts";
 
 const hex = "0123456789abcdef".repeat(4);
 const digest = `sha256:${hex}` as const;
-
-function codeOf(action: () => unknown): string {
-	try {
-		action();
-	} catch (error) {
-		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
-		throw error;
-	}
-	return "no error";
-}
 
 describe("parseDockerReference", () => {
 	it.each([

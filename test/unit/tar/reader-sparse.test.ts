@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Oci2isoError } from "../../../src/errors.ts";
 import { gnuHeader, sparseEntry, sparseExtension } from "../../../src/tar/header.ts";
+import { codeOf as errorCodeOf } from "../../support/error-code.ts";
 import { padded, paxHeader, paxRecord, readTar, tarHeader, withChecksum } from "../../support/tar-fixtures.ts";
 
 const END = Buffer.alloc(1024);
@@ -15,13 +15,7 @@ function only(...parts: Buffer[]) {
 }
 
 function codeOf(archive: Buffer, options: { maxHeaderBytes?: number } = {}): string {
-	try {
-		readTar(archive, [archive.byteLength], options);
-	} catch (error) {
-		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
-		throw error;
-	}
-	return "no error";
+	return errorCodeOf(() => readTar(archive, [archive.byteLength], options));
 }
 
 describe("TarReader: sparse files", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Oci2isoError } from "../../../src/errors.ts";
 import { TarReader } from "../../../src/tar/reader.ts";
+import { codeOf as errorCodeOf } from "../../support/error-code.ts";
 import {
 	gnuLongName,
 	type HeaderFields,
@@ -25,13 +25,7 @@ function only(...parts: Buffer[]) {
 }
 
 function codeOf(archive: Buffer, options: { maxHeaderBytes?: number } = {}): string {
-	try {
-		readTar(archive, [archive.byteLength], options);
-	} catch (error) {
-		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
-		throw error;
-	}
-	return "no error";
+	return errorCodeOf(() => readTar(archive, [archive.byteLength], options));
 }
 
 function header(fields: Partial<HeaderFields>, content = ""): Buffer {

@@ -1,19 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { Oci2isoError } from "../../../src/errors.ts";
 import { TreeMerger } from "../../../src/tree/merge.ts";
+import { codeOf } from "../../support/error-code.ts";
 import { readTar, type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
 import { drawTree, type Layers, mergeLayers, rowsOf } from "./layers.ts";
 import { scenarios } from "./scenarios.ts";
-
-function codeOf(action: () => unknown): string {
-	try {
-		action();
-	} catch (error) {
-		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
-		throw error;
-	}
-	return "no error";
-}
 
 describe("TreeMerger", () => {
 	for (const { name, layers, tree, error } of scenarios) {
