@@ -1,0 +1,320 @@
+import { hash } from "node:crypto";
+import { ByteWriter } from "../binary/byte-writer.ts";
+import { from0, record } from "../binary/record.ts";
+import { assert } from "../errors.ts";
+import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "../squashfs/file-recipe.ts";
+import type { TarEntry, TarEntryType } from "../tar/entry.ts";
+import { ByteCursor, writeSignedVarint, writeVarint } from "./byte-cursor.ts";
+import { STORE_VERSION } from "./settings.ts";
+
+// A layer index: header, diffID, notes, entries, fragment keys. Strings and lists are preceded by their length; numbers are varints.
+
+const MAGIC = "O2ILAYR\n";
+
+const INDEX_HEADER = record("layer index header", 80, {
+	magic: from0.text(0, 8),
+	version: from0.u32le(8),
+	blockBytes: from0.u32le(12),
+	entryCount: from0.u32le(16),
+	noteCount: from0.u32le(20),
+	fragmentCount: from0.u32le(24),
+	/** Length of the uncompressed archive. */
+	tarBytes: from0.safe64le(32),
+	bodyBytes: from0.safe64le(40),
+	/** SHA-256 of the whole file with this field zero. */
+	checksum: from0.bytes(48, 32),
+});
+
+const ENTRY_TYPES: readonly TarEntryType[] = [
+	"file",
+	"hard-link",
+	"symlink",
+	"character-device",
+	"block-device",
+	"directory",
+	"fifo",
+	"socket",
+];
+const TYPE_MASK = 0x0f;
+const HAS_XATTRS = 0x10;
+/** The extended attributes are those of the last entry that had some. */
+const SAME_XATTRS = 0x20;
+
+const CONTENT_KIND = { unknown: 0, stored: 1, whole: 2 } as const;
+const HAS_HOLES = 0x10;
+const HAS_TAIL = 0x20;
+
+/** What is known of a regular file's content. */
+export type IndexedContent =
+	/** It was passed over whenever the layer was read. */
+	| { readonly kind: "unknown" }
+	| { readonly kind: "stored"; readonly recipe: FileRecipe; readonly tail: TailSource | undefined }
+	/** Kept aside, as the `content` of a pack; SHA-256 of all of it. */
+	| { readonly kind: "whole"; readonly hash: Uint8Array };
+
+export interface IndexedEntry {
+	readonly entry: TarEntry;
+	/** `unknown` for everything that is no regular file. */
+	readonly content: IndexedContent;
+}
+
+/** What reading a layer tells, without its blob. */
+export interface LayerIndex {
+	readonly diffId: string;
+	readonly blockBytes: number;
+	readonly entryCount: number;
+	readonly tarBytes: number;
+	/** The archive's notes, without the layer's name. */
+	readonly notes: readonly string[];
+	readonly byteLength: number;
+	/** In the archive's order. Throws RangeError where the bytes do not decode. */
+	entries(): Generator<IndexedEntry, void, undefined>;
+}
+
+const UNKNOWN: IndexedContent = { kind: "unknown" };
+const NO_XATTRS: TarEntry["xattrs"] = new Map();
+
+/** Collects a layer's entries while it is read; each `entry` of a regular file is followed by one of `stored`, `whole` and `skipped`. */
+export class LayerIndexWriter {
+	readonly #diffId: string;
+	readonly #blockBytes: number;
+	readonly #out = new ByteWriter(1 << 16);
+	readonly #previous: Iterator<IndexedEntry> | undefined;
+	#previousContent: IndexedContent = UNKNOWN;
+	readonly #fragments: Uint8Array[] = [];
+	readonly #fragmentNumbers = new Map<string, number>();
+	#entryCount = 0;
+	#lastPath = "";
+	#lastXattrs = NO_XATTRS;
+	#lastOffset = 0;
+
+	/** `previous` knows contents that may be passed over this time. */
+	constructor(diffId: string, blockBytes: number, previous?: LayerIndex) {
+		this.#diffId = diffId;
+		this.#blockBytes = blockBytes;
+		this.#previous = previous?.entries();
+	}
+
+	entry(entry: TarEntry): void {
+		const out = this.#out;
+		this.#entryCount++;
+		const previous = this.#previous?.next();
+		this.#previousContent = previous?.done === false ? previous.value.content : UNKNOWN;
+		const sameXattrs = entry.xattrs.size > 0 && sameMap(entry.xattrs, this.#lastXattrs);
+		const xattrFlags = entry.xattrs.size === 0 ? 0 : sameXattrs ? SAME_XATTRS : HAS_XATTRS;
+		out.u8(ENTRY_TYPES.indexOf(entry.type) | xattrFlags);
+		const shared = sharedPrefix(entry.path, this.#lastPath);
+		this.#lastPath = entry.path;
+		writeVarint(out, shared);
+		writeText(out, entry.path.slice(shared));
+		if (entry.type === "hard-link" || entry.type === "symlink") writeText(out, entry.linkTarget);
+		for (const number of [entry.mode, entry.uid, entry.gid]) writeVarint(out, number);
+		writeSignedVarint(out, entry.mtime.seconds);
+		writeVarint(out, entry.mtime.nanoseconds);
+		if (isDevice(entry.type)) {
+			writeVarint(out, entry.major);
+			writeVarint(out, entry.minor);
+		}
+		if (xattrFlags === HAS_XATTRS) this.#xattrs(entry.xattrs);
+		writeVarint(out, entry.archiveOffset - this.#lastOffset);
+		this.#lastOffset = entry.archiveOffset;
+		if (entry.type === "file") writeVarint(out, entry.byteLength);
+	}
+
+	stored(recipe: FileRecipe, tail: TailSource | undefined): void {
+		const out = this.#out;
+		const { zeroRuns, blockHashes, tailHash } = recipe;
+		out.u8(CONTENT_KIND.stored | (recipe.hasHoles ? HAS_HOLES : 0) | (tailHash === undefined ? 0 : HAS_TAIL));
+		writeVarint(out, zeroRuns.length / 2);
+		for (const number of zeroRuns) writeVarint(out, number);
+		out.bytes(blockHashes);
+		if (tailHash === undefined) return;
+		assert(tail !== undefined, "a tail has a place");
+		out.bytes(tailHash);
+		writeVarint(out, this.#fragmentNumber(tail.fragment));
+		writeVarint(out, tail.offset);
+	}
+
+	whole(contentHash: Uint8Array): void {
+		this.#out.u8(CONTENT_KIND.whole).bytes(contentHash);
+	}
+
+	/** The content was passed over; what was known of it stays known. */
+	skipped(): void {
+		const known = this.#previousContent;
+		if (known.kind === "stored") this.stored(known.recipe, known.tail);
+		else if (known.kind === "whole") this.whole(known.hash);
+		else this.#out.u8(CONTENT_KIND.unknown);
+	}
+
+	/** The index file. */
+	encode(tarBytes: number, notes: readonly string[]): Buffer {
+		const body = new ByteWriter();
+		writeText(body, this.#diffId);
+		for (const note of notes) {
+			const text = Buffer.from(note);
+			writeVarint(body, text.byteLength);
+			body.bytes(text);
+		}
+		const before = body.view();
+		const entries = this.#out.view();
+		const bodyBytes = before.byteLength + entries.byteLength + this.#fragments.length * HASH_BYTES;
+		const header = INDEX_HEADER.encode({
+			magic: MAGIC,
+			version: STORE_VERSION,
+			blockBytes: this.#blockBytes,
+			entryCount: this.#entryCount,
+			noteCount: notes.length,
+			fragmentCount: this.#fragments.length,
+			tarBytes,
+			bodyBytes,
+			checksum: new Uint8Array(32),
+		});
+		const file = Buffer.concat([header, before, entries, ...this.#fragments]);
+		file.set(hash("sha256", file, "buffer"), INDEX_HEADER.fields.checksum.offset);
+		return file;
+	}
+
+	#xattrs(xattrs: TarEntry["xattrs"]): void {
+		this.#lastXattrs = xattrs;
+		writeVarint(this.#out, xattrs.size);
+		for (const [name, value] of xattrs) {
+			writeText(this.#out, name);
+			writeVarint(this.#out, value.byteLength);
+			this.#out.bytes(value);
+		}
+	}
+
+	#fragmentNumber(key: Uint8Array): number {
+		const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+		const known = this.#fragmentNumbers.get(name);
+		if (known !== undefined) return known;
+		const number = this.#fragments.push(Uint8Array.from(key)) - 1;
+		this.#fragmentNumbers.set(name, number);
+		return number;
+	}
+}
+
+/** Checks the file as a whole; undefined where it is not an index that was written in full. */
+export function openLayerIndex(file: Buffer): LayerIndex | undefined {
+	if (file.byteLength < INDEX_HEADER.byteLength) return undefined;
+	const header = INDEX_HEADER.decode(file);
+	const { blockBytes, entryCount, noteCount, fragmentCount, tarBytes, bodyBytes } = header;
+	if (header.magic !== MAGIC || header.version !== STORE_VERSION) return undefined;
+	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * HASH_BYTES > bodyBytes)
+		return undefined;
+	const unsigned = INDEX_HEADER.encode({ ...header, checksum: new Uint8Array(32) });
+	const actual = hash("sha256", Buffer.concat([unsigned, file.subarray(INDEX_HEADER.byteLength)]), "buffer");
+	if (!actual.equals(header.checksum)) return undefined;
+	try {
+		const cursor = new ByteCursor(file, INDEX_HEADER.byteLength);
+		const diffId = cursor.latin1(cursor.varint());
+		if (noteCount > cursor.left) return undefined;
+		const notes = Array.from({ length: noteCount }, () => cursor.bytes(cursor.varint()).toString());
+		const entriesAt = cursor.position;
+		const fragmentsAt = file.byteLength - fragmentCount * HASH_BYTES;
+		if (entriesAt > fragmentsAt) return undefined;
+		const entries = () => decodeEntries(file.subarray(0, fragmentsAt), entriesAt, file.subarray(fragmentsAt), header);
+		return { diffId, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries };
+	} catch (error) {
+		if (error instanceof RangeError) return undefined;
+		throw error;
+	}
+}
+
+function* decodeEntries(
+	bytes: Buffer,
+	at: number,
+	fragments: Buffer,
+	{ blockBytes, entryCount }: { readonly blockBytes: number; readonly entryCount: number },
+): Generator<IndexedEntry, void, undefined> {
+	const cursor = new ByteCursor(bytes, at);
+	let path = "";
+	let xattrs = NO_XATTRS;
+	let archiveOffset = 0;
+	for (let index = 0; index < entryCount; index++) {
+		const flags = cursor.u8();
+		const type = ENTRY_TYPES[flags & TYPE_MASK];
+		if (type === undefined) throw new RangeError("an entry of an unknown type");
+		path = path.slice(0, cursor.varint()) + cursor.latin1(cursor.varint());
+		const linkTarget = type === "hard-link" || type === "symlink" ? cursor.latin1(cursor.varint()) : "";
+		const [mode, uid, gid] = [cursor.varint(), cursor.varint(), cursor.varint()];
+		const mtime = { seconds: cursor.signedVarint(), nanoseconds: cursor.varint() };
+		const [major, minor] = isDevice(type) ? [cursor.varint(), cursor.varint()] : [0, 0];
+		if ((flags & HAS_XATTRS) !== 0) xattrs = decodeXattrs(cursor);
+		archiveOffset += cursor.varint();
+		const byteLength = type === "file" ? cursor.varint() : 0;
+		const own = (flags & (HAS_XATTRS | SAME_XATTRS)) === 0 ? NO_XATTRS : xattrs;
+		const common = { index, type, path, linkTarget, mode, uid, gid, byteLength, mtime, major, minor };
+		const entry = { ...common, xattrs: own, archiveOffset };
+		yield { entry, content: type === "file" ? decodeContent(cursor, byteLength, blockBytes, fragments) : UNKNOWN };
+	}
+	if (cursor.left !== 0) throw new RangeError("bytes follow the last entry");
+}
+
+function decodeXattrs(cursor: ByteCursor): TarEntry["xattrs"] {
+	const xattrs = new Map<string, Uint8Array>();
+	for (let left = cursor.varint(); left > 0; left--) {
+		const name = cursor.latin1(cursor.varint());
+		// a copy: the view would keep the whole file in memory
+		xattrs.set(name, Uint8Array.from(cursor.bytes(cursor.varint())));
+	}
+	return xattrs;
+}
+
+function decodeContent(cursor: ByteCursor, byteLength: number, blockBytes: number, fragments: Buffer): IndexedContent {
+	const flags = cursor.u8();
+	const kind = flags & TYPE_MASK;
+	if (kind === CONTENT_KIND.unknown) return UNKNOWN;
+	if (kind === CONTENT_KIND.whole) return { kind: "whole", hash: cursor.bytes(HASH_BYTES) };
+	if (kind !== CONTENT_KIND.stored) throw new RangeError("a content of an unknown kind");
+	const hasTail = (flags & HAS_TAIL) !== 0;
+	if (hasTail && byteLength % blockBytes === 0) throw new RangeError("a tail without bytes");
+	const blockCount = blockCountOf(byteLength, blockBytes, hasTail);
+	const zeroRuns: number[] = [];
+	let holes = 0;
+	let end = -1;
+	for (let left = cursor.varint(); left > 0; left--) {
+		const [first, count] = [cursor.varint(), cursor.varint()];
+		if (first <= end || count === 0 || first + count > blockCount) throw new RangeError("a run of zeros out of place");
+		zeroRuns.push(first, count);
+		holes += count;
+		end = first + count;
+	}
+	const blockHashes = cursor.bytes((blockCount - holes) * HASH_BYTES);
+	const recipe = { byteLength, hasHoles: (flags & HAS_HOLES) !== 0, zeroRuns, blockHashes };
+	if (!hasTail) return { kind: "stored", recipe: { ...recipe, tailHash: undefined }, tail: undefined };
+	const tailHash = cursor.bytes(HASH_BYTES);
+	const at = cursor.varint() * HASH_BYTES;
+	const offset = cursor.varint();
+	if (at >= fragments.byteLength) throw new RangeError("a fragment beyond the table");
+	const tail = { fragment: fragments.subarray(at, at + HASH_BYTES), offset };
+	return { kind: "stored", recipe: { ...recipe, tailHash }, tail };
+}
+
+function isDevice(type: TarEntryType): boolean {
+	return type === "character-device" || type === "block-device";
+}
+
+function writeText(out: ByteWriter, text: string): void {
+	writeVarint(out, text.length);
+	out.latin1(text);
+}
+
+function sharedPrefix(a: string, b: string): number {
+	const limit = Math.min(a.length, b.length);
+	let length = 0;
+	while (length < limit && a.charCodeAt(length) === b.charCodeAt(length)) length++;
+	return length;
+}
+
+function sameMap(a: TarEntry["xattrs"], b: TarEntry["xattrs"]): boolean {
+	if (a === b) return true;
+	if (a.size !== b.size) return false;
+	const others = b.entries();
+	for (const [name, value] of a) {
+		const [otherName, otherValue] = others.next().value ?? [];
+		if (name !== otherName || otherValue === undefined || Buffer.compare(value, otherValue) !== 0) return false;
+	}
+	return true;
+}
