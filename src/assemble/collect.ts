@@ -68,6 +68,7 @@ export async function collectLayers(options: CollectOptions): Promise<LayerCount
 			readBytes += bytes;
 			options.onBytes(readBytes);
 		});
+		options.squashfs.endLayer();
 		merge.finish();
 		if (merger.decidesAllBelow) {
 			merger.skipRest();
@@ -103,6 +104,7 @@ export async function collectMissing(
 			{ ...options, route, count, aside: { bytesLeft: Number.POSITIVE_INFINITY } },
 			() => {},
 		);
+		options.squashfs.endLayer();
 	}
 }
 

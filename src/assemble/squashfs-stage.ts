@@ -68,7 +68,10 @@ async function stream(
 ): Promise<SquashfsStage> {
 	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
 	const squashfs = new SquashfsWriter({
-		sink: { write: (position, bytes) => target.write(start + position, bytes) },
+		sink: {
+			write: (position, bytes) => target.write(start + position, bytes),
+			readNow: (position, length) => target.readNow(start + position, length),
+		},
 		compressor,
 		blockBytes: blockSize,
 		modificationTimeSeconds: epochSeconds,
@@ -97,8 +100,6 @@ async function stream(
 		assert(stored !== undefined, `no content for entry ${file.body.entry}`);
 		return stored;
 	});
-	// A large duplicate at the end may have been taken back: nothing of it stays behind the tables.
-	target.truncate(start + summary.byteLength);
 	const tree = createImageTree({
 		root: merged.root,
 		bodies,

@@ -81,7 +81,8 @@ export class LayerIndexWriter {
 	readonly #out = new ByteWriter(1 << 16);
 	readonly #previous: Iterator<IndexedEntry> | undefined;
 	#previousContent: IndexedContent = UNKNOWN;
-	readonly #fragments: Uint8Array[] = [];
+	/** Keys, or numbers that `encode` has resolved. */
+	readonly #fragments: (Uint8Array | number)[] = [];
 	readonly #fragmentNumbers = new Map<string, number>();
 	#entryCount = 0;
 	#lastPath = "";
@@ -121,7 +122,11 @@ export class LayerIndexWriter {
 		if (entry.type === "file") writeVarint(out, entry.byteLength);
 	}
 
-	stored(recipe: FileRecipe, tail: TailSource | undefined): void {
+	/** `tail` is where the tail is, if there is one: a fragment block by its key or its number in the image. */
+	stored(
+		recipe: FileRecipe,
+		tail: { readonly fragment: Uint8Array | number; readonly offset: number } | undefined,
+	): void {
 		const out = this.#out;
 		const { zeroRuns, blockHashes, tailHash } = recipe;
 		out.u8(CONTENT_KIND.stored | (recipe.hasHoles ? HAS_HOLES : 0) | (tailHash === undefined ? 0 : HAS_TAIL));
@@ -147,8 +152,8 @@ export class LayerIndexWriter {
 		else this.#out.u8(CONTENT_KIND.unknown);
 	}
 
-	/** The index file. */
-	encode(tarBytes: number, notes: readonly string[]): Buffer {
+	/** The index file. `keyOf` gives the key of a fragment block by its number. */
+	encode(tarBytes: number, notes: readonly string[], keyOf: (fragment: number) => Uint8Array): Buffer {
 		const body = new ByteWriter();
 		writeText(body, this.#diffId);
 		for (const note of notes) {
@@ -157,6 +162,7 @@ export class LayerIndexWriter {
 			body.bytes(text);
 		}
 		const before = body.view();
+		const keys = this.#fragments.map((fragment) => (typeof fragment === "number" ? keyOf(fragment) : fragment));
 		const entries = this.#out.view();
 		const bodyBytes = before.byteLength + entries.byteLength + this.#fragments.length * HASH_BYTES;
 		const header = INDEX_HEADER.encode({
@@ -170,7 +176,7 @@ export class LayerIndexWriter {
 			bodyBytes,
 			checksum: new Uint8Array(32),
 		});
-		const file = Buffer.concat([header, before, entries, ...this.#fragments]);
+		const file = Buffer.concat([header, before, entries, ...keys]);
 		file.set(hash("sha256", file, "buffer"), INDEX_HEADER.fields.checksum.offset);
 		return file;
 	}
@@ -185,11 +191,14 @@ export class LayerIndexWriter {
 		}
 	}
 
-	#fragmentNumber(key: Uint8Array): number {
-		const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+	#fragmentNumber(key: Uint8Array | number): number {
+		const name =
+			typeof key === "number"
+				? String(key)
+				: Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 		const known = this.#fragmentNumbers.get(name);
 		if (known !== undefined) return known;
-		const number = this.#fragments.push(Uint8Array.from(key)) - 1;
+		const number = this.#fragments.push(key) - 1;
 		this.#fragmentNumbers.set(name, number);
 		return number;
 	}
