@@ -1,4 +1,5 @@
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { BuildCache } from "../cache/build-cache.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
@@ -56,7 +57,16 @@ async function assemble(
 	const { target } = output;
 	const { signal } = options;
 	const epoch = epochSeconds(options.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], image.config.createdSeconds);
-	const stage = await writeSquashfs(image, target, epoch, options, progress);
+	const cache =
+		options.cache === undefined
+			? undefined
+			: BuildCache.open({
+					path: options.cache,
+					maxBytes: options.cacheSize,
+					blockBytes: options.blockSize,
+					onNotice: (text) => progress.notice(text),
+				});
+	const stage = await writeSquashfs({ image, target, epochSeconds: epoch, options, progress, cache });
 	const { tree } = stage;
 
 	progress.phase("contract");
@@ -104,6 +114,7 @@ async function assemble(
 
 	for (const note of [...image.notes, ...stage.notes, ...describeLosses(stage.summary)]) progress.notice(note);
 	signal?.throwIfAborted();
+	stage.finishCache();
 	progress.phase("publish");
 	const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
 	const mediaMd5 = decodeApplicationUse(area)?.md5 ?? "";

@@ -149,7 +149,7 @@ export class BlockStore implements StoredBlocks {
 		const length = storedBytes({ kind, storedSize });
 		if (length > this.#window.byteLength) {
 			const bytes = Buffer.allocUnsafe(length);
-			return readFully(pack.file, pack.dataOffset + offset, bytes) ? bytes : undefined;
+			return isReadable(pack, offset, bytes) ? bytes : undefined;
 		}
 		const isInside =
 			pack === this.#windowPack &&
@@ -159,7 +159,7 @@ export class BlockStore implements StoredBlocks {
 			this.#windowPack = pack;
 			this.#windowStart = offset;
 			this.#windowBytes = Math.min(this.#window.byteLength, pack.dataBytes - offset);
-			if (!readFully(pack.file, pack.dataOffset + offset, this.#window.subarray(0, this.#windowBytes))) {
+			if (!isReadable(pack, offset, this.#window.subarray(0, this.#windowBytes))) {
 				this.#windowPack = undefined;
 				return undefined;
 			}
@@ -180,6 +180,14 @@ export class BlockStore implements StoredBlocks {
 		const pack = this.#places.get(name)?.pack;
 		if (pack !== undefined) this.#directory.remove("pack", pack.name);
 		return damaged(what, pack?.file.path ?? this.#directory.path);
+	}
+}
+
+function isReadable({ file, dataOffset }: Pack, offset: number, into: Buffer): boolean {
+	try {
+		return readFully(file, dataOffset + offset, into);
+	} catch {
+		return false;
 	}
 }
 

@@ -1,4 +1,5 @@
 import type { ByteWriter } from "../binary/byte-writer.ts";
+import { BrokenIndex } from "./failures.ts";
 
 const MAX_VARINT_BYTES = 8;
 
@@ -17,7 +18,7 @@ export function writeSignedVarint(out: ByteWriter, value: number): void {
 	writeVarint(out, value < 0 ? -2 * value - 1 : 2 * value);
 }
 
-/** Reads what a `ByteWriter` wrote. Throws RangeError at the end of the bytes and at numbers that are none. */
+/** Reads what a `ByteWriter` wrote. Throws `BrokenIndex` at the end of the bytes and at numbers that are none. */
 export class ByteCursor {
 	readonly #bytes: Buffer;
 	#at: number;
@@ -37,7 +38,7 @@ export class ByteCursor {
 
 	u8(): number {
 		const value = this.#bytes[this.#at];
-		if (value === undefined) throw new RangeError("the bytes end");
+		if (value === undefined) throw new BrokenIndex("the bytes end");
 		this.#at++;
 		return value;
 	}
@@ -54,7 +55,7 @@ export class ByteCursor {
 			}
 			unit *= 0x80;
 		}
-		throw new RangeError("a number is too large");
+		throw new BrokenIndex("a number is too large");
 	}
 
 	signedVarint(): number {
@@ -64,7 +65,7 @@ export class ByteCursor {
 
 	/** A view. */
 	bytes(length: number): Buffer {
-		if (length > this.left) throw new RangeError("the bytes end");
+		if (length > this.left) throw new BrokenIndex("the bytes end");
 		const bytes = this.#bytes.subarray(this.#at, this.#at + length);
 		this.#at += length;
 		return bytes;

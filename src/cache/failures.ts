@@ -7,6 +7,11 @@ export function damaged(what: string, path: string): Oci2isoError {
 	return new Oci2isoError({ code: CACHE_DAMAGED, kind: "corrupt", what, where: path });
 }
 
+/** A layer index whose checksum holds and whose content makes no sense. */
+export class BrokenIndex extends Error {
+	override readonly name = "BrokenIndex";
+}
+
 export function isDamage(error: unknown): error is Oci2isoError {
 	return error instanceof Oci2isoError && error.code === CACHE_DAMAGED;
 }

@@ -5,6 +5,7 @@ import { assert } from "../errors.ts";
 import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "../squashfs/file-recipe.ts";
 import type { TarEntry, TarEntryType } from "../tar/entry.ts";
 import { ByteCursor, writeSignedVarint, writeVarint } from "./byte-cursor.ts";
+import { BrokenIndex } from "./failures.ts";
 import { STORE_VERSION } from "./settings.ts";
 
 // A layer index: header, diffID, notes, entries, fragment keys. Strings and lists are preceded by their length; numbers are varints.
@@ -67,7 +68,7 @@ export interface LayerIndex {
 	/** The archive's notes, without the layer's name. */
 	readonly notes: readonly string[];
 	readonly byteLength: number;
-	/** In the archive's order. Throws RangeError where the bytes do not decode. */
+	/** In the archive's order. Throws `BrokenIndex` where the bytes do not decode. */
 	entries(): Generator<IndexedEntry, void, undefined>;
 }
 
@@ -226,7 +227,7 @@ export function openLayerIndex(file: Buffer): LayerIndex | undefined {
 		const entries = () => decodeEntries(file.subarray(0, fragmentsAt), entriesAt, file.subarray(fragmentsAt), header);
 		return { diffId, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries };
 	} catch (error) {
-		if (error instanceof RangeError) return undefined;
+		if (error instanceof BrokenIndex) return undefined;
 		throw error;
 	}
 }
@@ -244,7 +245,7 @@ function* decodeEntries(
 	for (let index = 0; index < entryCount; index++) {
 		const flags = cursor.u8();
 		const type = ENTRY_TYPES[flags & TYPE_MASK];
-		if (type === undefined) throw new RangeError("an entry of an unknown type");
+		if (type === undefined) throw new BrokenIndex("an entry of an unknown type");
 		path = path.slice(0, cursor.varint()) + cursor.latin1(cursor.varint());
 		const linkTarget = type === "hard-link" || type === "symlink" ? cursor.latin1(cursor.varint()) : "";
 		const [mode, uid, gid] = [cursor.varint(), cursor.varint(), cursor.varint()];
@@ -258,7 +259,7 @@ function* decodeEntries(
 		const entry = { ...common, xattrs: own, archiveOffset };
 		yield { entry, content: type === "file" ? decodeContent(cursor, byteLength, blockBytes, fragments) : UNKNOWN };
 	}
-	if (cursor.left !== 0) throw new RangeError("bytes follow the last entry");
+	if (cursor.left !== 0) throw new BrokenIndex("bytes follow the last entry");
 }
 
 function decodeXattrs(cursor: ByteCursor): TarEntry["xattrs"] {
@@ -276,16 +277,16 @@ function decodeContent(cursor: ByteCursor, byteLength: number, blockBytes: numbe
 	const kind = flags & TYPE_MASK;
 	if (kind === CONTENT_KIND.unknown) return UNKNOWN;
 	if (kind === CONTENT_KIND.whole) return { kind: "whole", hash: cursor.bytes(HASH_BYTES) };
-	if (kind !== CONTENT_KIND.stored) throw new RangeError("a content of an unknown kind");
+	if (kind !== CONTENT_KIND.stored) throw new BrokenIndex("a content of an unknown kind");
 	const hasTail = (flags & HAS_TAIL) !== 0;
-	if (hasTail && byteLength % blockBytes === 0) throw new RangeError("a tail without bytes");
+	if (hasTail && byteLength % blockBytes === 0) throw new BrokenIndex("a tail without bytes");
 	const blockCount = blockCountOf(byteLength, blockBytes, hasTail);
 	const zeroRuns: number[] = [];
 	let holes = 0;
 	let end = -1;
 	for (let left = cursor.varint(); left > 0; left--) {
 		const [first, count] = [cursor.varint(), cursor.varint()];
-		if (first <= end || count === 0 || first + count > blockCount) throw new RangeError("a run of zeros out of place");
+		if (first <= end || count === 0 || first + count > blockCount) throw new BrokenIndex("a run of zeros out of place");
 		zeroRuns.push(first, count);
 		holes += count;
 		end = first + count;
@@ -296,7 +297,7 @@ function decodeContent(cursor: ByteCursor, byteLength: number, blockBytes: numbe
 	const tailHash = cursor.bytes(HASH_BYTES);
 	const at = cursor.varint() * HASH_BYTES;
 	const offset = cursor.varint();
-	if (at >= fragments.byteLength) throw new RangeError("a fragment beyond the table");
+	if (at >= fragments.byteLength) throw new BrokenIndex("a fragment beyond the table");
 	const tail = { fragment: fragments.subarray(at, at + HASH_BYTES), offset };
 	return { kind: "stored", recipe: { ...recipe, tailHash }, tail };
 }

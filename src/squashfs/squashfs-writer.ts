@@ -143,7 +143,7 @@ export class SquashfsWriter {
 		return this.#data.hasBlock(key);
 	}
 
-	/** Says that what follows comes from another layer: its tails are packed apart. Returns the moment, for `placedBlocks`. */
+	/** Says that what follows is of another layer: its tails are packed apart. Returns the moment, for `placedBlocks`. */
 	endLayer(): DataMark {
 		this.#data.endFragment();
 		return this.#data.mark();
@@ -156,9 +156,13 @@ export class SquashfsWriter {
 		return block.key;
 	}
 
-	/** What was stored between two moments, in the image's order. Only after `finishData`. */
-	placedBlocks(from: DataMark, to: DataMark): PlacedBlock[] {
-		assert(this.#dataFinished, "places are known after finishData");
+	/** Where a file's tail is, if it has one. */
+	tailPlace(file: StoredFile): FragmentPlace | undefined {
+		return file.content.fragment;
+	}
+
+	/** What was stored between two moments, by default until now, in the image's order; position 0 where it is not stored yet. */
+	placedBlocks(from: DataMark, to: DataMark = this.#data.mark()): PlacedBlock[] {
 		return this.#data.placedBlocks(from, to);
 	}
 

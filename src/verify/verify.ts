@@ -29,6 +29,7 @@ export async function verifyAgainstImage(iso: ByteSource, options: VerifyOptions
 	if (reference === undefined) return verifyIso(iso, { secureBoot, signal });
 	const image = await openImage(reference, { platform, signal });
 	try {
+		image.announce(image.layers.toReversed());
 		const expected = await readImageTree(image, isExcluded, signal);
 		return await verifyIso(iso, { expected, secureBoot, signal });
 	} finally {
