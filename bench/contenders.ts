@@ -101,7 +101,17 @@ export function oci2iso(name: string, args: readonly string[]): Contender {
 			kind: "command",
 			report: join(scratch, "report.json"),
 			command: [
-				...[process.execPath, MAIN, "build", `oci:${layoutDir}:latest`, "-o", output, "--progress", "none"],
+				...[
+					process.execPath,
+					MAIN,
+					"build",
+					`oci:${layoutDir}:latest`,
+					"-o",
+					output,
+					"--progress",
+					"none",
+					"--no-cache",
+				],
 				...["--report", join(scratch, "report.json"), ...args],
 			],
 		}),

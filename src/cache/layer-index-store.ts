@@ -2,7 +2,7 @@ import { GiB } from "../binary/units.ts";
 import { type LayerIndex, openLayerIndex } from "./layer-index-format.ts";
 import type { StoreDirectory } from "./store-directory.ts";
 
-const MAX_INDEX_BYTES = GiB;
+export const MAX_INDEX_BYTES = GiB;
 
 /** Of a layer's index; blocks of another size have other recipes. */
 export function layerIndexName(diffId: string, blockBytes: number): string {

@@ -7,6 +7,7 @@ import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { outputError } from "../output/file-target.ts";
 import type { BuildReport } from "../report/build-report.ts";
+import { registerCache } from "./cache-command.ts";
 import { registerInspect } from "./inspect-command.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
@@ -112,6 +113,7 @@ export function createProgram(): Command {
 		.exitOverride()
 		.action(build);
 	registerInspect(program);
+	registerCache(program);
 	registerVerify(program);
 	return program;
 }
