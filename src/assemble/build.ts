@@ -55,7 +55,6 @@ async function assemble(
 	progress: BuildProgress,
 ): Promise<BuildReport> {
 	const { target } = output;
-	const { signal } = options;
 	const epoch = epochSeconds(options.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], image.config.createdSeconds);
 	const cache =
 		options.cache === undefined
@@ -67,6 +66,24 @@ async function assemble(
 					onNotice: (text) => progress.notice(text),
 				});
 	const stage = await writeSquashfs({ image, target, epochSeconds: epoch, options, progress, cache });
+	try {
+		return await finish(image, output, options, progress, epoch, stage);
+	} finally {
+		// also where the contract is not met: the next attempt starts from what this one has compressed
+		stage.finishCache();
+	}
+}
+
+async function finish(
+	image: OciImage,
+	output: PendingOutput,
+	options: ResolvedOptions,
+	progress: BuildProgress,
+	epoch: number,
+	stage: SquashfsStage,
+): Promise<BuildReport> {
+	const { target } = output;
+	const { signal } = options;
 	const { tree } = stage;
 
 	progress.phase("contract");

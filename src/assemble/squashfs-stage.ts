@@ -39,7 +39,7 @@ export interface SquashfsStage {
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
 	readonly notes: readonly string[];
-	/** To be called once the tree was read for the last time: the cache takes down what it was used for. */
+	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
 	finishCache(): void;
 }
 
@@ -128,6 +128,7 @@ async function stream(
 		onBytes: (bytes: number): void => progress.bytes(bytes, totalBytes),
 		onNote: (text: string): void => progress.notice(text),
 	};
+	let isFinished = false;
 	const keep = (): void => {
 		if (cache === undefined) return;
 		const settings = { ...identityOf(compressor), blockBytes };
@@ -177,6 +178,8 @@ async function stream(
 			excludedPaths: countPaths(merged.root) - countPaths(kept),
 			notes: merged.notes,
 			finishCache() {
+				if (isFinished) return;
+				isFinished = true;
 				keep();
 				cache?.finish(blocks?.usedPacks ?? []);
 				blocks?.close();
