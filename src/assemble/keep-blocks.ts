@@ -1,5 +1,5 @@
 import type { BuildCache } from "../cache/build-cache.ts";
-import type { PackedBlock } from "../cache/pack-writer.ts";
+import type { PackedBlock, ReadImage } from "../cache/pack-writer.ts";
 import type { BlockSettings } from "../cache/settings.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { STORED_RAW } from "../squashfs/constants.ts";
@@ -11,8 +11,8 @@ export interface KeepOptions {
 	readonly collected: readonly CollectedLayer[];
 	readonly squashfs: SquashfsWriter;
 	readonly settings: BlockSettings;
-	/** Bytes of the squashfs. */
-	read(position: number, length: number): Uint8Array;
+	/** Reads the squashfs. */
+	readonly read: ReadImage;
 }
 
 /** Puts what this build has compressed into the store, layer by layer, then what it knows of the layers; each once. */

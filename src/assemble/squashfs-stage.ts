@@ -137,7 +137,7 @@ async function stream(
 			collected,
 			squashfs,
 			settings,
-			read: (at, length) => target.readNow(start + at, length),
+			read: (at, length, into) => target.readNow(start + at, length, into),
 		});
 	};
 

@@ -3,7 +3,7 @@ import { BlockStore } from "./block-store.ts";
 import { type LayerIndex, openLayerIndex } from "./layer-index-format.ts";
 import { fileNameOf, layerIndexName, readLayerIndex, writeLayerIndex } from "./layer-index-store.ts";
 import { MAX_CONTENT_BYTES, storedBytes } from "./pack-format.ts";
-import { type PackedBlock, writePack } from "./pack-writer.ts";
+import { type PackedBlock, type ReadImage, writePack } from "./pack-writer.ts";
 import { pruneStore } from "./prune.ts";
 import { type BlockSettings, settingsId, settingsText } from "./settings.ts";
 import { reasonOf, StoreDirectory } from "./store-directory.ts";
@@ -73,12 +73,7 @@ export class BuildCache {
 	}
 
 	/** Writes what a layer's reading has stored; `read` gives bytes of the image. */
-	keepBlocks(
-		diffId: string,
-		settings: BlockSettings,
-		blocks: readonly PackedBlock[],
-		read: (position: number, length: number) => Uint8Array,
-	): void {
+	keepBlocks(diffId: string, settings: BlockSettings, blocks: readonly PackedBlock[], read: ReadImage): void {
 		const fitting = blocks.filter(({ kind, rawBytes }) => kind !== "content" || rawBytes <= MAX_CONTENT_BYTES);
 		const byteLength = fitting.reduce((sum, block) => sum + storedBytes(block), 0);
 		if (fitting.length === 0 || byteLength > this.#options.maxBytes) return;

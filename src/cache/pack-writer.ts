@@ -12,6 +12,9 @@ import type { StoreDirectory } from "./store-directory.ts";
 
 const CHUNK_BYTES = MiB;
 
+/** Reads the image that blocks were stored in; `into` is memory for the result. */
+export type ReadImage = (position: number, length: number, into: Uint8Array) => Uint8Array;
+
 /** A block to put into a pack. */
 export interface PackedBlock extends Pick<PackEntry, "kind" | "key" | "storedSize" | "rawBytes"> {
 	/** Where its stored bytes are: in memory, or at a position of what `read` reads. */
@@ -27,9 +30,10 @@ export function writePack(
 	prefix: string,
 	description: PackDescription,
 	blocks: readonly PackedBlock[],
-	read: (position: number, length: number) => Uint8Array,
+	read: ReadImage,
 ): string {
 	const kept = blocks.slice(0, MAX_PACK_ENTRIES);
+	const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
 	const dataOffset = packHeadBytes(description, kept.length);
 	const file = directory.create("pack");
 	try {
@@ -38,7 +42,7 @@ export function writePack(
 		for (const run of runsOf(kept)) {
 			const first = run[0];
 			if (first === undefined) continue;
-			const bytes = typeof first.bytes === "number" ? read(first.bytes, totalBytes(run)) : first.bytes;
+			const bytes = typeof first.bytes === "number" ? read(first.bytes, totalBytes(run), chunk) : first.bytes;
 			file.write(dataOffset + offset, bytes);
 			let at = 0;
 			for (const { kind, key, storedSize, rawBytes } of run) {
