@@ -1,11 +1,7 @@
 import type { BlockStore } from "../cache/block-store.ts";
-import {
-	type IndexedContent,
-	type IndexedEntry,
-	type LayerIndex,
-	LayerIndexWriter,
-} from "../cache/layer-index-format.ts";
+import { type IndexedEntry, type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
 import { assert } from "../errors.ts";
+import { HASH_BYTES, type TailSource } from "../squashfs/file-recipe.ts";
 import type { FragmentPlace } from "../squashfs/fragment-packer.ts";
 import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
 import type { BodyStore } from "./body-store.ts";
@@ -30,9 +26,9 @@ export function isAtHand(
 ): boolean {
 	if (entry.type !== "file" || route === "skip" || route === "ignore") return true;
 	if (route === "aside")
-		return content.kind === "whole" && (entry.byteLength === 0 || blocks?.hasContent(content.hash) === true);
-	if (content.kind !== "stored") return false;
-	const { recipe, tail } = content;
+		return content.whole !== undefined && (entry.byteLength === 0 || blocks?.hasContent(content.whole) === true);
+	if (content.stored === undefined) return false;
+	const { recipe, tail } = content.stored;
 	if (squashfs.hasContent(recipe)) return true;
 	if (tail !== undefined && blocks?.hasFragment(tail.fragment) !== true) return false;
 	for (const key of hashesIn(recipe.blockHashes))
@@ -59,14 +55,15 @@ export async function replayLayer(
 		const body = { layer, entry: entry.index };
 		if (route === "skip") counts.skippedBytes += entry.byteLength;
 		else if (route === "store") {
-			assert(content.kind === "stored", "a content by reference has a recipe");
+			assert(content.stored !== undefined, "a content by reference has a recipe");
+			const { recipe, tail } = content.stored;
 			counts.storedBytes += entry.byteLength;
-			const stored = squashfs.appendRecipe(content.recipe, content.tail);
+			const stored = squashfs.appendRecipe(recipe, tail);
 			bodies.setStored(body, stored);
-			places.add(content, squashfs.tailPlace(stored));
+			places.add(tail, squashfs.tailPlace(stored));
 		} else if (route === "aside") {
-			assert(content.kind === "whole", "a content that is set aside is kept as it is");
-			bodies.setAside(body, wholeContent(content, entry.byteLength, blocks));
+			assert(content.whole !== undefined, "a content that is set aside is kept as it is");
+			bodies.setAside(body, wholeContent(content.whole, entry.byteLength, blocks));
 		}
 		if (++files % FILES_PER_SETTLE !== 0) continue;
 		signal?.throwIfAborted();
@@ -85,18 +82,14 @@ function movedIndex(index: LayerIndex, layer: number, { squashfs, bodies }: Repl
 		if (entry.type !== "file") continue;
 		const stored = bodies.stored({ layer, entry: entry.index });
 		const place = stored && squashfs.tailPlace(stored);
-		if (content.kind === "stored" && place !== undefined)
-			writer.stored(content.recipe, { fragment: place.index, offset: place.offset });
+		if (content.stored !== undefined && place !== undefined)
+			writer.stored(content.stored.recipe, { fragment: place.index, offset: place.offset });
 		else writer.skipped();
 	}
 	return writer;
 }
 
-function wholeContent(
-	{ hash }: { readonly hash: Uint8Array },
-	byteLength: number,
-	blocks: BlockStore | undefined,
-): Uint8Array {
+function wholeContent(hash: Uint8Array, byteLength: number, blocks: BlockStore | undefined): Uint8Array {
 	if (byteLength === 0) return new Uint8Array();
 	assert(blocks !== undefined, "a content by reference comes out of a store");
 	return blocks.content(hash, byteLength);
@@ -107,9 +100,9 @@ class TailPlaces {
 	readonly #numbers = new Map<string, number>();
 	#hasMoved = false;
 
-	add(content: IndexedContent, place: FragmentPlace | undefined): void {
-		if (content.kind !== "stored" || content.tail === undefined || place === undefined || this.#hasMoved) return;
-		const { fragment, offset } = content.tail;
+	add(tail: TailSource | undefined, place: FragmentPlace | undefined): void {
+		if (tail === undefined || place === undefined || this.#hasMoved) return;
+		const { fragment, offset } = tail;
 		const key = Buffer.from(fragment.buffer, fragment.byteOffset, fragment.byteLength).toString("latin1");
 		const number = this.#numbers.get(key);
 		if (number === undefined) this.#numbers.set(key, place.index);
@@ -127,5 +120,5 @@ class TailPlaces {
 }
 
 function* hashesIn(hashes: Uint8Array): Generator<Uint8Array> {
-	for (let at = 0; at < hashes.byteLength; at += 32) yield hashes.subarray(at, at + 32);
+	for (let at = 0; at < hashes.byteLength; at += HASH_BYTES) yield hashes.subarray(at, at + HASH_BYTES);
 }

@@ -41,21 +41,27 @@ const HAS_XATTRS = 0x10;
 /** The extended attributes are those of the last entry that had some. */
 const SAME_XATTRS = 0x20;
 
-const CONTENT_KIND = { unknown: 0, stored: 1, whole: 2 } as const;
+const IS_STORED = 0x01;
+const IS_WHOLE = 0x02;
 const HAS_HOLES = 0x10;
 const HAS_TAIL = 0x20;
 
-/** What is known of a regular file's content. */
-export type IndexedContent =
-	/** It was passed over whenever the layer was read. */
-	| { readonly kind: "unknown" }
-	| { readonly kind: "stored"; readonly recipe: FileRecipe; readonly tail: TailSource | undefined }
-	/** Kept aside, as the `content` of a pack; SHA-256 of all of it. */
-	| { readonly kind: "whole"; readonly hash: Uint8Array };
+/** What is known of a regular file's content: nothing where it was passed over whenever the layer was read. */
+export interface IndexedContent {
+	/** As it went into a squashfs. */
+	readonly stored?: StoredContent | undefined;
+	/** SHA-256 of what was kept aside as the `content` of a pack. */
+	readonly whole?: Uint8Array | undefined;
+}
+
+export interface StoredContent {
+	readonly recipe: FileRecipe;
+	readonly tail: TailSource | undefined;
+}
 
 export interface IndexedEntry {
 	readonly entry: TarEntry;
-	/** `unknown` for everything that is no regular file. */
+	/** Empty for everything that is no regular file. */
 	readonly content: IndexedContent;
 }
 
@@ -72,7 +78,13 @@ export interface LayerIndex {
 	entries(): Generator<IndexedEntry, void, undefined>;
 }
 
-const UNKNOWN: IndexedContent = { kind: "unknown" };
+/** Where a tail is: in a fragment block by its key, or by its number in the image that is being written. */
+export interface TailPlace {
+	readonly fragment: Uint8Array | number;
+	readonly offset: number;
+}
+
+const UNKNOWN: IndexedContent = {};
 const NO_XATTRS: TarEntry["xattrs"] = new Map();
 
 /** Collects a layer's entries while it is read; each `entry` of a regular file is followed by one of `stored`, `whole` and `skipped`. */
@@ -124,33 +136,19 @@ export class LayerIndexWriter {
 	}
 
 	/** `tail` is where the tail is, if there is one: a fragment block by its key or its number in the image. */
-	stored(
-		recipe: FileRecipe,
-		tail: { readonly fragment: Uint8Array | number; readonly offset: number } | undefined,
-	): void {
-		const out = this.#out;
-		const { zeroRuns, blockHashes, tailHash } = recipe;
-		out.u8(CONTENT_KIND.stored | (recipe.hasHoles ? HAS_HOLES : 0) | (tailHash === undefined ? 0 : HAS_TAIL));
-		writeVarint(out, zeroRuns.length / 2);
-		for (const number of zeroRuns) writeVarint(out, number);
-		out.bytes(blockHashes);
-		if (tailHash === undefined) return;
-		assert(tail !== undefined, "a tail has a place");
-		out.bytes(tailHash);
-		writeVarint(out, this.#fragmentNumber(tail.fragment));
-		writeVarint(out, tail.offset);
+	stored(recipe: FileRecipe, tail: TailPlace | undefined): void {
+		this.#content({ recipe, tail }, this.#previousContent.whole);
 	}
 
+	/** The SHA-256 of a content that was kept aside. */
 	whole(contentHash: Uint8Array): void {
-		this.#out.u8(CONTENT_KIND.whole).bytes(contentHash);
+		this.#content(this.#previousContent.stored, contentHash);
 	}
 
 	/** The content was passed over; what was known of it stays known. */
 	skipped(): void {
-		const known = this.#previousContent;
-		if (known.kind === "stored") this.stored(known.recipe, known.tail);
-		else if (known.kind === "whole") this.whole(known.hash);
-		else this.#out.u8(CONTENT_KIND.unknown);
+		const { stored, whole } = this.#previousContent;
+		this.#content(stored, whole);
 	}
 
 	/** The index file. `keyOf` gives the key of a fragment block by its number. */
@@ -180,6 +178,29 @@ export class LayerIndexWriter {
 		const file = Buffer.concat([header, before, entries, ...keys]);
 		file.set(hash("sha256", file, "buffer"), INDEX_HEADER.fields.checksum.offset);
 		return file;
+	}
+
+	#content(
+		stored: { readonly recipe: FileRecipe; readonly tail: TailPlace | undefined } | undefined,
+		whole: Uint8Array | undefined,
+	): void {
+		const out = this.#out;
+		const { hasHoles = false, tailHash } = stored?.recipe ?? {};
+		const kinds = (stored === undefined ? 0 : IS_STORED) | (whole === undefined ? 0 : IS_WHOLE);
+		out.u8(kinds | (hasHoles ? HAS_HOLES : 0) | (tailHash === undefined ? 0 : HAS_TAIL));
+		if (stored !== undefined) {
+			const { zeroRuns, blockHashes } = stored.recipe;
+			writeVarint(out, zeroRuns.length / 2);
+			for (const number of zeroRuns) writeVarint(out, number);
+			out.bytes(blockHashes);
+		}
+		if (tailHash !== undefined) {
+			assert(stored?.tail !== undefined, "a tail has a place");
+			out.bytes(tailHash);
+			writeVarint(out, this.#fragmentNumber(stored.tail.fragment));
+			writeVarint(out, stored.tail.offset);
+		}
+		if (whole !== undefined) out.bytes(whole);
 	}
 
 	#xattrs(xattrs: TarEntry["xattrs"]): void {
@@ -274,10 +295,18 @@ function decodeXattrs(cursor: ByteCursor): TarEntry["xattrs"] {
 
 function decodeContent(cursor: ByteCursor, byteLength: number, blockBytes: number, fragments: Buffer): IndexedContent {
 	const flags = cursor.u8();
-	const kind = flags & TYPE_MASK;
-	if (kind === CONTENT_KIND.unknown) return UNKNOWN;
-	if (kind === CONTENT_KIND.whole) return { kind: "whole", hash: cursor.bytes(HASH_BYTES) };
-	if (kind !== CONTENT_KIND.stored) throw new BrokenIndex("a content of an unknown kind");
+	const stored = (flags & IS_STORED) === 0 ? undefined : decodeStored(cursor, flags, byteLength, blockBytes, fragments);
+	const whole = (flags & IS_WHOLE) === 0 ? undefined : cursor.bytes(HASH_BYTES);
+	return stored === undefined && whole === undefined ? UNKNOWN : { stored, whole };
+}
+
+function decodeStored(
+	cursor: ByteCursor,
+	flags: number,
+	byteLength: number,
+	blockBytes: number,
+	fragments: Buffer,
+): StoredContent {
 	const hasTail = (flags & HAS_TAIL) !== 0;
 	if (hasTail && byteLength % blockBytes === 0) throw new BrokenIndex("a tail without bytes");
 	const blockCount = blockCountOf(byteLength, blockBytes, hasTail);
@@ -293,13 +322,12 @@ function decodeContent(cursor: ByteCursor, byteLength: number, blockBytes: numbe
 	}
 	const blockHashes = cursor.bytes((blockCount - holes) * HASH_BYTES);
 	const recipe = { byteLength, hasHoles: (flags & HAS_HOLES) !== 0, zeroRuns, blockHashes };
-	if (!hasTail) return { kind: "stored", recipe: { ...recipe, tailHash: undefined }, tail: undefined };
+	if (!hasTail) return { recipe: { ...recipe, tailHash: undefined }, tail: undefined };
 	const tailHash = cursor.bytes(HASH_BYTES);
 	const at = cursor.varint() * HASH_BYTES;
 	const offset = cursor.varint();
 	if (at >= fragments.byteLength) throw new BrokenIndex("a fragment beyond the table");
-	const tail = { fragment: fragments.subarray(at, at + HASH_BYTES), offset };
-	return { kind: "stored", recipe: { ...recipe, tailHash }, tail };
+	return { recipe: { ...recipe, tailHash }, tail: { fragment: fragments.subarray(at, at + HASH_BYTES), offset } };
 }
 
 function isDevice(type: TarEntryType): boolean {
