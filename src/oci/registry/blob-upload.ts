@@ -18,14 +18,7 @@ export interface BlobContent {
 	read(start: number, end: number): AsyncIterable<Uint8Array>;
 }
 
-export interface UploadOptions {
-	readonly policy: TransferPolicy;
-	/** A repository of the same registry that probably has the blob. */
-	readonly mountFrom?: string | undefined;
-}
-
 export interface UploadResult {
-	readonly outcome: "mounted" | "uploaded";
 	/** Bytes of bodies that were sent, with what had to be sent again. */
 	readonly sentBytes: number;
 }
@@ -44,17 +37,17 @@ const OF_THE_SESSION = new Set([400, 404, 410, 412, 416]);
 export async function uploadBlob(
 	client: RegistryClient,
 	content: BlobContent,
-	options: UploadOptions,
+	policy: TransferPolicy,
 	signal: AbortSignal | undefined,
 ): Promise<UploadResult> {
-	return await new BlobUpload(client, content, options, signal).run();
+	return await new BlobUpload(client, content, policy, signal).run();
 }
 
 /** Invariant: `#accepted` bytes are in the session at `#location`; without a session it is 0. */
 class BlobUpload {
 	readonly #client: RegistryClient;
 	readonly #content: BlobContent;
-	readonly #options: UploadOptions;
+	readonly #policy: TransferPolicy;
 	readonly #signal: AbortSignal | undefined;
 	readonly #where: string;
 	#location: URL | undefined;
@@ -64,16 +57,16 @@ class BlobUpload {
 	#sentBytes = 0;
 	#contentFailure: unknown;
 
-	constructor(client: RegistryClient, content: BlobContent, options: UploadOptions, signal: AbortSignal | undefined) {
+	constructor(client: RegistryClient, content: BlobContent, policy: TransferPolicy, signal: AbortSignal | undefined) {
 		this.#client = client;
 		this.#content = content;
-		this.#options = options;
+		this.#policy = policy;
 		this.#signal = signal;
 		this.#where = `upload of blob ${content.digest}`;
 	}
 
 	async run(): Promise<UploadResult> {
-		const { policy } = this.#options;
+		const policy = this.#policy;
 		const started = performance.now();
 		let isBroken = false;
 		for (let failures = 0; ; ) {
@@ -81,10 +74,9 @@ class BlobUpload {
 			try {
 				if (isBroken && this.#location !== undefined) await this.#askProgress(this.#location);
 				isBroken = false;
-				if (this.#location === undefined && (await this.#begin()) === "mounted")
-					return { outcome: "mounted", sentBytes: this.#sentBytes };
+				if (this.#location === undefined) await this.#begin();
 				await this.#sendAll();
-				return { outcome: "uploaded", sentBytes: this.#sentBytes };
+				return { sentBytes: this.#sentBytes };
 			} catch (error) {
 				throwIfAborted(this.#signal);
 				if (this.#contentFailure !== undefined) throw this.#contentFailure;
@@ -100,23 +92,14 @@ class BlobUpload {
 		}
 	}
 
-	/** Opens a session, or finds that the registry takes the blob from its other repository. */
-	async #begin(): Promise<"begun" | "mounted"> {
-		const { digest } = this.#content;
-		const { mountFrom } = this.#options;
-		const mount = mountFrom === undefined ? "" : `?${new URLSearchParams({ mount: digest, from: mountFrom })}`;
-		const at = `blobs/uploads/${mount}`;
+	async #begin(): Promise<void> {
+		const at = "blobs/uploads/";
 		const response = await this.#send({ method: "POST", at, headers: { "content-length": "0" } });
-		if (response.statusCode === 201 && mountFrom !== undefined) {
-			await this.#client.discard(response, this.#signal);
-			return "mounted";
-		}
 		if (response.statusCode !== 202) throw await this.#fault(response);
 		const minimum = Number(first(response.headers["oci-chunk-min-length"]) ?? 0);
 		this.#minChunkBytes = Number.isSafeInteger(minimum) ? Math.min(Math.max(0, minimum), MAX_CHUNK_BYTES) : 0;
 		await this.#moveTo(at, response);
 		this.#accepted = 0;
-		return "begun";
 	}
 
 	/** After a break: how far the session got. One that does not know is left for a new one. */

@@ -18,8 +18,10 @@ export interface PushTarget {
 	readonly name: string;
 	/** Whether the repository has the blob. Throws `Oci2isoError` of kind "registry" (exit 4), as the others do. */
 	has(descriptor: Pick<Descriptor, "digest">, signal?: AbortSignal): Promise<boolean>;
-	/** Sends a blob. `mountFrom` is a repository of the same registry that has it. */
-	upload(content: BlobContent, mountFrom?: string, signal?: AbortSignal): Promise<UploadResult>;
+	/** Sends a blob. */
+	upload(content: BlobContent, signal?: AbortSignal): Promise<UploadResult>;
+	/** Takes a blob over from another repository of the same registry; false where the registry does not do that. */
+	mount(digest: Digest, from: string, signal?: AbortSignal): Promise<boolean>;
 	/** Makes the tag stand for these bytes, all of whose blobs are there. */
 	putManifest(bytes: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<Digest>;
 	close(): Promise<void>;
@@ -68,11 +70,29 @@ export async function openPushTarget(
 	return {
 		name,
 		has: ({ digest }, interruption) => client.has(`blobs/${digest}`, `blob ${digest}`, interruption),
-		upload: (content, mountFrom, interruption) => uploadBlob(client, content, { policy, mountFrom }, interruption),
+		upload: (content, interruption) => uploadBlob(client, content, policy, interruption),
+		mount: (digest, from, interruption) =>
+			withRetries(policy, interruption, () => mountBlob(client, digest, from, interruption)),
 		putManifest: (bytes, mediaType, interruption) =>
 			withRetries(policy, interruption, () => putManifest(client, tag, bytes, mediaType, name, interruption)),
 		close: () => client.close(),
 	};
+}
+
+async function mountBlob(
+	client: RegistryClient,
+	digest: Digest,
+	from: string,
+	signal: AbortSignal | undefined,
+): Promise<boolean> {
+	const where = `blob ${digest} of ${from}`;
+	const at = `blobs/uploads/?${new URLSearchParams({ mount: digest, from })}`;
+	const response = await client.send({ method: "POST", at, headers: { "content-length": "0" } }, where, signal);
+	if (response.statusCode !== 201 && response.statusCode !== 202)
+		throw await client.fault(response, "push", where, signal);
+	await client.discard(response, signal);
+	// 202 opens a session instead, which the registry will drop
+	return response.statusCode === 201;
 }
 
 async function putManifest(

@@ -26,6 +26,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	binary: [],
 	codec: [],
 	oci: ["codec", "tar"],
+	cache: ["squashfs", "codec", "oci"],
 	output: [],
 	report: [],
 	buildroot: ["tree"],
