@@ -20,6 +20,7 @@ export interface ReportParts {
 	readonly epochSeconds: number;
 	readonly diskGuid: string;
 	readonly progress: BuildProgress;
+	readonly shared: BuildReport["sharedCache"];
 }
 
 /** Puts the report of a finished build together. */
@@ -58,6 +59,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			duplicateBytes: summary.data.duplicateBytes,
 			excludedPaths: stage.excludedPaths,
 		},
+		...(parts.shared === undefined ? {} : { sharedCache: parts.shared }),
 		tools: parts.tools,
 		iso: {
 			path: parts.path,

@@ -1,5 +1,6 @@
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { BuildCache } from "../cache/build-cache.ts";
+import { makeTemporaryStore } from "../cache/temporary-store.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
@@ -16,6 +17,7 @@ import { deriveIdentifiers } from "./identifiers.ts";
 import { describeLayout, layOutIso } from "./iso-layout.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { BuildProgress } from "./progress.ts";
+import { SharedCache } from "./shared-cache.ts";
 import { type SquashfsStage, writeSquashfs } from "./squashfs-stage.ts";
 import { elToritoCore, mediaChecksum } from "./tools.ts";
 import { VERSION } from "./version.ts";
@@ -34,16 +36,20 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const progress = new BuildProgress(resolved.onEvent);
 	const { signal } = resolved;
 	signal?.throwIfAborted();
+	const shared = new SharedCache(resolved);
 	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = resolved;
 	const image = await openImage(resolved.image, { platform, authFile, creds, tlsVerify, certDir, policy, signal });
 	try {
 		const output = openOutput(resolved.output, { overwrite: resolved.force });
 		try {
-			return await assemble(image, output, resolved, progress);
+			return await withStore(resolved, shared, progress, (cache) =>
+				assemble(image, output, resolved, progress, cache, shared),
+			);
 		} finally {
 			output.discard();
 		}
 	} finally {
+		await shared.close();
 		await image.close();
 	}
 }
@@ -53,35 +59,35 @@ async function assemble(
 	output: PendingOutput,
 	options: ResolvedOptions,
 	progress: BuildProgress,
+	cache: BuildCache | undefined,
+	shared: SharedCache,
 ): Promise<BuildReport> {
 	const { target } = output;
 	const epoch = epochSeconds(options.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], image.config.createdSeconds);
-	const cache =
-		options.cache === undefined
-			? undefined
-			: BuildCache.open({
-					path: options.cache,
-					maxBytes: options.cacheSize,
-					blockBytes: options.blockSize,
-					onNotice: (text) => progress.notice(text),
-				});
-	const stage = await writeSquashfs({ image, target, epochSeconds: epoch, options, progress, cache });
+	if (shared.isUsed) progress.phase("cache");
+	const source = cache === undefined ? undefined : await shared.openSource(image, cache, options.blockSize);
+	const stage = await writeSquashfs({ image, target, epochSeconds: epoch, options, progress, cache, source });
 	try {
-		return await finish(image, output, options, progress, epoch, stage);
+		return await finish({ image, output, options, progress, epoch, stage, cache, shared });
 	} finally {
 		// also where the contract is not met: the next attempt starts from what this one has compressed
 		stage.finishCache();
 	}
 }
 
-async function finish(
-	image: OciImage,
-	output: PendingOutput,
-	options: ResolvedOptions,
-	progress: BuildProgress,
-	epoch: number,
-	stage: SquashfsStage,
-): Promise<BuildReport> {
+interface FinishInput {
+	readonly image: OciImage;
+	readonly output: PendingOutput;
+	readonly options: ResolvedOptions;
+	readonly progress: BuildProgress;
+	readonly epoch: number;
+	readonly stage: SquashfsStage;
+	readonly cache: BuildCache | undefined;
+	readonly shared: SharedCache;
+}
+
+async function finish(input: FinishInput): Promise<BuildReport> {
+	const { image, output, options, progress, epoch, stage, cache, shared } = input;
 	const { target } = output;
 	const { signal } = options;
 	const { tree } = stage;
@@ -136,6 +142,13 @@ async function finish(
 	const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
 	const mediaMd5 = decodeApplicationUse(area)?.md5 ?? "";
 	await output.publish();
+	if (cache !== undefined && shared.isPushed) {
+		progress.phase("share");
+		stage.finishCache();
+		const { codec, level, encoder } = stage.compressor;
+		await shared.push(image, cache, { codec, level, encoder, blockBytes: options.blockSize });
+	}
+	for (const notice of shared.notices) progress.notice(notice);
 	return buildReport({
 		image,
 		platform: formatPlatform(image.platform),
@@ -149,7 +162,27 @@ async function finish(
 		epochSeconds: epoch,
 		diskGuid: identifiers.guids.disk,
 		progress,
+		shared: shared.report,
 	});
+}
+
+/** Opens the store that the options name; what is shared goes through a passing one where they name none. */
+async function withStore<Result>(
+	{ cache: path, cacheSize, blockSize: blockBytes }: ResolvedOptions,
+	shared: SharedCache,
+	progress: BuildProgress,
+	work: (cache: BuildCache | undefined) => Promise<Result>,
+): Promise<Result> {
+	const onNotice = (text: string): void => progress.notice(text);
+	if (path !== undefined) return await work(BuildCache.open({ path, maxBytes: cacheSize, blockBytes, onNotice }));
+	if (!shared.isUsed) return await work(undefined);
+	const temporary = makeTemporaryStore();
+	try {
+		const maxBytes = Number.MAX_SAFE_INTEGER;
+		return await work(BuildCache.open({ path: temporary.path, maxBytes, blockBytes, onNotice }));
+	} finally {
+		temporary.remove();
+	}
 }
 
 /** Everything that decides the ISO's content, for the ids that stand for it. Threads, paths and excess options do not. */

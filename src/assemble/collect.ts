@@ -4,6 +4,7 @@ import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import { BrokenIndex, damaged } from "../cache/failures.ts";
 import { type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
+import type { BlockNeed } from "../cache/remote/cache-source.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { DataMark, SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
 import type { TarEntry } from "../tar/entry.ts";
@@ -11,6 +12,7 @@ import type { BodyId } from "../tree/inode.ts";
 import type { TreeMerger } from "../tree/merge.ts";
 import { cleanPath } from "../tree/path.ts";
 import type { BodyStore } from "./body-store.ts";
+import { missingBlocks } from "./missing-blocks.ts";
 import { type AsideContent, type LayerCounts, type Route, readLayer } from "./read-layer.ts";
 import { isAtHand, replayLayer } from "./replay-layer.ts";
 
@@ -40,6 +42,8 @@ export interface CollectOptions {
 	readonly cache: BuildCache | undefined;
 	readonly blocks: BlockStore | undefined;
 	readonly blockBytes: number;
+	/** Gets blocks from other machines into `blocks`; false where it cannot get all of them. */
+	readonly supply?: ((needs: readonly BlockNeed[]) => Promise<boolean>) | undefined;
 	readonly signal?: AbortSignal | undefined;
 	/** Called after each chunk with the bytes of blobs done so far, of all layers. */
 	readonly onBytes: (blobBytes: number) => void;
@@ -152,6 +156,10 @@ async function replayOrRead(
 			const decided = route(indexed.entry);
 			routes.push(decided);
 			canReplay &&= isAtHand(indexed, decided, job);
+		}
+		if (!canReplay && job.supply !== undefined) {
+			const needs = missingBlocks(index, routes, job);
+			canReplay = needs !== undefined && (await job.supply(needs));
 		}
 		if (canReplay) {
 			await replay(job, index, routes);

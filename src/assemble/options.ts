@@ -40,6 +40,10 @@ export interface BuildOptions {
 	readonly cache?: string | undefined;
 	/** Bytes that the store may hold after a build; what was used longest ago goes first. Default: 10 GiB. */
 	readonly cacheSize?: number | undefined;
+	/** Artifacts in registries to take blocks and layer indexes from, the first that has them. Only trusted writers should be able to push there. */
+	readonly cacheFrom?: readonly string[] | undefined;
+	/** Tag in a registry to push this build's blocks and layer indexes to. */
+	readonly cacheTo?: string | undefined;
 	/** Compression threads. The output does not depend on it. Default: the processors of this machine. */
 	readonly jobs?: number | undefined;
 	/** Seconds since 1970 for every time stamp of ours. Default: `SOURCE_DATE_EPOCH`, else the image's `created`. */
@@ -72,6 +76,7 @@ export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
 	readonly tools: NonNullable<BuildOptions["tools"]>;
 	readonly allowUnconfinedTools: boolean;
 	readonly cacheSize: number;
+	readonly cacheFrom: readonly string[];
 	readonly jobs: number;
 	readonly force: boolean;
 	readonly onEvent: BuildListener;
@@ -107,6 +112,8 @@ const schema = z.object({
 	allowUnconfinedTools: z.boolean().default(false),
 	cache: z.string().min(1).optional(),
 	cacheSize: z.int().min(0).default(DEFAULT_CACHE_BYTES),
+	cacheFrom: z.array(z.string().min(1)).default([]),
+	cacheTo: z.string().min(1).optional(),
 	jobs: z.int().min(1).max(1024).optional(),
 	sourceDateEpoch: z.int().min(0).max(MAX_EPOCH_SECONDS).optional(),
 	authFile: z.string().min(1).optional(),

@@ -4,6 +4,7 @@ import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import { isDamage } from "../cache/failures.ts";
+import type { BlockNeed, CacheSource } from "../cache/remote/cache-source.ts";
 import { createCompressor } from "../codec/compressor.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import type { BlockCompressor } from "../codec/types.ts";
@@ -57,6 +58,8 @@ interface StageInput {
 	readonly options: ResolvedOptions;
 	readonly progress: BuildProgress;
 	readonly cache: BuildCache | undefined;
+	/** Stores of other machines, which fill the cache. */
+	readonly source: CacheSource | undefined;
 	readonly isExcluded: (path: ByteString) => boolean;
 }
 
@@ -95,7 +98,7 @@ async function stream(
 	compressor: BlockCompressor,
 	blocks: BlockStore | undefined,
 ): Promise<SquashfsStage> {
-	const { image, target, epochSeconds, progress, cache, isExcluded } = input;
+	const { image, target, epochSeconds, progress, cache, source, isExcluded } = input;
 	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
 	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
 	const squashfs = new SquashfsWriter({
@@ -116,6 +119,16 @@ async function stream(
 	});
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 	const collected = image.layers.map(newCollectedLayer);
+	const diffIds = new Set(image.layers.map(({ diffId }) => diffId));
+	const supply =
+		cache === undefined || source === undefined || blocks === undefined
+			? undefined
+			: async (needs: readonly BlockNeed[]): Promise<boolean> => {
+					const settings = { ...identityOf(compressor), blockBytes };
+					const { names, isComplete } = await source.fetch(needs, cache.directory, settings, diffIds, signal);
+					blocks.add(names);
+					return isComplete;
+				};
 	const context = {
 		layers: image.layers,
 		collected,
@@ -124,6 +137,7 @@ async function stream(
 		cache,
 		blocks,
 		blockBytes,
+		supply,
 		signal,
 		onBytes: (bytes: number): void => progress.bytes(bytes, totalBytes),
 		onNote: (text: string): void => progress.notice(text),

@@ -64,6 +64,11 @@ export class BlockStore implements StoredBlocks {
 		}
 	}
 
+	/** Takes in packs that came after the store was opened. */
+	add(names: Iterable<string>): void {
+		for (const name of names) this.#load(name);
+	}
+
 	hasBlock(key: Uint8Array): boolean {
 		return this.#places.has(nameOf("block", key));
 	}

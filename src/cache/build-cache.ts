@@ -26,6 +26,7 @@ export class BuildCache {
 	readonly #kept = new Set<string>();
 	readonly #usedLayers = new Set<string>();
 	readonly #usedPacks = new Set<string>();
+	#finishedPacks: readonly string[] = [];
 	#hasFailed = false;
 
 	private constructor(directory: StoreDirectory, options: BuildCacheOptions) {
@@ -44,6 +45,21 @@ export class BuildCache {
 	/** Whether a layer is indexed: then it will probably not be read. */
 	hasLayer(diffId: string): boolean {
 		return this.#directory.has("layer", layerIndexName(diffId, this.#options.blockBytes));
+	}
+
+	/** Where the files are. */
+	get directory(): StoreDirectory {
+		return this.#directory;
+	}
+
+	/** Names of the packs that the build wrote or read from; known after `finish`. */
+	get finishedPacks(): readonly string[] {
+		return this.#finishedPacks;
+	}
+
+	/** Adds the index of a layer that another machine has read. */
+	addLayer(diffId: string, index: Buffer): void {
+		this.#guarded(() => writeLayerIndex(this.#directory, diffId, this.#options.blockBytes, index));
 	}
 
 	/** What is known of a layer, from this build or an earlier one. */
@@ -94,9 +110,10 @@ export class BuildCache {
 
 	/** Ends the build's use of the store: notes what was used, and makes room. */
 	finish(usedPacks: Iterable<string>): void {
+		this.#finishedPacks = [...new Set([...usedPacks, ...this.#usedPacks])];
 		const now = new Date();
 		this.#guarded(() => {
-			for (const name of [...usedPacks, ...this.#usedPacks]) this.#directory.touch("pack", name, now);
+			for (const name of this.#finishedPacks) this.#directory.touch("pack", name, now);
 			for (const diffId of [...this.#usedLayers, ...this.#made.keys()])
 				this.#directory.touch("layer", layerIndexName(diffId, this.#options.blockBytes), now);
 			pruneStore(this.#directory, this.#options.maxBytes, now.getTime());

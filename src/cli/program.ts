@@ -35,6 +35,8 @@ interface BuildArguments {
 	readonly allowUnconfinedTools?: boolean;
 	readonly cache?: string | false;
 	readonly cacheSize?: number;
+	readonly cacheFrom?: string[];
+	readonly cacheTo?: string;
 	readonly jobs?: number;
 	readonly sourceDateEpoch?: number;
 	readonly authfile?: string;
@@ -92,6 +94,8 @@ export function createProgram(): Command {
 		)
 		.option("--no-cache", "neither use nor fill the cache")
 		.option("--cache-size <size>", "what the cache may hold after the build (default: 10G)", parseSize)
+		.option("--cache-from <ref>", "take compressed blocks from an artifact in a registry; repeatable", collect)
+		.option("--cache-to <ref>", "push this build's compressed blocks to a tag in a registry")
 		.option("--jobs <n>", "compression threads (default: one per processor)", parseInteger)
 		.option(
 			"--authfile <file>",

@@ -11,6 +11,8 @@ const PHASE_TITLES: Readonly<Record<Phase, string>> = {
 	image: "writing the ISO",
 	checksum: "computing the media checksum",
 	publish: "finishing the file",
+	cache: "looking into the shared cache",
+	share: "pushing to the shared cache",
 };
 
 export type ProgressStyle = "auto" | "plain" | "json" | "none";

@@ -1,3 +1,5 @@
+import type { CacheSinkReport } from "../cache/remote/cache-sink.ts";
+import type { CacheSourceReport } from "../cache/remote/cache-source.ts";
 import type { Choice } from "../contract/contract.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 
@@ -23,6 +25,8 @@ export interface BuildReport {
 	/** Everything that the contract leaves open and how it was decided. */
 	readonly choices: readonly Choice[];
 	readonly squashfs: SquashfsReport;
+	/** Absent without `--cache-from` and `--cache-to`. */
+	readonly sharedCache?: SharedCacheReport;
 	readonly tools: readonly ToolReport[];
 	readonly iso: {
 		readonly path: string;
@@ -63,6 +67,12 @@ export interface LayerReport {
 	readonly downloadedBytes: number;
 	/** Absent where the layer came from this machine. */
 	readonly transfer?: Omit<Readonly<BlobTransfer>, "digest">;
+}
+
+/** What was shared with other machines. */
+export interface SharedCacheReport {
+	readonly from: readonly CacheSourceReport[];
+	readonly to?: CacheSinkReport;
 }
 
 export interface SquashfsReport {

@@ -1,5 +1,15 @@
-/** What a build is doing. In this order; `tools` and `checksum` only when asked for. */
-export type Phase = "open" | "layers" | "squashfs" | "contract" | "tools" | "image" | "checksum" | "publish";
+/** What a build is doing. In this order; `cache` and `share` only with a shared cache, `tools` and `checksum` only when asked for. */
+export type Phase =
+	| "open"
+	| "cache"
+	| "layers"
+	| "squashfs"
+	| "contract"
+	| "tools"
+	| "image"
+	| "checksum"
+	| "publish"
+	| "share";
 
 export type BuildEvent =
 	| { readonly type: "phase"; readonly phase: Phase }

@@ -60,9 +60,8 @@ interface Reference {
  */
 export class CacheSource {
 	readonly #references: readonly Reference[];
-	/** The digests of packs that turned out to be of no use. */
-	readonly #unusable = new Set<string>();
-	readonly #opened = new Map<string, Promise<RemotePack | undefined>>();
+	/** Packs that were looked into; undefined for those that turned out to be of no use. */
+	readonly #opened = new Map<PackBlob, Promise<RemotePack | undefined>>();
 	#headBytesLeft = MAX_HEADS_BYTES;
 
 	private constructor(references: readonly Reference[]) {
@@ -138,7 +137,7 @@ export class CacheSource {
 			for (const [pack, blocks] of places) {
 				const name = await this.#fetchPack(pack, blocks, directory, settings, signal);
 				if (name === undefined) {
-					this.#unusable.add(pack.blob.digest);
+					this.#opened.set(pack.blob, Promise.resolve(undefined));
 					continue;
 				}
 				names.push(name);
@@ -179,9 +178,7 @@ export class CacheSource {
 	#packs(settings: string, diffIds: ReadonlySet<string>): [Reference, PackBlob][] {
 		const all = this.#references.flatMap((reference) =>
 			reference.entries.flatMap((entry): [Reference, PackBlob][] =>
-				entry.kind === "pack" && entry.settings === settings && !this.#unusable.has(entry.digest)
-					? [[reference, entry]]
-					: [],
+				entry.kind === "pack" && entry.settings === settings ? [[reference, entry]] : [],
 			),
 		);
 		const isOurs = ([, { diffId }]: [Reference, PackBlob]): boolean => diffIds.has(diffId);
@@ -189,14 +186,14 @@ export class CacheSource {
 	}
 
 	#open(reference: Reference, blob: PackBlob, signal: AbortSignal | undefined): Promise<RemotePack | undefined> {
-		const known = this.#opened.get(blob.digest);
+		const known = this.#opened.get(blob);
 		if (known !== undefined) return known;
 		const opened = this.#attempt(reference, signal, async ({ source }) => {
 			if (blob.headBytes > this.#headBytesLeft) throw corrupt(REMOTE_DAMAGED, "the heads of its packs are too large");
 			this.#headBytesLeft -= blob.headBytes;
 			return await openRemotePack(source, blob, signal);
 		});
-		this.#opened.set(blob.digest, opened);
+		this.#opened.set(blob, opened);
 		return opened;
 	}
 

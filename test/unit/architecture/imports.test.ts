@@ -30,7 +30,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	output: [],
 	report: [],
 	buildroot: ["tree"],
-	cache: ["squashfs"],
 	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "cache"],
 	inspect: [...formats, "codec", "oci", "buildroot", "report"],
 	verify: [...formats, "codec", "oci", "report"],

@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { mergedScopes } from "../../../src/oci/registry/authorizer.ts";
+import { acceptedOf } from "../../../src/oci/registry/blob-upload.ts";
 import { parseChallenges } from "../../../src/oci/registry/challenge.ts";
 import { parseContentRange } from "../../../src/oci/registry/content-range.ts";
 import { DEFAULT_POLICY } from "../../../src/oci/registry/options.ts";
@@ -124,5 +126,29 @@ describe("what a registry says of an error", () => {
 	it("is nothing where it is no JSON", () => {
 		const { failure } = statusFault({ statusCode: 500, headers: {} }, Buffer.from("<html>"), "h", "w", new Secrets());
 		expect(failure.what).toBe("h answered 500");
+	});
+});
+
+describe("the Range of an upload session", () => {
+	it.each([
+		["0-9", 10],
+		["bytes=0-9", 10],
+		["0-0", 0],
+		["5-9", undefined],
+		["0-", undefined],
+		[undefined, undefined],
+	])("%s", (range, accepted) => {
+		expect(acceptedOf({ headers: range === undefined ? {} : { range } })).toBe(accepted);
+	});
+});
+
+describe("scopes of tokens", () => {
+	it("name each resource once, with all its actions", () => {
+		expect(mergedScopes(["repository:a/b:pull", "repository:a/b:pull,push", "repository:c:pull"])).toBe(
+			"repository:a/b:pull,push repository:c:pull",
+		);
+		expect(mergedScopes(["registry:catalog:* repository:host:5000/a:pull"])).toBe(
+			"registry:catalog:* repository:host:5000/a:pull",
+		);
 	});
 });

@@ -1,0 +1,162 @@
+import type { BuildCache } from "../cache/build-cache.ts";
+import { type CacheDestination, exportCache } from "../cache/remote/cache-sink.ts";
+import { CacheSource } from "../cache/remote/cache-source.ts";
+import type { BlockSettings } from "../cache/settings.ts";
+import { Oci2isoError } from "../errors.ts";
+import { type DockerReference, formatDockerReference, withDefaultTag } from "../oci/docker-reference.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import { parseReference } from "../oci/reference.ts";
+import type { RegistryOptions } from "../oci/registry/options.ts";
+import type { RegistrySource } from "../oci/registry/registry-source.ts";
+import type { SharedCacheReport } from "../report/build-report.ts";
+import type { ResolvedOptions } from "./options.ts";
+
+/** A registry that does not answer is not worth as much waiting as the image's. */
+const ATTEMPTS = 3;
+const INDEXES_AT_A_TIME = 4;
+
+type SharedCacheOptions = Pick<
+	ResolvedOptions,
+	| "image"
+	| "cacheSize"
+	| "cacheFrom"
+	| "cacheTo"
+	| "authFile"
+	| "creds"
+	| "tlsVerify"
+	| "certDir"
+	| "transferPolicy"
+	| "signal"
+>;
+
+interface NamedReference {
+	readonly text: string;
+	readonly name: DockerReference;
+}
+
+/** `--cache-from` and `--cache-to` of one build. Only what the user wrote wrong is thrown; what a registry does wrong is in the report. */
+export class SharedCache {
+	readonly #options: SharedCacheOptions;
+	readonly #from: readonly NamedReference[];
+	readonly #to: NamedReference | undefined;
+	#source: CacheSource | undefined;
+	#toReport: SharedCacheReport["to"];
+
+	/** Throws `Oci2isoError` (exit 2) for references that name nothing in a registry. */
+	constructor(options: SharedCacheOptions) {
+		this.#options = options;
+		this.#from = options.cacheFrom.map((text) => parseCacheReference(text, "--cache-from"));
+		this.#to = options.cacheTo === undefined ? undefined : parseCacheReference(options.cacheTo, "--cache-to");
+		if (this.#to?.name.digest !== undefined)
+			throw invalid(this.#to.text, "--cache-to", "a tag, which the build's cache can be pushed to");
+	}
+
+	get isUsed(): boolean {
+		return this.#from.length > 0 || this.#to !== undefined;
+	}
+
+	get isPushed(): boolean {
+		return this.#to !== undefined;
+	}
+
+	/** Reads the manifests of `--cache-from`, and gets the indexes that the store does not have; undefined without such a reference. */
+	async openSource(
+		image: Pick<OciImage, "layers">,
+		cache: BuildCache,
+		blockBytes: number,
+	): Promise<CacheSource | undefined> {
+		if (this.#from.length === 0) return undefined;
+		const names = new Map(this.#from.map((reference) => [reference.text, reference]));
+		this.#source = await CacheSource.open(
+			[...names.keys()],
+			(text) => this.#open(names.get(text) ?? parseCacheReference(text, "--cache-from")),
+			this.#options.signal,
+		);
+		const missing = new Set(image.layers.map(({ diffId }) => diffId).filter((diffId) => !cache.hasLayer(diffId)));
+		const source = this.#source;
+		const queue = missing.values();
+		const worker = async (): Promise<void> => {
+			for (const diffId of queue) {
+				const index = await source.layerIndex(diffId, blockBytes, this.#options.signal);
+				if (index !== undefined) cache.addLayer(diffId, index);
+			}
+		};
+		await Promise.all(Array.from({ length: INDEXES_AT_A_TIME }, worker));
+		return this.#source;
+	}
+
+	/** Pushes to `--cache-to`, if that was given. */
+	async push(image: Pick<OciImage, "layers">, cache: BuildCache, settings: BlockSettings): Promise<void> {
+		const to = this.#to;
+		if (to === undefined) return;
+		const { domain, repository } = to.name;
+		const neighbours = (this.#source?.artifacts ?? []).flatMap(({ reference, source, entries }) => {
+			const { name } = parseCacheReference(reference, "--cache-from");
+			if (name.domain !== domain) return [];
+			return [{ source, entries, mountFrom: name.repository === repository ? undefined : name.repository }];
+		});
+		const mountFrom = neighbours.flatMap((neighbour) => neighbour.mountFrom ?? []);
+		const destination: CacheDestination = {
+			reference: formatDockerReference(withDefaultTag(to.name)),
+			open: async () => {
+				const { openPushTarget } = await import("../oci/registry/push-target.ts");
+				const options = { ...this.#registryOptions(to.name), mountFrom };
+				return await openPushTarget(to.name, to.text, options, this.#options.signal);
+			},
+			openExisting: () => this.#open(to),
+		};
+		const { directory, finishedPacks: packNames } = cache;
+		const diffIds = image.layers.map(({ diffId }) => diffId);
+		const build = { directory, settings, diffIds, packNames, maxBytes: this.#options.cacheSize, neighbours };
+		this.#toReport = await exportCache(build, destination, this.#options.signal);
+	}
+
+	get report(): SharedCacheReport | undefined {
+		if (!this.isUsed) return undefined;
+		return { from: this.#source?.reports ?? [], ...(this.#toReport === undefined ? {} : { to: this.#toReport }) };
+	}
+
+	/** What went wrong, one sentence each. */
+	get notices(): string[] {
+		const from = (this.#source?.reports ?? []).flatMap(({ reference, problem }) =>
+			problem === undefined ? [] : [`the shared cache ${reference} was of no or less use: ${problem}`],
+		);
+		const problem = this.#toReport?.problem;
+		return problem === undefined ? from : [...from, `the shared cache was not pushed: ${problem}`];
+	}
+
+	async close(): Promise<void> {
+		await this.#source?.close();
+	}
+
+	async #open({ name, text }: NamedReference): Promise<RegistrySource> {
+		const { openRegistry } = await import("../oci/registry/registry-source.ts");
+		return await openRegistry(name, text, this.#registryOptions(name), this.#options.signal);
+	}
+
+	/** `--creds` are for the image's registry; another one does not get to see them. */
+	#registryOptions({ domain }: DockerReference): RegistryOptions {
+		const { image, authFile, creds, tlsVerify, certDir, transferPolicy } = this.#options;
+		const reference = parseReference(image);
+		const isSameRegistry = reference.transport !== "docker" || reference.name.domain === domain;
+		const policy = { attempts: ATTEMPTS, ...transferPolicy };
+		return { authFile, creds: isSameRegistry ? creds : undefined, tlsVerify, certDir, policy };
+	}
+}
+
+function parseCacheReference(text: string, option: string): NamedReference {
+	const reference = parseReference(text);
+	if (reference.transport !== "docker") throw invalid(text, option, "an artifact in a registry");
+	return { text, name: reference.name };
+}
+
+function invalid(text: string, option: string, expected: string): Oci2isoError {
+	return new Oci2isoError({
+		code: "REFERENCE_INVALID",
+		kind: "usage",
+		what: `"${text.slice(0, 300)}" cannot be shared with`,
+		where: option,
+		expected,
+		remedy: "give [docker://]HOST/NAME[:TAG]",
+	});
+}

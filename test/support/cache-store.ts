@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+import { LayerIndexWriter } from "../../src/cache/layer-index-format.ts";
+import { fileNameOf, writeLayerIndex } from "../../src/cache/layer-index-store.ts";
+import { STORED_RAW } from "../../src/cache/pack-format.ts";
+import { type PackedBlock, writePack } from "../../src/cache/pack-writer.ts";
+import { type BlockSettings, settingsId, settingsText } from "../../src/cache/settings.ts";
+import { StoreDirectory } from "../../src/cache/store-directory.ts";
+import { digestOf } from "../../src/oci/digest.ts";
+import { noise } from "./registry-images.ts";
+
+export const TEST_SETTINGS: BlockSettings = { codec: "zstd", level: 3, blockBytes: 131072, encoder: "none, for tests" };
+
+export interface TestLayer {
+	readonly diffId: string;
+	readonly blocks: readonly (PackedBlock & { readonly bytes: Uint8Array })[];
+}
+
+/** Blocks of 20 to 50 kB that do not compress, the same for the same name. */
+export function testLayer(name: string, blockCount: number): TestLayer {
+	const blocks = Array.from({ length: blockCount }, (_, i) => {
+		const bytes = noise(`${name} ${i}`, 20_000 + ((i * 7919) % 30_000));
+		const kind = i % 10 === 9 ? ("fragment" as const) : ("block" as const);
+		return { kind, key: sha256(bytes), storedSize: bytes.byteLength | STORED_RAW, rawBytes: bytes.byteLength, bytes };
+	});
+	return { diffId: digestOf(Buffer.from(name)), blocks };
+}
+
+/** Puts a pack and an index of each layer into a store; returns the names of the packs. */
+export function fillStore(path: string, layers: readonly TestLayer[], settings = TEST_SETTINGS) {
+	const directory = openStore(path);
+	const packNames = layers.map(({ diffId, blocks }) => {
+		const index = new LayerIndexWriter(diffId, settings.blockBytes).encode(
+			blocks.length * 512,
+			[`notes of ${diffId}`],
+			() => Buffer.alloc(32),
+		);
+		writeLayerIndex(directory, diffId, settings.blockBytes, index);
+		const description = { diffId, settings: settingsText(settings) };
+		return writePack(directory, `${fileNameOf(diffId)}.${settingsId(settings)}`, description, blocks, () =>
+			Buffer.alloc(0),
+		);
+	});
+	return { directory, packNames };
+}
+
+export function openStore(path: string): StoreDirectory {
+	const directory = StoreDirectory.open(path, { create: true });
+	if (typeof directory === "string") throw new Error(directory);
+	return directory;
+}
+
+function sha256(bytes: Uint8Array): Buffer {
+	return createHash("sha256").update(bytes).digest();
+}
