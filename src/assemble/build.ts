@@ -144,7 +144,6 @@ async function finish(input: FinishInput): Promise<BuildReport> {
 	await output.publish();
 	if (cache !== undefined && shared.isPushed) {
 		progress.phase("share");
-		stage.finishCache();
 		const { codec, level, encoder } = stage.compressor;
 		await shared.push(image, cache, { codec, level, encoder, blockBytes: options.blockSize });
 	}
