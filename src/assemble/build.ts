@@ -165,7 +165,7 @@ async function finish(input: FinishInput): Promise<BuildReport> {
 	});
 }
 
-/** Opens the store that the options name; what is shared goes through a passing one where they name none. */
+/** Opens the store that the options name; what is shared goes through a passing one where they name none that can be used. */
 async function withStore<Result>(
 	{ cache: path, cacheSize, blockSize: blockBytes }: ResolvedOptions,
 	shared: SharedCache,
@@ -173,8 +173,8 @@ async function withStore<Result>(
 	work: (cache: BuildCache | undefined) => Promise<Result>,
 ): Promise<Result> {
 	const onNotice = (text: string): void => progress.notice(text);
-	if (path !== undefined) return await work(BuildCache.open({ path, maxBytes: cacheSize, blockBytes, onNotice }));
-	if (!shared.isUsed) return await work(undefined);
+	const own = path === undefined ? undefined : BuildCache.open({ path, maxBytes: cacheSize, blockBytes, onNotice });
+	if (own !== undefined || !shared.isUsed) return await work(own);
 	const temporary = makeTemporaryStore();
 	try {
 		const maxBytes = Number.MAX_SAFE_INTEGER;

@@ -13,7 +13,8 @@ import type { ResolvedOptions } from "./options.ts";
 
 /** A registry that does not answer is not worth as much waiting as the image's. */
 const ATTEMPTS = 3;
-const INDEXES_AT_A_TIME = 4;
+/** Indexes of large layers take much memory. */
+const INDEXES_AT_A_TIME = 2;
 
 type SharedCacheOptions = Pick<
 	ResolvedOptions,

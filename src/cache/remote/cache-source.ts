@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
-import { GiB, MiB } from "../../binary/units.ts";
+import { MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
 import { throwIfAborted } from "../../oci/failures.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
@@ -13,9 +13,8 @@ import { reasonOf, type StoreDirectory } from "../store-directory.ts";
 import { type ArtifactEntry, decodeArtifact, descriptorOf, type PackBlob } from "./artifact.ts";
 import { fetchBlocks, openRemotePack, REMOTE_DAMAGED, type RemotePack } from "./remote-pack.ts";
 
-const MAX_INDEX_BLOB_BYTES = 256 * MiB;
-/** Of a layer index, inflated. */
-export const MAX_INDEX_BYTES = GiB;
+/** Of a layer index, inflated or not; one of a million files has some 100 MiB. */
+export const MAX_INDEX_BYTES = 256 * MiB;
 /** Of the heads of all packs that are looked into. */
 const MAX_HEADS_BYTES = 128 * MiB;
 
@@ -266,7 +265,7 @@ async function readIndex(source: RegistrySource, entry: ArtifactEntry, signal?: 
 	const descriptor = descriptorOf(entry);
 	const where = `layer index ${entry.digest}`;
 	const pieces: Buffer[] = [];
-	for await (const piece of verifiedBlob(source.blob(descriptor, signal), descriptor, where, MAX_INDEX_BLOB_BYTES))
+	for await (const piece of verifiedBlob(source.blob(descriptor, signal), descriptor, where, MAX_INDEX_BYTES))
 		pieces.push(Buffer.from(piece));
 	try {
 		return gunzipSync(Buffer.concat(pieces), { maxOutputLength: MAX_INDEX_BYTES });
