@@ -15,9 +15,9 @@ export function missingBlocks(
 		const { entry, content } = indexed;
 		const route = routes[entry.index] ?? "skip";
 		if (isAtHand(indexed, route, { squashfs, blocks })) continue;
-		if (route === "aside" && content.kind === "whole") needs.push({ kind: "content", key: content.hash });
-		else if (route === "store" && content.kind === "stored") {
-			const { recipe, tail } = content;
+		if (route === "aside" && content.whole !== undefined) needs.push({ kind: "content", key: content.whole });
+		else if (route === "store" && content.stored !== undefined) {
+			const { recipe, tail } = content.stored;
 			if (tail !== undefined && blocks?.hasFragment(tail.fragment) !== true)
 				needs.push({ kind: "fragment", key: tail.fragment });
 			for (let at = 0; at < recipe.blockHashes.byteLength; at += HASH_BYTES) {
