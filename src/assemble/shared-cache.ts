@@ -135,13 +135,13 @@ export class SharedCache {
 		return await openRegistry(name, text, this.#registryOptions(name), this.#options.signal);
 	}
 
-	/** `--creds` are for the image's registry; another one does not get to see them. */
+	/** `--creds` are for one registry, the image's, else that of `--cache-to`, else that of the first `--cache-from`; no other gets to see them. */
 	#registryOptions({ domain }: DockerReference): RegistryOptions {
 		const { image, authFile, creds, tlsVerify, certDir, transferPolicy } = this.#options;
 		const reference = parseReference(image);
-		const isSameRegistry = reference.transport !== "docker" || reference.name.domain === domain;
+		const credsDomain = (reference.transport === "docker" ? reference.name : (this.#to ?? this.#from[0])?.name)?.domain;
 		const policy = { attempts: ATTEMPTS, ...transferPolicy };
-		return { authFile, creds: isSameRegistry ? creds : undefined, tlsVerify, certDir, policy };
+		return { authFile, creds: domain === credsDomain ? creds : undefined, tlsVerify, certDir, policy };
 	}
 }
 

@@ -247,6 +247,33 @@ describe.skipIf(requires("docker-registry", "skopeo"))("builds that share a cach
 			);
 		});
 
+		it("identify themselves, and give a password to the image's registry only", async () => {
+			const password = "correct horse";
+			/** bcrypt, four rounds. */
+			const htpasswd = "alice:$2b$04$miZGh/h14Iv3ZD3Ttns6zebTw5WSWUdkhWydz/JQT39b2p7KbuzMq\n";
+			const closed = await startRegistry({ htpasswd, storage: join(scratch, "closed") });
+			try {
+				const [place, creds] = [`${closed.host}/a/cache:1`, `alice:${password}`];
+				const refused = await build(IMAGE, { cache: newMachine(), cacheFrom: [place], cacheTo: place, creds });
+				expect(refused.sum).toBe(expected.get(IMAGE));
+				expect(refused.report.notices.filter((text) => text.includes("REGISTRY_UNAUTHORIZED"))).toHaveLength(2);
+				expect(JSON.stringify(refused.report)).not.toContain(password);
+				const authFile = join(scratch, "auth.json");
+				const auth = Buffer.from(creds).toString("base64");
+				writeFileSync(authFile, JSON.stringify({ auths: { [closed.host]: { auth } } }));
+				const pushed = await build(IMAGE, { cache: newMachine(), cacheTo: place, authFile });
+				expect(pushed.report.sharedCache?.to?.problem).toBeUndefined();
+				const local = `oci:${join(scratch, IMAGE.replace(/\W/g, "-"))}`;
+				for (const options of [{ authFile }, { creds, image: local }]) {
+					const { sum, report } = await build(IMAGE, { cache: newMachine(), cacheFrom: [place], ...options });
+					expect(sum).toBe(expected.get(IMAGE));
+					expect(report.layers.map(({ timesRead }) => timesRead)).toEqual([0, 0, 0, 0, 0]);
+				}
+			} finally {
+				await closed.stop();
+			}
+		});
+
 		it("refuse what names no place in a registry", async () => {
 			for (const wrong of [
 				{ cacheTo: "oci:/tmp/x" },
