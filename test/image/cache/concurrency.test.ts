@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -72,10 +72,13 @@ describe.skipIf(missing.length > 0)("one cache for many builds", () => {
 			while (left-- > 0) {
 				// another build may be filling it
 				if (random() < 0.05) rmSync(cache, { recursive: true, force: true, maxRetries: 5 });
-				const child = start(references[left % VARIANTS] ?? "", join(work, `killed-${number}.iso`), cache);
+				const out = join(work, `killed-${number}`);
+				mkdirSync(out);
+				const child = start(references[left % VARIANTS] ?? "", join(out, "x.iso"), cache);
 				const timer = setTimeout(() => child.kill("SIGKILL"), random() * CHILDREN * whole);
 				if ((await ended(child)) === null) killed++;
 				clearTimeout(timer);
+				rmSync(out, { recursive: true });
 			}
 		};
 		await Promise.all(Array.from({ length: CHILDREN }, (_, i) => worker(i)));
