@@ -10,7 +10,7 @@ import { formatPlatform } from "../oci/platform.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { buildReport, describeLosses } from "./build-report.ts";
+import { buildReport } from "./build-report.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
 import { describeLayout, layOutIso } from "./iso-layout.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -102,7 +102,9 @@ async function assemble(
 		target.write(APPLICATION_USE_OFFSET, area);
 	});
 
-	for (const note of [...image.notes, ...stage.notes, ...describeLosses(stage.summary)]) progress.notice(note);
+	for (const { pattern, count } of stage.droppedXattrs)
+		progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
+	for (const note of [...image.notes, ...stage.notes, ...stage.losses]) progress.notice(note);
 	signal?.throwIfAborted();
 	progress.phase("publish");
 	const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
@@ -130,14 +132,14 @@ function ingredients(
 	{ compressor }: SquashfsStage,
 	contract: Contract,
 	epoch: number,
-	{ blockSize, exclude, defaultExcludes }: ResolvedOptions,
+	{ blockSize, exclude, defaultExcludes, dropXattr }: ResolvedOptions,
 ): unknown {
 	const { codec, level } = compressor;
 	const { label, kernel, vendor } = contract;
 	return [
 		VERSION,
 		image.manifestDigest,
-		{ label, kernel: kernel.version, vendor, codec, level, blockSize, exclude, defaultExcludes, epoch },
+		{ label, kernel: kernel.version, vendor, codec, level, blockSize, exclude, defaultExcludes, dropXattr, epoch },
 	];
 }
 

@@ -31,6 +31,8 @@ export interface BuildOptions {
 	readonly exclude?: readonly string[] | undefined;
 	/** Also leave out what the reference converter leaves out. Default: true. */
 	readonly defaultExcludes?: boolean | undefined;
+	/** Extended attributes to leave out of the squashfs: shell patterns for their full names, for example `security.selinux` or `user.*`. Default: none. */
+	readonly dropXattr?: readonly string[] | undefined;
 	/** Who makes the BIOS core image and the media checksum. Default: `auto` = the image's own tools, else ours. */
 	readonly tools?: "auto" | "buildroot" | "host" | "builtin" | undefined;
 	/** Run the image's tools even where they cannot be confined. Default: false. */
@@ -64,6 +66,7 @@ export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
 	readonly blockSize: number;
 	readonly exclude: readonly string[];
 	readonly defaultExcludes: boolean;
+	readonly dropXattr: readonly string[];
 	readonly tools: NonNullable<BuildOptions["tools"]>;
 	readonly allowUnconfinedTools: boolean;
 	readonly jobs: number;
@@ -96,6 +99,7 @@ const schema = z.object({
 		.optional(),
 	exclude: z.array(z.string().min(1)).default([]),
 	defaultExcludes: z.boolean().default(true),
+	dropXattr: z.array(z.string().min(1)).default([]),
 	tools: z.enum(["auto", "buildroot", "host", "builtin"]).default("auto"),
 	allowUnconfinedTools: z.boolean().default(false),
 	jobs: z.int().min(1).max(1024).optional(),

@@ -9,6 +9,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../squashfs/excludes.ts";
 import { type SquashfsSummary, SquashfsWriter, type StoredFile } from "../squashfs/squashfs-writer.ts";
+import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../tree/drop-xattrs.ts";
 import { withoutPaths } from "../tree/filter.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode } from "../tree/inode.ts";
@@ -18,6 +19,7 @@ import { BodyStore } from "./body-store.ts";
 import { collectLayers, collectMissing, type LayerCounts } from "./collect.ts";
 import { createImageTree } from "./contents.ts";
 import { SQUASHFS_BLOCK } from "./iso-layout.ts";
+import { describeLosses } from "./losses.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 
@@ -31,7 +33,10 @@ export interface SquashfsStage {
 	readonly layers: readonly LayerCounts[];
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
+	readonly droppedXattrs: readonly DroppedXattrs[];
 	readonly notes: readonly string[];
+	/** What the image holds and the squashfs cannot, one sentence each. */
+	readonly losses: readonly string[];
 }
 
 /** Streams the image's layers into a squashfs at `SQUASHFS_BLOCK` of `target`. */
@@ -43,6 +48,7 @@ export async function writeSquashfs(
 	progress: BuildProgress,
 ): Promise<SquashfsStage> {
 	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
+	const dropXattrs = compileXattrDropper(options.dropXattr);
 	const compressor = await createCompressor({
 		codec: options.comp,
 		level: options.level,
@@ -51,7 +57,7 @@ export async function writeSquashfs(
 		onNotice: (text) => progress.notice(text),
 	});
 	try {
-		return await stream(image, target, epochSeconds, options, progress, compressor, isExcluded);
+		return await stream(image, target, epochSeconds, options, progress, compressor, isExcluded, dropXattrs);
 	} finally {
 		await compressor.close();
 	}
@@ -65,6 +71,7 @@ async function stream(
 	progress: BuildProgress,
 	compressor: BlockCompressor,
 	isExcluded: (path: ByteString) => boolean,
+	dropXattrs: XattrDropper,
 ): Promise<SquashfsStage> {
 	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
 	const squashfs = new SquashfsWriter({
@@ -81,13 +88,15 @@ async function stream(
 	});
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 	const onBytes = (bytes: number): void => progress.bytes(bytes, totalBytes);
-	const onNote = (text: string): void => progress.notice(text);
+	const unapplied: string[] = [];
+	const onNote = (text: string): void => void unapplied.push(text);
 	const context = { layers: image.layers, squashfs, bodies, signal, onBytes, onNote };
 
 	progress.phase("layers");
 	const layers = await collectLayers({ ...context, merger, isExcluded });
 	const merged = merger.settle();
 	const kept = withoutPaths(merged.root, isExcluded);
+	const droppedXattrs = dropXattrs(kept);
 	await collectMissing(context, missingBodies(kept, bodies), "store", layers);
 
 	progress.phase("squashfs");
@@ -113,6 +122,8 @@ async function stream(
 		layers,
 		compressor,
 		excludedPaths: countPaths(merged.root) - countPaths(kept),
+		droppedXattrs,
+		losses: [...unapplied, ...describeLosses(summary)],
 		notes: merged.notes,
 	};
 }

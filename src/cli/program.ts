@@ -21,6 +21,7 @@ interface BuildArguments {
 	readonly verbose?: boolean;
 	readonly defaultExcludes: boolean;
 	readonly exclude?: string[];
+	readonly dropXattr?: string[];
 	readonly platform?: string;
 	readonly label?: string;
 	readonly kernel?: string;
@@ -73,6 +74,11 @@ export function createProgram(): Command {
 		.option("--block-size <size>", "squashfs block size, 4K to 1M (default: 128K)", parseSize)
 		.option("--exclude <pattern>", "leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable", collect)
 		.option("--no-default-excludes", "keep what the reference converter leaves out")
+		.option(
+			"--drop-xattr <pattern>",
+			"leave extended attributes out, by shell pattern: security.selinux, user.*; repeatable",
+			collect,
+		)
 		.addOption(
 			new Option("--tools <source>", "who makes the BIOS core image and the media checksum").choices([
 				"auto",

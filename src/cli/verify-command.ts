@@ -10,10 +10,13 @@ interface VerifyArguments {
 	readonly image?: string;
 	readonly platform?: string;
 	readonly exclude?: string[];
+	readonly dropXattr?: string[];
 	readonly defaultExcludes: boolean;
 	readonly secureBoot: boolean;
 	readonly json?: boolean;
 }
+
+const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
 
 /** Adds `verify` to the command line. Its action throws `Oci2isoError` of kind verification (exit 8) where the ISO has a fault. */
 export function registerVerify(program: Command): void {
@@ -23,12 +26,9 @@ export function registerVerify(program: Command): void {
 		.argument("<iso>", "file")
 		.option("--image <image>", "compare the root file system with this image, inode by inode")
 		.option("--platform <os/arch[/variant]>", "which image of an index")
-		.option(
-			"--exclude <pattern>",
-			"what was left out of the squashfs, as for build; repeatable",
-			(value: string, earlier: string[] = []) => [...earlier, value],
-		)
+		.option("--exclude <pattern>", "what was left out of the squashfs, as for build; repeatable", collect)
 		.option("--no-default-excludes", "expect what the reference converter leaves out")
+		.option("--drop-xattr <pattern>", "extended attributes that were left out, as for build; repeatable", collect)
 		.option("--no-secure-boot", "do not ask for signatures")
 		.option("--json", "print the report as JSON")
 		.exitOverride()

@@ -71,6 +71,8 @@ export interface SquashfsReport {
 	readonly duplicateFiles: number;
 	readonly duplicateBytes: number;
 	readonly excludedPaths: number;
+	/** Extended attributes left out as asked for, by pattern. */
+	readonly droppedXattrs: readonly { readonly pattern: string; readonly count: number }[];
 }
 
 export interface ToolReport {
