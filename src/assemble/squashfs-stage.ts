@@ -14,7 +14,7 @@ import { withoutPaths } from "../tree/filter.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
-import { walk } from "../tree/walk.ts";
+import { countPaths, walk } from "../tree/walk.ts";
 import { BodyStore } from "./body-store.ts";
 import { collectLayers, collectMissing, type LayerCounts } from "./collect.ts";
 import { createImageTree } from "./contents.ts";
@@ -137,11 +137,4 @@ function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Ge
 	for (const { inode } of walk(root)) {
 		if (inode.type === "file" && bodies.stored(inode.body) === undefined) yield inode.body;
 	}
-}
-
-/** Of everything below the directory. */
-function countPaths(directory: DirectoryInode): number {
-	let count = directory.entries.size;
-	for (const inode of directory.entries.values()) if (inode.type === "directory") count += countPaths(inode);
-	return count;
 }

@@ -159,8 +159,15 @@ export class ChangeApplier {
 	}
 
 	#removeUntouchedChildren(directory: DirectoryInode): void {
-		this.#places.charge(directory.entries.size, this.#origin);
-		for (const name of directory.entries.keys()) this.#removeUntouched(directory, name);
+		const pending = [directory];
+		for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+			this.#places.charge(next.entries.size, this.#origin);
+			const touched = this.#touched?.get(next);
+			for (const [name, inode] of next.entries) {
+				if (touched?.has(name) !== true) next.entries.delete(name);
+				else if (inode.type === "directory") pending.push(inode);
+			}
+		}
 	}
 
 	#touch(parent: ParentPlace, name: ByteString): void {

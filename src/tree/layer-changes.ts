@@ -2,7 +2,7 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { corrupt } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { DirectoryInode, Inode, InodeAttributes } from "./inode.ts";
-import { baseName, MAX_PATH_BYTES } from "./path.ts";
+import { baseName, MAX_TARGET_BYTES } from "./path.ts";
 
 /** Names of the OCI image specification, "Layer Filesystem Changeset", "Whiteouts". */
 const WHITEOUT_PREFIX = ".wh.";
@@ -44,12 +44,12 @@ export function changeOf(
 			return { type: "hard-link", path, target: entry.linkTarget };
 		case "symlink": {
 			const target = entry.linkTarget;
-			if (target === "" || target.length > MAX_PATH_BYTES)
+			if (target === "" || target.length > MAX_TARGET_BYTES)
 				throw corrupt(
 					"SYMLINK_TARGET_INVALID",
 					`a symbolic link to a target of ${target.length} bytes`,
 					`${where}, ${displayName(path)}`,
-					`1 to ${MAX_PATH_BYTES} bytes`,
+					`1 to ${MAX_TARGET_BYTES} bytes`,
 				);
 			return { type: "inode", path, inode: { type, target, ...attributes, mode: SYMLINK_MODE } };
 		}

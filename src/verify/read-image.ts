@@ -6,7 +6,7 @@ import type { DroppedXattrs, XattrDropper } from "../tree/drop-xattrs.ts";
 import { withoutPaths } from "../tree/filter.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
-import { walk } from "../tree/walk.ts";
+import { countPaths, walk } from "../tree/walk.ts";
 import { ContentDigest } from "./content-digest.ts";
 
 /** What a squashfs made of an image has to hold. */
@@ -93,10 +93,4 @@ function digester(found: Map<number, string>, wants: (entry: TarEntry) => boolea
 			current = undefined;
 		},
 	};
-}
-
-function countPaths(root: DirectoryInode): number {
-	let count = 0;
-	for (const _ of walk(root)) count++;
-	return count;
 }
