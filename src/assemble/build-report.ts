@@ -1,7 +1,7 @@
 import { displayName } from "../binary/byte-string.ts";
 import type { Contract } from "../contract/contract.ts";
 import type { OciImage } from "../oci/open-image.ts";
-import type { BuildReport, LayerReport, ToolReport } from "../report/build-report.ts";
+import type { BootCheckReport, BuildReport, LayerReport, ToolReport } from "../report/build-report.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { SquashfsStage } from "./squashfs-stage.ts";
 import { VERSION } from "./version.ts";
@@ -10,6 +10,7 @@ export interface ReportParts {
 	readonly image: OciImage;
 	readonly platform: string;
 	readonly contract: Contract;
+	readonly checks: BootCheckReport;
 	readonly stage: SquashfsStage;
 	readonly blockBytes: number;
 	readonly tools: readonly ToolReport[];
@@ -44,6 +45,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			timeoutSeconds: contract.grub2.timeoutSeconds,
 		},
 		choices: contract.choices,
+		checks: parts.checks,
 		squashfs: {
 			codec: compressor.codec,
 			level: compressor.level,

@@ -1,6 +1,5 @@
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { Contract } from "../contract/contract.ts";
-import { readContract } from "../contract/read-contract.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
 import { type BootFile, bootFiles } from "../grub/boot-files.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
@@ -11,6 +10,7 @@ import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { buildReport } from "./build-report.ts";
+import { describeCheck, readCheckedContract } from "./checked-contract.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
 import { describeLayout, layOutIso } from "./iso-layout.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -36,7 +36,7 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = resolved;
 	const image = await openImage(resolved.image, { platform, authFile, creds, tlsVerify, certDir, policy, signal });
 	try {
-		const output = openOutput(resolved.output, { overwrite: resolved.force });
+		const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
 		try {
 			return await assemble(image, output, resolved, progress);
 		} finally {
@@ -60,9 +60,10 @@ async function assemble(
 	const { tree } = stage;
 
 	progress.phase("contract");
-	const { label, kernel, vendor } = options;
-	const contract = await readContract(tree, { architecture: image.platform.architecture, label, kernel, vendor });
+	const { architecture } = image.platform;
+	const { contract, checks } = await readCheckedContract(tree, { ...options, architecture, codec: options.comp });
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
+	for (const finding of checks.findings) progress.notice(describeCheck(finding));
 	const files = bootFiles(contract, epoch);
 	const identifiers = deriveIdentifiers(ingredients(image, stage, contract, epoch, options));
 	const esp = await buildEsp(tree, files, identifiers.fatVolumeId, epoch);
@@ -114,6 +115,7 @@ async function assemble(
 		image,
 		platform: formatPlatform(image.platform),
 		contract,
+		checks,
 		stage,
 		blockBytes: options.blockSize,
 		tools: [core.report, checksum],

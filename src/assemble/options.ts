@@ -52,6 +52,10 @@ export interface BuildOptions {
 	/** Attempts, timeouts and memory of transfers from a registry; what is left out keeps its default. */
 	readonly transferPolicy?: Partial<TransferPolicy> | undefined;
 	/** Replace an existing output. Default: false. */
+	readonly overwrite?: boolean | undefined;
+	/** Refuse an image that UEFI Secure Boot would refuse. Default: false, a warning. */
+	readonly requireSecureBoot?: boolean | undefined;
+	/** Build although checks say that the ISO would not boot. Default: false. */
 	readonly force?: boolean | undefined;
 	/** Called with the layout of the ISO before its tail is written. */
 	readonly onPlan?: ((plan: string) => void) | undefined;
@@ -70,6 +74,8 @@ export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
 	readonly tools: NonNullable<BuildOptions["tools"]>;
 	readonly allowUnconfinedTools: boolean;
 	readonly jobs: number;
+	readonly overwrite: boolean;
+	readonly requireSecureBoot: boolean;
 	readonly force: boolean;
 	readonly onEvent: BuildListener;
 }
@@ -108,6 +114,8 @@ const schema = z.object({
 	creds: z.string().min(1).optional(),
 	tlsVerify: z.boolean().optional(),
 	certDir: z.string().min(1).optional(),
+	overwrite: z.boolean().default(false),
+	requireSecureBoot: z.boolean().default(false),
 	force: z.boolean().default(false),
 });
 

@@ -38,6 +38,8 @@ interface BuildArguments {
 	readonly creds?: string;
 	readonly tlsVerify?: boolean;
 	readonly certDir?: string;
+	readonly overwrite?: boolean;
+	readonly requireSecureBoot?: boolean;
 	readonly force?: boolean;
 }
 
@@ -104,7 +106,9 @@ export function createProgram(): Command {
 		)
 		.option("--print-plan", "print what goes at which block of the ISO")
 		.option("--source-date-epoch <seconds>", "time of every stamp that is not the image's", parseInteger)
-		.option("--force", "replace an existing output")
+		.option("--overwrite", "replace an existing output")
+		.option("--require-secure-boot", "refuse an image that UEFI Secure Boot would refuse")
+		.option("--force", "build although the image would not boot")
 		.option("--verbose", "print the causes of an error too")
 		.exitOverride()
 		.action(build);

@@ -29,7 +29,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	output: [],
 	report: [],
 	buildroot: ["tree"],
-	assemble: [...formats, "codec", "oci", "output", "report", "buildroot"],
+	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "inspect"],
 	inspect: [...formats, "codec", "oci", "buildroot", "report"],
 	verify: [...formats, "codec", "oci", "report"],
 	cli: ["assemble", "inspect", "verify", "output", "report", "codec", "index.ts"],

@@ -15,6 +15,8 @@ describe("build options", () => {
 			blockSize: 131072,
 			defaultExcludes: true,
 			tools: "auto",
+			overwrite: false,
+			requireSecureBoot: false,
 			force: false,
 		});
 		expect(options.jobs).toBeGreaterThanOrEqual(1);
