@@ -6,7 +6,7 @@ import { type DockerReference, formatDockerReference, withDefaultTag } from "../
 import { type ManifestDocument, parseManifest } from "../manifest.ts";
 import { documentKind, isImageConfig } from "../media-types.ts";
 import { digestMismatch } from "../verified-blob.ts";
-import { downloadBlob } from "./blob-download.ts";
+import { type BlobPart, downloadBlob } from "./blob-download.ts";
 import { loadRegistriesConf } from "./config-files.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Endpoint, requireUnambiguous, resolveEndpoints } from "./endpoints.ts";
@@ -31,6 +31,8 @@ const GENERIC_TYPES = new Set(["", "application/json", "text/plain", "applicatio
 export interface RegistrySource extends ImageSource {
 	/** The blobs that will be read, in that order, so that they can be fetched ahead; one that is listed twice is fetched once if it is small. */
 	announce(descriptors: readonly Descriptor[]): void;
+	/** The bytes of a part of a blob, not verified; throws REGISTRY_RANGE_IGNORED (exit 4) where the registry gives whole blobs only. */
+	part(descriptor: Descriptor, part: BlobPart, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 	/** What was fetched so far. */
 	readonly transfers: readonly Readonly<BlobTransfer>[];
 }
@@ -127,6 +129,9 @@ function registrySource(
 				const pieces = readAhead.read(descriptor, signal);
 				yield* keep ? repeated.keeping(descriptor, pieces) : pieces;
 			}
+		},
+		part(descriptor, part, signal) {
+			return downloadBlob(descriptor, { clients: order, policy, transfer: log.of(descriptor.digest), part }, signal);
 		},
 		async has({ digest }, signal) {
 			for (const client of order) if (await client.has(`blobs/${digest}`, `blob ${digest}`, signal)) return true;
