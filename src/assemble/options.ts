@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Oci2isoError } from "../errors.ts";
 import type { TransferPolicy } from "../oci/registry/options.ts";
 import type { BuildListener } from "../report/events.ts";
-import { PRESET_NAMES, type PresetName, presets } from "./presets.ts";
+import { DEFAULT_PRESET, PRESET_NAMES, type PresetName, presets } from "./presets.ts";
 
 /** What `buildIso` takes; the command line's options have the same names. */
 export interface BuildOptions {
@@ -19,13 +19,13 @@ export interface BuildOptions {
 	readonly kernel?: string | undefined;
 	/** EFI vendor directory. Default: the first found. */
 	readonly vendor?: string | undefined;
-	/** Compressor, level and block size together; each can also be given on its own. Default: `reference`. */
+	/** Compressor, level and block size together; each can also be given on its own. Default: `balanced`, zstd 6 with blocks of 1 MiB. */
 	readonly preset?: PresetName | undefined;
 	/** Compressor of the squashfs. Default: the preset's, zstd. */
 	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none" | undefined;
-	/** Compression level in the compressor's own range. Default: the preset's, or the compressor's default in mksquashfs. */
+	/** Compression level in the compressor's own range. Default: the preset's (6 for zstd), or where `comp` is not the preset's, the one that mksquashfs takes for it. */
 	readonly level?: number | undefined;
-	/** Squashfs block size: a power of two, 4096 to 1048576. Default: the preset's, 131072. */
+	/** Squashfs block size: a power of two, 4096 to 1048576. Default: the preset's, 1048576, for every compressor. */
 	readonly blockSize?: number | undefined;
 	/** More patterns to leave out of the squashfs, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */
 	readonly exclude?: readonly string[] | undefined;
@@ -94,7 +94,7 @@ const schema = z.object({
 	label: z.string().min(1).optional(),
 	kernel: z.string().min(1).optional(),
 	vendor: z.string().min(1).optional(),
-	preset: z.enum(PRESET_NAMES).default("reference"),
+	preset: z.enum(PRESET_NAMES).default(DEFAULT_PRESET),
 	comp: z.enum(["zstd", "xz", "gzip", "lz4", "none"]).optional(),
 	level: z.int().optional(),
 	blockSize: z

@@ -67,13 +67,17 @@ export function createProgram(): Command {
 		.option("--kernel <version>", "directory under /usr/lib/modules to boot")
 		.option("--vendor <name>", "EFI vendor directory")
 		.addOption(
-			new Option("--preset <name>", "squashfs compressor, level and block size together (default: reference)").choices(
+			new Option("--preset <name>", "squashfs compressor, level and block size together (default: balanced)").choices(
 				PRESET_NAMES,
 			),
 		)
 		.addOption(new Option("--comp <name>", "squashfs compressor").choices(["zstd", "xz", "gzip", "lz4", "none"]))
-		.option("--level <n>", "compression level", parseInteger)
-		.option("--block-size <size>", "squashfs block size, 4K to 1M (default: 128K)", parseSize)
+		.option(
+			"--level <n>",
+			"compression level (default: the preset's for its compressor, mksquashfs's for another)",
+			parseInteger,
+		)
+		.option("--block-size <size>", "squashfs block size, 4K to 1M (default: the preset's)", parseSize)
 		.option("--exclude <pattern>", "leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable", collect)
 		.option("--no-default-excludes", "keep what the reference converter leaves out")
 		.option(
