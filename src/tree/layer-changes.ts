@@ -2,7 +2,7 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { corrupt } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { DirectoryInode, Inode, InodeAttributes } from "./inode.ts";
-import { baseName, MAX_TARGET_BYTES } from "./path.ts";
+import { baseName, MAX_PATH_BYTES, MAX_TARGET_BYTES } from "./path.ts";
 
 /** Names of the OCI image specification, "Layer Filesystem Changeset", "Whiteouts". */
 const WHITEOUT_PREFIX = ".wh.";
@@ -20,7 +20,7 @@ export type LayerChange =
 const SYMLINK_MODE = 0o777;
 
 /**
- * The change that an entry at the clean path `path` makes; `shared` are the entry's attributes that many inodes have in common. Throws `Oci2isoError` WHITEOUT_NAME_INVALID, SYMLINK_TARGET_INVALID or
+ * The change that an entry at the clean path `path` makes; `shared` are the entry's attributes that many inodes have in common. Throws `Oci2isoError` PATH_TOO_LONG, WHITEOUT_NAME_INVALID, SYMLINK_TARGET_INVALID or
  * ROOT_NOT_DIRECTORY; `where` names the layer.
  */
 export function changeOf(
@@ -30,6 +30,13 @@ export function changeOf(
 	shared: Pick<InodeAttributes, "mtime" | "xattrs">,
 	where: string,
 ): LayerChange {
+	if (path.length > MAX_PATH_BYTES)
+		throw corrupt(
+			"PATH_TOO_LONG",
+			`a path of ${path.length} bytes`,
+			`${where}, ${displayName(path.slice(0, 512))}…`,
+			`at most ${MAX_PATH_BYTES} bytes`,
+		);
 	const name = baseName(path);
 	if (name.startsWith(WHITEOUT_PREFIX)) return whiteoutOf(path, name, where);
 	const { mode, uid, gid, type } = entry;

@@ -1,11 +1,10 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
-import { GiB } from "../binary/units.ts";
 import { assert, corrupt } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { ChangeApplier } from "./apply.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "./inode.ts";
 import { changeOf, type LayerChange } from "./layer-changes.ts";
-import { cleanPath, MAX_PATH_BYTES } from "./path.ts";
+import { cleanPath } from "./path.ts";
 import { Shadow } from "./shadow.ts";
 import { walk } from "./walk.ts";
 
@@ -28,7 +27,7 @@ export interface LayerMerge {
 	/**
 	 * Takes the layer's next entry and says whether a file's content should be kept. "skip" is a guess that `MergedTree.neededBodies` may
 	 * disprove, after which the layer has to be read again; entries that are not regular files are always "skip".
-	 * Throws `Oci2isoError` (kind corrupt) for entries that no tree can hold, TOO_MANY_ENTRIES and TOO_MUCH_METADATA.
+	 * Throws `Oci2isoError` (kind corrupt) for entries that no tree can hold, and TOO_MANY_ENTRIES.
 	 */
 	entry(entry: TarEntry): "store" | "skip";
 	/** Says that the layer is complete. */
@@ -46,8 +45,6 @@ export interface MergedTree {
 
 const DEFAULT_MAX_INODES = 8_000_000;
 const DEFAULT_MAX_LOOKUP_STEPS = 200_000_000;
-/** Of all entries together: names, link targets and distinct sets of extended attributes. A million files have some 0.1 GiB. */
-const MAX_METADATA_BYTES = GiB;
 const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 
@@ -68,7 +65,6 @@ export class TreeMerger {
 	#isLayerOpen = false;
 	#isSettled = false;
 	#entryCount = 0;
-	#metadataBytes = 0;
 	#hasRoot = false;
 	#startsAfresh = false;
 
@@ -96,17 +92,7 @@ export class TreeMerger {
 				const path = cleanPath(entry.path);
 				if (++this.#entryCount > this.#maxInodes)
 					throw corrupt("TOO_MANY_ENTRIES", `more than ${this.#maxInodes} entries`, origin);
-				if (path.length > MAX_PATH_BYTES)
-					throw corrupt(
-						"PATH_TOO_LONG",
-						`a path of ${path.length} bytes`,
-						`${origin}, ${displayName(path.slice(0, 512))}…`,
-						`at most ${MAX_PATH_BYTES} bytes`,
-					);
 				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(entry.xattrs) };
-				this.#metadataBytes += path.length + entry.linkTarget.length;
-				if (this.#metadataBytes > MAX_METADATA_BYTES)
-					throw corrupt("TOO_MUCH_METADATA", "names and attributes", origin, `at most ${MAX_METADATA_BYTES} bytes`);
 				const change = changeOf(entry, path, index, shared, origin);
 				if (change.type === "opaque" && change.path === "") this.#startsAfresh ||= changes.every(isRootDirectory);
 				changes.push(change);
@@ -183,7 +169,6 @@ export class TreeMerger {
 			.join("");
 		const shared = this.#xattrs.get(key);
 		if (shared !== undefined) return shared;
-		this.#metadataBytes += key.length;
 		this.#xattrs.set(key, xattrs);
 		return xattrs;
 	}
