@@ -123,7 +123,7 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 			const first = tarMember({ path: "many/first", content: Buffer.from("linked") });
 			const parts = [...members.map(tarMember), ...sparseMembers, ...aclMembers, first, ...manyLinks, END];
 			image = writeContractLayout(join(work, "image"), [Buffer.concat(parts)]);
-			report = await buildIso({ image, output: iso, level: 1, tools: "builtin" });
+			report = await buildIso({ image, output: iso, level: 1, blockSize: 131_072, tools: "builtin", force: true });
 			const place = { offsetBytes: SQUASHFS_OFFSET, sizeBytes: report.squashfs.byteLength };
 			await withLoopMount(iso, "squashfs", place, async (mountPoint) => {
 				// Walks with names relative to open directories, so that no path is too long for it.
@@ -249,7 +249,7 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 			const dropped = join(work, "dropped.iso");
 			const reportPath = join(work, "report.json");
 			const patterns = ["--drop-xattr", "security.selinux", "--drop-xattr", "user.*", "--drop-xattr", "nothing"];
-			const common = ["--tools", "builtin", "--comp", "lz4", "--progress", "plain", "--report", reportPath];
+			const common = ["--tools", "builtin", "--force", "--comp", "lz4", "--progress", "plain", "--report", reportPath];
 			const built = await oci2iso(["build", image, "-o", dropped, ...common, ...patterns]);
 			expect(built.status, built.stderr).toBe(0);
 			expect(built.stderr).toContain("--drop-xattr security.selinux: 2 extended attributes were left out");
@@ -349,7 +349,13 @@ describe.skipIf(!existsSync(HOST_GRUB))("an image of what no squashfs holds", ()
 			),
 		]);
 		const asMany = await streamContractLayout(join(work, "fewer ids"), write(65_534));
-		const { squashfs } = await buildIso({ image: asMany, output: join(work, "ids.iso"), level: 1, tools: "builtin" });
+		const { squashfs } = await buildIso({
+			image: asMany,
+			output: join(work, "ids.iso"),
+			level: 1,
+			tools: "builtin",
+			force: true,
+		});
 		expect(squashfs.ids).toBe(65_535);
 	});
 });

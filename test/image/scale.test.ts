@@ -43,7 +43,7 @@ describe.skipIf(requires("root", "mount", "find") !== undefined || !existsSync(H
 		try {
 			const image = await streamContractLayout(join(directory, "image"), write);
 			const [iso, reportPath] = [join(directory, "x.iso"), join(directory, "report.json")];
-			const options = ["--tools", "builtin", "--level", "1", "--progress", "none", "--report", reportPath];
+			const options = ["--tools", "builtin", "--force", "--level", "1", "--progress", "none", "--report", reportPath];
 			const { status, stderr } = await oci2iso(["build", image, "-o", iso, ...options]);
 			expect([status, stderr]).toEqual([0, ""]);
 			const report = JSON.parse(readFileSync(reportPath, "utf8")) as BuildReport;
