@@ -3,6 +3,13 @@ import { MAX_DOCUMENT_BYTES } from "./json-document.ts";
 import { type ManifestDocument, parseManifest } from "./manifest.ts";
 import { verifiedBlob } from "./verified-blob.ts";
 
+/** Bytes of a blob; all of them are in it. */
+export interface BlobPart {
+	readonly offset: number;
+	/** At least 1. */
+	readonly byteLength: number;
+}
+
 /** A place that gives blobs by descriptor: a directory, an archive, a registry, a cache before one. */
 export interface BlobSource {
 	/**
@@ -10,6 +17,10 @@ export interface BlobSource {
 	 * Throws `Oci2isoError` BLOB_MISSING when the first chunk is asked for. Every call reads from the start.
 	 */
 	blob(descriptor: Descriptor, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+	/**
+	 * A part of a blob, **not verified**; undefined where only whole ones can be had. Absent where that is so for all. Throws as `blob` does.
+	 */
+	part?(descriptor: Descriptor, part: BlobPart, signal?: AbortSignal): Promise<Buffer | undefined>;
 	/** Whether `blob` would find it. */
 	has(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
 }

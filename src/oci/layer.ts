@@ -7,6 +7,7 @@ import type { Digest } from "./digest.ts";
 import { throwIfAborted } from "./failures.ts";
 import { inflateLayer } from "./inflate-layer.ts";
 import { layerMediaType } from "./media-types.ts";
+import { type LayerToc, openLayerToc } from "./toc/layer-toc.ts";
 import { sizeChecked, verifiedBlob } from "./verified-blob.ts";
 
 /** Bytes of one layer's archive, beyond which it is taken for a decompression bomb. */
@@ -29,6 +30,11 @@ export interface Layer {
 	 * (exit 5), LAYER_COMPRESSION_UNSUPPORTED (exit 2) and INTERRUPTED (exit 130).
 	 */
 	tar(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): AsyncIterable<Uint8Array>;
+	/**
+	 * The layer's table of contents where it has one that the manifest vouches for: its files can then be read one by one. `onBlobBytes` as for `tar`, also
+	 * for what is read later. Undefined, perhaps with a note, where there is none. Throws BLOB_MISSING, BLOB_SIZE_MISMATCH, INTERRUPTED and what registries throw.
+	 */
+	tableOfContents(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): Promise<LayerToc | undefined>;
 	/** Reads the blob once for its size and digest only: whether bytes that made no sense are what the image's author stored. Throws as `tar` does. */
 	verifyBlob(signal?: AbortSignal): Promise<void>;
 }
@@ -53,6 +59,8 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 		mediaType,
 		diffId: options.diffId,
 		verifyBlob,
+		tableOfContents: (signal, onBlobBytes) =>
+			openLayerToc(source, descriptor, { where, signal, onBlobBytes, note: options.note }),
 		async *tar(signal, onBlobBytes) {
 			const blob = counted(sizeChecked(source.blob(descriptor, signal), size, where), onBlobBytes);
 			try {

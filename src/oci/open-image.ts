@@ -30,6 +30,8 @@ export interface OciImage {
 	readonly notes: readonly string[];
 	/** What came from a registry so far, blob by blob; empty for other transports. */
 	readonly transfers: readonly Readonly<BlobTransfer>[];
+	/** Says that these layers will be read whole, in that order, so that they can be fetched ahead. */
+	announce(layers: readonly Layer[]): void;
 	close(): Promise<void>;
 }
 
@@ -38,6 +40,8 @@ export interface OpenImageOptions extends RegistryOptions {
 	readonly platform?: string | undefined;
 	/** Uncompressed bytes that one layer may have; absent: 64 GiB. */
 	readonly maxLayerBytes?: number | undefined;
+	/** Every layer will be read, the top one first. Default: true. */
+	readonly announceLayers?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -85,7 +89,7 @@ async function readImage(
 	reference: string,
 	source: OpenSource,
 	requested: Platform | undefined,
-	{ signal, maxLayerBytes = DEFAULT_MAX_LAYER_BYTES }: OpenImageOptions,
+	{ signal, maxLayerBytes = DEFAULT_MAX_LAYER_BYTES, announceLayers = true }: OpenImageOptions,
 ): Promise<OciImage> {
 	const manifest = await selectManifest(source, await source.root(signal), requested ?? hostPlatform(), signal);
 	requireImage(manifest);
@@ -97,7 +101,7 @@ async function readImage(
 		if (!notes.includes(text)) notes.push(text);
 	};
 	const platform = checkPlatform(config, requested, manifest.digest, note);
-	source.announce?.(manifest.layers.toReversed());
+	if (announceLayers) source.announce?.(manifest.layers.toReversed());
 	return {
 		reference,
 		manifestDigest: manifest.digest,
@@ -113,6 +117,10 @@ async function readImage(
 		get transfers() {
 			return source.transfers ?? [];
 		},
+		announce: (layers) =>
+			source.announce?.(
+				layers.flatMap(({ digest }) => manifest.layers.find((descriptor) => descriptor.digest === digest) ?? []),
+			),
 		close: () => source.close(),
 	};
 }

@@ -135,6 +135,23 @@ export class TreeMerger {
 		for (; this.#nextLayer >= 0; this.#nextLayer--) this.#layers[this.#nextLayer] = [];
 	}
 
+	/**
+	 * The tree as far as the layers read so far decide it: asking it for anything else throws `LowerLayersNeeded`, as this does where they depend on
+	 * those below. What it answers is what the whole tree will.
+	 */
+	upperTree(): DirectoryInode {
+		assert(!this.#isLayerOpen && !this.#isSettled, "between layers, before the tree is settled");
+		const applier = new ChangeApplier({
+			createdParentTime: this.#createdParentTime,
+			maxCreatedParents: this.#maxInodes - this.#entryCount,
+			maxLookupSteps: this.#maxLookupSteps,
+			onUnknownBase: this.#nextLayer >= 0,
+		});
+		for (const [index, changes] of this.#layers.entries())
+			if (changes !== undefined) applier.layer(changes, this.#origins[index] ?? `layer ${index}`);
+		return applier.guardedRoot;
+	}
+
 	/** The tree of all layers; once, after the last layer's `finish`. Throws `Oci2isoError` where a layer does not fit what is below it. */
 	settle(): MergedTree {
 		assert(this.#nextLayer === -1 && !this.#isSettled, "every layer was read, and the tree is settled once");
