@@ -9,9 +9,12 @@ import { Fault, registryFailure, transportFault } from "./fault.ts";
 import type { RegistryClient } from "./registry-client.ts";
 import { withRetries } from "./retry.ts";
 import { first } from "./status.ts";
+import type { HttpResponse } from "./transport.ts";
 
-/** A server that answers with the whole blob. */
-class RangeIgnored extends Error {}
+/** A server that answers a Range request with the whole blob, with another part, or with an error. */
+class RangeIgnored extends Error {
+	override readonly name = "RangeIgnored";
+}
 
 /**
  * The bytes of a part of a blob, not verified; a connection that breaks is continued where it broke. Undefined where no server gives parts.
@@ -56,16 +59,12 @@ async function fromClient(
 		isFirst = false;
 		const begin = offset + state.received;
 		const range = `bytes=${begin}-${offset + bytes.byteLength - 1}`;
-		const { statusCode, headers, body } = await client.get(`blobs/${digest}`, { range }, where, signal);
+		const { statusCode, headers, body } = await getPart(client, digest, range, where, signal);
 		const given = statusCode === 206 ? parseContentRange(first(headers["content-range"])) : undefined;
 		if (given?.first !== begin || (given.total ?? size) !== size) {
 			body.destroy();
-			if (statusCode === 200) throw new RangeIgnored();
-			const failure =
-				given?.total !== undefined && given.total !== size
-					? sizeMismatch(`${given.total}`, size, at)
-					: registryFailure("REGISTRY_PROTOCOL", "answered with another part of it than was asked for", at);
-			throw new Fault(failure, { retryable: true });
+			if (given?.total === undefined || given.total === size) throw new RangeIgnored();
+			throw new Fault(sizeMismatch(`${given.total}`, size, at), { retryable: true });
 		}
 		try {
 			for await (const piece of readBody(body, policy.stallMilliseconds, signal)) {
@@ -83,4 +82,25 @@ async function fromClient(
 				retryable: true,
 			});
 	});
+}
+
+async function getPart(
+	client: RegistryClient,
+	digest: string,
+	range: string,
+	where: string,
+	signal: AbortSignal | undefined,
+): Promise<HttpResponse> {
+	try {
+		return await client.get(`blobs/${digest}`, { range }, where, signal);
+	} catch (error) {
+		if (!(error instanceof Fault)) throw error;
+		if (error.failure.code === "IMAGE_NOT_FOUND")
+			throw new Fault(registryFailure("BLOB_MISSING", "the registry does not have it", `${where} at ${client.host}`), {
+				retryable: false,
+			});
+		// 416 and whatever else a server makes of a Range header
+		if (error.failure.code === "REGISTRY_ERROR" && !error.retryable) throw new RangeIgnored();
+		throw error;
+	}
 }

@@ -47,12 +47,20 @@ export async function openLayerToc(
 	options: LayerTocOptions,
 ): Promise<LayerToc | undefined> {
 	if (source.part === undefined) return undefined;
-	const read = async (offset: number, end: number, signal = options.signal): Promise<Buffer> => {
+	const tryPart = async (offset: number, end: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> => {
 		const bytes = await source.part?.(descriptor, { offset, byteLength: end - offset }, signal);
-		if (bytes === undefined) throw new TocFault("the registry does not give parts of blobs");
-		options.onBlobBytes?.(bytes.byteLength);
+		options.onBlobBytes?.(bytes?.byteLength ?? 0);
 		return bytes;
 	};
+	const read = async (offset: number, end: number): Promise<Buffer> => {
+		const bytes = await tryPart(offset, end, options.signal);
+		if (bytes === undefined) throw new TocFault("the registry does not give parts of blobs");
+		return bytes;
+	};
+	// Once the table is in use, a server that gives parts only now and then costs bytes.
+	const readSurely: ReadPart = async (offset, end, signal) =>
+		(await tryPart(offset, end, signal)) ??
+		(await cut(source.blob(descriptor, signal), offset, end, options.onBlobBytes));
 	try {
 		const place = tocPlaceOf(descriptor);
 		if (place === undefined) return undefined;
@@ -67,7 +75,7 @@ export async function openLayerToc(
 			const offset = decodeEstargzFooter(await read(footer, descriptor.size), descriptor.size);
 			listing = parseToc(await estargzJson(await read(offset, footer), digest), offset);
 		}
-		return layerToc(format, listing, read, options.where);
+		return layerToc(format, listing, readSurely, options.where);
 	} catch (error) {
 		if (!(error instanceof TocFault)) throw error;
 		options.note(`${options.where}: its table of contents is not used: ${error.message}`);
@@ -75,7 +83,26 @@ export async function openLayerToc(
 	}
 }
 
-type ReadPart = (offset: number, end: number, signal?: AbortSignal) => Promise<Buffer>;
+type ReadPart = (offset: number, end: number, signal: AbortSignal | undefined) => Promise<Buffer>;
+
+/** The part of a blob that is read from its start; shorter where the blob is. */
+async function cut(
+	blob: AsyncIterable<Uint8Array>,
+	offset: number,
+	end: number,
+	onBytes: ((bytes: number) => void) | undefined,
+): Promise<Buffer> {
+	const pieces: Buffer[] = [];
+	let at = 0;
+	for await (const chunk of blob) {
+		onBytes?.(chunk.byteLength);
+		const first = Math.max(0, offset - at);
+		if (first < chunk.byteLength) pieces.push(Buffer.from(chunk.subarray(first, end - at)));
+		at += chunk.byteLength;
+		if (at >= end) break;
+	}
+	return Buffer.concat(pieces);
+}
 
 function layerToc(format: TocFormat, { entries, contents }: TocListing, read: ReadPart, where: string): LayerToc {
 	return {
@@ -87,9 +114,7 @@ function layerToc(format: TocFormat, { entries, contents }: TocListing, read: Re
 			if (content === undefined || byteLength === 0) return Buffer.alloc(0);
 			const mismatch = (what: string): Oci2isoError =>
 				corrupt("LAYER_TOC_MISMATCH", what, `${where}, ${JSON.stringify(entries[index]?.path.slice(0, 512))}`);
-			const stored = await read(content.offset, content.end, signal).catch((error: unknown) => {
-				throw error instanceof TocFault ? mismatch(error.message) : error;
-			});
+			const stored = await read(content.offset, content.end, signal);
 			const bytes = await inflate(format, stored, content, byteLength);
 			if (bytes === undefined) throw mismatch("what the table of contents points at is not the file's content");
 			return bytes;

@@ -143,7 +143,7 @@ function xattrsOf(value: unknown): ReadonlyMap<ByteString, Uint8Array> {
 	return new Map(
 		Object.entries(value).map(([name, text]) => {
 			if (typeof text !== "string") throw new TocFault(`the extended attribute ${shown(name)} is no text`);
-			return [byteStringFromText(name), Buffer.from(text, "base64")];
+			return [byteStringFromText(name), Uint8Array.from(Buffer.from(text, "base64"))];
 		}),
 	);
 }
