@@ -52,12 +52,9 @@ export function storedBlobs(
 		async *blob(descriptor, signal) {
 			yield* readRegion(await regionOf(descriptor), signal);
 		},
-		async part(descriptor, { offset, byteLength }, signal) {
+		async *part(descriptor, { start, end }, signal) {
 			const { path, position } = await regionOf(descriptor);
-			const pieces: Buffer[] = [];
-			for await (const piece of readRegion({ path, position: position + offset, byteLength }, signal))
-				pieces.push(Buffer.from(piece));
-			return Buffer.concat(pieces);
+			yield* readRegion({ path, position: position + start, byteLength: end - start }, signal);
 		},
 		has: async ({ digest }) => (await find(digest)) !== undefined,
 	};

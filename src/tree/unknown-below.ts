@@ -45,28 +45,37 @@ export class UnknownBelow {
 
 	/** A copy of the tree in which asking for what is not known throws `LowerLayersNeeded`. */
 	guarded(root: DirectoryInode): DirectoryInode {
-		const copy = (directory: DirectoryInode, path: ByteString): DirectoryInode => {
-			const children = [...directory.entries].map(([name, inode]): [ByteString, Inode] => [
-				name,
-				inode.type === "directory" ? copy(inode, path === "" ? name : `${path}/${name}`) : inode,
-			]);
+		const copy = (directory: DirectoryInode, parent: OpenEntries | undefined, name: ByteString): DirectoryInode => {
 			const gone = this.#open.get(directory);
-			const entries = gone === undefined ? new Map(children) : new OpenEntries(children, gone, path);
-			return { ...directory, entries };
+			const entries = gone === undefined ? new Map<ByteString, Inode>() : new OpenEntries(gone, parent, name);
+			const guarded = { ...directory, entries };
+			pending.push([directory, guarded]);
+			return guarded;
 		};
-		return copy(root, "");
+		const pending: [DirectoryInode, DirectoryInode][] = [];
+		const copied = copy(root, undefined, "");
+		for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+			const [original, { entries }] = next;
+			const parent = entries instanceof OpenEntries ? entries : undefined;
+			for (const [name, inode] of original.entries)
+				entries.set(name, inode.type === "directory" ? copy(inode, parent, name) : inode);
+		}
+		return copied;
 	}
 }
 
 /** The entries of an open directory: each can be asked for by name if it is known, and all of them cannot. */
 class OpenEntries extends Map<ByteString, Inode> {
 	readonly #gone: ReadonlySet<ByteString>;
-	readonly #path: ByteString;
+	/** Of the directory that holds this one, which is open too. */
+	readonly #parent: OpenEntries | undefined;
+	readonly #name: ByteString;
 
-	constructor(entries: readonly [ByteString, Inode][], gone: ReadonlySet<ByteString>, path: ByteString) {
-		super(entries);
+	constructor(gone: ReadonlySet<ByteString>, parent: OpenEntries | undefined, name: ByteString) {
+		super();
 		this.#gone = gone;
-		this.#path = path;
+		this.#parent = parent;
+		this.#name = name;
 	}
 
 	override get(name: ByteString): Inode | undefined {
@@ -104,6 +113,9 @@ class OpenEntries extends Map<ByteString, Inode> {
 	}
 
 	#needed(name: ByteString): LowerLayersNeeded {
-		return new LowerLayersNeeded(this.#path === "" ? name : `${this.#path}/${name}`);
+		const names = [name];
+		for (let at: OpenEntries | undefined = this; at !== undefined && at.#name !== ""; at = at.#parent)
+			names.unshift(at.#name);
+		return new LowerLayersNeeded(names.join("/"));
 	}
 }

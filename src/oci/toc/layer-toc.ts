@@ -1,6 +1,6 @@
 import { corrupt, Oci2isoError } from "../../errors.ts";
 import type { TarEntry } from "../../tar/entry.ts";
-import type { BlobSource } from "../blob-source.ts";
+import { type BlobSource, RANGE_IGNORED } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { digestAlgorithm, digestOf } from "../digest.ts";
 import { decompress } from "../inflate-layer.ts";
@@ -47,10 +47,13 @@ export async function openLayerToc(
 	options: LayerTocOptions,
 ): Promise<LayerToc | undefined> {
 	if (source.part === undefined) return undefined;
-	const tryPart = async (offset: number, end: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> => {
-		const bytes = await source.part?.(descriptor, { offset, byteLength: end - offset }, signal);
-		options.onBlobBytes?.(bytes?.byteLength ?? 0);
-		return bytes;
+	const tryPart = async (start: number, end: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> => {
+		try {
+			return await collected(source.part?.(descriptor, { start, end }, signal) ?? [], options.onBlobBytes);
+		} catch (error) {
+			if (error instanceof Oci2isoError && error.code === RANGE_IGNORED) return undefined;
+			throw error;
+		}
 	};
 	const read = async (offset: number, end: number): Promise<Buffer> => {
 		const bytes = await tryPart(offset, end, options.signal);
@@ -150,6 +153,18 @@ async function inflate(
 		position += part.byteLength;
 	}
 	return bytes;
+}
+
+async function collected(
+	pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+	onBytes: ((bytes: number) => void) | undefined,
+): Promise<Buffer> {
+	const kept: Buffer[] = [];
+	for await (const piece of pieces) {
+		onBytes?.(piece.byteLength);
+		kept.push(Buffer.from(piece));
+	}
+	return Buffer.concat(kept);
 }
 
 async function* whole(bytes: Buffer): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { BlobSource } from "../../../src/oci/blob-source.ts";
+import { Oci2isoError } from "../../../src/errors.ts";
+import { type BlobSource, RANGE_IGNORED } from "../../../src/oci/blob-source.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { createLayer, type Layer } from "../../../src/oci/layer.ts";
 import type { LayerToc } from "../../../src/oci/toc/layer-toc.ts";
@@ -51,12 +52,15 @@ function open({ tar, blob, annotations }: TocLayer, changes: { bytes?: Buffer; w
 			yield bytes;
 		},
 		has: () => Promise.resolve(true),
-		part: (_, part) => {
-			reads.push(part);
-			expect(part.offset + part.byteLength).toBeLessThanOrEqual(bytes.byteLength);
-			expect(part.byteLength).toBeGreaterThan(0);
-			if (changes.withoutParts === true) return Promise.resolve(undefined);
-			return Promise.resolve(Buffer.from(bytes.subarray(part.offset, part.offset + part.byteLength)));
+		async *part(_, { start, end }) {
+			reads.push({ offset: start, byteLength: end - start });
+			expect(end).toBeLessThanOrEqual(bytes.byteLength);
+			expect(end).toBeGreaterThan(start);
+			if (changes.withoutParts === true)
+				throw new Oci2isoError({ code: RANGE_IGNORED, kind: "registry", what: "whole blobs only" });
+			const buffer = Buffer.from(bytes.subarray(start, end));
+			yield buffer;
+			buffer.fill(0xee);
 		},
 	};
 	const descriptor = { mediaType: "", digest: digestOf(blob), size: bytes.byteLength, annotations };
