@@ -36,7 +36,8 @@ export async function weighPresets(inputs: Inputs, options: PresetsOptions): Pro
 		({ name }) => !name.startsWith("oci2iso"),
 	);
 	if (sweeps) await inputs.prepare({ rootless: options.rootless });
-	const sweepOptions = { work, layerBytes, warn, smaller, maxCpuSeconds: MAX_CPU_SECONDS };
+	const codecs = options.settings.map(({ codec }) => codec);
+	const sweepOptions = { codecs, work, layerBytes, warn, smaller, maxCpuSeconds: MAX_CPU_SECONDS };
 	return {
 		name: inputs.name,
 		layerBytes,

@@ -13,6 +13,7 @@ const SAMPLE_BYTES = 24e6;
 export interface SweepOptions {
 	readonly work: string;
 	readonly layerBytes: number;
+	readonly codecs: readonly string[];
 	readonly warn: (line: string) => void;
 	/** No build or peer is run whose processor time is expected to be more. */
 	readonly maxCpuSeconds: number;
@@ -30,6 +31,7 @@ export async function sweep(inputs: Inputs, options: SweepOptions): Promise<Case
 	const points: CasePoint[] = [];
 	const growth = smaller === undefined ? 0 : options.layerBytes / smaller.layerBytes;
 	for (const one of CASES) {
+		if (!options.codecs.includes(one.codec)) continue;
 		const name = caseName(one);
 		const before = smaller?.points.find((point) => caseName(point) === name);
 		if (smaller !== undefined && (before?.cpuSeconds ?? Number.POSITIVE_INFINITY) * growth > maxCpuSeconds) continue;
