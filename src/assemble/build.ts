@@ -33,8 +33,18 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const progress = new BuildProgress(resolved.onEvent);
 	const { signal } = resolved;
 	signal?.throwIfAborted();
-	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = resolved;
-	const image = await openImage(resolved.image, { platform, authFile, creds, tlsVerify, certDir, policy, signal });
+	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy, maxLayerBytes, maxInodes } = resolved;
+	const image = await openImage(resolved.image, {
+		platform,
+		authFile,
+		creds,
+		tlsVerify,
+		certDir,
+		policy,
+		maxLayerBytes,
+		maxInodes,
+		signal,
+	});
 	try {
 		const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
 		try {

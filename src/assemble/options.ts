@@ -51,6 +51,10 @@ export interface BuildOptions {
 	readonly certDir?: string | undefined;
 	/** Attempts, timeouts and memory of transfers from a registry; what is left out keeps its default. */
 	readonly transferPolicy?: Partial<TransferPolicy> | undefined;
+	/** Uncompressed bytes of one layer. Default: 1100 times its compressed size, at least 4 GiB and at most 64 GiB. */
+	readonly maxLayerBytes?: number | undefined;
+	/** Entries of all layers together, whiteouts included. Default: 4 000 000. */
+	readonly maxInodes?: number | undefined;
 	/** Replace an existing output. Default: false. */
 	readonly overwrite?: boolean | undefined;
 	/** Refuse an image that UEFI Secure Boot would refuse. Default: false, a warning. */
@@ -116,6 +120,8 @@ const schema = z.object({
 	certDir: z.string().min(1).optional(),
 	overwrite: z.boolean().default(false),
 	requireSecureBoot: z.boolean().default(false),
+	maxLayerBytes: z.int().min(1).optional(),
+	maxInodes: z.int().min(1).optional(),
 	force: z.boolean().default(false),
 });
 

@@ -85,6 +85,7 @@ async function stream(
 	const merger = new TreeMerger({
 		layerCount: image.layers.length,
 		createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
+		...image.treeLimits,
 	});
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 	const onBytes = (bytes: number): void => progress.bytes(bytes, totalBytes);

@@ -10,7 +10,7 @@ import { registerInspect } from "./inspect-command.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
-import { formatSize, parseBoolean, parseInteger, parseSize } from "./values.ts";
+import { formatSize, parseBoolean, parseCount, parseInteger, parseSize } from "./values.ts";
 import { registerVerify } from "./verify-command.ts";
 
 interface BuildArguments {
@@ -40,6 +40,8 @@ interface BuildArguments {
 	readonly certDir?: string;
 	readonly overwrite?: boolean;
 	readonly requireSecureBoot?: boolean;
+	readonly maxLayerBytes?: number;
+	readonly maxInodes?: number;
 	readonly force?: boolean;
 }
 
@@ -102,6 +104,12 @@ export function createProgram(): Command {
 		.option("--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them")
 		.option("--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean)
 		.option("--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key")
+		.option(
+			"--max-layer-bytes <size>",
+			"refuse a layer that is larger when uncompressed (default: by its size, 4G to 64G)",
+			parseSize,
+		)
+		.option("--max-inodes <n>", "refuse an image with more entries in all layers (default: 4000000)", parseCount)
 		.option("--report <file>", "write a JSON build report, - for standard output")
 		.addOption(
 			new Option("--progress <style>", "how to show progress on standard error")

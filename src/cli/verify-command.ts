@@ -5,6 +5,7 @@ import { Oci2isoError } from "../errors.ts";
 import { formatReport } from "../verify/report.ts";
 import { verifyAgainstImage } from "../verify/verify.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { parseCount, parseSize } from "./values.ts";
 
 interface VerifyArguments {
 	readonly image?: string;
@@ -13,6 +14,8 @@ interface VerifyArguments {
 	readonly dropXattr?: string[];
 	readonly defaultExcludes: boolean;
 	readonly secureBoot: boolean;
+	readonly maxLayerBytes?: number;
+	readonly maxInodes?: number;
 	readonly json?: boolean;
 }
 
@@ -30,6 +33,12 @@ export function registerVerify(program: Command): void {
 		.option("--no-default-excludes", "expect what the reference converter leaves out")
 		.option("--drop-xattr <pattern>", "extended attributes that were left out, as for build; repeatable", collect)
 		.option("--no-secure-boot", "do not ask for signatures")
+		.option(
+			"--max-layer-bytes <size>",
+			"refuse a layer of --image that is larger when uncompressed (default: by its size, 4G to 64G)",
+			parseSize,
+		)
+		.option("--max-inodes <n>", "refuse an --image with more entries in all layers (default: 4000000)", parseCount)
 		.option("--json", "print the report as JSON")
 		.exitOverride()
 		.action(verify);

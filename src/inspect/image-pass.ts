@@ -1,6 +1,7 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
+import type { TreeLimits } from "../oci/image-limits.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { LayerToc } from "../oci/toc/layer-toc.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
@@ -66,6 +67,7 @@ const CHUNK_BYTES = MiB;
 const MAX_ATTEMPTS = 16;
 
 export interface PassOptions {
+	readonly limits?: TreeLimits | undefined;
 	readonly signal?: AbortSignal | undefined;
 	readonly onBytes?: ((blobBytes: number) => void) | undefined;
 	/** Told, top first, of the layers that will probably be read whole. */
@@ -126,7 +128,7 @@ class ImagePass {
 	}
 
 	async ask<Answer>(ask: (tree: ImageTree) => Promise<Answer>): Promise<Answered<Answer>> {
-		const merger = new TreeMerger({ layerCount: this.#layers.length });
+		const merger = new TreeMerger({ layerCount: this.#layers.length, ...this.#options.limits });
 		let question: ByteString | undefined;
 		let attempts = 0;
 		for (const [index, layer] of [...this.#layers.entries()].reverse()) {

@@ -42,6 +42,7 @@ export async function inspectImage(reference: string, options: InspectImageOptio
 			cost,
 			notes,
 		} = await askImage(image.layers, (tree) => inspectTree(tree, asked), {
+			limits: image.treeLimits,
 			signal: options.signal,
 			onBytes: (bytes) => onBytes?.(bytes, total),
 			onExpected: (layers) => image.announce(layers),

@@ -1,17 +1,14 @@
-import { GiB } from "../binary/units.ts";
-import { corrupt, type Oci2isoError } from "../errors.ts";
+import type { Oci2isoError } from "../errors.ts";
 import type { BlobSource } from "./blob-source.ts";
 import { type DetectedCompression, detectCompression, SIGNATURE_BYTES } from "./compression.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import { throwIfAborted } from "./failures.ts";
+import { layerTooLarge } from "./image-limits.ts";
 import { inflateLayer } from "./inflate-layer.ts";
 import { layerMediaType } from "./media-types.ts";
 import { type LayerToc, openLayerToc } from "./toc/layer-toc.ts";
 import { sizeChecked, verifiedBlob } from "./verified-blob.ts";
-
-/** Bytes of one layer's archive, beyond which it is taken for a decompression bomb. */
-export const DEFAULT_MAX_LAYER_BYTES = 64 * GiB;
 
 /** One layer of an image. */
 export interface Layer {
@@ -43,6 +40,7 @@ export interface LayerOptions {
 	/** Position from the bottom, from 0. */
 	readonly index: number;
 	readonly diffId: Digest;
+	/** Uncompressed; see `layerBoundBytes`. */
 	readonly maxLayerBytes: number;
 	note(text: string): void;
 }
@@ -100,8 +98,7 @@ async function* limited(
 	for await (const chunk of chunks) {
 		throwIfAborted(signal);
 		byteLength += chunk.byteLength;
-		if (byteLength > maxLayerBytes)
-			throw corrupt("LAYER_TOO_LARGE", "layer is larger when uncompressed", where, `at most ${maxLayerBytes} bytes`);
+		if (byteLength > maxLayerBytes) throw layerTooLarge(where, maxLayerBytes);
 		yield chunk;
 	}
 }

@@ -33,13 +33,13 @@ export interface ReadImageOptions {
 
 /** Merges an image's layers as `build` does, and digests contents in place of storing them. Throws as layers and merger do. */
 export async function readImageTree(
-	image: Pick<OciImage, "layers">,
+	image: Pick<OciImage, "layers"> & Partial<Pick<OciImage, "treeLimits">>,
 	{ isExcluded, dropXattrs = () => [], signal }: ReadImageOptions,
 ): Promise<ExpectedTree> {
 	const { layers } = image;
 	// One object marks the directories that got it.
 	const createdParentTime: Timestamp = { seconds: 0, nanoseconds: 1 };
-	const merger = new TreeMerger({ layerCount: layers.length, createdParentTime });
+	const merger = new TreeMerger({ layerCount: layers.length, createdParentTime, ...image.treeLimits });
 	const digests = layers.map(() => new Map<number, string>());
 	const notes: string[] = [];
 	const readLayer = async (index: number, wants: (entry: TarEntry) => boolean): Promise<string[]> => {

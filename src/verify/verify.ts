@@ -11,6 +11,9 @@ export interface VerifyOptions {
 	readonly image?: string | undefined;
 	/** `OS/ARCHITECTURE[/VARIANT]`, for an index. */
 	readonly platform?: string | undefined;
+	/** Uncompressed bytes of one layer of the image, and entries of all; absent: as for `build`. */
+	readonly maxLayerBytes?: number | undefined;
+	readonly maxInodes?: number | undefined;
 	/** What was left out of the squashfs besides the default, as `build` was told. */
 	readonly exclude?: readonly string[] | undefined;
 	/** Patterns of the extended attributes that were left out, as `build` was told. */
@@ -30,6 +33,8 @@ export async function verifyAgainstImage(iso: ByteSource, options: VerifyOptions
 	const {
 		image: reference,
 		platform,
+		maxLayerBytes,
+		maxInodes,
 		signal,
 		secureBoot,
 		exclude = [],
@@ -39,7 +44,7 @@ export async function verifyAgainstImage(iso: ByteSource, options: VerifyOptions
 	const isExcluded = compileExcludes([...(defaultExcludes ? DEFAULT_EXCLUDES : []), ...exclude]);
 	const dropXattrs = compileXattrDropper(dropXattr);
 	if (reference === undefined) return verifyIso(iso, { secureBoot, signal });
-	const image = await openImage(reference, { platform, signal });
+	const image = await openImage(reference, { platform, maxLayerBytes, maxInodes, signal });
 	try {
 		const expected = await readImageTree(image, { isExcluded, dropXattrs, signal });
 		return await verifyIso(iso, { expected, secureBoot, signal });
