@@ -49,6 +49,14 @@ describe("decompression bombs", () => {
 		expect(await refused(imageOf(blob(header, "zstd")))).toBe("5 LAYER_COMPRESSION_BROKEN");
 	});
 
+	it("thirty layers with windows of 128 MiB, one after another, hold one window", { timeout: 200_000 }, async () => {
+		const layers = Array.from({ length: 30 }, (_, i): LayoutLayer => {
+			const mebibytes = 150 + i;
+			return { tar: Buffer.alloc(mebibytes << 20), compression: "zstd", blob: zstdOfZeros(mebibytes, 27) };
+		});
+		expect(await refusedBuild(work.path, imageOf(...layers), [], { residentMiB: 500 })).toBe("3 CONTRACT_NOT_MET");
+	});
+
 	it("a blob longer than its manifest says is not read on", async () => {
 		const directory = mkdtempSync(join(work.path, "image-"));
 		const tar = tarArchive([{ path: "a", content: Buffer.alloc(100_000, "a") }]);

@@ -8,10 +8,10 @@ export function gzipOfZeros(mebibytes: number): Buffer {
 }
 
 /** A zstd frame of zeros, a thirty-thousandth as long: blocks of 128 KiB that state one byte (RFC 8878 3.1.1.2). */
-export function zstdOfZeros(mebibytes: number): Buffer {
+export function zstdOfZeros(mebibytes: number, windowLog = 17): Buffer {
 	const count = mebibytes * 8;
 	const bytes = Buffer.alloc(6 + 4 * count);
-	bytes.set([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38]);
+	bytes.set([0x28, 0xb5, 0x2f, 0xfd, 0x00, (windowLog - 10) << 3]);
 	for (let i = 0; i < count; i++) bytes.writeUIntLE((128 << 10) * 8 + 2 + (i === count - 1 ? 1 : 0), 6 + 4 * i, 3);
 	return bytes;
 }
