@@ -1,3 +1,4 @@
+import { MiB } from "../../src/binary/units.ts";
 import { blockName, caseName } from "./cases.ts";
 import { presetsOf } from "./markdown.ts";
 import type { CasePoint, ImagePresets } from "./results.ts";
@@ -7,6 +8,8 @@ const HEIGHT = 520;
 const PLOT = { left: 64, right: 840, top: 56, bottom: 460 };
 const LABEL_HEIGHT = 13;
 const CHARACTER_WIDTH = 6.1;
+/** Of those tried for a label, the first so many touch its mark. */
+const NEAR_PLACES = 8;
 
 interface Box {
 	readonly x: number;
@@ -34,7 +37,8 @@ text{font:11px system-ui,sans-serif;fill:#24292f}.axis{stroke:#8c959f;fill:none}
 
 /** Size of the squashfs against processor time of the whole build: ours by block size, presets ringed, and the peers. */
 export function paretoSvg({ name, points, peers }: ImagePresets): string {
-	const shown = peers.filter(({ imageBytes }) => imageBytes > 0);
+	// An erofs is not a squashfs, and lz4's would take half of the picture.
+	const shown = peers.filter((peer) => !peer.name.startsWith("mkfs.erofs"));
 	const cpu = [...points, ...shown].map(({ cpuSeconds }) => cpuSeconds);
 	const megabytes = [...points.map((p) => p.squashfsBytes), ...shown.map((p) => p.imageBytes)].map((b) => b / 1e6);
 	const x = logScale(Math.min(...cpu) / 1.15, Math.max(...cpu) * 1.5);
@@ -68,7 +72,7 @@ export function paretoSvg({ name, points, peers }: ImagePresets): string {
 		...legend(),
 		...ours.map(({ shape }) => shape),
 		...theirs.map(({ shape }) => shape),
-		...labels([...ours, ...theirs]),
+		...labels([...ours, ...theirs], curvePoints(points, x, y)),
 		"</svg>\n",
 	].join("\n");
 }
@@ -76,8 +80,8 @@ export function paretoSvg({ name, points, peers }: ImagePresets): string {
 function ourMark(point: CasePoint, x: number, y: number): Mark {
 	const names = presetsOf(point);
 	const ring = names.length === 0 ? "" : `<circle class="preset" cx="${r(x)}" cy="${r(y)}" r="7"/>`;
-	const isCurve = point.codec === "zstd";
-	const label = names.length > 0 ? `${names.join(", ")}: ${caseName(point)}` : isCurve ? "" : caseName(point);
+	const plain = point.codec !== "zstd" ? caseName(point) : point.blockBytes === MiB ? String(point.level) : "";
+	const label = names.length > 0 ? `${names.join(", ")}: ${caseName(point)}` : plain;
 	const shape = `<circle class="${blockClass(point.blockBytes)}" cx="${r(x)}" cy="${r(y)}" r="3"><title>${caseName(point)}</title></circle>${ring}`;
 	return { x, y, shape, label, isOurs: names.length > 0 };
 }
@@ -97,6 +101,25 @@ function curves(points: readonly CasePoint[], x: (seconds: number) => number, y:
 			.filter((point) => point.blockBytes === blockBytes)
 			.map((point) => `${r(x(point.cpuSeconds))},${r(y(point.squashfsBytes / 1e6))}`);
 		return `<polyline class="line ${blockClass(blockBytes)}" style="fill:none" points="${path.join(" ")}"/>`;
+	});
+}
+
+/** Places on the lines, close enough to keep labels off them. */
+function curvePoints(
+	points: readonly CasePoint[],
+	x: (seconds: number) => number,
+	y: (mb: number) => number,
+): { readonly x: number; readonly y: number }[] {
+	const STEPS = 24;
+	return points.flatMap((from, i) => {
+		const to = points.slice(i + 1).find((one) => one.codec === "zstd" && one.blockBytes === from.blockBytes);
+		if (from.codec !== "zstd" || to === undefined) return [];
+		const [x1, y1] = [x(from.cpuSeconds), y(from.squashfsBytes / 1e6)];
+		const [x2, y2] = [x(to.cpuSeconds), y(to.squashfsBytes / 1e6)];
+		return Array.from({ length: STEPS }, (_, k) => ({
+			x: x1 + ((x2 - x1) * k) / STEPS,
+			y: y1 + ((y2 - y1) * k) / STEPS,
+		}));
 	});
 }
 
@@ -120,10 +143,11 @@ function legend(): string[] {
 }
 
 /** Each label where it covers none placed before it and no mark, as near to its mark as can be; none where there is no room. */
-function labels(marks: readonly Mark[]): string[] {
+function labels(marks: readonly Mark[], lines: readonly { readonly x: number; readonly y: number }[]): string[] {
 	const taken: Box[] = [
 		{ x: PLOT.right - 220, y: PLOT.top - 8, width: 230, height: 112 },
 		...marks.map(({ x, y }) => ({ x: x - 3, y: y - 3, width: 6, height: 6 })),
+		...lines.map(({ x, y }) => ({ x: x - 1, y: y - 1, width: 2, height: 2 })),
 	];
 	const written: string[] = [];
 	for (const { x, y, label, isOurs } of [...marks].sort((a, b) => Number(b.isOurs) - Number(a.isOurs))) {
@@ -132,8 +156,11 @@ function labels(marks: readonly Mark[]): string[] {
 		const places = [0, -12, 12, -24, 24, -36, 36].flatMap((dy) => [
 			{ x: x + 10, y: y + dy - 7 },
 			{ x: x - 10 - width, y: y + dy - 7 },
+			...(dy === 0 ? [] : [{ x: x - width / 2, y: y + dy - 7 }]),
 		]);
-		const place = places.find((at) => isFree({ ...at, width, height: LABEL_HEIGHT }, taken));
+		// A level alone is only understood beside its mark.
+		const near = /^\d+$/.test(label) ? places.slice(0, NEAR_PLACES) : places;
+		const place = near.find((at) => isFree({ ...at, width, height: LABEL_HEIGHT }, taken));
 		if (place === undefined) continue;
 		taken.push({ ...place, width, height: LABEL_HEIGHT });
 		written.push(text(place.x, place.y + 11, label, "start", isOurs ? "strong" : undefined));
