@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { request } from "undici";
 import { type LoopbackServer, listen } from "./registry-loopback.ts";
 
@@ -34,8 +34,18 @@ export interface FaultyProxy extends LoopbackServer {
 	readonly elsewhere: readonly IncomingMessage["headers"][];
 	/** Everything that was done, for messages of failing tests. */
 	readonly history: readonly string[];
-	/** Sets what happens to the requests to come; called with the request's path for each. */
-	use(schedule: (path: string) => FaultKind): void;
+	/** Every request that got here, as `METHOD PATH [RANGE]`, and what was sent back. */
+	readonly requests: readonly ProxiedRequest[];
+	/** Sets what happens to the requests to come; called with the request's path and method for each. */
+	use(schedule: (path: string, method: string) => FaultKind): void;
+}
+
+export interface ProxiedRequest {
+	readonly method: string;
+	readonly path: string;
+	readonly range: string | undefined;
+	/** Of the response's body, as far as it was sent. */
+	sentBytes: number;
 }
 
 export interface FaultyProxyOptions {
@@ -49,8 +59,9 @@ export interface FaultyProxyOptions {
 
 /** Stands before a registry and does to requests what networks, caches and registries do. */
 export async function startFaultyProxy(options: FaultyProxyOptions): Promise<FaultyProxy> {
-	let schedule: (path: string) => FaultKind = () => ({ kind: "none" });
+	let schedule: (path: string, method: string) => FaultKind = () => ({ kind: "none" });
 	const history: string[] = [];
+	const requests: ProxiedRequest[] = [];
 	const elsewhere: IncomingMessage["headers"][] = [];
 	const second = await listen(
 		createServer((incoming, response) => {
@@ -60,13 +71,19 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
 				response.writeHead(403).end("<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>");
 				return;
 			}
-			forward(options, incoming, response, url.pathname, { kind: "none" }).catch(() => incoming.destroy());
+			pass(options, incoming, response, url.pathname, { kind: "none" }).catch(() => incoming.destroy());
 		}),
 	);
 	const front = await listen(
 		createServer((incoming, response) => {
 			const path = incoming.url ?? "/";
-			const fault = path === "/v2/" ? ({ kind: "none" } as const) : schedule(path);
+			const method = incoming.method ?? "GET";
+			const fault = path === "/v2/" ? ({ kind: "none" } as const) : schedule(path, method);
+			const proxied: ProxiedRequest = { method, path, range: incoming.headers.range, sentBytes: 0 };
+			requests.push(proxied);
+			response.on("close", () => {
+				proxied.sentBytes = Number(response.getHeader("content-length") ?? 0);
+			});
 			history.push(
 				`${path.replace(/^.*\//, "").slice(0, 20)} ${incoming.headers.range ?? ""} ${JSON.stringify(fault)}`,
 			);
@@ -77,9 +94,11 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
 		host: front.host,
 		elsewhere,
 		history,
+		requests,
 		use(next) {
 			schedule = next;
 			history.length = 0;
+			requests.length = 0;
 			elsewhere.length = 0;
 		},
 		async stop() {
@@ -125,8 +144,62 @@ async function serve(
 				.end();
 			return;
 		default:
-			await forward(options, incoming, response, path, fault);
+			await pass(options, incoming, response, path, fault);
 	}
+}
+
+async function pass(
+	options: FaultyProxyOptions,
+	incoming: IncomingMessage,
+	response: ServerResponse,
+	path: string,
+	fault: FaultKind,
+): Promise<void> {
+	const isRead = incoming.method === "GET" || incoming.method === "HEAD";
+	if (isRead) await forward(options, incoming, response, path, fault);
+	else await forwardUpload(options, incoming, response, fault);
+}
+
+/** Passes a request with a body on: all of it, or its beginning before both connections break, or with one byte changed. */
+async function forwardUpload(
+	{ upstream }: FaultyProxyOptions,
+	incoming: IncomingMessage,
+	response: ServerResponse,
+	fault: FaultKind,
+): Promise<void> {
+	const pieces: Buffer[] = [];
+	for await (const piece of incoming) pieces.push(Buffer.from(piece as Uint8Array));
+	const body = Buffer.concat(pieces);
+	const cut = "at" in fault ? Math.floor(fault.at * body.byteLength) : body.byteLength;
+	if (fault.kind === "corrupt" && body.byteLength > 0) body[Math.min(cut, body.byteLength - 1)] = 0x5a;
+	const isBroken = fault.kind === "drop" || fault.kind === "truncate" || fault.kind === "stall";
+	const { authorization: _, ...headers } = incoming.headers;
+	await new Promise<void>((resolve, reject) => {
+		const onward = httpRequest(
+			`http://${upstream}${incoming.url ?? "/"}`,
+			{ method: incoming.method, headers: { ...headers, host: upstream, "content-length": body.byteLength } },
+			(answer) => {
+				const { location } = answer.headers;
+				const moved = location?.replace(upstream, incoming.headers.host ?? upstream);
+				response.writeHead(answer.statusCode ?? 500, {
+					...answer.headers,
+					...(moved === undefined ? {} : { location: moved }),
+				});
+				answer.pipe(response);
+				answer.on("end", resolve);
+			},
+		);
+		onward.on("error", reject);
+		if (!isBroken) onward.end(body);
+		else
+			onward.write(body.subarray(0, cut), () => {
+				setTimeout(() => {
+					onward.destroy();
+					if (fault.kind !== "stall") incoming.socket.destroy();
+					resolve();
+				}, 5);
+			});
+	});
 }
 
 /** Gets the registry's answer whole and passes it on as the fault wants it. */
@@ -146,10 +219,12 @@ async function forward(
 	let body: Buffer = Buffer.from(await answer.body.arrayBuffer());
 	let { statusCode } = answer;
 	const headers: Record<string, string> = {};
-	for (const name of ["content-type", "content-range", "docker-content-digest", "www-authenticate"]) {
+	for (const name of ["content-type", "content-range", "docker-content-digest", "www-authenticate", "range"]) {
 		const value = answer.headers[name];
 		if (typeof value === "string") headers[name] = value;
 	}
+	const { location } = answer.headers;
+	if (typeof location === "string") headers["location"] = location.replace(upstream, incoming.headers.host ?? upstream);
 	if (range !== undefined && fault.kind === "range-not-satisfiable") {
 		response.writeHead(416, { "content-range": `bytes */${body.byteLength}` }).end();
 		return;

@@ -30,6 +30,8 @@ export interface AuthorizerOptions {
 	readonly transport: Transport;
 	readonly policy: TransferPolicy;
 	readonly secrets: Secrets;
+	/** `repository:NAME:ACTIONS`, which every token is to allow besides what a challenge asks for. */
+	readonly scopes: readonly string[];
 }
 
 interface Authorization {
@@ -180,7 +182,8 @@ export class Authorizer {
 	#tokenRequest({ parameters }: Challenge, realm: URL): { url: URL; request: HttpRequest } {
 		const { credentials, endpoint } = this.#options;
 		const service = parameters.get("service");
-		const scope = parameters.get("scope") || `repository:${endpoint.repository}:pull`;
+		const asked = parameters.get("scope") || `repository:${endpoint.repository}:pull`;
+		const scope = this.#options.scopes.length === 0 ? asked : mergedScopes([asked, ...this.#options.scopes]);
 		const accept = { accept: "application/json" };
 		if (credentials?.kind === "identity-token") {
 			const form = new URLSearchParams({ grant_type: "refresh_token", client_id: "oci2iso", scope });
@@ -197,6 +200,22 @@ export class Authorizer {
 		const authorization = basicAuthorization(credentials.username, credentials.password);
 		return { url, request: { method: "GET", headers: { ...accept, authorization } } };
 	}
+}
+
+/** Distribution token scopes, separated by spaces: one for each resource, with all the actions that any of them names for it. */
+export function mergedScopes(scopes: readonly string[]): string {
+	const actions = new Map<string, Set<string>>();
+	for (const scope of scopes
+		.join(" ")
+		.split(" ")
+		.filter((item) => item !== "")) {
+		const colon = scope.lastIndexOf(":");
+		const resource = scope.slice(0, Math.max(0, colon));
+		const known = actions.get(resource) ?? new Set();
+		for (const action of scope.slice(colon + 1).split(",")) known.add(action);
+		actions.set(resource, known);
+	}
+	return [...actions].map(([resource, allowed]) => `${resource}:${[...allowed].join(",")}`).join(" ");
 }
 
 function parseAnswer(bytes: Buffer | undefined): z.infer<typeof answerSchema> | undefined {

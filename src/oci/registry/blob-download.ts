@@ -1,4 +1,5 @@
 import { Oci2isoError } from "../../errors.ts";
+import { type BlobPart, RANGE_IGNORED } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { throwIfAborted } from "../failures.ts";
 import { sizeMismatch } from "../verified-blob.ts";
@@ -17,19 +18,22 @@ export interface DownloadOptions {
 	readonly clients: readonly RegistryClient[];
 	readonly policy: TransferPolicy;
 	readonly transfer: BlobTransfer;
+	/** What of the blob is wanted; absent: all of it. */
+	readonly part?: BlobPart | undefined;
 }
 
 /**
- * A blob's bytes in order, not verified. A connection that breaks is continued by a Range request where it broke; servers that answer with
- * everything again, or with another part, are read from the start and what is there already is passed over.
- * Throws `Oci2isoError` BLOB_MISSING or another of kind "registry" (exit 4), and BLOB_SIZE_MISMATCH (exit 5) where the registry keeps giving another size.
+ * A blob's bytes in order, or those of a part of it, not verified. A connection that breaks is continued by a Range request where it broke; servers
+ * that answer with everything again, or with another part, are read from the start and what is there already is passed over.
+ * Throws `Oci2isoError` BLOB_MISSING, REGISTRY_RANGE_IGNORED where only a part is wanted, or another of kind "registry" (exit 4), and
+ * BLOB_SIZE_MISMATCH (exit 5) where the registry keeps giving another size.
  */
 export async function* downloadBlob(
 	descriptor: Pick<Descriptor, "digest" | "size">,
 	options: DownloadOptions,
 	signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-	const state: DownloadState = { position: 0, useRange: true, waitedMilliseconds: 0 };
+	const state: DownloadState = { position: options.part?.start ?? 0, useRange: true, waitedMilliseconds: 0 };
 	for (const [index, client] of options.clients.entries()) {
 		try {
 			yield* fromClient(client, descriptor, options, state, signal);
@@ -43,7 +47,7 @@ export async function* downloadBlob(
 }
 
 interface DownloadState {
-	/** Bytes that have been passed on. */
+	/** Up to which bytes have been passed on. */
 	position: number;
 	useRange: boolean;
 	waitedMilliseconds: number;
@@ -52,16 +56,17 @@ interface DownloadState {
 async function* fromClient(
 	client: RegistryClient,
 	descriptor: Pick<Descriptor, "digest" | "size">,
-	{ policy, transfer }: DownloadOptions,
+	options: DownloadOptions,
 	state: DownloadState,
 	signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+	const { policy, transfer } = options;
 	transfer.host = client.host;
 	const where = `blob ${descriptor.digest}`;
 	for (let failures = 0; ; ) {
 		const start = state.position;
 		try {
-			yield* attempt(client, descriptor, policy, transfer, state, signal);
+			yield* attempt(client, descriptor, options, state, signal);
 			return;
 		} catch (error) {
 			throwIfAborted(signal);
@@ -82,17 +87,24 @@ async function* fromClient(
 async function* attempt(
 	client: RegistryClient,
 	{ digest, size }: Pick<Descriptor, "digest" | "size">,
-	policy: TransferPolicy,
-	transfer: BlobTransfer,
+	{ policy, transfer, part }: DownloadOptions,
 	state: DownloadState,
 	signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
 	const where = `blob ${digest}`;
 	const at = `${where} at ${client.host}`;
-	const isResumed = state.useRange && state.position > 0;
-	const headers = isResumed ? { range: `bytes=${state.position}-${size - 1}` } : {};
+	const end = part?.end ?? size;
+	const isResumed = state.useRange && state.position > (part?.start ?? 0);
+	const asksRange = state.useRange && (state.position > 0 || end < size);
+	const headers = asksRange ? { range: `bytes=${state.position}-${end - 1}` } : {};
+	const ignored = (): Fault => final(registryFailure(RANGE_IGNORED, `${client.host} does not give parts of blobs`, at));
+	if (part !== undefined && !state.useRange) throw ignored();
 	const response = await getBlob(client, digest, headers, where, state, signal);
-	const begin = beginOf(response, size, isResumed ? state.position : 0, at, state);
+	const begin = beginOf(response, size, asksRange ? state.position : undefined, at, state);
+	if (part !== undefined && response.statusCode === 200 && asksRange) {
+		response.body.destroy();
+		throw ignored();
+	}
 	let passOver = state.position - begin;
 	const waited = (milliseconds: number): void => {
 		state.waitedMilliseconds += milliseconds;
@@ -105,12 +117,14 @@ async function* attempt(
 		transfer.repeatedBytes += repeated;
 		passOver -= repeated;
 		if (repeated === bytes.byteLength) continue;
-		state.position += bytes.byteLength - repeated;
-		if (state.position > size) throw final(sizeMismatch(`at least ${state.position}`, size, at));
-		yield bytes.subarray(repeated);
+		const wanted = bytes.subarray(repeated, part === undefined ? undefined : repeated + end - state.position);
+		state.position += wanted.byteLength;
+		if (state.position > end) throw final(sizeMismatch(`at least ${state.position}`, size, at));
+		yield wanted;
+		if (part !== undefined && state.position === end) return;
 	}
-	if (state.position < size)
-		throw new Fault(registryFailure("REGISTRY_TRUNCATED", `ended after ${state.position} of ${size} bytes`, at), {
+	if (state.position < end)
+		throw new Fault(registryFailure("REGISTRY_TRUNCATED", `ended after ${state.position} of ${end} bytes`, at), {
 			retryable: true,
 		});
 }
@@ -118,7 +132,7 @@ async function* attempt(
 async function getBlob(
 	client: RegistryClient,
 	digest: string,
-	headers: Readonly<Record<string, string>>,
+	headers: { readonly range?: string },
 	where: string,
 	state: DownloadState,
 	signal: AbortSignal | undefined,
@@ -130,7 +144,7 @@ async function getBlob(
 		if (error.failure.code === "IMAGE_NOT_FOUND")
 			throw final(registryFailure("BLOB_MISSING", "the registry does not have it", `${where} at ${client.host}`));
 		// 416 and whatever else a server makes of a Range header
-		if (state.useRange && state.position > 0 && error.failure.code === "REGISTRY_ERROR" && !error.retryable) {
+		if (state.useRange && headers.range !== undefined && error.failure.code === "REGISTRY_ERROR" && !error.retryable) {
 			state.useRange = false;
 			throw new Fault(error.failure, { retryable: true });
 		}
@@ -138,11 +152,11 @@ async function getBlob(
 	}
 }
 
-/** The position in the blob of the body's first byte, 0 or `asked`. Throws a `Fault` where the answer does not fit. */
+/** The position in the blob of the body's first byte, 0 or `asked` by a Range. Throws a `Fault` where the answer does not fit. */
 function beginOf(
 	{ statusCode, headers, body }: HttpResponse,
 	size: number,
-	asked: number,
+	asked: number | undefined,
 	at: string,
 	state: DownloadState,
 ): number {
@@ -157,7 +171,8 @@ function beginOf(
 		return 0;
 	}
 	const range = parseContentRange(first(headers["content-range"]));
-	if (asked > 0 && range !== undefined && range.first === asked && (range.total ?? size) === size) return asked;
+	if (asked !== undefined && range !== undefined && range.first === asked && (range.total ?? size) === size)
+		return asked;
 	state.useRange = false;
 	const failure =
 		range?.total !== undefined && range.total !== size

@@ -17,6 +17,7 @@ const MAX_REDIRECTS = 10;
 const MAX_CHALLENGES = 3;
 const MAX_ERROR_BYTES = 64 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+const KEEP_METHOD = new Set([307, 308]);
 
 export interface RegistryClientOptions {
 	readonly endpoint: Endpoint;
@@ -24,6 +25,13 @@ export interface RegistryClientOptions {
 	readonly certDir: string | undefined;
 	readonly environment: Environment;
 	readonly policy: TransferPolicy;
+	/** Token scopes to ask for from the first; absent: what the registry's challenges name. */
+	readonly scopes?: readonly string[] | undefined;
+}
+
+/** A request to a registry: `at` is below `/v2/REPOSITORY/`, or what a `Location` of the registry said. */
+export interface RegistryRequest extends HttpRequest {
+	readonly at: string | URL;
 }
 
 export interface RegistryDocument {
@@ -31,7 +39,7 @@ export interface RegistryDocument {
 	readonly headers: IncomingHttpHeaders;
 }
 
-/** The pull side of the distribution specification, for one repository of one registry or mirror. */
+/** Requests of the distribution specification for one repository of one registry or mirror: addresses, authentication, redirects, failures. */
 export class RegistryClient {
 	readonly endpoint: Endpoint;
 	/** `HOST[:PORT]` of the API, for errors and reports. */
@@ -42,7 +50,7 @@ export class RegistryClient {
 	readonly #secrets = new Secrets();
 	#scheme: Promise<"https" | "http"> | undefined;
 
-	constructor({ endpoint, credentials, certDir, environment, policy }: RegistryClientOptions) {
+	constructor({ endpoint, credentials, certDir, environment, policy, scopes = [] }: RegistryClientOptions) {
 		this.endpoint = endpoint;
 		this.host = endpointHost(endpoint);
 		this.#policy = policy;
@@ -55,6 +63,7 @@ export class RegistryClient {
 			transport: this.#transport,
 			policy,
 			secrets: this.#secrets,
+			scopes,
 		});
 	}
 
@@ -83,7 +92,7 @@ export class RegistryClient {
 	/** Whether the registry has it. Retries; throws `Oci2isoError` (exit 4). */
 	async has(path: string, where: string, signal: AbortSignal | undefined): Promise<boolean> {
 		return await withRetries(this.#policy, signal, async () => {
-			const response = await this.#request("HEAD", path, {}, where, signal);
+			const response = await this.send({ method: "HEAD", at: path, headers: {} }, where, signal);
 			const said = await this.#errorBody(response, signal);
 			if (response.statusCode === 404) return false;
 			// where it is kept somewhere else, that place may not answer HEAD
@@ -99,28 +108,40 @@ export class RegistryClient {
 		where: string,
 		signal: AbortSignal | undefined,
 	): Promise<HttpResponse> {
-		const response = await this.#request("GET", path, headers, where, signal);
+		const response = await this.send({ method: "GET", at: path, headers }, where, signal);
 		if (response.statusCode === 200 || response.statusCode === 206) return response;
-		throw statusFault(response, await this.#errorBody(response, signal), this.host, where, this.#secrets);
+		throw await this.fault(response, "pull", where, signal);
 	}
 
-	async close(): Promise<void> {
-		await this.#transport.close();
+	/** What an answer means that is no success; reads its body. */
+	async fault(
+		response: HttpResponse,
+		task: "pull" | "push",
+		where: string,
+		signal: AbortSignal | undefined,
+	): Promise<Fault> {
+		const said = await this.#errorBody(response, signal);
+		return statusFault(response, said, this.host, where, this.#secrets, task);
 	}
 
-	async #request(
-		method: "GET" | "HEAD",
-		path: string,
-		headers: Readonly<Record<string, string>>,
+	/** Reads what nobody wants to know, so that the connection can be used again. */
+	async discard(response: HttpResponse, signal: AbortSignal | undefined): Promise<void> {
+		await this.#errorBody(response, signal);
+	}
+
+	/** One attempt with authentication and redirects: a response of any status whose body is still to be read, or a `Fault`. */
+	async send(
+		{ at, ...request }: RegistryRequest,
 		where: string,
 		signal: AbortSignal | undefined,
 	): Promise<HttpResponse> {
 		try {
-			const url = new URL(`${await this.#base(signal)}/v2/${this.endpoint.repository}/${path}`);
+			const base = await this.#base(signal);
+			const url = typeof at === "string" ? new URL(`${base}/v2/${this.endpoint.repository}/${at}`) : at;
 			for (let challenges = 0; ; challenges++) {
 				const authorization = await this.#authorizer.header(signal);
-				const sent = authorization === undefined ? headers : { ...headers, authorization };
-				const response = await this.#follow(url, { method, headers: sent }, where, signal);
+				const headers = authorization === undefined ? request.headers : { ...request.headers, authorization };
+				const response = await this.#follow(url, new URL(base).origin, { ...request, headers }, where, signal);
 				const challenge = first(response.headers["www-authenticate"]);
 				if (response.statusCode !== 401 || challenge === undefined || challenges >= MAX_CHALLENGES) return response;
 				await this.#errorBody(response, signal);
@@ -132,16 +153,32 @@ export class RegistryClient {
 		}
 	}
 
-	/** Follows the redirects of a GET, and keeps `Authorization` from any other origin. */
+	/** Where a `Location` of an answer to the request leads. Throws a final `Fault` where that is no place to go. */
+	async located(
+		at: string | URL,
+		response: HttpResponse,
+		where: string,
+		signal: AbortSignal | undefined,
+	): Promise<URL> {
+		const from = typeof at === "string" ? `${await this.#base(signal)}/v2/${this.endpoint.repository}/${at}` : at;
+		return this.#redirected(new URL(from), first(response.headers["location"]), 0, where);
+	}
+
+	async close(): Promise<void> {
+		await this.#transport.close();
+	}
+
+	/** Follows the redirects of a GET, and others that keep the method; keeps `Authorization` from any origin but the registry's. */
 	async #follow(
 		start: URL,
+		home: string,
 		request: HttpRequest,
 		where: string,
 		signal: AbortSignal | undefined,
 	): Promise<HttpResponse> {
 		let url = start;
 		for (let redirects = 0; ; redirects++) {
-			const isHome = url.origin === start.origin;
+			const isHome = url.origin === home;
 			const { authorization: _, ...public_ } = request.headers;
 			let response: HttpResponse;
 			try {
@@ -150,9 +187,10 @@ export class RegistryClient {
 				throwIfAborted(signal);
 				throw transportFault(error, url.host, where);
 			}
-			if (!REDIRECTS.has(response.statusCode) || request.method === "HEAD") {
+			if (!isFollowed(request.method, response.statusCode)) {
 				if (
 					!isHome &&
+					request.method === "GET" &&
 					response.statusCode >= 400 &&
 					response.statusCode < 500 &&
 					![408, 416, 425, 429].includes(response.statusCode)
@@ -212,6 +250,10 @@ export class RegistryClient {
 			throw error;
 		}
 	}
+}
+
+function isFollowed(method: HttpRequest["method"], statusCode: number): boolean {
+	return method === "GET" ? REDIRECTS.has(statusCode) : method !== "HEAD" && KEEP_METHOD.has(statusCode);
 }
 
 const PING: HttpRequest = { method: "GET", headers: {} };

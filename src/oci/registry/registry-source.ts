@@ -1,5 +1,5 @@
 import { corrupt, Oci2isoError } from "../../errors.ts";
-import type { ImageSource } from "../blob-source.ts";
+import type { BlobPart, ImageSource } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "../digest.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../docker-reference.ts";
@@ -31,6 +31,8 @@ const GENERIC_TYPES = new Set(["", "application/json", "text/plain", "applicatio
 export interface RegistrySource extends ImageSource {
 	/** The blobs that will be read, in that order, so that they can be fetched ahead; one that is listed twice is fetched once if it is small. */
 	announce(descriptors: readonly Descriptor[]): void;
+	/** The bytes of a part of a blob, not verified; throws REGISTRY_RANGE_IGNORED (exit 4) where the registry gives whole blobs only. */
+	part(descriptor: Descriptor, part: BlobPart, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 	/** What was fetched so far. */
 	readonly transfers: readonly Readonly<BlobTransfer>[];
 }
@@ -127,6 +129,9 @@ function registrySource(
 				const pieces = readAhead.read(descriptor, signal);
 				yield* keep ? repeated.keeping(descriptor, pieces) : pieces;
 			}
+		},
+		part(descriptor, part, signal) {
+			return downloadBlob(descriptor, { clients: order, policy, transfer: log.of(descriptor.digest), part }, signal);
 		},
 		async has({ digest }, signal) {
 			for (const client of order) if (await client.has(`blobs/${digest}`, `blob ${digest}`, signal)) return true;

@@ -18,6 +18,7 @@ export function statusFault(
 	host: string,
 	where: string,
 	secrets: Secrets,
+	task: "pull" | "push" = "pull",
 ): Fault {
 	const said = explanation(body, secrets);
 	const retryAfterMilliseconds = parseRetryAfter(first(headers["retry-after"]), Date.now());
@@ -26,6 +27,10 @@ export function statusFault(
 	const retryable = RETRYABLE.has(statusCode);
 	const fault = (code: string, remedy?: string): Fault =>
 		new Fault(registryFailure(code, what, `${where} at ${host}`, remedy), { retryable, retryAfterMilliseconds });
+	if (task === "push" && PUSH_FAILURES.has(statusCode)) {
+		const [code, remedy] = PUSH_FAILURES.get(statusCode) ?? [];
+		return fault(code ?? "REGISTRY_ERROR", remedy);
+	}
 	switch (statusCode) {
 		case 401:
 			return fault("REGISTRY_UNAUTHORIZED", "check the credentials");
@@ -42,6 +47,14 @@ export function statusFault(
 			return fault("REGISTRY_ERROR");
 	}
 }
+
+const PUSH_FAILURES: ReadonlyMap<number, readonly [code: string, remedy: string]> = new Map([
+	[403, ["REGISTRY_DENIED", "check that the account may push to it"]],
+	[404, ["REPOSITORY_NOT_FOUND", "check the name; some registries want the repository to be created first"]],
+	[405, ["REGISTRY_READ_ONLY", "name a registry that can be pushed to"]],
+	[413, ["REGISTRY_QUOTA", "make room in the registry, or raise its limit"]],
+	[507, ["REGISTRY_QUOTA", "make room in the registry, or raise its limit"]],
+]);
 
 /** The first error that a registry lists, on one line and without secrets. */
 function explanation(body: Buffer | undefined, secrets: Secrets): string {

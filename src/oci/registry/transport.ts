@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent, request } from "undici";
 import { type Certificates, loadCertificates, systemAuthorities } from "./certificates.ts";
@@ -17,9 +18,15 @@ export interface TransportOptions {
 }
 
 export interface HttpRequest {
-	readonly method: "GET" | "HEAD" | "POST";
+	readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
 	readonly headers: Readonly<Record<string, string>>;
-	readonly body?: string;
+	readonly body?: string | Uint8Array | StreamedBody;
+}
+
+/** A body that is too large to be held: read anew for every time that it is sent. */
+export interface StreamedBody {
+	readonly byteLength: number;
+	open(): AsyncIterable<Uint8Array>;
 }
 
 export type HttpResponse = Dispatcher.ResponseData;
@@ -34,7 +41,10 @@ export class Transport {
 		this.#options = options;
 	}
 
-	/** Resolves with the head of the response; its body has to be read to the end or destroyed. Rejects with what `transportFault` understands. */
+	/**
+	 * Resolves with the head of the response; its body has to be read to the end or destroyed. Rejects with what `transportFault` understands.
+	 * The time for an answer starts again with every piece of a streamed body that is sent.
+	 */
 	async send(url: URL, { method, headers, body }: HttpRequest, signal: AbortSignal | undefined): Promise<HttpResponse> {
 		const { responseMilliseconds } = this.#options.policy;
 		const dispatcher = await this.#dispatcher(url);
@@ -44,14 +54,15 @@ export class Transport {
 			responseMilliseconds,
 		);
 		const forward = (): void => late.abort(signal?.reason);
+		const sent = body === undefined ? undefined : sendable(body, () => timer.refresh());
 		signal?.addEventListener("abort", forward, { once: true });
 		try {
 			if (signal?.aborted === true) forward();
 			const response = await request(url, {
 				dispatcher,
 				method,
-				headers: { "user-agent": "oci2iso", "accept-encoding": "identity", ...headers },
-				body: body ?? null,
+				headers: { "user-agent": "oci2iso", "accept-encoding": "identity", ...headers, ...sent?.headers },
+				body: sent?.body ?? null,
 				signal: late.signal,
 				// both are timed here, where waiting for the reader can be told from waiting for the network
 				headersTimeout: 0,
@@ -134,6 +145,25 @@ export class Transport {
 		]).then(([system, registry]) => ({ system, registry }));
 		return this.#certificates;
 	}
+}
+
+interface Sendable {
+	readonly body: string | Uint8Array | Readable;
+	readonly headers: Readonly<Record<string, string>>;
+}
+
+function sendable(body: string | Uint8Array | StreamedBody, onPiece: () => void): Sendable {
+	if (typeof body === "string" || body instanceof Uint8Array) return { body, headers: {} };
+	async function* pieces(opened: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+		for await (const piece of opened) {
+			onPiece();
+			yield piece;
+		}
+	}
+	return {
+		body: Readable.from(pieces(body.open()), { objectMode: false }),
+		headers: { "content-length": String(body.byteLength) },
+	};
 }
 
 /** RFC 7617. */

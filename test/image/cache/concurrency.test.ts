@@ -39,7 +39,19 @@ describe.skipIf(missing.length > 0)("one cache for many builds", () => {
 
 	const start = (reference: string, output: string, cache: string): ChildProcess => {
 		const settings = ["--comp", "lz4", "--block-size", String(BLOCK_BYTES), "--tools", "builtin", "--jobs", "1"];
-		const args = ["build", reference, "-o", output, "--force", "--cache", cache, "--progress", "none", ...settings];
+		const args = [
+			"build",
+			reference,
+			"-o",
+			output,
+			"--force",
+			"--overwrite",
+			"--cache",
+			cache,
+			"--progress",
+			"none",
+			...settings,
+		];
 		return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "ignore", "inherit"] });
 	};
 	const ended = (child: ChildProcess): Promise<number | null> => new Promise((resolve) => child.on("exit", resolve));

@@ -30,7 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	report: [],
 	buildroot: ["tree"],
 	cache: ["squashfs"],
-	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "cache"],
+	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],
 	inspect: [...formats, "codec", "oci", "buildroot", "report"],
 	verify: [...formats, "codec", "oci", "report"],
 	cli: ["assemble", "cache", "inspect", "verify", "output", "report", "codec", "index.ts"],

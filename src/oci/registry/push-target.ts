@@ -1,0 +1,99 @@
+import { Oci2isoError } from "../../errors.ts";
+import type { Descriptor } from "../descriptor.ts";
+import { type Digest, digestOf } from "../digest.ts";
+import { type DockerReference, formatDockerReference, withDefaultTag } from "../docker-reference.ts";
+import { type BlobContent, type UploadResult, uploadBlob } from "./blob-upload.ts";
+import { loadRegistriesConf } from "./config-files.ts";
+import { findCredentials } from "./credentials.ts";
+import { requireUnambiguous, resolveEndpoints } from "./endpoints.ts";
+import { Fault, registryFailure } from "./fault.ts";
+import { DEFAULT_POLICY, hostEnvironment, type RegistryOptions } from "./options.ts";
+import { RegistryClient } from "./registry-client.ts";
+import { withRetries } from "./retry.ts";
+import { first } from "./status.ts";
+
+/** A tag of a repository that is pushed to. */
+export interface PushTarget {
+	/** The reference written out. */
+	readonly name: string;
+	/** Whether the repository has the blob. Throws `Oci2isoError` of kind "registry" (exit 4), as the others do. */
+	has(descriptor: Pick<Descriptor, "digest">, signal?: AbortSignal): Promise<boolean>;
+	/** Sends a blob. `mountFrom` is a repository of the same registry that has it. */
+	upload(content: BlobContent, mountFrom?: string, signal?: AbortSignal): Promise<UploadResult>;
+	/** Makes the tag stand for these bytes, all of whose blobs are there. */
+	putManifest(bytes: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<Digest>;
+	close(): Promise<void>;
+}
+
+export interface PushOptions extends RegistryOptions {
+	/** Repositories of the same registry that blobs may be mounted from. */
+	readonly mountFrom?: readonly string[] | undefined;
+}
+
+/**
+ * Where a reference is pushed to: the registry that it names, as registries.conf rewrites it, never a mirror.
+ * Throws `Oci2isoError`: exit 4 for configuration and blocked registries, exit 2 for options, digests and ambiguous names.
+ */
+export async function openPushTarget(
+	given: DockerReference,
+	text: string,
+	options: PushOptions = {},
+	signal?: AbortSignal,
+): Promise<PushTarget> {
+	const environment = options.environment ?? hostEnvironment();
+	const conf = await loadRegistriesConf(environment);
+	requireUnambiguous(text, given, conf);
+	const reference = withDefaultTag(given);
+	const { tag } = reference;
+	if (tag === undefined || reference.digest !== undefined)
+		throw new Oci2isoError({
+			code: "REFERENCE_INVALID",
+			kind: "usage",
+			what: `"${text.slice(0, 300)}" names a digest, which only its own content can have`,
+			remedy: "give a tag to push to",
+		});
+	const name = formatDockerReference(reference);
+	const resolved = resolveEndpoints(reference, conf).find(({ primary }) => primary);
+	if (resolved === undefined) throw registryFailure("REGISTRY_UNREACHABLE", "registries.conf leaves no registry", name);
+	const { authFile, creds, certDir, tlsVerify } = options;
+	const endpoint = { ...resolved, insecure: tlsVerify === undefined ? resolved.insecure : !tlsVerify };
+	const { credentialHelpers } = conf;
+	const credentials = await findCredentials(endpoint, { authFile, creds, credentialHelpers, environment }, signal);
+	const policy = { ...DEFAULT_POLICY, ...options.policy };
+	const scopes = [
+		`repository:${endpoint.repository}:pull,push`,
+		...(options.mountFrom ?? []).map((repository) => `repository:${repository}:pull`),
+	];
+	const client = new RegistryClient({ endpoint, credentials, certDir, environment, policy, scopes });
+	return {
+		name,
+		has: ({ digest }, interruption) => client.has(`blobs/${digest}`, `blob ${digest}`, interruption),
+		upload: (content, mountFrom, interruption) => uploadBlob(client, content, { policy, mountFrom }, interruption),
+		putManifest: (bytes, mediaType, interruption) =>
+			withRetries(policy, interruption, () => putManifest(client, tag, bytes, mediaType, name, interruption)),
+		close: () => client.close(),
+	};
+}
+
+async function putManifest(
+	client: RegistryClient,
+	tag: string,
+	body: Uint8Array,
+	mediaType: string,
+	where: string,
+	signal: AbortSignal | undefined,
+): Promise<Digest> {
+	const headers = { "content-type": mediaType };
+	const response = await client.send({ method: "PUT", at: `manifests/${tag}`, headers, body }, where, signal);
+	if (response.statusCode !== 201 && response.statusCode !== 200)
+		throw await client.fault(response, "push", where, signal);
+	await client.discard(response, signal);
+	const digest = digestOf(body);
+	const stored = first(response.headers["docker-content-digest"]);
+	if (stored !== undefined && stored !== digest)
+		throw new Fault(
+			registryFailure("REGISTRY_PROTOCOL", `${client.host} stored the manifest as ${stored.slice(0, 140)}`, where),
+			{ retryable: true },
+		);
+	return digest;
+}
