@@ -7,6 +7,8 @@ const rungs = {
 	reference: { timeout: 600_000, parallel: false },
 	kernel: { timeout: 900_000, parallel: false },
 	registry: { timeout: 900_000, parallel: false },
+	fuzz: { timeout: 600_000, parallel: false },
+	hostile: { timeout: 180_000, parallel: false },
 	image: { timeout: 900_000, parallel: false },
 	// An emulated guest on a busy machine can miss its own watchdogs: one more try.
 	boot: { timeout: 1_200_000, parallel: false, retry: 1 },

@@ -1,10 +1,14 @@
 import { parseArgs } from "node:util";
 
-export const PARTS = ["pipelines", "threads", "limit", "micro"] as const;
+export const PARTS = ["pipelines", "threads", "limit", "micro", "presets", "boot"] as const;
+/** The others weigh what we offer instead of comparing it, and must be asked for. */
+const DEFAULT_PARTS: readonly Part[] = ["pipelines", "threads", "limit", "micro"];
 export type Part = (typeof PARTS)[number];
 
 export interface Arguments {
 	readonly help: boolean;
+	/** Put the last results into README.md instead of measuring. */
+	readonly readme: boolean;
 	/** An image of the user's own, as skopeo names it. */
 	readonly image: string | undefined;
 	readonly large: boolean;
@@ -25,9 +29,11 @@ export const USAGE = `usage: npm run bench -- [option]...
   --full            every setting: gzip and xz too, which take minutes
   --settings LIST   only these, separated by commas: "zstd 15", "zstd 3", lz4, gzip, xz
   --only LIST       only these parts: ${PARTS.join(", ")}
+                    (the last two, levels against block sizes and booting, run only when they are named here)
   --rootless        let the peers unpack as an ordinary user
   --work DIR        where trials put their files (default build/bench/work); emptied
-  --out DIR         where results.md and results.json go (default build/bench)`;
+  --out DIR         where results.md and results.json go (default build/bench)
+  --readme          measure nothing: put the last results into README.md and draw docs/pareto.svg`;
 
 /** Throws an `Error` that says what is wrong with the command line. */
 export function parseArguments(args: readonly string[]): Arguments {
@@ -35,6 +41,7 @@ export function parseArguments(args: readonly string[]): Arguments {
 		args: [...args],
 		options: {
 			help: { type: "boolean", default: false },
+			readme: { type: "boolean", default: false },
 			image: { type: "string" },
 			large: { type: "boolean", default: false },
 			trials: { type: "string", default: "5" },
@@ -48,10 +55,22 @@ export function parseArguments(args: readonly string[]): Arguments {
 	});
 	const trials = Number(values.trials);
 	if (!(Number.isInteger(trials) && trials >= 1)) throw new Error(`--trials ${values.trials}: expected 1 or more`);
-	const { help, image, large, full, rootless, work, out } = values;
+	const { help, readme, image, large, full, rootless, work, out } = values;
 	if (large && image !== undefined) throw new Error("--large is one of our own images: choose it or --image");
-	const parts = values.only?.split(",").map(partNamed) ?? PARTS;
-	return { help, image, large, trials, full, parts, settings: values.settings?.split(","), rootless, work, out };
+	const parts = values.only?.split(",").map(partNamed) ?? DEFAULT_PARTS;
+	return {
+		help,
+		readme,
+		image,
+		large,
+		trials,
+		full,
+		parts,
+		settings: values.settings?.split(","),
+		rootless,
+		work,
+		out,
+	};
 }
 
 function partNamed(name: string): Part {

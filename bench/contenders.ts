@@ -12,6 +12,8 @@ export interface Contender {
 	/** Commands without which it cannot run here; `root` is one. */
 	readonly needs: readonly string[];
 	readonly makes: "iso" | "squashfs" | "erofs";
+	/** Processor seconds per million bytes of gzip layers, roughly. */
+	readonly expected: number;
 	spec(inputs: Inputs, places: TrialPlaces): TrialSpec;
 }
 
@@ -35,22 +37,34 @@ export interface Plan {
 
 const MAIN = join(import.meta.dirname, "..", "dist", "cli", "main.js");
 const EROFS_CLUSTER_BYTES = 65_536;
+const DEFAULT_EXPECTED = 0.035;
+/** A peer that does only a part of the work is left out where one trial takes longer; so is a whole setting beyond the second. */
+const LONG_PART_SECONDS = 75;
+const LONG_SETTING_SECONDS = 120;
 
-export function makePlan(chosen: readonly Setting[], options: { rootless: boolean; scaling: boolean }): Plan {
+/** `trialSeconds` says how long a trial with that expectation takes here; undefined: leave nothing out. */
+export function makePlan(
+	given: readonly Setting[],
+	options: {
+		readonly rootless: boolean;
+		readonly scaling: boolean;
+		readonly trialSeconds?: ((expected: number) => number) | undefined;
+	},
+): Plan {
+	const seconds = options.trialSeconds ?? (() => 0);
+	const chosen = given.filter(({ expected }) => seconds(expected.peers) <= LONG_SETTING_SECONDS);
 	const reference = pipeline(REFERENCE_SETTING, options.rootless);
 	const comparisons = chosen.map((setting) => ({
 		title: `${setting.name}, 128 KiB blocks`,
-		ours: oci2iso(`oci2iso ${setting.name}`, settingArguments(setting)),
+		ours: oci2iso(`oci2iso ${setting.name}`, settingArguments(setting), setting.expected.ours),
 		peers: [
 			setting === REFERENCE_SETTING ? reference : pipeline(setting, options.rootless),
-			mksquashfs(setting, options.rootless),
-			tar2sqfs(setting, options.rootless),
-			...(setting.codec === "lz4" ? [mkfsErofs(options.rootless)] : []),
+			...(seconds(setting.expected.peers) > LONG_PART_SECONDS ? [] : parts(setting, options.rootless)),
 		],
 	}));
 	const byDefault = {
 		title: "oci2iso's default against the reference's settings",
-		ours: oci2iso("oci2iso, default", []),
+		ours: oci2iso("oci2iso, default", [], DEFAULT_EXPECTED),
 		peers: [reference],
 	};
 	const fast = chosen.find(({ name }) => name === "zstd 3") ?? chosen[0];
@@ -59,12 +73,22 @@ export function makePlan(chosen: readonly Setting[], options: { rootless: boolea
 		comparisons: [byDefault, ...comparisons],
 		scaling: scaling.map((threads) => ({
 			threads,
-			contender: oci2iso(`oci2iso ${fast?.name}, --jobs ${threads}`, [
-				...(fast === undefined ? [] : settingArguments(fast)),
-				...["--jobs", String(threads)],
-			]),
+			contender: oci2iso(
+				`oci2iso ${fast?.name}, --jobs ${threads}`,
+				[...(fast === undefined ? [] : settingArguments(fast)), ...["--jobs", String(threads)]],
+				fast?.expected.ours ?? DEFAULT_EXPECTED,
+			),
 		})),
 	};
+}
+
+/** Those that do a part of the work. */
+function parts(setting: Setting, rootless: boolean): Contender[] {
+	return [
+		mksquashfs(setting, rootless),
+		tar2sqfs(setting, rootless),
+		...(setting.codec === "lz4" ? [mkfsErofs(rootless)] : []),
+	];
 }
 
 /** Each contender once, neighbours staying neighbours, and a line for each that cannot run here. */
@@ -92,9 +116,10 @@ function settingArguments({ codec, level, ourLevel }: Setting): string[] {
 	return ["--comp", codec, ...tuning, "--block-size", String(BLOCK_BYTES)];
 }
 
-export function oci2iso(name: string, args: readonly string[]): Contender {
+export function oci2iso(name: string, args: readonly string[], expected = 0): Contender {
 	return {
 		name,
+		expected,
 		needs: [],
 		makes: "iso",
 		spec: ({ layoutDir }, { output, scratch }) => ({
@@ -125,6 +150,7 @@ function pipeline(setting: Setting, rootless: boolean): Contender {
 		name: `pipeline ${setting.name}`,
 		needs: [...tools, ...(rootless ? ["unshare"] : ["root"])],
 		makes: "iso",
+		expected: setting.expected.peers,
 		spec: ({ layoutDir }, { scratch }) => ({
 			kind: "pipeline",
 			layoutDir,
@@ -140,6 +166,7 @@ function mksquashfs(setting: Setting, rootless: boolean): Contender {
 		name: `mksquashfs ${setting.name}, of the unpacked tree`,
 		needs: ["umoci", "mksquashfs", ...(rootless ? [] : ["root"])],
 		makes: "squashfs",
+		expected: setting.expected.peers,
 		spec: ({ rootfs }) => ({
 			kind: "mksquashfs",
 			rootfs: rootfs(),
@@ -148,12 +175,13 @@ function mksquashfs(setting: Setting, rootless: boolean): Contender {
 	};
 }
 
-function tar2sqfs({ name, codec, level }: Setting, rootless: boolean): Contender {
+function tar2sqfs({ name, codec, level, expected }: Setting, rootless: boolean): Contender {
 	const tuning = level === undefined ? [] : ["-X", `level=${level}`];
 	return {
 		name: `tar2sqfs ${name}, of the merged tar`,
 		needs: ["umoci", "tar", "tar2sqfs", ...(rootless ? [] : ["root"])],
 		makes: "squashfs",
+		expected: expected.peers,
 		spec: ({ mergedTar }, { output }) => ({
 			kind: "command",
 			command: ["tar2sqfs", "--quiet", "--compressor", codec, ...tuning, output],
@@ -167,6 +195,7 @@ function mkfsErofs(rootless: boolean): Contender {
 		name: "mkfs.erofs lz4, of the unpacked tree",
 		needs: ["umoci", "mkfs.erofs", ...(rootless ? [] : ["root"])],
 		makes: "erofs",
+		expected: DEFAULT_EXPECTED,
 		spec: ({ rootfs }, { output }) => ({
 			kind: "command",
 			command: ["mkfs.erofs", "--quiet", "-zlz4", `-C${EROFS_CLUSTER_BYTES}`, output, rootfs()],

@@ -1,18 +1,12 @@
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { loadNativeAddon } from "../src/codec/native-addon.ts";
 import { debianFixture } from "../test/support/fixture.ts";
-import { parseArguments, USAGE } from "./arguments.ts";
-import { makePlan, runnable } from "./contenders.ts";
-import { type Inputs, openInputs } from "./inputs.ts";
+import { type Arguments, parseArguments, USAGE } from "./arguments.ts";
 import { describeMachine } from "./machine.ts";
 import { toMarkdown } from "./markdown.ts";
-import type { MicroRow } from "./micro/repeat.ts";
-import type { ImageResults, Results } from "./results.ts";
-import { findLimits } from "./run-limits.ts";
-import { runMicro } from "./run-micro.ts";
-import { runRounds } from "./run-rounds.ts";
-import { QUICK_SETTINGS, settings } from "./settings.ts";
+import { presetsMarkdown } from "./presets/markdown.ts";
+import { rewriteReadme } from "./readme.ts";
+import { Run } from "./run.ts";
 
 const BUILD = join(import.meta.dirname, "..", "build", "bench");
 
@@ -25,8 +19,13 @@ try {
 
 async function main(args: readonly string[]): Promise<void> {
 	const given = parseArguments(args);
+	const out = resolve(given.out ?? BUILD);
 	if (given.help) {
 		process.stdout.write(`${USAGE}\n`);
+		return;
+	}
+	if (given.readme) {
+		process.stderr.write(`bench: replaced ${rewriteReadme(out).join(", ")}\n`);
 		return;
 	}
 	const machine = describeMachine();
@@ -36,71 +35,35 @@ async function main(args: readonly string[]): Promise<void> {
 		skipped.push(line);
 		process.stderr.write(`${line}\n`);
 	};
-	const gzip = loadNativeAddon().addon?.codecs.gzip?.encoder ?? "zlib";
-	const known = settings(gzip);
-	const wanted = given.settings ?? (given.full ? known.map(({ name }) => name) : QUICK_SETTINGS);
-	const chosen = wanted.map((name) => {
-		const setting = known.find((one) => one.name === name);
-		if (setting === undefined) throw new Error(`no setting ${name}: ${known.map((one) => one.name).join(", ")}`);
-		return setting;
-	});
-	const plan = makePlan(chosen, { rootless: given.rootless, scaling: given.parts.includes("threads") });
-	const measured = given.parts.includes("pipelines") ? plan : { ...plan, comparisons: [] };
-	const contenders = runnable(measured, warn);
+	const run = new Run(given, resolve(given.work ?? join(BUILD, "work")), machine.processors, warn);
+	for (const { name, reference, isFixture } of await imagesFor(given)) await run.measure(name, reference, isFixture);
 
-	const work = resolve(given.work ?? join(BUILD, "work"));
-	const images: ImageResults[] = [];
-	let micro: MicroRow[] = [];
-	for (const { name, reference } of await imagesFor(given)) {
-		rmSync(work, { recursive: true, force: true });
-		mkdirSync(work, { recursive: true });
-		try {
-			process.stderr.write(`bench: ${name}: preparing\n`);
-			const inputs = await openInputs(name, reference, work);
-			if (contenders.some(({ makes }) => makes !== "iso")) await inputs.prepare({ rootless: given.rootless });
-			const rounds = await runRounds(contenders, inputs, { work, trials: given.trials, warn });
-			images.push({
-				name,
-				layerBytes: layerBytes(inputs),
-				rounds,
-				comparisons: measured.comparisons.map(({ title, ours, peers }) => ({
-					title,
-					ours: ours.name,
-					peers: peers.map((peer) => peer.name),
-				})),
-				scaling: measured.scaling.map(({ threads, contender }) => ({ threads, name: contender.name })),
-				limits: given.parts.includes("limit") ? await findLimits(rounds, inputs, { work, warn }) : {},
-			});
-			if (given.parts.includes("micro") && micro.length === 0) micro = await runMicro(inputs, { work, warn });
-		} finally {
-			rmSync(work, { recursive: true, force: true });
-		}
-	}
 	const command = ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
-	write({ command, machine, trials: given.trials, images, micro, skipped }, resolve(given.out ?? BUILD));
+	if (run.images.length > 0) {
+		const results = { command, machine, trials: given.trials, images: run.images, micro: run.micro, skipped };
+		write("results", toMarkdown(results), results, out);
+	}
+	if (run.weighed.length > 0) {
+		const results = { command, machine, images: run.weighed, skipped };
+		write("presets", presetsMarkdown(results), results, out);
+	}
 }
 
-async function imagesFor({ image, large }: { image: string | undefined; large: boolean }) {
-	if (image !== undefined) return [{ name: image, reference: image }];
+async function imagesFor({ image, large }: Arguments) {
+	if (image !== undefined) return [{ name: image, reference: image, isFixture: false }];
 	const profiles = ["debian", ...(large ? ["large"] : [])];
 	const images = [];
 	for (const profile of profiles) {
 		const layout = await debianFixture(profile);
-		images.push({ name: `fixture ${profile}`, reference: `oci:${layout}:latest` });
+		images.push({ name: `fixture ${profile}`, reference: `oci:${layout}:latest`, isFixture: true });
 	}
 	return images;
 }
 
-function layerBytes({ layoutDir }: Inputs): number {
-	const blobs = join(layoutDir, "blobs/sha256");
-	return readdirSync(blobs).reduce((sum, name) => sum + statSync(join(blobs, name)).size, 0);
-}
-
-function write(results: Results, out: string): void {
-	const markdown = toMarkdown(results);
+function write(name: string, markdown: string, results: object, out: string): void {
 	mkdirSync(out, { recursive: true });
-	writeFileSync(join(out, "results.md"), markdown);
-	writeFileSync(join(out, "results.json"), `${JSON.stringify(results, undefined, "\t")}\n`);
+	writeFileSync(join(out, `${name}.md`), markdown);
+	writeFileSync(join(out, `${name}.json`), `${JSON.stringify(results, undefined, "\t")}\n`);
 	process.stdout.write(markdown);
-	process.stderr.write(`bench: ${join(out, "results.md")} and results.json\n`);
+	process.stderr.write(`bench: ${join(out, name)}.md and .json\n`);
 }

@@ -1,23 +1,31 @@
+import type { Machine } from "./machine.ts";
 import { type ImageResults, type Results, ratioOf, type Summary, summarise } from "./results.ts";
+import { LONG_TRIAL_SECONDS } from "./run-rounds.ts";
 import type { Ratio } from "./statistics.ts";
 
-const NONE = "–";
+export const NONE = "–";
 
 /** The results as Markdown, for people. */
 export function toMarkdown(results: Results): string {
-	const { machine, trials, command } = results;
-	const versions = Object.values(machine.versions).join("; ");
+	const { trials } = results;
 	return [
 		`# oci2iso benchmark`,
-		`\`${command}\` on ${machine.processors} × ${machine.processor}, ${gib(machine.memoryBytes)} GiB, Linux ${machine.kernel}, Node ${machine.node}; ${versions}.`,
-		`Medians of ${trials} ${trials === 1 ? "trial" : "trials"}, each in a process of its own, all contenders taking turns; input in the page cache. Ratios are medians of the ratios within one round, with the smallest and the largest. CPU is user and system time of every process that took part. Resident memory is the most that all processes of a trial held together, looked at every 20 ms or so (a page that two share counts twice), or any one's own peak where that is more. Scratch is disk space beside the output. Written and read are what system calls moved, pipes and cached files included. oci2iso waits until its ISO is on the disk (fsync); the others do not.`,
-		...(machine.load > machine.processors / 4
-			? [`**The machine was busy (load ${machine.load.toFixed(1)}): do not quote these numbers.**`]
-			: []),
+		describeRun(results),
+		`Medians of ${trials} ${trials === 1 ? "trial" : "trials"}, three of what takes over ${LONG_TRIAL_SECONDS} seconds, each in a process of its own, all contenders taking turns; input in the page cache. Ratios are medians of the ratios within one round, with the smallest and the largest. CPU is user and system time of every process that took part. Resident memory is the most that all processes of a trial held together, looked at every 20 ms or so (a page that two share counts twice), or any one's own peak where that is more. Scratch is disk space beside the output. Written and read are what system calls moved, pipes and cached files included. oci2iso waits until its ISO is on the disk (fsync); the others do not.`,
 		...results.images.map(imageSection),
 		...(results.micro.length > 0 ? [microSection(results)] : []),
 		...(results.skipped.length > 0 ? [results.skipped.map((line) => `- ${line}`).join("\n")] : []),
 		"",
+	].join("\n\n");
+}
+
+/** The command, the machine and the versions; and a warning where the machine had other work. */
+export function describeRun({ command, machine }: { readonly command: string; readonly machine: Machine }): string {
+	const versions = Object.values(machine.versions).join("; ");
+	const busy = machine.load > machine.processors / 4;
+	return [
+		`\`${command}\` on ${machine.processors} × ${machine.processor}, ${gib(machine.memoryBytes)} GiB, Linux ${machine.kernel}, Node ${machine.node}; ${versions}.`,
+		...(busy ? [`**The machine was busy (load ${machine.load.toFixed(1)}): do not quote these numbers.**`] : []),
 	].join("\n\n");
 }
 
@@ -41,10 +49,13 @@ function comparisonSection(image: ImageResults, comparison: ImageResults["compar
 		const summary = summarise(image.rounds[name] ?? []);
 		if (summary === undefined) return [];
 		const isOurs = name === ours;
-		const cells = [isOurs ? `**${name}**` : name, ...summaryCells(summary)];
+		const shown = summary.trials < (image.rounds[name]?.length ?? 0) ? `${name} (${summary.trials} trials)` : name;
+		const cells = [isOurs ? `**${shown}**` : shown, ...summaryCells(summary)];
 		const ratios = isOurs
 			? [NONE, NONE]
-			: [ratioOf(image, ours, name, "wallSeconds"), ratioOf(image, ours, name, "cpuSeconds")].map(ratioText);
+			: [ratioOf(image, ours, name, "wallSeconds"), ratioOf(image, ours, name, "cpuSeconds")].map((ratio) =>
+					ratioText(ratio),
+				);
 		return [[...cells, ...ratios]];
 	});
 	const limit = image.limits[ours];
@@ -109,17 +120,17 @@ export function table(columns: readonly string[], rows: readonly (readonly strin
 	return [line(columns), line(rule), ...rows.map(line)].join("\n");
 }
 
-function ratioText(ratio: Ratio | undefined): string {
+export function ratioText(ratio: Ratio | undefined, digits = 3): string {
 	if (ratio === undefined) return NONE;
 	const { median, min, max } = ratio;
-	return min === max ? fixed(median, 3) : `${fixed(median, 3)} (${fixed(min, 3)}–${fixed(max, 3)})`;
+	return min === max ? fixed(median, digits) : `${fixed(median, digits)} (${fixed(min, digits)}–${fixed(max, digits)})`;
 }
 
-function fixed(value: number, digits: number): string {
+export function fixed(value: number, digits: number): string {
 	return Number.isFinite(value) ? value.toFixed(digits) : NONE;
 }
 
-function mb(bytes: number): string {
+export function mb(bytes: number): string {
 	return fixed(bytes / 1e6, 1);
 }
 

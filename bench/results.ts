@@ -32,6 +32,7 @@ export interface LimitResult extends Limit {
 
 /** Medians over the rounds. */
 export interface Summary {
+	readonly trials: number;
 	readonly wallSeconds: number;
 	readonly cpuSeconds: number;
 	readonly peakResidentBytes: number;
@@ -50,6 +51,7 @@ export function summarise(rounds: readonly (TrialResult | undefined)[]): Summary
 	const middle = (pick: (round: TrialResult) => number): number => median(done.map(pick));
 	const phases = Object.keys(first.phases).map((name) => [name, middle((round) => round.phases[name] ?? 0)] as const);
 	return {
+		trials: done.length,
 		wallSeconds: middle(({ wallSeconds }) => wallSeconds),
 		cpuSeconds: middle(({ cpuSeconds }) => cpuSeconds),
 		peakResidentBytes: middle(({ peakResidentBytes }) => peakResidentBytes),

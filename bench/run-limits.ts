@@ -63,7 +63,8 @@ export function storedIso(inputs: Inputs, work: string, blockBytes: number): str
 	return iso;
 }
 
-async function blocksOfImage(inputs: Inputs, work: string, blockBytes: number): Promise<string> {
+/** The image's blocks before compression, each behind its length, kept in `work`. */
+export async function blocksOfImage(inputs: Inputs, work: string, blockBytes: number): Promise<string> {
 	const blocks = join(work, `blocks-${blockBytes}`);
 	if (existsSync(blocks)) return blocks;
 	const iso = storedIso(inputs, work, blockBytes);

@@ -6,13 +6,17 @@ import type { Inputs } from "./inputs.ts";
 import { flushDisk } from "./machine.ts";
 import type { TrialResult } from "./trial.ts";
 
+/** A trial that takes longer is steady enough to be run only three times. */
+export const LONG_TRIAL_SECONDS = 20;
+export const LONG_TRIALS = 3;
+
 export interface RoundOptions {
 	readonly work: string;
 	readonly trials: number;
 	readonly warn: (line: string) => void;
 }
 
-/** Every contender once per round, every other round in the opposite order; by the contender's name, a failed round as undefined. */
+/** Every contender once per round, every other round in the opposite order; by the contender's name, a round that failed or was not run as undefined. */
 export async function runRounds(
 	contenders: readonly Contender[],
 	inputs: Inputs,
@@ -24,7 +28,9 @@ export async function runRounds(
 	const failed = new Set<string>();
 	for (let round = 0; round < trials; round++) {
 		for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-			if (failed.has(contender.name)) continue;
+			const first = rounds[contender.name]?.[0];
+			const isLong = first !== undefined && first.wallSeconds > LONG_TRIAL_SECONDS;
+			if (failed.has(contender.name) || (isLong && round >= LONG_TRIALS)) continue;
 			const result = runTrial(contender, inputs, work);
 			if (typeof result === "string") {
 				failed.add(contender.name);
@@ -38,6 +44,18 @@ export async function runRounds(
 		}
 	}
 	return rounds;
+}
+
+/** Wall seconds of all rounds together, roughly. */
+export function expectedSeconds(
+	contenders: readonly Contender[],
+	trials: number,
+	trialSeconds: (expected: number) => number,
+): number {
+	return contenders.reduce((sum, { expected }) => {
+		const seconds = trialSeconds(expected);
+		return sum + seconds * (seconds > LONG_TRIAL_SECONDS ? Math.min(trials, LONG_TRIALS) : trials);
+	}, 0);
 }
 
 /** Runs one trial in a process of its own; gives what it took, or why it failed. */

@@ -230,6 +230,8 @@ void LayerInflater::Close(const Napi::CallbackInfo& info) {
   if (!open_) return;
   napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
   Shutdown();
+  // A window may be 128 MiB, and the collector, which sees a small object, may leave it for long.
+  decoder_.reset();
   keep_inputs_.Reset();
   keep_outputs_.Reset();
   on_ready_.Abort();

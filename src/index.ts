@@ -5,7 +5,7 @@ export type { Choice } from "./contract/contract.ts";
 export { type ErrorKind, EXIT_STATUS, Oci2isoError, type Problem } from "./errors.ts";
 export { type ImageInspection, type InspectImageOptions, inspectImage } from "./inspect/inspect.ts";
 export type { TransferPolicy } from "./oci/registry/options.ts";
-export type { BuildReport, LayerReport, SquashfsReport, ToolReport } from "./report/build-report.ts";
+export type { BootCheckReport, BuildReport, LayerReport, SquashfsReport, ToolReport } from "./report/build-report.ts";
 export type { BuildEvent, BuildListener, Phase } from "./report/events.ts";
 export type { CheckReport, VerifyReport } from "./verify/report.ts";
 export { type VerifyOptions, verifyAgainstImage } from "./verify/verify.ts";

@@ -1,10 +1,12 @@
 /*
  * Compresses blocks on THREADS threads with nothing around it, and prints the processor seconds that compressing alone took:
  *
- *   limit FILE zstd|gzip|xz|lz4 LEVEL BLOCK_BYTES THREADS
+ *   limit FILE zstd|gzip|xz|lz4 LEVEL BLOCK_BYTES THREADS [STRIDE]
  *
  * FILE holds blocks one after the other, each a 32-bit little-endian length and its bytes. The encoders are called exactly as native/ does.
- * Output: processor seconds, wall seconds, blocks, bytes in, bytes out (a block that does not shrink counts as it is).
+ * With STRIDE only every STRIDEth block is taken, and what shrank is decoded again.
+ * Output: processor seconds of compressing, wall seconds, blocks, bytes in, bytes out (a block that does not shrink counts as it is),
+ * processor seconds of decoding, bytes decoded.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -37,10 +39,15 @@ static size_t next_block;
 static const char *codec;
 static int level;
 static size_t block_bytes;
+static size_t stride = 1;
+static int decodes;
 
 struct result {
 	double seconds;
+	uint64_t bytes_in;
 	uint64_t bytes_out;
+	double decode_seconds;
+	uint64_t bytes_decoded;
 };
 
 static void fail(const char *what) {
@@ -123,37 +130,76 @@ static size_t compress_block(void *context, const uint8_t *in, size_t length, ui
 	return length;
 }
 
+static void *decoder_for_codec(void) {
+	if (strcmp(codec, "zstd") == 0) return ZSTD_createDCtx();
+#ifdef HAVE_LIBDEFLATE
+	if (strcmp(codec, "gzip") == 0) return libdeflate_alloc_decompressor();
+#endif
+	return &decodes;
+}
+
+/* Nothing but the time it takes is of interest, and that it comes out as it went in. */
+static void decode_block(void *context, const uint8_t *in, size_t length, uint8_t *out, size_t expected) {
+	size_t decoded = 0;
+	if (strcmp(codec, "zstd") == 0) decoded = ZSTD_decompressDCtx(context, out, expected, in, length);
+	if (strcmp(codec, "lz4") == 0)
+		decoded = (size_t)LZ4_decompress_safe((const char *)in, (char *)out, (int)length, (int)expected);
+#ifdef HAVE_LIBDEFLATE
+	if (strcmp(codec, "gzip") == 0 &&
+	    libdeflate_zlib_decompress(context, in, length, out, expected, &decoded) != LIBDEFLATE_SUCCESS)
+		decoded = 0;
+#elif defined(HAVE_ZLIB)
+	if (strcmp(codec, "gzip") == 0) {
+		uLongf size = expected;
+		decoded = uncompress(out, &size, in, length) == Z_OK ? size : 0;
+	}
+#endif
+#ifdef HAVE_LIBLZMA
+	if (strcmp(codec, "xz") == 0) {
+		uint64_t limit = UINT64_MAX;
+		size_t at = 0;
+		if (lzma_stream_buffer_decode(&limit, 0, NULL, in, &at, length, out, &decoded, expected) != LZMA_OK) decoded = 0;
+	}
+#endif
+	if (decoded != expected) fail("a block does not decode");
+}
+
 static void *work(void *argument) {
 	struct result *result = argument;
 	void *context = context_for_codec();
+	void *decoder = decoder_for_codec();
 	uint8_t *in = malloc(block_bytes);
 	uint8_t *out = malloc(block_bytes);
-	if (context == NULL || in == NULL || out == NULL) fail("not enough memory");
+	if (context == NULL || decoder == NULL || in == NULL || out == NULL) fail("not enough memory");
 	for (;;) {
-		const size_t index = __atomic_fetch_add(&next_block, 1, __ATOMIC_RELAXED);
+		const size_t index = __atomic_fetch_add(&next_block, stride, __ATOMIC_RELAXED);
 		if (index >= block_count) return NULL;
 		uint32_t length;
 		memcpy(&length, blocks + starts[index], 4);
 		memcpy(in, blocks + starts[index] + 4, length);
 		const double start = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-		result->bytes_out += compress_block(context, in, length, out);
+		const size_t size = compress_block(context, in, length, out);
 		result->seconds += seconds_of(CLOCK_THREAD_CPUTIME_ID) - start;
+		result->bytes_in += length;
+		result->bytes_out += size;
+		if (!decodes || size == length) continue;
+		const double middle = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+		decode_block(decoder, out, size, in, length);
+		result->decode_seconds += seconds_of(CLOCK_THREAD_CPUTIME_ID) - middle;
+		result->bytes_decoded += length;
 	}
 }
 
-/* Fills `starts`; returns the bytes of all blocks together. */
-static uint64_t find_blocks(size_t size) {
-	uint64_t bytes = 0;
+/* Fills `starts`. */
+static void find_blocks(size_t size) {
 	for (int filling = 0; filling < 2; filling++) {
 		size_t count = 0;
-		bytes = 0;
 		for (size_t at = 0; at < size; count++) {
 			uint32_t length;
 			if (size - at < 4) fail("the blocks' file is damaged");
 			memcpy(&length, blocks + at, 4);
 			if (length > block_bytes || length > size - at - 4) fail("the blocks' file is damaged");
 			if (filling) starts[count] = at;
-			bytes += length;
 			at += 4 + (size_t)length;
 		}
 		if (filling) break;
@@ -161,15 +207,19 @@ static uint64_t find_blocks(size_t size) {
 		starts = malloc(sizeof *starts * (count + 1));
 		if (starts == NULL) fail("not enough memory");
 	}
-	return bytes;
 }
 
 int main(int count, char **arguments) {
-	if (count != 6) fail("usage: limit FILE CODEC LEVEL BLOCK_BYTES THREADS");
+	if (count != 6 && count != 7) fail("usage: limit FILE CODEC LEVEL BLOCK_BYTES THREADS [STRIDE]");
 	codec = arguments[2];
 	level = atoi(arguments[3]);
 	block_bytes = (size_t)atol(arguments[4]);
 	const int threads = atoi(arguments[5]);
+	if (count == 7) {
+		decodes = 1;
+		stride = (size_t)atol(arguments[6]);
+		if (stride < 1) fail("STRIDE is 1 or more");
+	}
 	const int file = open(arguments[1], O_RDONLY);
 	struct stat status;
 	if (file < 0 || fstat(file, &status) != 0 || status.st_size == 0) fail("cannot read the blocks");
@@ -178,18 +228,22 @@ int main(int count, char **arguments) {
 	struct result *results = calloc((size_t)threads, sizeof *results);
 	pthread_t *handles = calloc((size_t)threads, sizeof *handles);
 	if (blocks == MAP_FAILED || results == NULL || handles == NULL) fail("not enough memory");
-	const uint64_t bytes_in = find_blocks(size);
+	find_blocks(size);
 	const double start = seconds_of(CLOCK_MONOTONIC);
 	for (int i = 0; i < threads; i++)
 		if (pthread_create(&handles[i], NULL, work, &results[i]) != 0) fail("cannot start a thread");
-	struct result total = {0, 0};
+	struct result total = {0};
 	for (int i = 0; i < threads; i++) {
 		pthread_join(handles[i], NULL);
 		total.seconds += results[i].seconds;
+		total.bytes_in += results[i].bytes_in;
 		total.bytes_out += results[i].bytes_out;
+		total.decode_seconds += results[i].decode_seconds;
+		total.bytes_decoded += results[i].bytes_decoded;
 	}
 	const double wall = seconds_of(CLOCK_MONOTONIC) - start;
-	printf("%.3f %.3f %zu %llu %llu\n", total.seconds, wall, block_count, (unsigned long long)bytes_in,
-	       (unsigned long long)total.bytes_out);
+	printf("%.3f %.3f %zu %llu %llu %.4f %llu\n", total.seconds, wall, (block_count + stride - 1) / stride,
+	       (unsigned long long)total.bytes_in, (unsigned long long)total.bytes_out, total.decode_seconds,
+	       (unsigned long long)total.bytes_decoded);
 	return 0;
 }

@@ -16,6 +16,12 @@ export interface Limit {
 	readonly outputBytes: number;
 }
 
+/** What a sample of the blocks took, and decoding what came of them. */
+export interface Sample extends Limit {
+	readonly decodeCpuSeconds: number;
+	readonly decodedBytes: number;
+}
+
 /** Compiles limit.c into `directory`; gives the program, or why there is none. */
 export function compileLimit(directory: string): { readonly program: string } | { readonly reason: string } {
 	const compiler = process.env["CC"] ?? "cc";
@@ -50,9 +56,25 @@ export interface LimitOptions {
 
 /** Throws where the program was built without the codec. */
 export function runLimit(program: string, options: LimitOptions): Limit {
+	const { decodeCpuSeconds: _, decodedBytes: __, ...limit } = measureBlocks(program, options, []);
+	return limit;
+}
+
+/** Every `stride`th block, and decoding it; throws as `runLimit` does. */
+export function sampleBlocks(
+	program: string,
+	{ stride, ...options }: LimitOptions & { readonly stride: number },
+): Sample {
+	return measureBlocks(program, options, [String(stride)]);
+}
+
+function measureBlocks(program: string, options: LimitOptions, more: readonly string[]): Sample {
 	const { blocksFile, codec, level, blockBytes, threads } = options;
-	const args = [blocksFile, codec, String(level), String(blockBytes), String(threads)];
+	const args = [blocksFile, codec, String(level), String(blockBytes), String(threads), ...more];
 	const printed = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-	const [cpuSeconds = 0, wallSeconds = 0, blocks = 0, inputBytes = 0, outputBytes = 0] = printed.split(" ").map(Number);
-	return { cpuSeconds, wallSeconds, blocks, inputBytes, outputBytes };
+	const [cpuSeconds = 0, wallSeconds = 0, blocks = 0, inputBytes = 0, outputBytes = 0, ...decoding] = printed
+		.split(" ")
+		.map(Number);
+	const [decodeCpuSeconds = 0, decodedBytes = 0] = decoding;
+	return { cpuSeconds, wallSeconds, blocks, inputBytes, outputBytes, decodeCpuSeconds, decodedBytes };
 }

@@ -1,8 +1,7 @@
 import { displayName } from "../binary/byte-string.ts";
 import type { Contract } from "../contract/contract.ts";
 import type { OciImage } from "../oci/open-image.ts";
-import type { BuildReport, LayerReport, ToolReport } from "../report/build-report.ts";
-import type { SquashfsSummary } from "../squashfs/squashfs-writer.ts";
+import type { BootCheckReport, BuildReport, LayerReport, ToolReport } from "../report/build-report.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { SquashfsStage } from "./squashfs-stage.ts";
 import { VERSION } from "./version.ts";
@@ -11,6 +10,7 @@ export interface ReportParts {
 	readonly image: OciImage;
 	readonly platform: string;
 	readonly contract: Contract;
+	readonly checks: BootCheckReport;
 	readonly stage: SquashfsStage;
 	readonly blockBytes: number;
 	readonly tools: readonly ToolReport[];
@@ -46,6 +46,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			timeoutSeconds: contract.grub2.timeoutSeconds,
 		},
 		choices: contract.choices,
+		checks: parts.checks,
 		squashfs: {
 			codec: compressor.codec,
 			level: compressor.level,
@@ -58,6 +59,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			duplicateFiles: summary.data.duplicateFiles,
 			duplicateBytes: summary.data.duplicateBytes,
 			excludedPaths: stage.excludedPaths,
+			droppedXattrs: stage.droppedXattrs,
 		},
 		...(parts.shared === undefined ? {} : { sharedCache: parts.shared }),
 		tools: parts.tools,
@@ -69,7 +71,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			diskGuid: parts.diskGuid,
 			mediaMd5: parts.mediaMd5,
 		},
-		losses: describeLosses(summary),
+		losses: stage.losses,
 		notices: progress.notices,
 		phases: progress.finish(),
 		peakResidentBytes: process.resourceUsage().maxRSS * 1024,
@@ -89,19 +91,4 @@ function layerReports(image: OciImage, stage: SquashfsStage): LayerReport[] {
 
 function transferOf({ digest: _, ...transfer }: OciImage["transfers"][number]): NonNullable<LayerReport["transfer"]> {
 	return transfer;
-}
-
-/** What the squashfs could not keep, one sentence each. */
-export function describeLosses({ unstorableXattrs, clampedTimes }: SquashfsSummary): string[] {
-	const examples = (paths: readonly string[]): string => paths.map((path) => displayName(path)).join(", ");
-	const losses = unstorableXattrs.map(
-		({ name, count, examplePaths }) =>
-			`squashfs has no place for the extended attribute ${displayName(name)} of ${count} inodes: ${examples(examplePaths)}`,
-	);
-	if (clampedTimes.count > 0) {
-		losses.push(
-			`squashfs keeps times from 1970 to 2106 only, those of ${clampedTimes.count} inodes were moved: ${examples(clampedTimes.examplePaths)}`,
-		);
-	}
-	return losses;
 }

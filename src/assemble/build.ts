@@ -2,7 +2,6 @@ import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { BuildCache } from "../cache/build-cache.ts";
 import { makeTemporaryStore } from "../cache/temporary-store.ts";
 import type { Contract } from "../contract/contract.ts";
-import { readContract } from "../contract/read-contract.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
 import { type BootFile, bootFiles } from "../grub/boot-files.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
@@ -12,7 +11,8 @@ import { formatPlatform } from "../oci/platform.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { buildReport, describeLosses } from "./build-report.ts";
+import { buildReport } from "./build-report.ts";
+import { describeCheck, readCheckedContract } from "./checked-contract.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
 import { describeLayout, layOutIso } from "./iso-layout.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -37,10 +37,22 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const { signal } = resolved;
 	signal?.throwIfAborted();
 	const shared = new SharedCache(resolved);
-	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = resolved;
-	const image = await openImage(resolved.image, { platform, authFile, creds, tlsVerify, certDir, policy, signal });
+	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy, maxLayerBytes, maxInodes } = resolved;
+	const image = await openImage(resolved.image, {
+		platform,
+		authFile,
+		creds,
+		tlsVerify,
+		certDir,
+		policy,
+		maxLayerBytes,
+		maxInodes,
+		// the cache says which will be read
+		announceLayers: false,
+		signal,
+	});
 	try {
-		const output = openOutput(resolved.output, { overwrite: resolved.force });
+		const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
 		try {
 			return await withStore(resolved, shared, progress, (cache) =>
 				assemble(image, output, resolved, progress, cache, shared),
@@ -93,9 +105,10 @@ async function finish(input: FinishInput): Promise<BuildReport> {
 	const { tree } = stage;
 
 	progress.phase("contract");
-	const { label, kernel, vendor } = options;
-	const contract = await readContract(tree, { architecture: image.platform.architecture, label, kernel, vendor });
+	const { architecture } = image.platform;
+	const { contract, checks } = await readCheckedContract(tree, { ...options, architecture, codec: options.comp });
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
+	for (const finding of checks.findings) progress.notice(describeCheck(finding));
 	const files = bootFiles(contract, epoch);
 	const identifiers = deriveIdentifiers(ingredients(image, stage, contract, epoch, options));
 	const esp = await buildEsp(tree, files, identifiers.fatVolumeId, epoch);
@@ -135,7 +148,9 @@ async function finish(input: FinishInput): Promise<BuildReport> {
 		target.write(APPLICATION_USE_OFFSET, area);
 	});
 
-	for (const note of [...image.notes, ...stage.notes, ...describeLosses(stage.summary)]) progress.notice(note);
+	for (const { pattern, count } of stage.droppedXattrs)
+		progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
+	for (const note of [...image.notes, ...stage.notes, ...stage.losses]) progress.notice(note);
 	signal?.throwIfAborted();
 	stage.finishCache();
 	progress.phase("publish");
@@ -152,6 +167,7 @@ async function finish(input: FinishInput): Promise<BuildReport> {
 		image,
 		platform: formatPlatform(image.platform),
 		contract,
+		checks,
 		stage,
 		blockBytes: options.blockSize,
 		tools: [core.report, checksum],
@@ -190,14 +206,14 @@ function ingredients(
 	{ compressor }: SquashfsStage,
 	contract: Contract,
 	epoch: number,
-	{ blockSize, exclude, defaultExcludes }: ResolvedOptions,
+	{ blockSize, exclude, defaultExcludes, dropXattr }: ResolvedOptions,
 ): unknown {
 	const { codec, level } = compressor;
 	const { label, kernel, vendor } = contract;
 	return [
 		VERSION,
 		image.manifestDigest,
-		{ label, kernel: kernel.version, vendor, codec, level, blockSize, exclude, defaultExcludes, epoch },
+		{ label, kernel: kernel.version, vendor, codec, level, blockSize, exclude, defaultExcludes, dropXattr, epoch },
 	];
 }
 

@@ -4,7 +4,7 @@ import { GiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { TransferPolicy } from "../oci/registry/options.ts";
 import type { BuildListener } from "../report/events.ts";
-import { PRESET_NAMES, type PresetName, presets } from "./presets.ts";
+import { DEFAULT_PRESET, PRESET_NAMES, type PresetName, presets } from "./presets.ts";
 
 /** What `buildIso` takes; the command line's options have the same names. */
 export interface BuildOptions {
@@ -20,18 +20,20 @@ export interface BuildOptions {
 	readonly kernel?: string | undefined;
 	/** EFI vendor directory. Default: the first found. */
 	readonly vendor?: string | undefined;
-	/** Compressor, level and block size together; each can also be given on its own. Default: `reference`. */
+	/** Compressor, level and block size together; each can also be given on its own. Default: `balanced`, zstd 6 with blocks of 1 MiB. */
 	readonly preset?: PresetName | undefined;
 	/** Compressor of the squashfs. Default: the preset's, zstd. */
 	readonly comp?: "zstd" | "xz" | "gzip" | "lz4" | "none" | undefined;
-	/** Compression level in the compressor's own range. Default: the preset's, or the compressor's default in mksquashfs. */
+	/** Compression level in the compressor's own range. Default: the preset's (6 for zstd), or where `comp` is not the preset's, the one that mksquashfs takes for it. */
 	readonly level?: number | undefined;
-	/** Squashfs block size: a power of two, 4096 to 1048576. Default: the preset's, 131072. */
+	/** Squashfs block size: a power of two, 4096 to 1048576. Default: the preset's, 1048576, for every compressor. */
 	readonly blockSize?: number | undefined;
 	/** More patterns to leave out of the squashfs, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */
 	readonly exclude?: readonly string[] | undefined;
 	/** Also leave out what the reference converter leaves out. Default: true. */
 	readonly defaultExcludes?: boolean | undefined;
+	/** Extended attributes to leave out of the squashfs: shell patterns for their full names, for example `security.selinux` or `user.*`. Default: none. */
+	readonly dropXattr?: readonly string[] | undefined;
 	/** Who makes the BIOS core image and the media checksum. Default: `auto` = the image's own tools, else ours. */
 	readonly tools?: "auto" | "buildroot" | "host" | "builtin" | undefined;
 	/** Run the image's tools even where they cannot be confined. Default: false. */
@@ -58,7 +60,15 @@ export interface BuildOptions {
 	readonly certDir?: string | undefined;
 	/** Attempts, timeouts and memory of transfers from a registry; what is left out keeps its default. */
 	readonly transferPolicy?: Partial<TransferPolicy> | undefined;
+	/** Uncompressed bytes of one layer. Default: 1100 times its compressed size, at least 4 GiB and at most 64 GiB. */
+	readonly maxLayerBytes?: number | undefined;
+	/** Entries of all layers together, whiteouts included. Default: 4 000 000. */
+	readonly maxInodes?: number | undefined;
 	/** Replace an existing output. Default: false. */
+	readonly overwrite?: boolean | undefined;
+	/** Refuse an image that UEFI Secure Boot would refuse. Default: false, a warning. */
+	readonly requireSecureBoot?: boolean | undefined;
+	/** Build although checks say that the ISO would not boot. Default: false. */
 	readonly force?: boolean | undefined;
 	/** Called with the layout of the ISO before its tail is written. */
 	readonly onPlan?: ((plan: string) => void) | undefined;
@@ -73,11 +83,14 @@ export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
 	readonly blockSize: number;
 	readonly exclude: readonly string[];
 	readonly defaultExcludes: boolean;
+	readonly dropXattr: readonly string[];
 	readonly tools: NonNullable<BuildOptions["tools"]>;
 	readonly allowUnconfinedTools: boolean;
 	readonly cacheSize: number;
 	readonly cacheFrom: readonly string[];
 	readonly jobs: number;
+	readonly overwrite: boolean;
+	readonly requireSecureBoot: boolean;
 	readonly force: boolean;
 	readonly onEvent: BuildListener;
 }
@@ -97,7 +110,7 @@ const schema = z.object({
 	label: z.string().min(1).optional(),
 	kernel: z.string().min(1).optional(),
 	vendor: z.string().min(1).optional(),
-	preset: z.enum(PRESET_NAMES).default("reference"),
+	preset: z.enum(PRESET_NAMES).default(DEFAULT_PRESET),
 	comp: z.enum(["zstd", "xz", "gzip", "lz4", "none"]).optional(),
 	level: z.int().optional(),
 	blockSize: z
@@ -108,6 +121,7 @@ const schema = z.object({
 		.optional(),
 	exclude: z.array(z.string().min(1)).default([]),
 	defaultExcludes: z.boolean().default(true),
+	dropXattr: z.array(z.string().min(1)).default([]),
 	tools: z.enum(["auto", "buildroot", "host", "builtin"]).default("auto"),
 	allowUnconfinedTools: z.boolean().default(false),
 	cache: z.string().min(1).optional(),
@@ -120,6 +134,10 @@ const schema = z.object({
 	creds: z.string().min(1).optional(),
 	tlsVerify: z.boolean().optional(),
 	certDir: z.string().min(1).optional(),
+	overwrite: z.boolean().default(false),
+	requireSecureBoot: z.boolean().default(false),
+	maxLayerBytes: z.int().min(1).optional(),
+	maxInodes: z.int().min(1).optional(),
 	force: z.boolean().default(false),
 });
 

@@ -13,16 +13,18 @@ import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../squashfs/excludes.ts";
 import { type SquashfsSummary, SquashfsWriter, type StoredFile } from "../squashfs/squashfs-writer.ts";
+import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../tree/drop-xattrs.ts";
 import { withoutPaths } from "../tree/filter.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
-import { walk } from "../tree/walk.ts";
+import { countPaths, walk } from "../tree/walk.ts";
 import { BodyStore } from "./body-store.ts";
 import { collectLayers, collectMissing, newCollectedLayer } from "./collect.ts";
 import { createImageTree } from "./contents.ts";
 import { SQUASHFS_BLOCK } from "./iso-layout.ts";
 import { keepBlocks, usedBytes } from "./keep-blocks.ts";
+import { describeLosses } from "./losses.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { LayerCounts } from "./read-layer.ts";
@@ -39,9 +41,12 @@ export interface SquashfsStage {
 	readonly layers: readonly LayerOutcome[];
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
+	readonly droppedXattrs: readonly DroppedXattrs[];
 	readonly notes: readonly string[];
 	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
 	finishCache(): void;
+	/** What the image holds and the squashfs cannot, one sentence each. */
+	readonly losses: readonly string[];
 }
 
 /** What one layer cost; all but counts in bytes. */
@@ -61,12 +66,14 @@ interface StageInput {
 	/** Stores of other machines, which fill the cache. */
 	readonly source: CacheSource | undefined;
 	readonly isExcluded: (path: ByteString) => boolean;
+	readonly dropXattrs: XattrDropper;
 }
 
 /** Streams the image's layers into a squashfs at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
-export async function writeSquashfs(input: Omit<StageInput, "isExcluded">): Promise<SquashfsStage> {
+export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "dropXattrs">): Promise<SquashfsStage> {
 	const { image, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
+	const dropXattrs = compileXattrDropper(options.dropXattr);
 	// what is indexed will hardly be read
 	image.announce(image.layers.toReversed().filter(({ diffId }) => cache?.hasLayer(diffId) !== true));
 	for (let attempt = 1; ; attempt++) {
@@ -81,7 +88,7 @@ export async function writeSquashfs(input: Omit<StageInput, "isExcluded">): Prom
 		const decompressor = createDecompressor(options.comp);
 		const blocks = attempt > MAX_ATTEMPTS ? undefined : cache?.openBlocks(settings, decompressor);
 		try {
-			return await stream({ ...input, isExcluded }, compressor, blocks);
+			return await stream({ ...input, isExcluded, dropXattrs }, compressor, blocks);
 		} catch (error) {
 			blocks?.close();
 			if (!isDamage(error)) throw error;
@@ -98,7 +105,7 @@ async function stream(
 	compressor: BlockCompressor,
 	blocks: BlockStore | undefined,
 ): Promise<SquashfsStage> {
-	const { image, target, epochSeconds, progress, cache, source, isExcluded } = input;
+	const { image, target, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
 	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
 	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
 	const squashfs = new SquashfsWriter({
@@ -116,6 +123,7 @@ async function stream(
 	const merger = new TreeMerger({
 		layerCount: image.layers.length,
 		createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
+		...image.treeLimits,
 	});
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 	const collected = image.layers.map(newCollectedLayer);
@@ -129,6 +137,7 @@ async function stream(
 					blocks.add(names);
 					return isComplete;
 				};
+	const unapplied: string[] = [];
 	const context = {
 		layers: image.layers,
 		collected,
@@ -140,7 +149,7 @@ async function stream(
 		supply,
 		signal,
 		onBytes: (bytes: number): void => progress.bytes(bytes, totalBytes),
-		onNote: (text: string): void => progress.notice(text),
+		onNote: (text: string): void => void unapplied.push(text),
 	};
 	let isFinished = false;
 	const keep = (): void => {
@@ -160,6 +169,7 @@ async function stream(
 		await collectLayers({ ...context, merger, isExcluded });
 		const merged = merger.settle();
 		const kept = withoutPaths(merged.root, isExcluded);
+		const droppedXattrs = dropXattrs(kept);
 		await collectMissing(context, missingBodies(kept, bodies), "store");
 
 		progress.phase("squashfs");
@@ -190,6 +200,8 @@ async function stream(
 			},
 			compressor,
 			excludedPaths: countPaths(merged.root) - countPaths(kept),
+			droppedXattrs,
+			losses: [...unapplied, ...describeLosses(summary)],
 			notes: merged.notes,
 			finishCache() {
 				if (isFinished) return;
@@ -219,11 +231,4 @@ function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Ge
 	for (const { inode } of walk(root)) {
 		if (inode.type === "file" && bodies.stored(inode.body) === undefined) yield inode.body;
 	}
-}
-
-/** Of everything below the directory. */
-function countPaths(directory: DirectoryInode): number {
-	let count = directory.entries.size;
-	for (const inode of directory.entries.values()) if (inode.type === "directory") count += countPaths(inode);
-	return count;
 }

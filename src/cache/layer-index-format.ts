@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { ByteWriter } from "../binary/byte-writer.ts";
 import { from0, record } from "../binary/record.ts";
 import { assert } from "../errors.ts";
@@ -234,8 +234,12 @@ export function openLayerIndex(file: Buffer): LayerIndex | undefined {
 	if (header.magic !== MAGIC || header.version !== STORE_VERSION) return undefined;
 	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * HASH_BYTES > bodyBytes)
 		return undefined;
-	const unsigned = INDEX_HEADER.encode({ ...header, checksum: new Uint8Array(32) });
-	const actual = hash("sha256", Buffer.concat([unsigned, file.subarray(INDEX_HEADER.byteLength)]), "buffer");
+	const { offset, byteLength } = INDEX_HEADER.fields.checksum;
+	const actual = createHash("sha256")
+		.update(file.subarray(0, offset))
+		.update(Buffer.alloc(byteLength))
+		.update(file.subarray(offset + byteLength))
+		.digest();
 	if (!actual.equals(header.checksum)) return undefined;
 	try {
 		const cursor = new ByteCursor(file, INDEX_HEADER.byteLength);

@@ -3,7 +3,7 @@ import { EXIT_STATUS } from "../errors.ts";
 import { describeInspection } from "../inspect/describe.ts";
 import { inspectImage } from "../inspect/inspect.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { parseBoolean } from "./values.ts";
+import { parseBoolean, parseCount, parseSize } from "./values.ts";
 
 interface InspectArguments {
 	readonly json?: boolean;
@@ -17,6 +17,8 @@ interface InspectArguments {
 	readonly creds?: string;
 	readonly tlsVerify?: boolean;
 	readonly certDir?: string;
+	readonly maxLayerBytes?: number;
+	readonly maxInodes?: number;
 	readonly verbose?: boolean;
 }
 
@@ -45,6 +47,12 @@ export function registerInspect(program: Command): void {
 		.option("--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them")
 		.option("--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean)
 		.option("--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key")
+		.option(
+			"--max-layer-bytes <size>",
+			"refuse a layer that is larger when uncompressed (default: by its size, 4G to 64G)",
+			parseSize,
+		)
+		.option("--max-inodes <n>", "refuse an image with more entries in all layers (default: 4000000)", parseCount)
 		.option("--verbose", "print the causes of an error too")
 		.exitOverride()
 		.action(inspect);

@@ -12,7 +12,7 @@ import { registerInspect } from "./inspect-command.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
-import { formatSize, parseBoolean, parseInteger, parseSize } from "./values.ts";
+import { formatSize, parseBoolean, parseCount, parseInteger, parseSize } from "./values.ts";
 import { registerVerify } from "./verify-command.ts";
 
 interface BuildArguments {
@@ -23,6 +23,7 @@ interface BuildArguments {
 	readonly verbose?: boolean;
 	readonly defaultExcludes: boolean;
 	readonly exclude?: string[];
+	readonly dropXattr?: string[];
 	readonly platform?: string;
 	readonly label?: string;
 	readonly kernel?: string;
@@ -43,6 +44,10 @@ interface BuildArguments {
 	readonly creds?: string;
 	readonly tlsVerify?: boolean;
 	readonly certDir?: string;
+	readonly overwrite?: boolean;
+	readonly requireSecureBoot?: boolean;
+	readonly maxLayerBytes?: number;
+	readonly maxInodes?: number;
 	readonly force?: boolean;
 }
 
@@ -70,15 +75,24 @@ export function createProgram(): Command {
 		.option("--kernel <version>", "directory under /usr/lib/modules to boot")
 		.option("--vendor <name>", "EFI vendor directory")
 		.addOption(
-			new Option("--preset <name>", "squashfs compressor, level and block size together (default: reference)").choices(
+			new Option("--preset <name>", "squashfs compressor, level and block size together (default: balanced)").choices(
 				PRESET_NAMES,
 			),
 		)
 		.addOption(new Option("--comp <name>", "squashfs compressor").choices(["zstd", "xz", "gzip", "lz4", "none"]))
-		.option("--level <n>", "compression level", parseInteger)
-		.option("--block-size <size>", "squashfs block size, 4K to 1M (default: 128K)", parseSize)
+		.option(
+			"--level <n>",
+			"compression level (default: the preset's for its compressor, mksquashfs's for another)",
+			parseInteger,
+		)
+		.option("--block-size <size>", "squashfs block size, 4K to 1M (default: the preset's)", parseSize)
 		.option("--exclude <pattern>", "leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable", collect)
 		.option("--no-default-excludes", "keep what the reference converter leaves out")
+		.option(
+			"--drop-xattr <pattern>",
+			"leave extended attributes out, by shell pattern: security.selinux, user.*; repeatable",
+			collect,
+		)
 		.addOption(
 			new Option("--tools <source>", "who makes the BIOS core image and the media checksum").choices([
 				"auto",
@@ -104,6 +118,12 @@ export function createProgram(): Command {
 		.option("--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them")
 		.option("--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean)
 		.option("--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key")
+		.option(
+			"--max-layer-bytes <size>",
+			"refuse a layer that is larger when uncompressed (default: by its size, 4G to 64G)",
+			parseSize,
+		)
+		.option("--max-inodes <n>", "refuse an image with more entries in all layers (default: 4000000)", parseCount)
 		.option("--report <file>", "write a JSON build report, - for standard output")
 		.addOption(
 			new Option("--progress <style>", "how to show progress on standard error")
@@ -112,7 +132,9 @@ export function createProgram(): Command {
 		)
 		.option("--print-plan", "print what goes at which block of the ISO")
 		.option("--source-date-epoch <seconds>", "time of every stamp that is not the image's", parseInteger)
-		.option("--force", "replace an existing output")
+		.option("--overwrite", "replace an existing output")
+		.option("--require-secure-boot", "refuse an image that UEFI Secure Boot would refuse")
+		.option("--force", "build although the image would not boot")
 		.option("--verbose", "print the causes of an error too")
 		.exitOverride()
 		.action(build);

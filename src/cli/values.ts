@@ -18,6 +18,13 @@ export function parseInteger(text: string): number {
 	return Number(text);
 }
 
+/** Reads a whole number of at least 1. */
+export function parseCount(text: string): number {
+	const value = parseInteger(text);
+	if (value < 1) throw new InvalidArgumentError("expected a whole number of at least 1.");
+	return value;
+}
+
 /** Reads `true` or `false`. */
 export function parseBoolean(text: string): boolean {
 	if (text !== "true" && text !== "false") throw new InvalidArgumentError("expected true or false.");

@@ -5,15 +5,21 @@ import { Oci2isoError } from "../errors.ts";
 import { formatReport } from "../verify/report.ts";
 import { verifyAgainstImage } from "../verify/verify.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { parseCount, parseSize } from "./values.ts";
 
 interface VerifyArguments {
 	readonly image?: string;
 	readonly platform?: string;
 	readonly exclude?: string[];
+	readonly dropXattr?: string[];
 	readonly defaultExcludes: boolean;
 	readonly secureBoot: boolean;
+	readonly maxLayerBytes?: number;
+	readonly maxInodes?: number;
 	readonly json?: boolean;
 }
+
+const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
 
 /** Adds `verify` to the command line. Its action throws `Oci2isoError` of kind verification (exit 8) where the ISO has a fault. */
 export function registerVerify(program: Command): void {
@@ -23,13 +29,16 @@ export function registerVerify(program: Command): void {
 		.argument("<iso>", "file")
 		.option("--image <image>", "compare the root file system with this image, inode by inode")
 		.option("--platform <os/arch[/variant]>", "which image of an index")
-		.option(
-			"--exclude <pattern>",
-			"what was left out of the squashfs, as for build; repeatable",
-			(value: string, earlier: string[] = []) => [...earlier, value],
-		)
+		.option("--exclude <pattern>", "what was left out of the squashfs, as for build; repeatable", collect)
 		.option("--no-default-excludes", "expect what the reference converter leaves out")
+		.option("--drop-xattr <pattern>", "extended attributes that were left out, as for build; repeatable", collect)
 		.option("--no-secure-boot", "do not ask for signatures")
+		.option(
+			"--max-layer-bytes <size>",
+			"refuse a layer of --image that is larger when uncompressed (default: by its size, 4G to 64G)",
+			parseSize,
+		)
+		.option("--max-inodes <n>", "refuse an --image with more entries in all layers (default: 4000000)", parseCount)
 		.option("--json", "print the report as JSON")
 		.exitOverride()
 		.action(verify);

@@ -67,6 +67,8 @@ export interface GrubModuleFile {
 /** Values of os-release(5) that matter here; a missing or empty one is undefined. */
 export interface OsRelease {
 	readonly id: string | undefined;
+	/** Of distributions that it is made from, the closest first; empty where it does not say. */
+	readonly idLike: readonly string[];
 	readonly name: string | undefined;
 	readonly versionId: string | undefined;
 }

@@ -23,7 +23,7 @@ export async function readOsRelease(tree: ImageTree, findings: Findings): Promis
 		return osReleaseOf(parseOsRelease(Buffer.from(bytes).toString("utf8")), path, findings);
 	}
 	findings.choice({ code: "OS_RELEASE_MISSING", what: "the image has no os-release", where: "/etc/os-release" });
-	return { id: undefined, name: undefined, versionId: undefined };
+	return { id: undefined, idLike: [], name: undefined, versionId: undefined };
 }
 
 /**
@@ -47,7 +47,9 @@ function osReleaseOf(values: Map<string, string>, path: string, findings: Findin
 		findings.choice({ code: "OS_RELEASE_VALUE_MISSING", what: `os-release has no ${name}`, where: path });
 		return undefined;
 	};
-	return { id: value("ID"), name: value("NAME"), versionId: value("VERSION_ID") };
+	// Only the originals have no ID_LIKE, so that its absence is no news.
+	const idLike = (values.get("ID_LIKE") ?? "").split(/\s+/).filter((id) => id !== "");
+	return { id: value("ID"), idLike, name: value("NAME"), versionId: value("VERSION_ID") };
 }
 
 /** One shell word: quoted parts and bare parts may follow each other; what an unbalanced quote opens ends with the line. */

@@ -5,9 +5,10 @@ import type { ImageInspection } from "./inspect.ts";
 
 const MARKS = { ok: "ok", warning: "warning", blocker: "BLOCKER" } as const;
 const PATH_NAMES = { bios: "BIOS", uefi: "UEFI", "secure-boot": "UEFI with Secure Boot" } as const;
-/** ID of os-release(5) of systems with dnf. */
+/** IDs of os-release(5) of systems with dnf, and of those with apt. */
 const FEDORA_LIKE =
 	/^(fedora|centos|rhel|rocky|almalinux|ol|amzn|bazzite|bluefin|aurora|kinoite|silverblue|nobara|ultramarine)/;
+const DEBIAN_LIKE = /^(debian|ubuntu|linuxmint|pop|raspbian|kali)/;
 
 /** An inspection as text for people, a line per thing, with a final newline. Control characters of the image are escaped. */
 export function describeInspection(inspection: ImageInspection): string {
@@ -40,9 +41,18 @@ export function describeInspection(inspection: ImageInspection): string {
 		...findings.flatMap((finding) => describeFinding(finding, osRelease)),
 		"",
 		...(["bios", "uefi", "secure-boot"] as const).map((path) => `${PATH_NAMES[path]}: ${bootPaths[path]}`),
-		`read ${read.blobBytes} bytes of blobs${read.layersReadAgain === 0 ? "" : `, ${read.layersReadAgain} layers again`}`,
+		describeCost(read),
 	];
 	return `${lines.map(printable).join("\n")}\n`;
+}
+
+/** What was read of the image, and why not less. */
+function describeCost(read: ImageInspection["read"]): string {
+	const { blobBytes, totalBytes, layersRead, layers, layersByToc, layersReadAgain, lastQuestion } = read;
+	const why = lastQuestion === undefined ? "" : `; what is at ${lastQuestion} took the lowest of them`;
+	const tables = layersByToc === 0 ? "" : `, ${layersByToc} of them by their tables of contents`;
+	const again = layersReadAgain === 0 ? "" : `; ${layersReadAgain} layers were read again`;
+	return `read ${blobBytes} of ${totalBytes} bytes of blobs: ${layersRead} of ${layers} layers${tables}${why}${again}`;
 }
 
 function describeFinding(
@@ -59,12 +69,14 @@ function describeFinding(
 	];
 }
 
-/** The line for the image's own distribution; both where it is neither. */
-function fixLines(lines: ContainerfileLines | undefined, { id = "" }: OsRelease): string[] {
+/** The line for the image's own distribution, or for the one it is made from; both where it is neither. */
+function fixLines(lines: ContainerfileLines | undefined, { id = "", idLike }: OsRelease): string[] {
 	if (lines === undefined) return [];
 	if (lines.fedora === lines.debian) return [`          ${lines.fedora}`];
-	if (FEDORA_LIKE.test(id)) return [`          ${lines.fedora}`];
-	if (/^(debian|ubuntu|linuxmint|pop|raspbian|kali)/.test(id)) return [`          ${lines.debian}`];
+	for (const name of [id, ...idLike]) {
+		if (FEDORA_LIKE.test(name)) return [`          ${lines.fedora}`];
+		if (DEBIAN_LIKE.test(name)) return [`          ${lines.debian}`];
+	}
 	return [`          Fedora: ${lines.fedora}`, `          Debian: ${lines.debian}`];
 }
 

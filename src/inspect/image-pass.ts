@@ -1,33 +1,45 @@
-import type { ByteString } from "../binary/byte-string.ts";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
+import type { TreeLimits } from "../oci/image-limits.ts";
 import type { Layer } from "../oci/layer.ts";
+import type { LayerToc } from "../oci/toc/layer-toc.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
 import { TarReader } from "../tar/reader.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import type { BodyId, FileInode } from "../tree/inode.ts";
+import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
 import { createLookup } from "../tree/lookup.ts";
 import { TreeMerger } from "../tree/merge.ts";
-import { cleanPath } from "../tree/path.ts";
+import { baseName, cleanPath, parentLength } from "../tree/path.ts";
+import { LowerLayersNeeded } from "../tree/unknown-below.ts";
+import { walk } from "../tree/walk.ts";
 
-/** The image's merged tree, read without writing or compressing anything. */
-export interface InspectedTree {
-	readonly tree: ImageTree;
+/** What was asked of an image, and what it cost to know. */
+export interface Answered<Answer> {
+	readonly answer: Answer;
 	/** What the layers' archives leave open and was chosen, in sentences. */
 	readonly notes: readonly string[];
-	/** What it cost so far; grows when contents are read that were not kept. */
 	readonly cost: ReadCost;
 }
 
 export interface ReadCost {
 	/** Bytes of blobs, as stored. */
 	blobBytes: number;
+	/** Bytes of all layers' blobs. */
+	totalBytes: number;
 	/** Bytes of archives, uncompressed. */
 	tarBytes: number;
 	/** Bytes of file contents kept in memory. */
 	keptBytes: number;
+	/** Layers that were looked at, from the top, of how many. */
+	layersRead: number;
+	layers: number;
+	/** Of these, layers whose table of contents was read in place of the whole. */
+	layersByToc: number;
 	/** Layers that were read once more for contents that nobody expected to need. */
 	layersReadAgain: number;
+	/** The path that the last layers were read for: no layer above them says what is there. Absent where one was enough. */
+	lastQuestion?: string;
 }
 
 /** Contents that the checks ask for: kept while they pass, so that no layer has to be read twice for them. */
@@ -51,69 +63,144 @@ const MAX_KEPT_FILE_BYTES = 512 * MiB;
 /** Contents kept in all; what does not fit is read again when it is asked for. */
 const MAX_KEPT_BYTES = 768 * MiB;
 const CHUNK_BYTES = MiB;
+/** Askings before the last layer; each takes time for all entries so far. */
+const MAX_ATTEMPTS = 16;
 
-/**
- * Reads every layer once, the top one first, and settles the tree. Throws `Oci2isoError` as `Layer.tar`, `TarReader` and `TreeMerger` do
- * (exit 5 for broken images, 4 and 130).
- */
-export async function readImageTree(
-	layers: readonly Layer[],
-	options: { readonly signal?: AbortSignal | undefined; readonly onBytes?: (blobBytes: number) => void } = {},
-): Promise<InspectedTree> {
-	const pass = new ImagePass(layers, options);
-	return pass.read();
-}
-
-interface PassOptions {
+export interface PassOptions {
+	readonly limits?: TreeLimits | undefined;
 	readonly signal?: AbortSignal | undefined;
 	readonly onBytes?: ((blobBytes: number) => void) | undefined;
+	/** Told, top first, of the layers that will probably be read whole. */
+	readonly onExpected?: ((layers: readonly Layer[]) => void) | undefined;
+}
+
+/**
+ * Asks an image's tree. Layers are read from the top down, each at most once, and no further than `ask` needs them: it is called again with a tree that
+ * knows more for as long as it comes upon something that lower layers decide. Where a layer has a table of contents, only that and the contents that
+ * `ask` reads are fetched. Throws `Oci2isoError` as `Layer.tar`, `TarReader`, `TreeMerger` and `ask` do.
+ */
+export async function askImage<Answer>(
+	layers: readonly Layer[],
+	ask: (tree: ImageTree) => Promise<Answer>,
+	options: PassOptions = {},
+): Promise<Answered<Answer>> {
+	return new ImagePass(layers, options).ask(ask);
+}
+
+/** The whole tree of an image, as `askImage` reads it. */
+export async function readImageTree(layers: readonly Layer[], options: PassOptions = {}): Promise<ImageTree> {
+	const { answer } = await askImage(
+		layers,
+		async (tree) => {
+			for (const _ of walk(tree.root));
+			return tree;
+		},
+		options,
+	);
+	return answer;
 }
 
 class ImagePass {
 	readonly #layers: readonly Layer[];
 	readonly #options: PassOptions;
+	readonly #tocs = new Map<number, LayerToc>();
 	readonly #kept = new Map<string, Buffer>();
 	readonly #notes: string[] = [];
-	readonly cost: ReadCost = { blobBytes: 0, tarBytes: 0, keptBytes: 0, layersReadAgain: 0 };
+	readonly #cost: ReadCost;
+	readonly #onBlobBytes = (bytes: number): void => {
+		this.#cost.blobBytes += bytes;
+		this.#options.onBytes?.(this.#cost.blobBytes);
+	};
 
 	constructor(layers: readonly Layer[], options: PassOptions) {
 		this.#layers = layers;
 		this.#options = options;
+		this.#cost = {
+			blobBytes: 0,
+			totalBytes: layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0),
+			tarBytes: 0,
+			keptBytes: 0,
+			layersRead: 0,
+			layers: layers.length,
+			layersByToc: 0,
+			layersReadAgain: 0,
+		};
 	}
 
-	async read(): Promise<InspectedTree> {
-		const merger = new TreeMerger({ layerCount: this.#layers.length });
+	async ask<Answer>(ask: (tree: ImageTree) => Promise<Answer>): Promise<Answered<Answer>> {
+		const merger = new TreeMerger({ layerCount: this.#layers.length, ...this.#options.limits });
+		let question: ByteString | undefined;
+		let attempts = 0;
 		for (const [index, layer] of [...this.#layers.entries()].reverse()) {
-			const merge = merger.layer(index, layer.digest);
-			this.#notes.push(
-				...(await this.#readLayer(index, layer, (entry) => {
-					const decision = merge.entry(entry);
-					return entry.type === "file" && decision === "store" && this.#isExpected(entry);
-				})),
-			);
-			merge.finish();
+			let isTouched = question === undefined;
+			await this.#mergeLayer(merger, index, layer, (entry) => {
+				isTouched ||= question !== undefined && mayAnswer(entry, question);
+			});
+			this.#cost.layersRead++;
+			if (index === 0 || !isTouched || attempts++ === MAX_ATTEMPTS) continue;
+			try {
+				return { answer: await ask(this.#tree(merger.upperTree())), notes: this.#notes, cost: this.#cost };
+			} catch (error) {
+				if (!(error instanceof LowerLayersNeeded)) throw error;
+				question = error.path;
+				this.#cost.lastQuestion = `/${displayName(question)}`;
+			}
+			// The top layer does not say everything, so the others will be wanted.
+			if (index === this.#layers.length - 1) this.#options.onExpected?.(this.#layers.slice(0, index).reverse());
 		}
 		const merged = merger.settle();
-		const stream = (file: FileInode): AsyncGenerator<Uint8Array> => this.#stream(file);
+		this.#notes.push(...merged.notes);
+		return { answer: await ask(this.#tree(merged.root)), notes: this.#notes, cost: this.#cost };
+	}
+
+	#tree(root: DirectoryInode): ImageTree {
 		return {
-			cost: this.cost,
-			notes: [...this.#notes, ...merged.notes],
-			tree: {
-				root: merged.root,
-				lookup: createLookup(merged.root),
-				read: (file, maxBytes) => this.#read(file, maxBytes),
-				stream,
-			},
+			root,
+			lookup: createLookup(root),
+			read: (file, maxBytes) => this.#read(file, maxBytes),
+			stream: (file) => this.#stream(file),
 		};
+	}
+
+	/** Tells the merger and `onEntry` of the layer's entries. */
+	async #mergeLayer(
+		merger: TreeMerger,
+		index: number,
+		layer: Layer,
+		onEntry: (entry: TarEntry) => void,
+	): Promise<void> {
+		const above = this.#layers.findLastIndex(({ digest }) => digest === layer.digest);
+		if (above > index) {
+			merger.repeat(index, above);
+			return;
+		}
+		const toc = await layer.tableOfContents(this.#options.signal, this.#onBlobBytes);
+		const merge = merger.layer(index, layer.digest);
+		if (toc !== undefined) {
+			this.#cost.layersByToc++;
+			this.#tocs.set(index, toc);
+			for (const entry of toc.entries) {
+				merge.entry(entry);
+				onEntry(entry);
+			}
+		} else {
+			const notes = await this.#readLayer(index, layer, (entry) => {
+				const decision = merge.entry(entry);
+				onEntry(entry);
+				return entry.type === "file" && decision === "store" && this.#isExpected(entry);
+			});
+			this.#notes.push(...notes);
+		}
+		merge.finish();
 	}
 
 	#isExpected(entry: TarEntry): boolean {
 		const path = cleanPath(entry.path);
-		return (
-			entry.byteLength <= MAX_KEPT_FILE_BYTES &&
-			this.cost.keptBytes + entry.byteLength <= MAX_KEPT_BYTES &&
-			EXPECTED.some((pattern) => pattern.test(path))
-		);
+		return this.#isKeepable(entry.byteLength) && EXPECTED.some((pattern) => pattern.test(path));
+	}
+
+	#isKeepable(byteLength: number): boolean {
+		return byteLength <= MAX_KEPT_FILE_BYTES && this.#cost.keptBytes + byteLength <= MAX_KEPT_BYTES;
 	}
 
 	async #read(file: FileInode, maxBytes: number): Promise<Uint8Array> {
@@ -134,26 +221,31 @@ class ImagePass {
 
 	async #content(file: FileInode): Promise<Buffer | undefined> {
 		if (file.byteLength === 0) return Buffer.alloc(0);
-		const key = keyOf(file.body);
-		const layer = this.#layers[file.body.layer];
-		if (!this.#kept.has(key) && layer !== undefined) {
-			this.cost.layersReadAgain++;
-			await this.#readLayer(file.body.layer, layer, (entry) => entry.index === file.body.entry);
+		const { body } = file;
+		const key = keyOf(body);
+		const layer = this.#layers[body.layer];
+		const toc = this.#tocs.get(body.layer);
+		if (this.#kept.has(key) || layer === undefined) return this.#kept.get(key);
+		if (toc !== undefined) {
+			const bytes = await toc.content(body.entry, this.#options.signal);
+			if (this.#isKeepable(bytes.byteLength)) {
+				this.#cost.keptBytes += bytes.byteLength;
+				this.#kept.set(key, bytes);
+			}
+			return bytes;
 		}
+		this.#cost.layersReadAgain++;
+		await this.#readLayer(body.layer, layer, (entry) => entry.index === body.entry);
 		return this.#kept.get(key);
 	}
 
 	async #readLayer(index: number, layer: Layer, isKept: (entry: TarEntry) => boolean): Promise<readonly string[]> {
-		const { signal, onBytes } = this.#options;
+		const { signal } = this.#options;
 		const reader = new TarReader(this.#keeper(index, isKept), { origin: layer.digest });
 		try {
-			const onBlobBytes = (bytes: number): void => {
-				this.cost.blobBytes += bytes;
-				onBytes?.(this.cost.blobBytes);
-			};
-			for await (const chunk of layer.tar(signal, onBlobBytes)) {
+			for await (const chunk of layer.tar(signal, this.#onBlobBytes)) {
 				reader.push(chunk);
-				this.cost.tarBytes += chunk.byteLength;
+				this.#cost.tarBytes += chunk.byteLength;
 			}
 			reader.finish();
 		} catch (error) {
@@ -174,7 +266,7 @@ class ImagePass {
 				key = keyOf({ layer, entry: entry.index });
 				body = Buffer.alloc(entry.byteLength);
 				length = 0;
-				this.cost.keptBytes += entry.byteLength;
+				this.#cost.keptBytes += entry.byteLength;
 			},
 			data: (bytes) => {
 				body?.set(bytes, length);
@@ -189,6 +281,21 @@ class ImagePass {
 			},
 		};
 	}
+}
+
+/**
+ * Whether an entry can be why `question` has an answer, as text; that symbolic links lead one there is only noticed later. Directories that lower layers may
+ * have too say nothing of what is in them.
+ */
+function mayAnswer({ path, type }: Pick<TarEntry, "path" | "type">, question: ByteString): boolean {
+	const clean = cleanPath(path);
+	const parent = clean.slice(0, parentLength(clean));
+	const name = baseName(clean);
+	const isBelow = (ancestor: ByteString): boolean => ancestor === "" || question.startsWith(`${ancestor}/`);
+	if (name === ".wh..wh..opq") return isBelow(parent);
+	if (!name.startsWith(".wh.")) return clean === question || (type !== "directory" && isBelow(clean));
+	const removed = parent === "" ? name.slice(4) : `${parent}/${name.slice(4)}`;
+	return removed === question || isBelow(removed);
 }
 
 function keyOf({ layer, entry }: BodyId): ByteString {

@@ -1,28 +1,13 @@
 import { displayName } from "../binary/byte-string.ts";
 import type { CodecName } from "../codec/types.ts";
-import type { Choice, Contract, KernelFiles, OsRelease } from "../contract/contract.ts";
-import { chooseEfi } from "../contract/efi.ts";
-import { Findings } from "../contract/findings.ts";
-import { findGrubModules } from "../contract/grub-files.ts";
-import { readIsoYaml } from "../contract/iso-yaml.ts";
-import { chooseKernel } from "../contract/kernel.ts";
-import { chooseLabel } from "../contract/label.ts";
-import { chooseKernelArgs, chooseMenu } from "../contract/menu.ts";
-import { readOsRelease } from "../contract/os-release.ts";
+import type { Choice, Contract, OsRelease } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { type BootParts, readEfiParts, readInitramfsPart, readKernelConfig, readKernelPart } from "./boot-parts.ts";
-import { checkDrivers } from "./checks/drivers.ts";
-import { checkGrubModules } from "./checks/grub-bios.ts";
-import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
-import { checkLiveSupport } from "./checks/live-system.ts";
-import { checkMenu, defaultEntryArgs } from "./checks/menu.ts";
-import { checkUefi } from "./checks/secure-boot.ts";
-import { checkSystem } from "./checks/system.ts";
+import { bootPathsOf, checkBoot, findParts } from "./check-boot.ts";
 import { checkTools, type FoundTool } from "./checks/tools.ts";
 import { CONTRACT_LINES } from "./containerfile.ts";
-import { type BootPath, type ContainerfileLines, type Finding, FindingList } from "./finding.ts";
+import type { BootPaths, ContainerfileLines, Finding } from "./finding.ts";
 
 export interface InspectOptions {
 	/** Of the image, as OCI names it: `amd64`. */
@@ -56,7 +41,7 @@ export interface Inspection {
 	readonly tools: readonly FoundTool[];
 	readonly findings: readonly Finding[];
 	/** Whether each way of starting the ISO is expected to reach the image's init. */
-	readonly bootPaths: Readonly<Record<BootPath, "expected to boot" | "will not boot">>;
+	readonly bootPaths: BootPaths;
 	/** It builds, and boots with BIOS and with UEFI. */
 	readonly isBootable: boolean;
 }
@@ -89,45 +74,15 @@ export interface InspectedEfi {
 export async function inspectTree(tree: ImageTree, options: InspectOptions): Promise<Inspection> {
 	const { isMet, violations, choices } = await contractOf(tree, options);
 	// The same parts once more, each for itself: a violation in one does not hide the others.
-	const partial = await findParts(tree, options);
-	const codec = options.codec ?? "zstd";
-	const kernel = partial.kernel && (await readKernelPart(tree, partial.kernel));
-	const release = kernel?.image.release ?? kernel?.version;
-	const initramfs =
-		partial.kernel && release !== undefined
-			? await readInitramfsPart(tree, partial.kernel.initramfs, release)
-			: undefined;
-	const parts: BootParts = {
-		tree,
-		osRelease: partial.osRelease,
-		label: partial.label,
-		menu: partial.menu,
-		codec,
-		kernel,
-		initramfs,
-		config: release === undefined ? undefined : await readKernelConfig(tree, release),
-		efi: partial.boot && (await readEfiParts(tree, partial.boot.efi)),
-		hasGrubModules: partial.hasGrubModules,
-	};
-	const findings = new FindingList();
-	checkKernel(parts, findings);
-	const args = defaultEntryArgs(parts);
-	if (checkUnpacking(parts, findings)) {
-		checkLiveSupport(parts, args, findings);
-		await checkDrivers(parts, findings);
-	}
-	checkMenu(parts, findings);
-	await checkSystem(parts, args, findings);
-	await checkGrubModules(parts, findings);
-	checkUefi(parts, findings);
+	const found = await findParts(tree, options);
+	const { parts, findings } = await checkBoot(tree, found, options.codec ?? "zstd");
 	const tools = await checkTools(tree, findings);
-	const willNot = (path: BootPath): boolean => !isMet || findings.all.some(({ blocks }) => blocks.includes(path));
-	const verdict = (path: BootPath) => (willNot(path) ? "will not boot" : "expected to boot");
+	const { kernel, initramfs } = parts;
 	return {
 		contract: { version: "0.1.0", isMet, violations, choices },
-		osRelease: partial.osRelease,
-		label: partial.label,
-		menu: partial.menu,
+		osRelease: found.osRelease,
+		label: found.label,
+		menu: found.menu,
 		kernel: kernel && {
 			version: kernel.version,
 			path: displayName(kernel.file.path),
@@ -140,15 +95,15 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 			segments: initramfs.content.segments.map(({ compression, entries }) => ({ compression, entries })),
 			modules: initramfs.drivers.fileCount,
 		},
-		efi: partial.boot && {
-			vendor: partial.boot.vendor,
-			shim: displayName(partial.boot.efi.shim.path),
-			mokManager: displayName(partial.boot.efi.mokManager.path),
-			grub: displayName(partial.boot.efi.grub.path),
+		efi: found.boot && {
+			vendor: found.boot.vendor,
+			shim: displayName(found.boot.efi.shim.path),
+			mokManager: displayName(found.boot.efi.mokManager.path),
+			grub: displayName(found.boot.efi.grub.path),
 		},
 		tools,
 		findings: findings.all,
-		bootPaths: { bios: verdict("bios"), uefi: verdict("uefi"), "secure-boot": verdict("secure-boot") },
+		bootPaths: bootPathsOf(findings.all, isMet),
 		isBootable: isMet && !findings.all.some(({ severity }) => severity === "blocker"),
 	};
 }
@@ -176,32 +131,4 @@ async function contractOf(
 			choices: [],
 		};
 	}
-}
-
-interface PartialContract {
-	readonly osRelease: OsRelease;
-	readonly label: string;
-	readonly menu: Contract["grub2"];
-	readonly kernel: KernelFiles | undefined;
-	readonly boot: Awaited<ReturnType<typeof chooseEfi>>;
-	readonly hasGrubModules: boolean;
-}
-
-async function findParts(tree: ImageTree, options: InspectOptions): Promise<PartialContract> {
-	const ignored = new Findings();
-	const osRelease = await readOsRelease(tree, ignored);
-	const isoYaml = await readIsoYaml(tree, ignored);
-	const label = chooseLabel(
-		{ option: options.label, isoYaml: isoYaml?.label, isoYamlPosition: undefined, osRelease },
-		ignored,
-	);
-	const kernelArgs = chooseKernelArgs(isoYaml, label, ignored);
-	return {
-		osRelease,
-		label,
-		menu: chooseMenu(isoYaml, label, kernelArgs, osRelease, ignored),
-		kernel: chooseKernel(tree, options.kernel, ignored),
-		boot: await chooseEfi(tree, options.vendor, osRelease, ignored),
-		hasGrubModules: findGrubModules(tree, ignored) !== undefined,
-	};
 }

@@ -1,7 +1,7 @@
 import type { CodecName } from "../codec/types.ts";
 import { type OpenImageOptions, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
-import { type ReadCost, readImageTree } from "./image-pass.ts";
+import { askImage, type ReadCost } from "./image-pass.ts";
 import { type Inspection, inspectTree } from "./inspect-image.ts";
 
 export interface InspectImageOptions extends OpenImageOptions {
@@ -32,16 +32,21 @@ export interface ImageInspection extends Inspection {
  */
 export async function inspectImage(reference: string, options: InspectImageOptions = {}): Promise<ImageInspection> {
 	const { label, kernel, vendor, comp, onBytes, ...open } = options;
-	const image = await openImage(reference, open);
+	const image = await openImage(reference, { ...open, announceLayers: false });
 	try {
-		image.announce(image.layers.toReversed());
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
-		const { tree, cost, notes } = await readImageTree(image.layers, {
+		const { architecture } = image.platform;
+		const asked = { architecture, label, kernel, vendor, codec: comp };
+		const {
+			answer: inspection,
+			cost,
+			notes,
+		} = await askImage(image.layers, (tree) => inspectTree(tree, asked), {
+			limits: image.treeLimits,
 			signal: options.signal,
 			onBytes: (bytes) => onBytes?.(bytes, total),
+			onExpected: (layers) => image.announce(layers),
 		});
-		const { architecture } = image.platform;
-		const inspection = await inspectTree(tree, { architecture, label, kernel, vendor, codec: comp });
 		return {
 			image: {
 				reference: image.reference,

@@ -3,6 +3,15 @@ import { MAX_DOCUMENT_BYTES } from "./json-document.ts";
 import { type ManifestDocument, parseManifest } from "./manifest.ts";
 import { verifiedBlob } from "./verified-blob.ts";
 
+/** Bytes of a blob from `start` up to `end`, at least one. */
+export interface BlobPart {
+	readonly start: number;
+	readonly end: number;
+}
+
+/** Code of the failure where a part is asked for and a registry has only the whole. */
+export const RANGE_IGNORED = "REGISTRY_RANGE_IGNORED";
+
 /** A place that gives blobs by descriptor: a directory, an archive, a registry, a cache before one. */
 export interface BlobSource {
 	/**
@@ -10,6 +19,8 @@ export interface BlobSource {
 	 * Throws `Oci2isoError` BLOB_MISSING when the first chunk is asked for. Every call reads from the start.
 	 */
 	blob(descriptor: Descriptor, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+	/** The bytes of a part of a blob, as `blob` gives them; throws REGISTRY_RANGE_IGNORED (exit 4) where a registry gives whole blobs only. Absent where there are no parts. */
+	part?(descriptor: Descriptor, part: BlobPart, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 	/** Whether `blob` would find it. */
 	has(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
 }

@@ -8,9 +8,10 @@ import { unsupported } from "./failures.ts";
 import { type FileRegion, readRegion } from "./file-region.ts";
 import { type FileStore, readSmallFile } from "./file-store.ts";
 import { parseImageConfig } from "./image-config.ts";
+import { layerBoundBytes, layerTooLarge } from "./image-limits.ts";
 import { decompress } from "./inflate-layer.ts";
 import { parseDocument } from "./json-document.ts";
-import { DEFAULT_MAX_LAYER_BYTES, sniff } from "./layer.ts";
+import { sniff } from "./layer.ts";
 import { layoutBlobs, readLayoutIndex } from "./layout-source.ts";
 import type { ImageManifest } from "./manifest.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, documentKind } from "./media-types.ts";
@@ -32,7 +33,11 @@ const MAX_EMBEDDED_DOCUMENTS = 256;
  * manifest: where the archive is an image layout too, that layout's manifest is taken; otherwise one of schema 2 is made of the uncompressed
  * layers, byte for byte as skopeo makes it.
  */
-export function dockerArchiveSource(store: FileStore, selection: ArchiveSelection): ImageSource {
+export function dockerArchiveSource(
+	store: FileStore,
+	selection: ArchiveSelection,
+	maxLayerBytes: number | undefined,
+): ImageSource {
 	const notes: string[] = [];
 	const embedded = layoutBlobs(store);
 	const files = new Map<Digest, FileRegion>();
@@ -60,7 +65,7 @@ export function dockerArchiveSource(store: FileStore, selection: ArchiveSelectio
 			const layers: Descriptor[] = [];
 			for (const [index, diffId] of diffIds.entries()) {
 				const region = await locate(image.Layers[index] ?? "", `layer ${index}`);
-				const size = await uncompressedBytes(region, `layer ${index}, ${diffId}`, signal);
+				const size = await uncompressedBytes(region, `layer ${index}, ${diffId}`, maxLayerBytes, signal);
 				files.set(diffId, region);
 				layers.push({ mediaType: DOCKER_LAYER, digest: diffId, size });
 			}
@@ -163,21 +168,21 @@ async function findEmbedded(
 	return undefined;
 }
 
-async function uncompressedBytes(region: FileRegion, where: string, signal: AbortSignal | undefined): Promise<number> {
+async function uncompressedBytes(
+	region: FileRegion,
+	where: string,
+	maxLayerBytes: number | undefined,
+	signal: AbortSignal | undefined,
+): Promise<number> {
 	const stored = readRegion(region, signal);
 	try {
 		const { compression, chunks } = await sniff(stored);
 		if (compression === "none") return region.byteLength;
+		const bound = layerBoundBytes(region.byteLength, maxLayerBytes);
 		let byteLength = 0;
 		for await (const chunk of decompress(compression, chunks, where)) {
 			byteLength += chunk.byteLength;
-			if (byteLength > DEFAULT_MAX_LAYER_BYTES)
-				throw corrupt(
-					"LAYER_TOO_LARGE",
-					"layer is larger when uncompressed",
-					where,
-					`at most ${DEFAULT_MAX_LAYER_BYTES} bytes`,
-				);
+			if (byteLength > bound) throw layerTooLarge(where, bound);
 		}
 		return byteLength;
 	} finally {

@@ -1,16 +1,14 @@
-import { GiB } from "../binary/units.ts";
-import { corrupt, type Oci2isoError } from "../errors.ts";
+import type { Oci2isoError } from "../errors.ts";
 import type { BlobSource } from "./blob-source.ts";
 import { type DetectedCompression, detectCompression, SIGNATURE_BYTES } from "./compression.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import { throwIfAborted } from "./failures.ts";
+import { layerTooLarge } from "./image-limits.ts";
 import { inflateLayer } from "./inflate-layer.ts";
 import { layerMediaType } from "./media-types.ts";
+import { type LayerToc, openLayerToc } from "./toc/layer-toc.ts";
 import { sizeChecked, verifiedBlob } from "./verified-blob.ts";
-
-/** Bytes of one layer's archive, beyond which it is taken for a decompression bomb. */
-export const DEFAULT_MAX_LAYER_BYTES = 64 * GiB;
 
 /** One layer of an image. */
 export interface Layer {
@@ -29,6 +27,11 @@ export interface Layer {
 	 * (exit 5), LAYER_COMPRESSION_UNSUPPORTED (exit 2) and INTERRUPTED (exit 130).
 	 */
 	tar(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): AsyncIterable<Uint8Array>;
+	/**
+	 * The layer's table of contents where it has one that the manifest vouches for: its files can then be read one by one. `onBlobBytes` as for `tar`, also
+	 * for what is read later. Undefined, perhaps with a note, where there is none. Throws BLOB_MISSING, BLOB_SIZE_MISMATCH, INTERRUPTED and what registries throw.
+	 */
+	tableOfContents(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): Promise<LayerToc | undefined>;
 	/** Reads the blob once for its size and digest only: whether bytes that made no sense are what the image's author stored. Throws as `tar` does. */
 	verifyBlob(signal?: AbortSignal): Promise<void>;
 }
@@ -37,6 +40,7 @@ export interface LayerOptions {
 	/** Position from the bottom, from 0. */
 	readonly index: number;
 	readonly diffId: Digest;
+	/** Uncompressed; see `layerBoundBytes`. */
 	readonly maxLayerBytes: number;
 	note(text: string): void;
 }
@@ -53,6 +57,8 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 		mediaType,
 		diffId: options.diffId,
 		verifyBlob,
+		tableOfContents: (signal, onBlobBytes) =>
+			openLayerToc(source, descriptor, { where, signal, onBlobBytes, note: options.note }),
 		async *tar(signal, onBlobBytes) {
 			const blob = counted(sizeChecked(source.blob(descriptor, signal), size, where), onBlobBytes);
 			try {
@@ -92,8 +98,7 @@ async function* limited(
 	for await (const chunk of chunks) {
 		throwIfAborted(signal);
 		byteLength += chunk.byteLength;
-		if (byteLength > maxLayerBytes)
-			throw corrupt("LAYER_TOO_LARGE", "layer is larger when uncompressed", where, `at most ${maxLayerBytes} bytes`);
+		if (byteLength > maxLayerBytes) throw layerTooLarge(where, maxLayerBytes);
 		yield chunk;
 	}
 }

@@ -32,7 +32,7 @@ export function layoutSource(store: FileStore, selection: LayoutSelection): Imag
 }
 
 /** The blobs below `blobs/ALGORITHM/`. */
-export function layoutBlobs(store: FileStore): Pick<ImageSource, "blob" | "has"> {
+export function layoutBlobs(store: FileStore): Pick<ImageSource, "blob" | "part" | "has"> {
 	const find = (digest: Digest) => store.find(`blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`);
 	return storedBlobs(store, find);
 }
@@ -41,13 +41,20 @@ export function layoutBlobs(store: FileStore): Pick<ImageSource, "blob" | "has">
 export function storedBlobs(
 	store: FileStore,
 	find: (digest: Digest) => Promise<FileRegion | undefined>,
-): Pick<ImageSource, "blob" | "has"> {
+): Pick<ImageSource, "blob" | "part" | "has"> {
+	const regionOf = async ({ digest, size }: Descriptor): Promise<FileRegion> => {
+		const region = await find(digest);
+		if (region === undefined) throw blobMissing(digest, store.path);
+		if (region.byteLength !== size) throw sizeMismatch(`${region.byteLength}`, size, digest);
+		return region;
+	};
 	return {
-		async *blob({ digest, size }, signal) {
-			const region = await find(digest);
-			if (region === undefined) throw blobMissing(digest, store.path);
-			if (region.byteLength !== size) throw sizeMismatch(`${region.byteLength}`, size, digest);
-			yield* readRegion(region, signal);
+		async *blob(descriptor, signal) {
+			yield* readRegion(await regionOf(descriptor), signal);
+		},
+		async *part(descriptor, { start, end }, signal) {
+			const { path, position } = await regionOf(descriptor);
+			yield* readRegion({ path, position: position + start, byteLength: end - start }, signal);
 		},
 		has: async ({ digest }) => (await find(digest)) !== undefined,
 	};

@@ -1,3 +1,4 @@
+import { corrupt } from "../errors.ts";
 import type { ImageSource } from "./blob-source.ts";
 import { readDocument } from "./blob-source.ts";
 import type { Digest } from "./digest.ts";
@@ -6,7 +7,8 @@ import { dockerArchiveSource } from "./docker-archive-source.ts";
 import { unsupported } from "./failures.ts";
 import { openArchive, openDirectory } from "./file-store.ts";
 import { type ImageConfig, parseImageConfig } from "./image-config.ts";
-import { createLayer, DEFAULT_MAX_LAYER_BYTES, type Layer } from "./layer.ts";
+import { layerBoundBytes, MAX_LAYERS, type TreeLimits, treeLimits } from "./image-limits.ts";
+import { createLayer, type Layer } from "./layer.ts";
 import { layoutSource } from "./layout-source.ts";
 import { type ImageManifest, requireImage } from "./manifest.ts";
 import { layerMediaType } from "./media-types.ts";
@@ -26,20 +28,26 @@ export interface OciImage {
 	readonly config: ImageConfig;
 	/** Bottom first. */
 	readonly layers: readonly Layer[];
+	/** For whoever merges the layers. */
+	readonly treeLimits: TreeLimits;
 	/** What was chosen where nothing says how, for the build report. Grows while layers are read. */
 	readonly notes: readonly string[];
 	/** What came from a registry so far, blob by blob; empty for other transports. */
 	readonly transfers: readonly Readonly<BlobTransfer>[];
-	/** Says which layers will be read, in that order, so that a registry can be asked ahead. */
-	announce(layers: Iterable<Layer>): void;
+	/** Says that these layers will be read whole, in that order, so that they can be fetched ahead. */
+	announce(layers: readonly Layer[]): void;
 	close(): Promise<void>;
 }
 
 export interface OpenImageOptions extends RegistryOptions {
 	/** `OS/ARCHITECTURE[/VARIANT]`. Absent: Linux on this machine's architecture, or what an image without a choice is for. */
 	readonly platform?: string | undefined;
-	/** Uncompressed bytes that one layer may have; absent: 64 GiB. */
+	/** Uncompressed bytes that one layer may have; absent: 1100 times its compressed size, at least 4 GiB and at most 64 GiB. */
 	readonly maxLayerBytes?: number | undefined;
+	/** Every layer will be read, the top one first. Default: true. */
+	readonly announceLayers?: boolean | undefined;
+	/** Entries that all layers may have together; absent: 4 000 000. */
+	readonly maxInodes?: number | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -72,7 +80,7 @@ async function openSource(text: string, options: OpenImageOptions): Promise<Open
 		case "oci-archive":
 			return layoutSource(await openArchive(reference.path, signal), reference.selection);
 		case "docker-archive":
-			return dockerArchiveSource(await openArchive(reference.path, signal), reference.selection);
+			return dockerArchiveSource(await openArchive(reference.path, signal), reference.selection, options.maxLayerBytes);
 		case "dir":
 			return directorySource(await openDirectory(reference.path));
 		case "docker": {
@@ -87,10 +95,12 @@ async function readImage(
 	reference: string,
 	source: OpenSource,
 	requested: Platform | undefined,
-	{ signal, maxLayerBytes = DEFAULT_MAX_LAYER_BYTES }: OpenImageOptions,
+	{ signal, maxLayerBytes: askedBytes, maxInodes, announceLayers = true }: OpenImageOptions,
 ): Promise<OciImage> {
 	const manifest = await selectManifest(source, await source.root(signal), requested ?? hostPlatform(), signal);
 	requireImage(manifest);
+	if (manifest.layers.length > MAX_LAYERS)
+		throw corrupt("TOO_MANY_LAYERS", `${manifest.layers.length} layers`, manifest.digest, `at most ${MAX_LAYERS}`);
 	await requireForeignLayers(source, manifest, signal);
 	const bytes = await readDocument(source, manifest.config, "image configuration", signal);
 	const config = parseImageConfig(bytes, manifest.config.digest, manifest.layers.length);
@@ -99,26 +109,28 @@ async function readImage(
 		if (!notes.includes(text)) notes.push(text);
 	};
 	const platform = checkPlatform(config, requested, manifest.digest, note);
-	const layers = manifest.layers.map((descriptor, index) => {
-		const diffId = config.diffIds[index] ?? descriptor.digest;
-		return createLayer(source, descriptor, { index, diffId, maxLayerBytes, note });
-	});
+	if (announceLayers) source.announce?.(manifest.layers.toReversed());
 	return {
 		reference,
 		manifestDigest: manifest.digest,
 		platform,
 		config,
-		layers,
-		announce(expected) {
-			const wanted = Array.from(expected, (layer) => manifest.layers[layers.indexOf(layer)]);
-			source.announce?.(wanted.filter((descriptor) => descriptor !== undefined));
-		},
+		layers: manifest.layers.map((descriptor, index) => {
+			const diffId = config.diffIds[index] ?? descriptor.digest;
+			const maxLayerBytes = layerBoundBytes(descriptor.size, askedBytes);
+			return createLayer(source, descriptor, { index, diffId, maxLayerBytes, note });
+		}),
+		treeLimits: treeLimits(maxInodes),
 		get notes() {
 			return [...source.notes, ...notes];
 		},
 		get transfers() {
 			return source.transfers ?? [];
 		},
+		announce: (layers) =>
+			source.announce?.(
+				layers.flatMap(({ digest }) => manifest.layers.find((descriptor) => descriptor.digest === digest) ?? []),
+			),
 		close: () => source.close(),
 	};
 }

@@ -92,7 +92,7 @@ const REASONS: Readonly<Record<string, readonly [code: string, what: string, rem
 	EROFS: ["OUTPUT_UNWRITABLE", "the file system is read-only", "choose another place with -o"],
 	ENOENT: ["OUTPUT_UNWRITABLE", "the directory does not exist", "create it first"],
 	ENOTDIR: ["OUTPUT_UNWRITABLE", "a part of the path is not a directory", "choose another place with -o"],
-	EEXIST: ["OUTPUT_EXISTS", "the file exists", "remove it or give --force"],
+	EEXIST: ["OUTPUT_EXISTS", "the file exists", "remove it or give --overwrite"],
 	EPIPE: ["OUTPUT_CLOSED", "the reader went away", "check the command that reads the ISO"],
 };
 

@@ -1,6 +1,7 @@
 import type { CacheSinkReport } from "../cache/remote/cache-sink.ts";
 import type { CacheSourceReport } from "../cache/remote/cache-source.ts";
 import type { Choice } from "../contract/contract.ts";
+import type { BootPaths, Finding } from "../inspect/finding.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 
 /** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases`, `peakResidentBytes` and what a cache saved differs from run to run. */
@@ -24,6 +25,8 @@ export interface BuildReport {
 	};
 	/** Everything that the contract leaves open and how it was decided. */
 	readonly choices: readonly Choice[];
+	/** Whether the ISO is expected to boot. */
+	readonly checks: BootCheckReport;
 	readonly squashfs: SquashfsReport;
 	/** Absent without `--cache-from` and `--cache-to`. */
 	readonly sharedCache?: SharedCacheReport;
@@ -44,6 +47,14 @@ export interface BuildReport {
 	readonly phases: readonly { readonly phase: string; readonly milliseconds: number }[];
 	/** Most memory this process has held. */
 	readonly peakResidentBytes: number;
+}
+
+export interface BootCheckReport {
+	readonly bootPaths: BootPaths;
+	/** It would not boot as it was asked to, and was built because that was asked for too (`force`). */
+	readonly isForced: boolean;
+	/** Warnings and blockers. */
+	readonly findings: readonly Finding[];
 }
 
 export interface LayerReport {
@@ -87,6 +98,8 @@ export interface SquashfsReport {
 	readonly duplicateFiles: number;
 	readonly duplicateBytes: number;
 	readonly excludedPaths: number;
+	/** Extended attributes left out as asked for, by pattern. */
+	readonly droppedXattrs: readonly { readonly pattern: string; readonly count: number }[];
 }
 
 export interface ToolReport {

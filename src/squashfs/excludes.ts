@@ -28,8 +28,12 @@ const ANYWHERE = "... ";
  */
 export function compileExcludes(patterns: readonly string[]): (path: ByteString) => boolean {
 	const compiled = patterns.map(compilePattern);
+	// What is deeper than any pattern decides nothing; one more for the slash at the beginning.
+	const depth = compiled.some(({ anywhere }) => anywhere)
+		? undefined
+		: 1 + Math.max(0, ...compiled.map(({ components }) => components.length));
 	return (path) => {
-		const names = path.split("/").filter((name) => name !== "");
+		const names = path.split("/", depth).filter((name) => name !== "");
 		return compiled.some((pattern) => matches(pattern, names));
 	};
 }

@@ -78,6 +78,8 @@ export interface SquashfsSummary {
 	readonly unstorableXattrs: readonly XattrLoss[];
 	/** Modification times outside 1970 to 2106. */
 	readonly clampedTimes: Loss;
+	/** Modification times between two seconds. */
+	readonly truncatedTimes: Loss;
 }
 
 /**

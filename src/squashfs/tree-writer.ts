@@ -32,6 +32,7 @@ export interface WrittenTree {
 	readonly extraLinks: number;
 	readonly unstorableXattrs: readonly XattrLoss[];
 	readonly clampedTimes: Loss;
+	readonly truncatedTimes: Loss;
 }
 
 export interface TreeWriterOptions {
@@ -60,6 +61,7 @@ export class TreeWriter {
 	readonly #references: Float64Array;
 	readonly #unstorableXattrs = new Map<ByteString, LossCounter>();
 	readonly #clampedTimes = new LossCounter();
+	readonly #truncatedTimes = new LossCounter();
 	readonly #counts = { directories: 0, regularFiles: 0, symlinks: 0, devices: 0, ipcs: 0, extraLinks: 0 };
 
 	constructor(options: TreeWriterOptions) {
@@ -88,6 +90,7 @@ export class TreeWriter {
 			inodes: this.#numbering.count,
 			unstorableXattrs: [...this.#unstorableXattrs].map(([name, { loss }]) => ({ name, ...loss })),
 			clampedTimes: this.#clampedTimes.loss,
+			truncatedTimes: this.#truncatedTimes.loss,
 		};
 	}
 
@@ -178,6 +181,7 @@ export class TreeWriter {
 	#fieldsOf(inode: Inode, inodeNumber: number, path: () => ByteString): InodeFields {
 		const mtimeSeconds = Math.min(Math.max(inode.mtime.seconds, 0), MAX_TIME_SECONDS);
 		if (mtimeSeconds !== inode.mtime.seconds) this.#clampedTimes.add(path);
+		else if (inode.mtime.nanoseconds !== 0) this.#truncatedTimes.add(path);
 		return {
 			inodeNumber,
 			linkCount: Number(this.#numbering.linkCounts[inodeNumber]),

@@ -9,11 +9,17 @@ export function isExtensionFlag(flag: string): boolean {
 	return EXTENSION_FLAGS.has(flag);
 }
 
+/** Global records apply to every member after them, each time anew: more would make reading cost more than the archive's length. */
+const MAX_GLOBAL_BYTES = 4096;
+/** Keywords that are told apart in reports. */
+const MAX_UNAPPLIED = 64;
+const MAX_UNAPPLIED_CHARACTERS = 128;
+const OTHERS = "(others)";
+
 type Fail = (code: string, what: string, expected?: string) => never;
 
 /** The extended headers that were read and wait for their member. */
 export class PendingExtensions {
-	readonly #maxGlobalBytes: number;
 	readonly #fail: Fail;
 	#longName: ByteString | undefined;
 	#longLink: ByteString | undefined;
@@ -23,8 +29,7 @@ export class PendingExtensions {
 	/** Keywords that were not applied, with the number of members that had them. */
 	readonly unapplied = new Map<ByteString, number>();
 
-	constructor(maxGlobalBytes: number, fail: Fail) {
-		this.#maxGlobalBytes = maxGlobalBytes;
+	constructor(fail: Fail) {
 		this.#fail = fail;
 	}
 
@@ -59,8 +64,7 @@ export class PendingExtensions {
 		this.#longName = undefined;
 		this.#longLink = undefined;
 		const records = this.#global.size === 0 ? local : [...this.#global.values(), ...(local ?? [])];
-		for (const { keyword } of records ?? [])
-			if (isUnappliedKeyword(keyword)) this.unapplied.set(keyword, (this.unapplied.get(keyword) ?? 0) + 1);
+		for (const { keyword } of records ?? []) if (isUnappliedKeyword(keyword)) this.#countUnapplied(keyword);
 		const header =
 			records === undefined
 				? {}
@@ -68,6 +72,12 @@ export class PendingExtensions {
 		if (longName !== undefined) header.path = longName;
 		if (longLink !== undefined) header.linkTarget = longLink;
 		return header;
+	}
+
+	#countUnapplied(keyword: ByteString): void {
+		const known = this.unapplied.has(keyword) || this.unapplied.size < MAX_UNAPPLIED;
+		const name = known ? keyword.slice(0, MAX_UNAPPLIED_CHARACTERS) : OTHERS;
+		this.unapplied.set(name, (this.unapplied.get(name) ?? 0) + 1);
 	}
 
 	#parse(body: Uint8Array): PaxRecord[] {
@@ -85,12 +95,8 @@ export class PendingExtensions {
 			// Copied, so that one small record does not hold its whole header in memory.
 			this.#global.set(keyword, { keyword, value: Uint8Array.from(value) });
 		}
-		if (this.#globalBytes > this.#maxGlobalBytes)
-			this.#fail(
-				"TAR_HEADER_TOO_LARGE",
-				`global headers of ${this.#globalBytes} bytes`,
-				`at most ${this.#maxGlobalBytes}`,
-			);
+		if (this.#globalBytes > MAX_GLOBAL_BYTES)
+			this.#fail("TAR_HEADER_TOO_LARGE", `global headers of ${this.#globalBytes} bytes`, `at most ${MAX_GLOBAL_BYTES}`);
 	}
 }
 

@@ -10,7 +10,7 @@ import { SparseMapParser, type SparseSegment, sparseMapFault } from "./sparse.ts
 export interface TarReaderOptions {
 	/** Names the archive in errors: a layer's digest or a file. */
 	readonly origin: string;
-	/** Most bytes of one extended header, of all global ones together, and of one sparse map; default 1 MiB. */
+	/** Most bytes of one extended header, and of one sparse map; default 1 MiB. Global headers may have 4 KiB together. */
 	readonly maxHeaderBytes?: number;
 }
 
@@ -59,7 +59,7 @@ export class TarReader {
 		this.#handler = handler;
 		this.#origin = options.origin;
 		this.#maxHeaderBytes = options.maxHeaderBytes ?? MiB;
-		this.#pending = new PendingExtensions(this.#maxHeaderBytes, this.#fail);
+		this.#pending = new PendingExtensions(this.#fail);
 	}
 
 	/** What the archive says about files that this reader does not apply, for people. */

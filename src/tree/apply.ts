@@ -4,12 +4,15 @@ import type { DirectoryInode, Inode, InodeAttributes, Timestamp } from "./inode.
 import type { LayerChange } from "./layer-changes.ts";
 import { baseName, cleanPath, MAX_NAME_BYTES, MAX_PATH_BYTES, parentLength } from "./path.ts";
 import { PlaceResolver } from "./place.ts";
+import { LowerLayersNeeded, UnknownBelow } from "./unknown-below.ts";
 
 export interface ChangeApplierOptions {
 	readonly createdParentTime: Timestamp;
 	/** Most directories that may come into being without an entry of their own. */
 	readonly maxCreatedParents: number;
 	readonly maxLookupSteps: number;
+	/** The layers are the upper ones: `LowerLayersNeeded` is thrown where what a layer does depends on those below. */
+	readonly onUnknownBase?: boolean;
 }
 
 /** A directory of the tree with the way to it. */
@@ -38,6 +41,7 @@ export class ChangeApplier {
 	readonly root: DirectoryInode;
 	readonly #options: ChangeApplierOptions;
 	readonly #places: PlaceResolver;
+	readonly #unknown: UnknownBelow | undefined;
 	#touched: Map<DirectoryInode, Set<ByteString>> | undefined;
 	#origin = "";
 	#parent: ParentPlace | undefined;
@@ -49,7 +53,10 @@ export class ChangeApplier {
 	constructor(options: ChangeApplierOptions) {
 		this.#options = options;
 		this.root = newDirectory(options.createdParentTime);
-		this.#places = new PlaceResolver(this.root, options.maxLookupSteps);
+		this.#unknown = options.onUnknownBase === true ? new UnknownBelow(this.root) : undefined;
+		this.#places = new PlaceResolver(this.root, options.maxLookupSteps, (directory, path) =>
+			this.#requireKnown(directory, path),
+		);
 	}
 
 	/** What was chosen where the specification is silent. */
@@ -62,6 +69,11 @@ export class ChangeApplier {
 			);
 		if (this.#aufsEntries > 0) notes.push(`${this.#aufsEntries} entries of aufs' own (.wh..wh.*) were ignored`);
 		return notes;
+	}
+
+	/** The tree where the layers below are not known; asking it for what they decide throws `LowerLayersNeeded`. */
+	get guardedRoot(): DirectoryInode {
+		return this.#unknown?.guarded(this.root) ?? this.root;
 	}
 
 	/** Applies one layer on top of those before; `origin` names it in errors. */
@@ -106,7 +118,11 @@ export class ChangeApplier {
 		if (old?.type === "directory") {
 			Object.assign(old, attributes);
 			this.#touch(parent, name);
-		} else this.#put(path, parent, name, { type: "directory", ...attributes, entries: new Map() });
+		} else {
+			const directory: DirectoryInode = { type: "directory", ...attributes, entries: new Map() };
+			if (this.#unknown?.isKnown(parent.directory, name) === false) this.#unknown.open(directory);
+			this.#put(path, parent, name, directory);
+		}
 	}
 
 	#put(path: ByteString, parent: ParentPlace, name: ByteString, inode: Inode): void {
@@ -131,6 +147,7 @@ export class ChangeApplier {
 		if (cleaned === "") throw fail("HARD_LINK_TO_DIRECTORY", "which is a directory");
 		const place = this.#places.resolve(cleaned.slice(0, parentLength(cleaned)), this.#origin);
 		const directory = place.missing.length === 0 ? place.deepest : undefined;
+		if (directory?.type === "directory") this.#requireKnown(directory, [cleaned]);
 		const inode = directory?.type === "directory" ? directory.entries.get(baseName(cleaned)) : undefined;
 		if (inode === undefined) throw fail("HARD_LINK_TARGET_MISSING", "which is not there at that point");
 		if (inode.type === "directory") throw fail("HARD_LINK_TO_DIRECTORY", "which is a directory");
@@ -154,13 +171,23 @@ export class ChangeApplier {
 	/** Removes what lower layers have put there and keeps what this one has. */
 	#removeUntouched(directory: DirectoryInode, name: ByteString): void {
 		const inode = directory.entries.get(name);
-		if (this.#touched?.get(directory)?.has(name) !== true) directory.entries.delete(name);
-		else if (inode?.type === "directory") this.#removeUntouchedChildren(inode);
+		if (this.#touched?.get(directory)?.has(name) !== true) {
+			directory.entries.delete(name);
+			this.#unknown?.remove(directory, name);
+		} else if (inode?.type === "directory") this.#removeUntouchedChildren(inode);
 	}
 
 	#removeUntouchedChildren(directory: DirectoryInode): void {
-		this.#places.charge(directory.entries.size, this.#origin);
-		for (const name of directory.entries.keys()) this.#removeUntouched(directory, name);
+		const pending = [directory];
+		for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+			this.#places.charge(next.entries.size, this.#origin);
+			this.#unknown?.close(next);
+			const touched = this.#touched?.get(next);
+			for (const [name, inode] of next.entries) {
+				if (touched?.has(name) !== true) next.entries.delete(name);
+				else if (inode.type === "directory") pending.push(inode);
+			}
+		}
 	}
 
 	#touch(parent: ParentPlace, name: ByteString): void {
@@ -209,6 +236,12 @@ export class ChangeApplier {
 		this.#parent = parent;
 		this.#parentPath = parentPath;
 		return parent;
+	}
+
+	/** What `path`, whose last component is missing in `directory`, leads to does not depend on lower layers. */
+	#requireKnown(directory: DirectoryInode, path: readonly ByteString[]): void {
+		if (this.#unknown?.isKnown(directory, baseName(path.at(-1) ?? "")) === false)
+			throw new LowerLayersNeeded(path.join("/"));
 	}
 
 	#nameOf(path: ByteString): ByteString {

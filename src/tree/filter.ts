@@ -6,14 +6,24 @@ import type { DirectoryInode, Inode } from "./inode.ts";
  * below it along, unasked. Inodes that are not directories are shared with the original, so hard links stay hard links.
  */
 export function withoutPaths(root: DirectoryInode, isExcluded: (path: ByteString) => boolean): DirectoryInode {
-	const copy = (directory: DirectoryInode, prefix: ByteString): DirectoryInode => {
-		const entries = new Map<ByteString, Inode>();
-		for (const [name, inode] of directory.entries) {
-			const path = prefix + name;
+	const copyOf = (directory: DirectoryInode): DirectoryInode => ({
+		...directory,
+		entries: new Map<ByteString, Inode>(),
+	});
+	const copy = copyOf(root);
+	const pending = [{ from: root, to: copy, prefix: "" }];
+	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+		for (const [name, inode] of next.from.entries) {
+			const path = next.prefix + name;
 			if (isExcluded(path)) continue;
-			entries.set(name, inode.type === "directory" ? copy(inode, `${path}/`) : inode);
+			if (inode.type !== "directory") {
+				next.to.entries.set(name, inode);
+				continue;
+			}
+			const child = copyOf(inode);
+			next.to.entries.set(name, child);
+			pending.push({ from: inode, to: child, prefix: `${path}/` });
 		}
-		return { ...directory, entries };
-	};
-	return copy(root, "");
+	}
+	return copy;
 }

@@ -2,7 +2,7 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { corrupt } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { DirectoryInode, Inode, InodeAttributes } from "./inode.ts";
-import { baseName, MAX_PATH_BYTES } from "./path.ts";
+import { baseName, MAX_PATH_BYTES, MAX_TARGET_BYTES } from "./path.ts";
 
 /** Names of the OCI image specification, "Layer Filesystem Changeset", "Whiteouts". */
 const WHITEOUT_PREFIX = ".wh.";
@@ -20,7 +20,7 @@ export type LayerChange =
 const SYMLINK_MODE = 0o777;
 
 /**
- * The change that an entry at the clean path `path` makes; `shared` are the entry's attributes that many inodes have in common. Throws `Oci2isoError` WHITEOUT_NAME_INVALID, SYMLINK_TARGET_INVALID or
+ * The change that an entry at the clean path `path` makes; `shared` are the entry's attributes that many inodes have in common. Throws `Oci2isoError` PATH_TOO_LONG, WHITEOUT_NAME_INVALID, SYMLINK_TARGET_INVALID or
  * ROOT_NOT_DIRECTORY; `where` names the layer.
  */
 export function changeOf(
@@ -30,6 +30,13 @@ export function changeOf(
 	shared: Pick<InodeAttributes, "mtime" | "xattrs">,
 	where: string,
 ): LayerChange {
+	if (path.length > MAX_PATH_BYTES)
+		throw corrupt(
+			"PATH_TOO_LONG",
+			`a path of ${path.length} bytes`,
+			`${where}, ${displayName(path.slice(0, 512))}…`,
+			`at most ${MAX_PATH_BYTES} bytes`,
+		);
 	const name = baseName(path);
 	if (name.startsWith(WHITEOUT_PREFIX)) return whiteoutOf(path, name, where);
 	const { mode, uid, gid, type } = entry;
@@ -44,12 +51,12 @@ export function changeOf(
 			return { type: "hard-link", path, target: entry.linkTarget };
 		case "symlink": {
 			const target = entry.linkTarget;
-			if (target === "" || target.length > MAX_PATH_BYTES)
+			if (target === "" || target.length > MAX_TARGET_BYTES)
 				throw corrupt(
 					"SYMLINK_TARGET_INVALID",
 					`a symbolic link to a target of ${target.length} bytes`,
 					`${where}, ${displayName(path)}`,
-					`1 to ${MAX_PATH_BYTES} bytes`,
+					`1 to ${MAX_TARGET_BYTES} bytes`,
 				);
 			return { type: "inode", path, inode: { type, target, ...attributes, mode: SYMLINK_MODE } };
 		}

@@ -1,9 +1,11 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
-import { assert, corrupt } from "../errors.ts";
+import { GiB, MiB } from "../binary/units.ts";
+import { assert, Oci2isoError } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { ChangeApplier } from "./apply.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "./inode.ts";
 import { changeOf, type LayerChange } from "./layer-changes.ts";
+import { changeCostBytes, INODE_COST_BYTES, xattrsCostBytes } from "./metadata-cost.ts";
 import { cleanPath } from "./path.ts";
 import { Shadow } from "./shadow.ts";
 import { walk } from "./walk.ts";
@@ -11,8 +13,10 @@ import { walk } from "./walk.ts";
 export interface TreeMergerOptions {
 	/** Number of layers, at least 0. */
 	readonly layerCount: number;
-	/** Most entries of all layers together, counting directories that no entry names; default 8 000 000. */
-	readonly maxInodes?: number;
+	/** Most entries of all layers together, whiteouts and directories that no entry names included; default 4 000 000. */
+	readonly maxInodes?: number | undefined;
+	/** Most memory for names, attributes and inodes, by an estimate from above; default 2 GiB. */
+	readonly maxMetadataBytes?: number | undefined;
 	/** Modification time of directories that no layer has an entry for, the root included; default 1970-01-01. */
 	readonly createdParentTime?: Timestamp;
 	/**
@@ -27,7 +31,7 @@ export interface LayerMerge {
 	/**
 	 * Takes the layer's next entry and says whether a file's content should be kept. "skip" is a guess that `MergedTree.neededBodies` may
 	 * disprove, after which the layer has to be read again; entries that are not regular files are always "skip".
-	 * Throws `Oci2isoError` (kind corrupt) for entries that no tree can hold, and TOO_MANY_ENTRIES.
+	 * Throws `Oci2isoError` (kind corrupt) for entries that no tree can hold, TOO_MANY_ENTRIES and TREE_TOO_LARGE.
 	 */
 	entry(entry: TarEntry): "store" | "skip";
 	/** Says that the layer is complete. */
@@ -43,7 +47,9 @@ export interface MergedTree {
 	readonly notes: readonly string[];
 }
 
-const DEFAULT_MAX_INODES = 8_000_000;
+/** Four times a system of a million files; a settled tree of so many takes about 2 GiB. */
+export const DEFAULT_MAX_INODES = 4_000_000;
+const DEFAULT_MAX_METADATA_BYTES = 2 * GiB;
 const DEFAULT_MAX_LOOKUP_STEPS = 200_000_000;
 const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
@@ -57,6 +63,8 @@ export class TreeMerger {
 	readonly #origins: string[];
 	readonly #shadow = new Shadow();
 	readonly #maxInodes: number;
+	readonly #maxMetadataBytes: number;
+	#metadataBytes = 0;
 	readonly #createdParentTime: Timestamp;
 	readonly #maxLookupSteps: number;
 	#lastMtime: Timestamp = EPOCH;
@@ -73,6 +81,7 @@ export class TreeMerger {
 		this.#origins = [];
 		this.#nextLayer = options.layerCount - 1;
 		this.#maxInodes = options.maxInodes ?? DEFAULT_MAX_INODES;
+		this.#maxMetadataBytes = options.maxMetadataBytes ?? DEFAULT_MAX_METADATA_BYTES;
 		this.#createdParentTime = options.createdParentTime ?? EPOCH;
 		this.#maxLookupSteps = options.maxLookupSteps ?? DEFAULT_MAX_LOOKUP_STEPS;
 	}
@@ -90,10 +99,10 @@ export class TreeMerger {
 		return {
 			entry: (entry) => {
 				const path = cleanPath(entry.path);
-				if (++this.#entryCount > this.#maxInodes)
-					throw corrupt("TOO_MANY_ENTRIES", `more than ${this.#maxInodes} entries`, origin);
-				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(entry.xattrs) };
+				this.#countEntries(1, origin);
+				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(entry.xattrs, origin) };
 				const change = changeOf(entry, path, index, shared, origin);
+				this.#countMetadata(changeCostBytes(change), origin);
 				if (change.type === "opaque" && change.path === "") this.#startsAfresh ||= changes.every(isRootDirectory);
 				changes.push(change);
 				const isFile = change.type === "inode" && change.inode.type === "file";
@@ -113,12 +122,14 @@ export class TreeMerger {
 		assert(index === this.#nextLayer && !this.#isLayerOpen, "layers come from the top down, one at a time");
 		const changes = this.#layers[above];
 		assert(changes !== undefined && above > index, `layer ${above} was read`);
+		const origin = this.#origins[above] ?? `layer ${index}`;
+		this.#countEntries(changes.length, origin);
+		for (const change of changes) this.#countMetadata(changeCostBytes(change), origin);
 		// Inodes of their own: a hard link to one copy of a file is no link to the other.
 		this.#layers[index] = changes.map((change) =>
 			change.type === "inode" ? { ...change, inode: { ...change.inode } } : change,
 		);
-		this.#origins[index] = this.#origins[above] ?? `layer ${index}`;
-		this.#entryCount += changes.length;
+		this.#origins[index] = origin;
 		this.#nextLayer--;
 	}
 
@@ -135,13 +146,33 @@ export class TreeMerger {
 		for (; this.#nextLayer >= 0; this.#nextLayer--) this.#layers[this.#nextLayer] = [];
 	}
 
+	/**
+	 * The tree as far as the layers read so far decide it: asking it for anything else throws `LowerLayersNeeded`, as this does where they depend on
+	 * those below. What it answers is what the whole tree will.
+	 */
+	upperTree(): DirectoryInode {
+		assert(!this.#isLayerOpen && !this.#isSettled, "between layers, before the tree is settled");
+		const applier = new ChangeApplier({
+			createdParentTime: this.#createdParentTime,
+			maxCreatedParents: this.#maxInodes - this.#entryCount,
+			maxLookupSteps: this.#maxLookupSteps,
+			onUnknownBase: this.#nextLayer >= 0,
+		});
+		for (const [index, changes] of this.#layers.entries())
+			if (changes !== undefined) applier.layer(changes, this.#origins[index] ?? `layer ${index}`);
+		return applier.guardedRoot;
+	}
+
 	/** The tree of all layers; once, after the last layer's `finish`. Throws `Oci2isoError` where a layer does not fit what is below it. */
 	settle(): MergedTree {
 		assert(this.#nextLayer === -1 && !this.#isSettled, "every layer was read, and the tree is settled once");
 		this.#isSettled = true;
 		const applier = new ChangeApplier({
 			createdParentTime: this.#createdParentTime,
-			maxCreatedParents: this.#maxInodes - this.#entryCount,
+			maxCreatedParents: Math.min(
+				this.#maxInodes - this.#entryCount,
+				Math.floor((this.#maxMetadataBytes - this.#metadataBytes) / INODE_COST_BYTES),
+			),
 			maxLookupSteps: this.#maxLookupSteps,
 		});
 		for (const [index, changes] of this.#layers.entries()) {
@@ -153,6 +184,32 @@ export class TreeMerger {
 		return { root, neededBodies: () => neededBodies(root), notes: applier.notes.map(displayName) };
 	}
 
+	#countEntries(entries: number, origin: string): void {
+		this.#entryCount += entries;
+		if (this.#entryCount > this.#maxInodes)
+			throw new Oci2isoError({
+				code: "TOO_MANY_ENTRIES",
+				kind: "corrupt",
+				what: "the layers have too many entries",
+				where: origin,
+				expected: `at most ${this.#maxInodes} of all layers together`,
+				remedy: "for an image that you trust, say --max-inodes N",
+			});
+	}
+
+	#countMetadata(bytes: number, origin: string): void {
+		this.#metadataBytes += bytes;
+		if (this.#metadataBytes > this.#maxMetadataBytes)
+			throw new Oci2isoError({
+				code: "TREE_TOO_LARGE",
+				kind: "corrupt",
+				what: "names and attributes of the image's files do not fit into memory",
+				where: origin,
+				expected: `at most ${Math.floor(this.#maxMetadataBytes / MiB)} MiB`,
+				remedy: "for an image that you trust, set NODE_OPTIONS=--max-old-space-size=MIB to more",
+			});
+	}
+
 	/** Neighbours in an archive often have the same time. */
 	#shareMtime(mtime: Timestamp): Timestamp {
 		const last = this.#lastMtime;
@@ -162,13 +219,14 @@ export class TreeMerger {
 	}
 
 	/** Files with equal attributes (one SELinux label on thousands of them) share one map. */
-	#shareXattrs(xattrs: ReadonlyMap<ByteString, Uint8Array>): ReadonlyMap<ByteString, Uint8Array> {
+	#shareXattrs(xattrs: ReadonlyMap<ByteString, Uint8Array>, origin: string): ReadonlyMap<ByteString, Uint8Array> {
 		if (xattrs.size === 0) return NO_XATTRS;
 		const key = [...xattrs]
 			.map(([name, value]) => `${name}\0${value.byteLength}\0${Buffer.from(value).toString("latin1")}`)
 			.join("");
 		const shared = this.#xattrs.get(key);
 		if (shared !== undefined) return shared;
+		this.#countMetadata(xattrsCostBytes(xattrs), origin);
 		this.#xattrs.set(key, xattrs);
 		return xattrs;
 	}

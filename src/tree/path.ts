@@ -2,8 +2,13 @@ import type { ByteString } from "../binary/byte-string.ts";
 
 /** Longest name of a directory entry in bytes (Linux `NAME_MAX`). */
 export const MAX_NAME_BYTES = 255;
-/** Longest path and longest symbolic link in bytes (Linux `PATH_MAX` without its NUL). */
-export const MAX_PATH_BYTES = 4095;
+/** Longest symbolic link in bytes (Linux `PATH_MAX` without its NUL). */
+export const MAX_TARGET_BYTES = 4095;
+/**
+ * Longest path in bytes. Linux limits what one system call takes, not how deep directories are; this is four times as much, and keeps the
+ * work that a hostile image's paths can cause in bounds.
+ */
+export const MAX_PATH_BYTES = 4 * 4096 - 1;
 
 /**
  * The path from the root that a layer's entry names, without leading or trailing slash; "" is the root. `.`, `..` and repeated

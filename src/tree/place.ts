@@ -25,10 +25,16 @@ const MAX_LINKS = 255;
 export class PlaceResolver {
 	readonly #root: DirectoryInode;
 	readonly #maxSteps: number;
+	readonly #onMissing: (directory: DirectoryInode, path: readonly ByteString[]) => void;
 	#steps = 0;
 
-	/** `maxSteps` bounds what `charge` and all lookups together count. */
-	constructor(root: DirectoryInode, maxSteps: number) {
+	/** `maxSteps` bounds what `charge` and all lookups together count; `onMissing` is told of every path that leads nowhere, and of the directory it is missing in. */
+	constructor(
+		root: DirectoryInode,
+		maxSteps: number,
+		onMissing: (directory: DirectoryInode, path: readonly ByteString[]) => void = () => {},
+	) {
+		this.#onMissing = onMissing;
 		this.#root = root;
 		this.#maxSteps = maxSteps;
 	}
@@ -60,6 +66,7 @@ export class PlaceResolver {
 			const child = parent?.type === "directory" ? parent.entries.get(name) : undefined;
 			if (child?.type !== "symlink") {
 				names.push(name);
+				if (child === undefined && parent?.type === "directory") this.#onMissing(parent, names);
 				inodes.push(child);
 				continue;
 			}

@@ -6,6 +6,8 @@ import { cleanPath, parentLength } from "./path.ts";
 const SELF = 1;
 /** Everything below the path is. */
 const BELOW = 2;
+/** Paths with more bytes hide nothing: looking each of their parents up takes time that grows with the square of their length. */
+const MAX_LOOKED_UP_BYTES = 2048;
 
 /**
  * What the layers read so far (the upper ones) decide, by path as text. Only a guess at what the merge will need, because paths as
@@ -67,6 +69,7 @@ export class Shadow {
 	}
 
 	#covers(directory: ByteString): boolean {
+		if (directory.length > MAX_LOOKED_UP_BYTES) return false;
 		for (let path = directory; ; path = path.slice(0, parentLength(path))) {
 			if (((this.#decided.get(path) ?? 0) & BELOW) !== 0) return true;
 			if (path === "") return false;

@@ -23,6 +23,17 @@ export function* walk(root: DirectoryInode): Generator<WalkedEntry, void, undefi
 	}
 }
 
+/** Names in the tree, the root's own not among them. */
+export function countPaths(root: DirectoryInode): number {
+	let count = 0;
+	const pending = [root];
+	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+		count += directory.entries.size;
+		for (const inode of directory.entries.values()) if (inode.type === "directory") pending.push(inode);
+	}
+	return count;
+}
+
 /** The children in byte order. */
 export function sortedEntries(directory: DirectoryInode): [ByteString, Inode][] {
 	return [...directory.entries].sort(([a], [b]) => compareByteStrings(a, b));

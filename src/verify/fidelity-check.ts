@@ -36,6 +36,9 @@ export function checkFidelity(
 			if (!wanted.entries.has(name))
 				findings.fault("the image does not have it", shown(path === "" ? name : `${path}/${name}`), `no ${type}`);
 	}
+	for (const note of expected.notes) findings.note(note);
+	for (const { pattern, count } of expected.droppedXattrs)
+		findings.note(`${count} extended attributes that match ${pattern} are expected to be left out`);
 	for (const [name, count] of unstorable)
 		findings.note(`squashfs has no place for ${displayName(name)}, which ${count} paths have`);
 	if (createdDirectories > 0)

@@ -2,10 +2,11 @@ import type { ByteString } from "../binary/byte-string.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
 import { TarReader } from "../tar/reader.ts";
+import type { DroppedXattrs, XattrDropper } from "../tree/drop-xattrs.ts";
 import { withoutPaths } from "../tree/filter.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
-import { walk } from "../tree/walk.ts";
+import { countPaths, walk } from "../tree/walk.ts";
 import { ContentDigest } from "./content-digest.ts";
 
 /** What a squashfs made of an image has to hold. */
@@ -13,38 +14,51 @@ export interface ExpectedTree {
 	/** Without what is excluded. */
 	readonly root: DirectoryInode;
 	readonly excludedPaths: number;
+	/** What `dropXattrs` took away. */
+	readonly droppedXattrs: readonly DroppedXattrs[];
+	/** What the layers say about files and the tree cannot hold. */
+	readonly notes: readonly string[];
 	/** A `ContentDigest`. */
 	digestOf(file: FileInode): string | undefined;
 	/** No layer has an entry for it, so that its time is the converter's choice. */
 	hasOwnTime(directory: DirectoryInode): boolean;
 }
 
+export interface ReadImageOptions {
+	readonly isExcluded: (path: ByteString) => boolean;
+	/** Absent: every attribute is expected. */
+	readonly dropXattrs?: XattrDropper | undefined;
+	readonly signal?: AbortSignal | undefined;
+}
+
 /** Merges an image's layers as `build` does, and digests contents in place of storing them. Throws as layers and merger do. */
 export async function readImageTree(
-	image: Pick<OciImage, "layers">,
-	isExcluded: (path: ByteString) => boolean,
-	signal?: AbortSignal,
+	image: Pick<OciImage, "layers"> & Partial<Pick<OciImage, "treeLimits">>,
+	{ isExcluded, dropXattrs = () => [], signal }: ReadImageOptions,
 ): Promise<ExpectedTree> {
 	const { layers } = image;
 	// One object marks the directories that got it.
 	const createdParentTime: Timestamp = { seconds: 0, nanoseconds: 1 };
-	const merger = new TreeMerger({ layerCount: layers.length, createdParentTime });
+	const merger = new TreeMerger({ layerCount: layers.length, createdParentTime, ...image.treeLimits });
 	const digests = layers.map(() => new Map<number, string>());
-	const readLayer = async (index: number, wants: (entry: TarEntry) => boolean): Promise<void> => {
+	const notes: string[] = [];
+	const readLayer = async (index: number, wants: (entry: TarEntry) => boolean): Promise<string[]> => {
 		const layer = layers[index];
 		const found = digests[index];
-		if (layer === undefined || found === undefined) return;
+		if (layer === undefined || found === undefined) return [];
 		const reader = new TarReader(digester(found, wants), { origin: layer.digest });
 		for await (const chunk of layer.tar(signal)) reader.push(chunk);
 		reader.finish();
+		return reader.notes;
 	};
 	for (let index = layers.length - 1; index >= 0; index--) {
 		const merge = merger.layer(index, layers[index]?.digest);
-		await readLayer(index, (entry) => merge.entry(entry) === "store");
+		notes.push(...(await readLayer(index, (entry) => merge.entry(entry) === "store")));
 		merge.finish();
 	}
 	const merged = merger.settle();
 	const root = withoutPaths(merged.root, isExcluded);
+	const droppedXattrs = dropXattrs(root);
 	const missing = layers.map(() => new Set<number>());
 	for (const { inode } of walk(root))
 		if (inode.type === "file" && digest(inode.body) === undefined) missing[inode.body.layer]?.add(inode.body.entry);
@@ -53,6 +67,8 @@ export async function readImageTree(
 	return {
 		root,
 		excludedPaths: countPaths(merged.root) - countPaths(root),
+		droppedXattrs,
+		notes,
 		digestOf: (file) => digest(file.body),
 		hasOwnTime: ({ mtime }) => mtime !== createdParentTime,
 	};
@@ -77,10 +93,4 @@ function digester(found: Map<number, string>, wants: (entry: TarEntry) => boolea
 			current = undefined;
 		},
 	};
-}
-
-function countPaths(root: DirectoryInode): number {
-	let count = 0;
-	for (const _ of walk(root)) count++;
-	return count;
 }

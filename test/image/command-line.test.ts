@@ -130,6 +130,8 @@ describe("oci2iso build, when it cannot", () => {
 			"--tools",
 			"--report",
 			"--print-plan",
+			"--overwrite",
+			"--require-secure-boot",
 			"--force",
 		])
 			expect(help.stdout.toString()).toContain(option);
@@ -161,7 +163,17 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("oci2iso build of the Debian image",
 		const piped = await oci2iso(["build", image, "-o", "-", "--level", "1"]);
 		expect(piped.status).toBe(0);
 		expect(createHash("sha256").update(piped.stdout).digest("hex")).toBe(await sha256Of(file));
-		const again = await oci2iso(["build", image, "-o", file, "--level", "1", "--force", "--source-date-epoch", "1"]);
+		const again = await oci2iso([
+			"build",
+			image,
+			"-o",
+			file,
+			"--level",
+			"1",
+			"--overwrite",
+			"--source-date-epoch",
+			"1",
+		]);
 		expect(again.status).toBe(0);
 		expect(createHash("sha256").update(piped.stdout).digest("hex")).not.toBe(await sha256Of(file));
 	});

@@ -87,7 +87,7 @@ describe.skipIf(missing !== undefined || !isSlowWanted)("what inspect predicts h
 			const { bootPaths } = await inspectImage(reference, { platform: "linux/amd64" });
 			expect(bootPaths[INSPECTED[path]]).toBe(ends === undefined ? "expected to boot" : "will not boot");
 			const iso = join(directory, "live.iso");
-			await buildIso({ image: reference, output: iso, platform: "linux/amd64", comp: "zstd", level: 1 });
+			await buildIso({ image: reference, output: iso, platform: "linux/amd64", comp: "zstd", level: 1, force: true });
 			const until = ends === undefined ? isBootable : new RegExp(`${isBootable.source}|${ends.source}`, ends.flags);
 			const console = await bootIso(iso, path, { until, timeoutMs: TIMEOUT_MS });
 			if (process.env["OCI2ISO_SHOW_BOOT"] === "1") process.stderr.write(console);

@@ -117,7 +117,7 @@ describe.skipIf(requires(...REFERENCE_PIPELINE_NEEDS, ...FIXTURE_NEEDS))("the re
 async function expectedOf(reference: string): Promise<ExpectedTree> {
 	const image = await openImage(reference);
 	try {
-		return await readImageTree(image, compileExcludes(DEFAULT_EXCLUDES));
+		return await readImageTree(image, { isExcluded: compileExcludes(DEFAULT_EXCLUDES) });
 	} finally {
 		await image.close();
 	}

@@ -29,6 +29,7 @@ export async function buildWith(
 			blockSize: BLOCK_BYTES,
 			tools: "builtin",
 			jobs: 2,
+			overwrite: true,
 			force: true,
 			...options,
 		});

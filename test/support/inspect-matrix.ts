@@ -509,7 +509,7 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 export async function realParts(layout: string): Promise<RealParts> {
 	const image = await openImage(`oci:${layout}:latest`, { platform: "linux/amd64" });
 	try {
-		const { tree } = await readImageTree(image.layers);
+		const tree = await readImageTree(image.layers);
 		const all = tree.lookup("/usr/lib/modules")?.inode;
 		const release = all?.type === "directory" ? ([...all.entries.keys()][0] ?? "") : "";
 		const modules = `usr/lib/modules/${release}`;

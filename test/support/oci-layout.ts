@@ -12,6 +12,8 @@ export interface LayoutLayer {
 	readonly mediaType?: string;
 	/** What is stored instead of the compressed archive. */
 	readonly blob?: Uint8Array;
+	/** Of the layer's descriptor. */
+	readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export interface LayoutOptions {
@@ -75,9 +77,10 @@ export function writeOciLayout(directory: string, options: LayoutOptions): Writt
 export function writeImage(directory: string, options: LayoutOptions): WrittenImage {
 	const [os = "linux", architecture = "amd64", variant] = (options.platform ?? "linux/amd64").split("/");
 	const diffIds = options.layers.map(({ tar }) => digestOf(tar));
-	const layers = options.layers.map(({ tar, compression, mediaType, blob }) =>
-		writeBlob(directory, blob ?? compress(tar, compression), mediaType ?? OCI_MEDIA_TYPES.layer[compression]),
-	);
+	const layers = options.layers.map(({ tar, compression, mediaType, blob, annotations }) => ({
+		...writeBlob(directory, blob ?? compress(tar, compression), mediaType ?? OCI_MEDIA_TYPES.layer[compression]),
+		...(annotations === undefined ? {} : { annotations }),
+	}));
 	const config = writeJson(directory, OCI_MEDIA_TYPES.config, {
 		created: "2024-02-03T04:05:06Z",
 		architecture,

@@ -39,6 +39,8 @@ export interface BootOptions {
 	/** What to wait for on the console, at most 4096 characters long. */
 	readonly until?: RegExp;
 	readonly memoryMebibytes?: number;
+	/** No more than this is read from the USB disk. Default: no limit. */
+	readonly mediumBytesPerSecond?: number | undefined;
 }
 
 /**
@@ -47,21 +49,32 @@ export interface BootOptions {
  * before the marker. With OCI2ISO_SHOW_BOOT=1 the log is also shown while it grows.
  */
 export async function bootIso(iso: string, path: BootPath, options: BootOptions = {}): Promise<string> {
-	const { timeoutMs = 600_000, until = BOOT_MARKER, memoryMebibytes = 1536 } = options;
+	const { timeoutMs = 600_000, until = BOOT_MARKER, memoryMebibytes = 1536, mediumBytesPerSecond } = options;
 	const scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-"));
 	try {
 		const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-m", String(memoryMebibytes), "-smp", "2"];
 		const console = ["-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"];
-		return await watch([...machine, ...console, ...(await pathArguments(path, iso, scratch))], until, timeoutMs, path);
+		return await watch(
+			[...machine, ...console, ...(await pathArguments(path, iso, scratch, mediumBytesPerSecond))],
+			until,
+			timeoutMs,
+			path,
+		);
 	} finally {
 		await rm(scratch, { recursive: true, force: true });
 	}
 }
 
-async function pathArguments(path: BootPath, iso: string, scratch: string): Promise<string[]> {
+async function pathArguments(
+	path: BootPath,
+	iso: string,
+	scratch: string,
+	bytesPerSecond: number | undefined,
+): Promise<string[]> {
+	const throttle = bytesPerSecond === undefined ? "" : `,throttling.bps-read=${bytesPerSecond}`;
 	const cd = ["-drive", `file=${iso},format=raw,media=cdrom,index=2,readonly=on`];
 	const usb = [
-		...["-drive", `file=${iso},format=raw,if=none,id=stick,readonly=on`],
+		...["-drive", `file=${iso},format=raw,if=none,id=stick,readonly=on${throttle}`],
 		...["-device", "nec-usb-xhci", "-device", "usb-storage,drive=stick,bootindex=1"],
 	];
 	switch (path) {

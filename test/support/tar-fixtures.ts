@@ -2,6 +2,7 @@ import { type ByteString, bytesOf } from "../../src/binary/byte-string.ts";
 import type { TarEntry, TarEntryType, TarHandler } from "../../src/tar/entry.ts";
 import { TAR_BLOCK_BYTES, ustarHeader } from "../../src/tar/header.ts";
 import { TarReader } from "../../src/tar/reader.ts";
+import { type SparseForm, sparseMember } from "./sparse-members.ts";
 
 /** A member to write; what is absent takes a plain default. */
 export interface TarMember {
@@ -15,6 +16,8 @@ export interface TarMember {
 	readonly major?: number;
 	readonly minor?: number;
 	readonly content?: Uint8Array;
+	/** Leave the zeros of `content` out, in this form. */
+	readonly sparse?: SparseForm | undefined;
 	readonly xattrs?: ReadonlyMap<ByteString, Uint8Array>;
 }
 
@@ -36,26 +39,37 @@ export function tarArchive(members: readonly TarMember[]): Buffer {
 export function tarMember(member: TarMember): Buffer {
 	const { path, type = "file", linkTarget = "", content = Buffer.alloc(0) } = member;
 	const records: Buffer[] = [];
-	if (path.length > 100) records.push(paxRecord("path", path));
+	if (path.length > 100 && !member.sparse?.startsWith("pax")) records.push(paxRecord("path", path));
 	if (linkTarget.length > 100) records.push(paxRecord("linkpath", linkTarget));
 	const mtime = member.mtime ?? { seconds: 0, nanoseconds: 0 };
 	if (mtime.nanoseconds !== 0) records.push(paxRecord("mtime", paxTime(mtime)));
 	if (type === "socket") records.push(paxRecord("SCHILY.filetype", "socket"));
 	for (const [name, value] of member.xattrs ?? [])
 		records.push(paxRecord(`SCHILY.xattr.${name}`, Buffer.from(value).toString("latin1")));
-	const header = tarHeader({
+	const sparse = member.sparse === undefined ? undefined : sparseMember(path, content, member.sparse);
+	records.push(...(sparse?.records ?? []));
+	const recorded = sparse?.recorded ?? content;
+	const fields = {
 		name: path.slice(0, 100),
 		mode: member.mode ?? 0o644,
 		uid: member.uid ?? 0,
 		gid: member.gid ?? 0,
-		size: type === "file" ? content.byteLength : 0,
+		size: type === "file" ? recorded.byteLength : 0,
 		mtime: mtime.seconds,
 		typeflag: type === "socket" ? "0" : typeFlags[type],
 		linkname: linkTarget.slice(0, 100),
 		devmajor: member.major ?? 0,
 		devminor: member.minor ?? 0,
-	});
-	return Buffer.concat([records.length === 0 ? Buffer.alloc(0) : paxHeader(records), header, padded(content)]);
+		...sparse?.fields,
+	};
+	const header = tarHeader(fields, sparse?.patch);
+	const extensions = sparse?.extensions ?? Buffer.alloc(0);
+	return Buffer.concat([
+		records.length === 0 ? Buffer.alloc(0) : paxHeader(records),
+		header,
+		extensions,
+		padded(recorded),
+	]);
 }
 
 export interface HeaderFields {

@@ -198,6 +198,8 @@ async function smallSquashfs(stored: boolean) {
 	const expected: ExpectedTree = {
 		root,
 		excludedPaths: 0,
+		droppedXattrs: [],
+		notes: [],
 		digestOf: (file) => digests.get(file),
 		hasOwnTime: () => true,
 	};

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { KiB, MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
+import { RANGE_IGNORED } from "../../oci/blob-source.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
 import {
 	decodePackHead,
@@ -85,7 +86,7 @@ export async function fetchBlocks(
 		if (first !== undefined) await fetchRange(pack, first, store, signal);
 		await inParallel(ranges.slice(1), (range) => fetchRange(pack, range, store, signal));
 	} catch (error) {
-		if (!(error instanceof Oci2isoError) || error.code !== "REGISTRY_RANGE_IGNORED") throw error;
+		if (!(error instanceof Oci2isoError) || error.code !== RANGE_IGNORED) throw error;
 		await fetchInOne(pack, wanted, store, signal);
 	}
 	const head = encodePackHead(description, entries, dataBytes);
@@ -156,7 +157,7 @@ async function readPart(
 			length += piece.byteLength;
 		}
 	} catch (error) {
-		if (start > 0 || !(error instanceof Oci2isoError) || error.code !== "REGISTRY_RANGE_IGNORED") throw error;
+		if (start > 0 || !(error instanceof Oci2isoError) || error.code !== RANGE_IGNORED) throw error;
 		for await (const piece of source.blob(descriptorOf(blob), signal)) {
 			const wanted = piece.subarray(0, end - length);
 			bytes.set(wanted, length);

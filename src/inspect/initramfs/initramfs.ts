@@ -35,7 +35,7 @@ export interface Initramfs {
 }
 
 const MAX_ENTRIES = 500_000;
-const MAX_UNPACKED_BYTES = 4 * GiB;
+const MAX_UNPACKED_BYTES = 2 * GiB;
 const MAX_KEPT_FILE_BYTES = 8 * MiB;
 const MAX_KEPT_BYTES = 64 * MiB;
 const MAX_SEGMENTS = 64;

@@ -1,4 +1,5 @@
 import { Oci2isoError } from "../../errors.ts";
+import { type BlobPart, RANGE_IGNORED } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { throwIfAborted } from "../failures.ts";
 import { sizeMismatch } from "../verified-blob.ts";
@@ -20,15 +21,6 @@ export interface DownloadOptions {
 	/** What of the blob is wanted; absent: all of it. */
 	readonly part?: BlobPart | undefined;
 }
-
-/** Bytes of a blob from `start` up to `end`. */
-export interface BlobPart {
-	readonly start: number;
-	readonly end: number;
-}
-
-/** Code of the failure where a part is asked for and the server gives everything instead. */
-export const RANGE_IGNORED = "REGISTRY_RANGE_IGNORED";
 
 /**
  * A blob's bytes in order, or those of a part of it, not verified. A connection that breaks is continued by a Range request where it broke; servers
@@ -105,11 +97,13 @@ async function* attempt(
 	const isResumed = state.useRange && state.position > (part?.start ?? 0);
 	const asksRange = state.useRange && (state.position > 0 || end < size);
 	const headers = asksRange ? { range: `bytes=${state.position}-${end - 1}` } : {};
+	const ignored = (): Fault => final(registryFailure(RANGE_IGNORED, `${client.host} does not give parts of blobs`, at));
+	if (part !== undefined && !state.useRange) throw ignored();
 	const response = await getBlob(client, digest, headers, where, state, signal);
 	const begin = beginOf(response, size, asksRange ? state.position : undefined, at, state);
 	if (part !== undefined && response.statusCode === 200 && asksRange) {
 		response.body.destroy();
-		throw final(registryFailure(RANGE_IGNORED, `${client.host} does not give parts of blobs`, at));
+		throw ignored();
 	}
 	let passOver = state.position - begin;
 	const waited = (milliseconds: number): void => {

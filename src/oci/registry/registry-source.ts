@@ -1,12 +1,12 @@
 import { corrupt, Oci2isoError } from "../../errors.ts";
-import type { ImageSource } from "../blob-source.ts";
+import type { BlobPart, ImageSource } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "../digest.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../docker-reference.ts";
 import { type ManifestDocument, parseManifest } from "../manifest.ts";
 import { documentKind, isImageConfig } from "../media-types.ts";
 import { digestMismatch } from "../verified-blob.ts";
-import { type BlobPart, downloadBlob } from "./blob-download.ts";
+import { downloadBlob } from "./blob-download.ts";
 import { loadRegistriesConf } from "./config-files.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Endpoint, requireUnambiguous, resolveEndpoints } from "./endpoints.ts";

@@ -8,13 +8,16 @@ import { Oci2isoError } from "../../../src/errors.ts";
 const base = { image: "oci:x", output: "x.iso" };
 
 describe("build options", () => {
-	it("fills in the defaults of the reference converter", () => {
+	it("fills in the defaults", () => {
 		const options = resolveOptions(base);
 		expect(options).toMatchObject({
 			comp: "zstd",
-			blockSize: 131072,
+			level: 6,
+			blockSize: 1048576,
 			defaultExcludes: true,
 			tools: "auto",
+			overwrite: false,
+			requireSecureBoot: false,
 			force: false,
 		});
 		expect(options.jobs).toBeGreaterThanOrEqual(1);
@@ -38,7 +41,12 @@ describe("build options", () => {
 			const { comp, level, blockSize } = resolveOptions({ ...base, ...given });
 			return [comp, level, blockSize];
 		};
-		expect(chosen({ preset: "reference" })).toEqual(chosen({}));
+		expect(chosen({})).toEqual(["zstd", 6, 1048576]);
+		expect(chosen({})).toEqual(chosen({ preset: "balanced" }));
+		expect(chosen({ comp: "zstd" })).toEqual(["zstd", 6, 1048576]);
+		expect(chosen({ comp: "xz" })).toEqual(["xz", undefined, 1048576]);
+		expect(chosen({ blockSize: 131072 })).toEqual(["zstd", 6, 131072]);
+		expect(chosen({ preset: "reference" })).toEqual(["zstd", 15, 131072]);
 		expect(chosen({ preset: "small" })).toEqual(["zstd", 19, 1048576]);
 		expect(chosen({ preset: "small", level: 22 })).toEqual(["zstd", 22, 1048576]);
 		expect(chosen({ preset: "small", comp: "zstd", blockSize: 4096 })).toEqual(["zstd", 19, 4096]);

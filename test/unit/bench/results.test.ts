@@ -45,6 +45,17 @@ describe("makePlan", () => {
 		]);
 	});
 
+	it("leaves out the parts of work, then the setting, where a trial would take minutes", () => {
+		const planned = (secondsPerUnit: number) =>
+			makePlan(settings("libdeflate 1.14"), {
+				...{ rootless: false, scaling: false },
+				trialSeconds: (expected) => expected * secondsPerUnit,
+			}).comparisons.map(({ title, peers }) => `${title.split(/[ ,]/)[0]} ${peers.length}`);
+		expect(planned(1)).toEqual(["oci2iso's 1", "zstd 3", "zstd 3", "lz4 4", "gzip 3", "xz 3"]);
+		expect(planned(200)).toEqual(["oci2iso's 1", "zstd 3", "zstd 3", "lz4 4", "gzip 1", "xz 1"]);
+		expect(planned(250)).toEqual(["oci2iso's 1", "zstd 3", "zstd 3", "lz4 4", "gzip 1"]);
+	});
+
 	it("doubles the threads up to all processors", () => {
 		expect(threadCounts(1)).toEqual([1]);
 		expect(threadCounts(6)).toEqual([1, 2, 4, 6]);
@@ -101,8 +112,8 @@ describe("toMarkdown", () => {
 	};
 	const text = toMarkdown(results);
 
-	it("has a row for each contender that ran, with the ratio within the rounds", () => {
-		expect(text).toContain("| **ours** | 1.50 | 3.00 | 128 | 0.0 | 2.0 | 1.0 | – | 3.0 | – | – |");
+	it("has a row for each contender that ran, with the ratio within the rounds, and with their number where some are missing", () => {
+		expect(text).toContain("| **ours (2 trials)** | 1.50 | 3.00 | 128 | 0.0 | 2.0 | 1.0 | – | 3.0 | – | – |");
 		expect(text).toContain("| peer | 4.00 | 8.00 | 128 | 0.0 | 2.0 | 1.0 | – | 3.0 | 0.375 (0.250–0.500) |");
 		expect(text).not.toContain("| absent");
 	});

@@ -24,7 +24,7 @@ describe("an image that meets the contract", () => {
 			architecture: "x86_64",
 			label: "Kinoite-Live",
 			vendor: "fedora",
-			osRelease: { id: "fedora", name: "Fedora Linux", versionId: "43" },
+			osRelease: { id: "fedora", idLike: [], name: "Fedora Linux", versionId: "43" },
 			kernel: {
 				version: "6.19.3-300.fc43.x86_64",
 				vmlinuz: { path: "/usr/lib/modules/6.19.3-300.fc43.x86_64/vmlinuz" },

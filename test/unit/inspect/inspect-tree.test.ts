@@ -188,7 +188,10 @@ describe("inspecting a tree", () => {
 	it("prints one line for each thing, with the image's own distribution's fix", async () => {
 		const inspection = await inspect(liveImage({ linux: "/images/pxeboot/vmlinuz quiet" }));
 		const image = { reference: "oci:a\u001b[31m", manifestDigest: "sha256:0", platform: "linux/amd64" };
-		const read = { blobBytes: 1, tarBytes: 2, keptBytes: 3, layersReadAgain: 0 };
+		const read = {
+			...{ blobBytes: 1, totalBytes: 9, tarBytes: 2, keptBytes: 3 },
+			...{ layersRead: 2, layers: 3, layersByToc: 1, layersReadAgain: 0, lastQuestion: "/LiveOS" },
+		};
 		const printed = describeInspection({ ...inspection, image, notes: [], read });
 		expect(printed).toContain("BLOCKER MENU_NO_ROOT");
 		expect(printed).toContain("RUN sed -i");
@@ -196,5 +199,26 @@ describe("inspecting a tree", () => {
 		expect(printed).not.toContain("apt-get");
 		expect(printed).toContain("\\x1b[31m");
 		expect(printed).toMatch(/BIOS: will not boot\n/);
+		expect(printed).toContain(
+			"read 1 of 9 bytes of blobs: 2 of 3 layers, 1 of them by their tables of contents; what is at /LiveOS took the lowest of them\n",
+		);
+	});
+
+	it.each([
+		[{ id: "zorin", idLike: ["ubuntu", "debian"] }, "apt-get", "dnf"],
+		[{ id: "openela", idLike: ["rhel", "fedora"] }, "dnf", "apt-get"],
+		[{ id: "vendor", idLike: ["unheard-of", "fedora"] }, "dnf", "apt-get"],
+		[{ id: "fedora", idLike: ["debian"] }, "dnf", "apt-get"],
+	])("prints the fix for what %j is made from", async (os, own, other) => {
+		const inspection = await inspect(liveImage({ linux: "/images/pxeboot/vmlinuz quiet" }));
+		const osRelease = { ...inspection.osRelease, ...os };
+		const image = { reference: "oci:a", manifestDigest: "sha256:0", platform: "linux/amd64" };
+		const read = {
+			...{ blobBytes: 1, totalBytes: 1, tarBytes: 1, keptBytes: 1 },
+			...{ layersRead: 1, layers: 1, layersByToc: 0, layersReadAgain: 0 },
+		};
+		const printed = describeInspection({ ...inspection, osRelease, image, notes: [], read });
+		expect(printed).toContain(own);
+		expect(printed).not.toContain(other);
 	});
 });

@@ -250,11 +250,29 @@ export const scenarios: readonly Scenario[] = [
 	{ name: "a name of 255 bytes", layers: [[file("n".repeat(255))]], tree: [`${"n".repeat(255)} @0:0`] },
 	{ name: "a name of 256 bytes", layers: [[file("n".repeat(256))]], error: "NAME_TOO_LONG" },
 	{ name: "a missing parent's name of 256 bytes", layers: [[file(`${"n".repeat(256)}/x`)]], error: "NAME_TOO_LONG" },
-	{ name: "a path of 4097 bytes", layers: [[file(`${"d/".repeat(2048)}x`)]], error: "PATH_TOO_LONG" },
 	{
-		name: "a path beyond 4095 bytes through links",
-		layers: [[symlink("s", "e/".repeat(1500)), file(`s/${"f/".repeat(600)}x`)]],
+		name: "a path of 4097 bytes",
+		layers: [[file(`${"d/".repeat(2048)}x`)]],
+		tree: [...Array.from({ length: 2048 }, (_, i) => `${"d/".repeat(i + 1)}`), `${"d/".repeat(2048)}x @0:0`],
+		unlikeUmoci: "it names whole paths to the kernel",
+	},
+	{ name: "a path of 16385 bytes", layers: [[file(`${"d/".repeat(8192)}x`)]], error: "PATH_TOO_LONG" },
+	{
+		name: "a path beyond 16383 bytes through links",
+		layers: [
+			[symlink("s", "e/".repeat(2000)), symlink(`${"e/".repeat(2000)}s`, "f/".repeat(2000))],
+			[symlink("t", `s/s/${"g/".repeat(1500)}`), file(`t/${"h/".repeat(3000)}x`)],
+		],
 		error: "PATH_TOO_LONG",
+	},
+	{
+		name: "an opaque directory with a tree as deep as paths may be, above another",
+		layers: [
+			[file(`${"d/".repeat(8191)}old`.slice(0, 16383))],
+			[file(`${"d/".repeat(8190)}new`), file("d/.wh..wh..opq")],
+		],
+		tree: [...Array.from({ length: 8190 }, (_, i) => `${"d/".repeat(i + 1)}`), `${"d/".repeat(8190)}new @1:0`],
+		unlikeUmoci: "it names whole paths to the kernel",
 	},
 	{
 		name: "a whiteout without a name",

@@ -1,0 +1,97 @@
+import type { CodecName } from "../codec/types.ts";
+import type { Contract, ContractOptions } from "../contract/contract.ts";
+import { chooseEfi } from "../contract/efi.ts";
+import { Findings } from "../contract/findings.ts";
+import { findGrubModules } from "../contract/grub-files.ts";
+import { readIsoYaml } from "../contract/iso-yaml.ts";
+import { chooseKernel } from "../contract/kernel.ts";
+import { chooseLabel } from "../contract/label.ts";
+import { chooseKernelArgs, chooseMenu } from "../contract/menu.ts";
+import { readOsRelease } from "../contract/os-release.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import { type BootParts, readEfiParts, readInitramfsPart, readKernelConfig, readKernelPart } from "./boot-parts.ts";
+import { checkDrivers } from "./checks/drivers.ts";
+import { checkGrubModules } from "./checks/grub-bios.ts";
+import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
+import { checkLiveSupport } from "./checks/live-system.ts";
+import { checkMenu, defaultEntryArgs } from "./checks/menu.ts";
+import { checkUefi } from "./checks/secure-boot.ts";
+import { checkSystem } from "./checks/system.ts";
+import { type BootPath, type BootPaths, type Finding, FindingList } from "./finding.ts";
+
+/** What the contract finds, part by part; undefined is what it does not. */
+export interface ContractParts
+	extends Pick<Contract, "osRelease" | "label">,
+		Readonly<Record<"menu", Contract["grub2"]>> {
+	readonly kernel: Contract["kernel"] | undefined;
+	readonly boot: Pick<Contract, "vendor" | "efi"> | undefined;
+	readonly hasGrubModules: boolean;
+}
+
+/** The parts of a contract that is met. */
+export function partsOf(contract: Contract): ContractParts {
+	const { osRelease, label, grub2: menu, kernel } = contract;
+	return { osRelease, label, menu, kernel, boot: contract, hasGrubModules: true };
+}
+
+/** Each part for itself, so that what is missing of one does not hide the others. */
+export async function findParts(tree: ImageTree, options: ContractOptions): Promise<ContractParts> {
+	const ignored = new Findings();
+	const osRelease = await readOsRelease(tree, ignored);
+	const isoYaml = await readIsoYaml(tree, ignored);
+	const label = chooseLabel(
+		{ option: options.label, isoYaml: isoYaml?.label, isoYamlPosition: undefined, osRelease },
+		ignored,
+	);
+	const kernelArgs = chooseKernelArgs(isoYaml, label, ignored);
+	return {
+		osRelease,
+		label,
+		menu: chooseMenu(isoYaml, label, kernelArgs, osRelease, ignored),
+		kernel: chooseKernel(tree, options.kernel, ignored),
+		boot: await chooseEfi(tree, options.vendor, osRelease, ignored),
+		hasGrubModules: findGrubModules(tree, ignored) !== undefined,
+	};
+}
+
+/** What the parts are, and everything that a boot of the ISO would come upon. `codec` is the squashfs's. */
+export async function checkBoot(
+	tree: ImageTree,
+	found: ContractParts,
+	codec: CodecName,
+): Promise<{ readonly parts: BootParts; readonly findings: FindingList }> {
+	const kernel = found.kernel && (await readKernelPart(tree, found.kernel));
+	const release = kernel?.image.release ?? kernel?.version;
+	const initramfs =
+		found.kernel && release !== undefined ? await readInitramfsPart(tree, found.kernel.initramfs, release) : undefined;
+	const parts: BootParts = {
+		tree,
+		osRelease: found.osRelease,
+		label: found.label,
+		menu: found.menu,
+		codec,
+		kernel,
+		initramfs,
+		config: release === undefined ? undefined : await readKernelConfig(tree, release),
+		efi: found.boot && (await readEfiParts(tree, found.boot.efi)),
+		hasGrubModules: found.hasGrubModules,
+	};
+	const findings = new FindingList();
+	checkKernel(parts, findings);
+	const args = defaultEntryArgs(parts);
+	if (checkUnpacking(parts, findings)) {
+		checkLiveSupport(parts, args, findings);
+		await checkDrivers(parts, findings);
+	}
+	checkMenu(parts, findings);
+	await checkSystem(parts, args, findings);
+	await checkGrubModules(parts, findings);
+	checkUefi(parts, findings);
+	return { parts, findings };
+}
+
+export function bootPathsOf(findings: readonly Finding[], isContractMet: boolean): BootPaths {
+	const willNot = (path: BootPath): boolean => !isContractMet || findings.some(({ blocks }) => blocks.includes(path));
+	const verdict = (path: BootPath) => (willNot(path) ? "will not boot" : "expected to boot");
+	return { bios: verdict("bios"), uefi: verdict("uefi"), "secure-boot": verdict("secure-boot") };
+}

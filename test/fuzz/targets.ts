@@ -1,0 +1,15 @@
+import type { FuzzTarget } from "./engine/target.ts";
+import { archiveTargets } from "./targets/archives.ts";
+import { documentTargets } from "./targets/documents.ts";
+import { programTargets } from "./targets/programs.ts";
+import { streamTargets } from "./targets/streams.ts";
+import { volumeTargets } from "./targets/volumes.ts";
+
+/** Every parser that reads what others wrote. */
+export const targets: readonly FuzzTarget[] = [
+	...archiveTargets,
+	...documentTargets,
+	...streamTargets,
+	...programTargets,
+	...volumeTargets,
+];

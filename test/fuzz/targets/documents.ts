@@ -1,0 +1,252 @@
+import { Findings } from "../../../src/contract/findings.ts";
+import { parseIsoYaml } from "../../../src/contract/iso-yaml.ts";
+import { parseOsRelease } from "../../../src/contract/os-release.ts";
+import { substitute, variablesIn } from "../../../src/contract/template.ts";
+import { parseYaml } from "../../../src/contract/yaml-node.ts";
+import { commandArguments, singleQuoted } from "../../../src/grub/quoting.ts";
+import { grubWords, udevLabel } from "../../../src/inspect/menu-words.ts";
+import { digestOf } from "../../../src/oci/digest.ts";
+import { parseDockerReference } from "../../../src/oci/docker-reference.ts";
+import { parseImageConfig } from "../../../src/oci/image-config.ts";
+import { parseManifest, requireImage } from "../../../src/oci/manifest.ts";
+import { parsePlatform } from "../../../src/oci/platform.ts";
+import { parseReference } from "../../../src/oci/reference.ts";
+import { findAuth, parseAuthFile } from "../../../src/oci/registry/auth-file.ts";
+import { parseChallenges } from "../../../src/oci/registry/challenge.ts";
+import { parseContentRange } from "../../../src/oci/registry/content-range.ts";
+import { parseRegistriesConf } from "../../../src/oci/registry/registries-conf.ts";
+import { compileExcludes } from "../../../src/squashfs/excludes.ts";
+import { readBootMenu } from "../../../src/verify/boot-menu.ts";
+import { Findings as VerifyFindings } from "../../../src/verify/findings.ts";
+import { readLiveArguments } from "../../../src/verify/kernel-arguments.ts";
+import { type FuzzTarget, utf8 } from "../engine/target.ts";
+
+const DIGEST = digestOf(Buffer.from("x"));
+const DESCRIPTOR = { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest: DIGEST, size: 5 };
+const CONFIG = { ...DESCRIPTOR, mediaType: "application/vnd.oci.image.config.v1+json" };
+const JSON_WORDS = ["{", "}", "[", "]", '"', ":", ",", "null", "1e400", "-0", "__proto__", "\\u0000", DIGEST];
+
+const manifestTarget: FuzzTarget = {
+	name: "manifest",
+	dictionary: [...JSON_WORDS, '"manifests":[]', '"layers":null', '"schemaVersion":2', '"fsLayers":[]'],
+	seeds: () =>
+		utf8(
+			JSON.stringify({ schemaVersion: 2, config: CONFIG, layers: [DESCRIPTOR, DESCRIPTOR] }),
+			JSON.stringify({
+				schemaVersion: 2,
+				mediaType: "application/vnd.oci.image.index.v1+json",
+				manifests: [{ ...DESCRIPTOR, platform: { os: "linux", architecture: "amd64", variant: "v3" } }],
+			}),
+			JSON.stringify({ schemaVersion: 1, fsLayers: [] }),
+		),
+	run(input) {
+		const document = parseManifest(input, DIGEST, undefined);
+		if (document.kind === "manifest") requireImage(document);
+	},
+};
+
+const configTarget: FuzzTarget = {
+	name: "image-config",
+	dictionary: [...JSON_WORDS, '"rootfs"', '"diff_ids"', "2024-02-30T25:61:61Z", "0001-01-01T00:00:00Z"],
+	seeds: () =>
+		utf8(
+			JSON.stringify({
+				created: "2024-01-02T03:04:05.123456789+01:00",
+				architecture: "amd64",
+				os: "linux",
+				variant: "v2",
+				config: { Labels: { a: "b" } },
+				rootfs: { type: "layers", diff_ids: [DIGEST] },
+			}),
+		),
+	run: (input) => parseImageConfig(input, DIGEST, 1),
+};
+
+const referenceTarget: FuzzTarget = {
+	name: "reference",
+	maxBytes: 600,
+	dictionary: [
+		"docker://",
+		"oci:",
+		"oci-archive:",
+		"docker-archive:",
+		"dir:",
+		"@sha256:",
+		":@1",
+		"localhost:5000",
+		"/",
+	],
+	seeds: () =>
+		utf8(
+			"docker://registry.example:5000/a/b:tag",
+			`quay.example/a@${DIGEST}`,
+			"oci:dir:tag",
+			"docker-archive:f:a/b:c",
+			"linux/arm64/v8",
+		),
+	run(input) {
+		const text = input.toString();
+		for (const parse of [parseReference, parseDockerReference, parsePlatform]) {
+			try {
+				parse(text);
+			} catch (error) {
+				if ((error as { kind?: string }).kind !== "usage") throw error;
+			}
+		}
+	},
+};
+
+const registriesTarget: FuzzTarget = {
+	name: "registries-conf",
+	dictionary: [
+		"[[registry]]",
+		"[[registry.mirror]]",
+		"prefix",
+		"location",
+		"insecure = true",
+		"[aliases]",
+		'"',
+		"'''",
+		"=",
+	],
+	seeds: () =>
+		utf8(
+			'unqualified-search-registries = ["a.example"]\n[[registry]]\nprefix = "*.b.example"\nlocation = "c.example/x"\nblocked = false\n' +
+				'[[registry.mirror]]\nlocation = "d.example"\ninsecure = true\npull-from-mirror = "digest-only"\n[aliases]\n"x" = "y.example/z"\n',
+		),
+	run: (input) => parseRegistriesConf([{ path: "registries.conf", text: input.toString() }]),
+};
+
+const authTarget: FuzzTarget = {
+	name: "auth-file",
+	dictionary: [...JSON_WORDS, '"auths"', '"auth"', '"credHelpers"', '"credsStore"', "dXNlcjpwYXNz"],
+	seeds: () =>
+		utf8(
+			JSON.stringify({
+				auths: { "a.example/b": { auth: "dXNlcjpwYXNz" }, "a.example": { identitytoken: "t" } },
+				credHelpers: { "b.example": "helper" },
+				credsStore: "store",
+			}),
+			JSON.stringify({ "a.example": { auth: "dXNlcjpwYXNz" } }),
+		),
+	run(input) {
+		const text = input.toString();
+		const legacy = input.byteLength % 2 === 1;
+		const file = parseAuthFile(text, "auth.json", legacy);
+		return [findAuth(file, "a.example", "b/c", "auth.json"), findAuth(file, "docker.io", "library/x", "auth.json")];
+	},
+};
+
+const headersTarget: FuzzTarget = {
+	name: "http-headers",
+	dictionary: ["Bearer ", "Basic ", 'realm="', 'scope="', "\\", ",", "bytes ", "-", "/", "*"],
+	seeds: () =>
+		utf8(
+			'Bearer realm="https://a.example/token",service="a",scope="repository:x:pull", Basic realm="x\\"y"',
+			"bytes 0-99/200",
+		),
+	run(input) {
+		const text = input.toString("latin1");
+		return [parseChallenges(text), parseContentRange(text)];
+	},
+};
+
+const yamlTarget: FuzzTarget = {
+	name: "iso-yaml",
+	dictionary: [
+		"&a",
+		"*a",
+		"<<: ",
+		"- ",
+		": ",
+		"|\n",
+		">-\n",
+		"!!str ",
+		"!!binary ",
+		"{",
+		"}",
+		"[",
+		"]",
+		"---\n",
+		"...\n",
+		"? ",
+		"\t",
+		"%YAML 1.2\n",
+	],
+	seeds: () =>
+		utf8(
+			'label: L-1\nkernel_args: [a, "b c"]\ngrub2:\n  default: 0\n  timeout: 5\n  entries:\n    - name: x\n      linux: "@kernel@ root=live:CDLABEL=$label quiet"\n      initrd: y\n',
+			"a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]\n",
+			"label: >-\n  folded\n  text\n? k\n: v\n",
+		),
+	run(input) {
+		const source = input.toString();
+		const found = parseIsoYaml(source, "iso.yaml", new Findings());
+		parseYaml(source, "iso.yaml");
+		const text = source.slice(0, 500);
+		variablesIn(text);
+		return [found, substitute(text, new Map([["label", "L"]])), commandArguments(text), singleQuoted(text)];
+	},
+};
+
+const osReleaseTarget: FuzzTarget = {
+	name: "os-release",
+	dictionary: ["ID=", "NAME=", '"', "'", "\\", "#", "\n", "export "],
+	seeds: () => utf8('ID=debian\nNAME="Debian \\"GNU\\""\nVERSION_ID=\'12\'\n# c\nX=a"b"\'c\'#d\n'),
+	run: (input) => parseOsRelease(input.toString()),
+};
+
+const grubTarget: FuzzTarget = {
+	name: "grub-script",
+	dictionary: [
+		"menuentry ",
+		"{",
+		"}",
+		"linux ",
+		"initrd ",
+		"search --label ",
+		"if ",
+		"fi",
+		"$x",
+		"$\u007bx}",
+		"'",
+		'"',
+		"\\\n",
+		";",
+		"chainloader ",
+	],
+	seeds: () =>
+		utf8(
+			"function load_video {\n  insmod all_video\n}\nset timeout=5\nsearch --no-floppy --set=root -l 'L'\n" +
+				'menuentry \'x\' --class a {\n  linux ($root)/k root=live:CDLABEL=L "quiet $a"\n  initrd /i\n}\nif [ "$x" = y ]; then\n  a\nfi\n',
+		),
+	run(input) {
+		const text = input.toString("latin1");
+		const words = grubWords(text);
+		return [readBootMenu(text, "grub.cfg", new VerifyFindings()), readLiveArguments(words), udevLabel(text)];
+	},
+};
+
+const excludesTarget: FuzzTarget = {
+	name: "excludes",
+	maxBytes: 200,
+	dictionary: ["[[:alpha:]]", "(", ")", "{1,3}", "*", "|", "\\", "[^", "^", "$"],
+	seeds: () => utf8("boot/efi/.*", "a{2,5}/(b|c)+", "[[:digit:]]*/x?"),
+	run(input) {
+		const isExcluded = compileExcludes([input.toString()]);
+		return [isExcluded("boot/efi/x"), isExcluded("aaaaaaaaaaaaaaaaaaaa/bcbcbcbc"), isExcluded("12/x")];
+	},
+};
+
+export const documentTargets: readonly FuzzTarget[] = [
+	manifestTarget,
+	configTarget,
+	referenceTarget,
+	registriesTarget,
+	authTarget,
+	headersTarget,
+	yamlTarget,
+	osReleaseTarget,
+	grubTarget,
+	excludesTarget,
+];

@@ -1,0 +1,231 @@
+import { type ByteSource, memorySource } from "../../../src/binary/byte-source.ts";
+import { codecFromSquashfsId } from "../../../src/codec/codec-table.ts";
+import { createDecompressor } from "../../../src/codec/decompressor.ts";
+import { decodeBootCatalog, encodeBootCatalog } from "../../../src/eltorito/boot-catalog.ts";
+import { decodeBootRecord, encodeBootRecord } from "../../../src/eltorito/boot-record.ts";
+import { buildFat, fatDirectoryOf } from "../../../src/fat/build-fat.ts";
+import { type FatReadDirectory, readFat } from "../../../src/fat/read-fat.ts";
+import { decodeGptEntries, decodeGptHeader } from "../../../src/gpt/gpt.ts";
+import { decodeMbr } from "../../../src/gpt/mbr.ts";
+import { readVolume } from "../../../src/iso9660/read-volume.ts";
+import { decodeApplicationUse, encodeApplicationUse } from "../../../src/isomd5/application-use.ts";
+import type { SquashfsFile } from "../../../src/squashfs/squashfs-inode.ts";
+import { openSquashfs } from "../../../src/squashfs/squashfs-reader.ts";
+import type { Inode } from "../../../src/tree/inode.ts";
+import { verifyIso } from "../../../src/verify/verify-iso.ts";
+import { TreeBuilder, treeFacts } from "../../support/trees.ts";
+import { type SmallIso, smallIso } from "../../support/verify-iso-fixture.ts";
+import { makeImage } from "../../unit/squashfs/harness.ts";
+import type { FuzzTarget } from "../engine/target.ts";
+
+let iso: Promise<SmallIso> | undefined;
+function isoOnce(): Promise<SmallIso> {
+	iso ??= smallIso({ stored: true });
+	return iso;
+}
+
+/** Bytes that are changed one by one in a large medium: a position of 24 bits and a value, four bytes each. */
+const PATCH_BYTES = 4;
+const MAX_PATCHES = 64;
+
+interface Stretch {
+	readonly start: number;
+	readonly byteLength: number;
+}
+
+/** Runs `use` over `base` with the input's patches inside `stretches`, and takes them back. */
+async function withPatches(
+	base: Buffer,
+	stretches: readonly Stretch[],
+	input: Buffer,
+	use: (source: ByteSource) => Promise<unknown>,
+): Promise<void> {
+	const total = stretches.reduce((sum, { byteLength }) => sum + byteLength, 0);
+	const undo: [number, number][] = [];
+	for (let i = 0; i + PATCH_BYTES <= Math.min(input.byteLength, MAX_PATCHES * PATCH_BYTES); i += PATCH_BYTES) {
+		let at = input.readUIntLE(i, 3) % total;
+		const stretch = stretches.find(({ byteLength }) => {
+			if (at < byteLength) return true;
+			at -= byteLength;
+			return false;
+		});
+		if (stretch === undefined) continue;
+		undo.push([stretch.start + at, base.readUInt8(stretch.start + at)]);
+		base.writeUInt8(input.readUInt8(i + 3), stretch.start + at);
+	}
+	try {
+		await use(memorySource(base));
+	} finally {
+		for (const [at, value] of undo.reverse()) base.writeUInt8(value, at);
+	}
+}
+
+const PATCH_SEEDS = (): Buffer[] => [
+	Buffer.alloc(0),
+	Buffer.from([10, 0, 0, 255]),
+	Buffer.from(Array.from({ length: 40 }, (_, i) => (i * 61) % 256)),
+];
+
+/** Blocks of an ISO before its squashfs: system area, descriptors; and after it: directories, path tables, boot files' beginnings. */
+async function isoStretches(): Promise<{ bytes: Buffer; head: Stretch; tail: Stretch; squashfs: Stretch }> {
+	const { bytes, squashfsBytes } = await isoOnce();
+	const start = 64 * 2048;
+	const end = start + Math.ceil(squashfsBytes / 2048) * 2048;
+	return {
+		bytes,
+		head: { start: 0, byteLength: 64 * 2048 },
+		squashfs: { start, byteLength: squashfsBytes },
+		tail: { start: end, byteLength: 256 * 1024 },
+	};
+}
+
+const isoVolumeTarget: FuzzTarget = {
+	name: "iso9660",
+	maxBytes: MAX_PATCHES * PATCH_BYTES,
+	seeds: PATCH_SEEDS,
+	async run(input) {
+		const { bytes, head, tail } = await isoStretches();
+		const descriptors = { start: 16 * 2048, byteLength: 8 * 2048 };
+		await withPatches(bytes, input.byteLength % 3 === 0 ? [head, tail] : [descriptors, tail], input, readVolume);
+	},
+};
+
+const verifyTarget: FuzzTarget = {
+	name: "verify-iso",
+	maxBytes: MAX_PATCHES * PATCH_BYTES,
+	seeds: PATCH_SEEDS,
+	async run(input) {
+		const { bytes, head, tail, squashfs } = await isoStretches();
+		await withPatches(bytes, [head, squashfs, tail], input, (source) => verifyIso(source, { mediaChecksum: false }));
+	},
+};
+
+let esp: { readonly bytes: Buffer; readonly tableBytes: number } | undefined;
+function espOnce(): { readonly bytes: Buffer; readonly tableBytes: number } {
+	if (esp === undefined) {
+		const files = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/a rather long name of a file.efi", "EFI/BOOT/grub.cfg"];
+		const contents = files.map((path, i) => ({ path, content: Buffer.alloc(5000 * i, "x") }));
+		const image = buildFat(fatDirectoryOf(contents), {
+			volumeId: 1,
+			minimumBytes: 9 * 2 ** 20,
+			timestamp: { seconds: 0, nanoseconds: 0 },
+		});
+		const bytes = Buffer.alloc(image.byteLength);
+		let at = 0;
+		for (const chunk of image.chunks()) {
+			bytes.set(chunk, at);
+			at += chunk.byteLength;
+		}
+		esp = { bytes, tableBytes: 64 * 1024 };
+	}
+	return esp;
+}
+
+async function readAllFat(directory: FatReadDirectory): Promise<void> {
+	for (const entry of directory.entries.values()) {
+		if (entry.kind === "file") await entry.read();
+		else await readAllFat(entry);
+	}
+}
+
+const fatTarget: FuzzTarget = {
+	name: "fat",
+	maxBytes: MAX_PATCHES * PATCH_BYTES,
+	seeds: PATCH_SEEDS,
+	async run(input) {
+		const { bytes, tableBytes } = espOnce();
+		const start = { start: 0, byteLength: input.byteLength % 2 === 0 ? 512 : tableBytes };
+		await withPatches(bytes, [start, { start: 0, byteLength: tableBytes }], input, async (source) =>
+			readAllFat((await readFat(source)).root),
+		);
+	},
+};
+
+async function squashfsSeeds(): Promise<Buffer[]> {
+	const tree = new TreeBuilder();
+	const hard = tree.file("hard");
+	const children: Record<string, Inode> = {};
+	for (let i = 0; i < 30; i++) children[`entry-${i}`] = i % 3 === 0 ? tree.symlink("t") : tree.file(`content ${i}`);
+	const root = tree.directory({
+		d: tree.directory({ hard, children: tree.directory(children) }),
+		e: tree.directory({ hard, x: tree.file("x", { xattrs: { "user.a": "b", "security.c": Buffer.alloc(200, 1) } }) }),
+		y: tree.file("y", { xattrs: { "user.z": Buffer.alloc(200, 1) } }),
+		large: tree.file([Buffer.alloc(9000, "large"), { hole: 50_000 }, Buffer.from("end")]),
+		dev: tree.device("character-device", 1, 3),
+		fifo: tree.ipc("fifo"),
+	});
+	return [(await makeImage(tree, root, { stored: true })).image, (await makeImage(tree, root)).image];
+}
+
+const squashfsTarget: FuzzTarget = {
+	name: "squashfs",
+	maxBytes: 32_768,
+	seeds: squashfsSeeds,
+	async run(input) {
+		const reader = await openSquashfs(memorySource(input), (id) => createDecompressor(codecFromSquashfsId(id)));
+		await treeFacts<SquashfsFile>(await reader.readTree(), async function* (file) {
+			if (file.byteLength > 2 ** 22) return;
+			yield* reader.readFile(file.layout);
+		});
+	},
+};
+
+const gptTarget: FuzzTarget = {
+	name: "partition-tables",
+	maxBytes: 40_000,
+	async seeds() {
+		const { bytes } = await isoOnce();
+		return [bytes.subarray(0, 34 * 512)];
+	},
+	run(input) {
+		if (input.byteLength < 1024) return;
+		decodeMbr(input.subarray(0, 512));
+		const header = decodeGptHeader(input.subarray(512, 1024), 1);
+		decodeGptEntries(input.subarray(1024), header);
+	},
+};
+
+const elToritoTarget: FuzzTarget = {
+	name: "el-torito",
+	maxBytes: 4096,
+	seeds: () => [
+		encodeBootCatalog([
+			{ platform: "bios", block: 100, sectorCount: 4 },
+			{ platform: "uefi", block: 200, sectorCount: 0 },
+		]),
+		encodeBootRecord(70),
+	],
+	run(input) {
+		const sector = Buffer.concat([input], 2048);
+		decodeBootRecord(sector);
+		decodeBootCatalog(sector);
+	},
+};
+
+const isomd5Target: FuzzTarget = {
+	name: "isomd5",
+	maxBytes: 600,
+	dictionary: ["ISO MD5SUM = ", ";SKIPSECTORS = ", ";FRAGMENT SUMS = ", ";FRAGMENT COUNT = ", "RHLISOSTATUS="],
+	seeds: () => [
+		Buffer.from(
+			encodeApplicationUse({
+				md5: "0".repeat(32),
+				skipSectors: 15,
+				supported: false,
+				fragmentSums: "abc".repeat(20),
+				fragmentCount: 20,
+			}),
+		),
+	],
+	run: (input) => decodeApplicationUse(input),
+};
+
+export const volumeTargets: readonly FuzzTarget[] = [
+	isoVolumeTarget,
+	verifyTarget,
+	fatTarget,
+	squashfsTarget,
+	gptTarget,
+	elToritoTarget,
+	isomd5Target,
+];

@@ -1,0 +1,95 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type BuildEvent, type BuildOptions, type BuildReport, buildIso, Oci2isoError } from "../../src/index.ts";
+import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
+import { requires } from "../support/requires.ts";
+
+describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks first whether the ISO would boot", () => {
+	let layout: string;
+	let parts: RealParts;
+	let scratch: string;
+	let directory: string;
+
+	beforeAll(async () => {
+		layout = await debianFixture();
+		parts = await realParts(layout);
+		scratch = await mkdtemp(join(dirname(layout), "build-checks-"));
+	});
+	afterAll(() => rm(scratch, { recursive: true, force: true }));
+	beforeEach(async () => {
+		directory = await mkdtemp(join(scratch, "out-"));
+	});
+	afterEach(() => rm(directory, { recursive: true, force: true }));
+
+	async function build(names: readonly string[], options: Partial<BuildOptions> = {}) {
+		const layer = (real: RealParts) =>
+			names.flatMap((name) => BROKEN_IMAGES.find((image) => image.name === name)?.layer(real) ?? []);
+		const image = await writeBrokenImage({ name: names.join(" and "), layer }, layout, parts, scratch);
+		const notices: string[] = [];
+		const onEvent = (event: BuildEvent): void => {
+			if (event.type === "notice") notices.push(event.text);
+		};
+		const output = join(directory, "x.iso");
+		const base = { image: image.reference, output, platform: "linux/amd64", comp: "lz4", tools: "builtin" } as const;
+		try {
+			return { report: await buildIso({ ...base, onEvent, ...options }), notices, error: undefined };
+		} catch (error) {
+			if (!(error instanceof Oci2isoError)) throw error;
+			return { report: undefined, notices, error };
+		} finally {
+			await rm(image.directory, { recursive: true, force: true });
+		}
+	}
+
+	const BLOCKED = ["an initramfs without the live module", "GRUB for BIOS without the module that starts Linux"];
+
+	it("refuses it with exit 3, every reason and nothing left behind", async () => {
+		const { error } = await build([...BLOCKED, "no init"]);
+		expect(error).toMatchObject({ code: "IMAGE_WOULD_NOT_BOOT", exitStatus: 3 });
+		expect(error?.problems.map(({ code }) => code)).toEqual([
+			"LIVE_MODULE_MISSING",
+			"INIT_MISSING",
+			"GRUB_BIOS_MODULES_MISSING",
+		]);
+		expect(await readdir(directory)).toEqual([]);
+	});
+
+	it("names what would not boot beside what the contract misses", async () => {
+		const { error } = await build(["no initramfs", "no init"], { force: true });
+		expect(error).toMatchObject({ code: "CONTRACT_NOT_MET", exitStatus: 3 });
+		expect(error?.problems.map(({ code }) => code)).toEqual(["INITRAMFS_MISSING", "INIT_MISSING"]);
+	});
+
+	it("builds it when forced to, and says so", async () => {
+		const { report, notices } = await build(BLOCKED, { force: true });
+		expect(existsSync(join(directory, "x.iso"))).toBe(true);
+		expect(report?.checks).toMatchObject({ isForced: true, bootPaths: { bios: "will not boot" } });
+		expect(report?.checks.findings.map(({ code }) => code)).toEqual([
+			"LIVE_MODULE_MISSING",
+			"GRUB_BIOS_MODULES_MISSING",
+		]);
+		for (const code of ["LIVE_MODULE_MISSING", "GRUB_BIOS_MODULES_MISSING"])
+			expect(notices).toContainEqual(expect.stringContaining(`the ISO will not boot: ${code}`));
+	});
+
+	it("builds what only Secure Boot refuses, with a notice, unless Secure Boot is required", async () => {
+		const { report, notices } = await build(["an unsigned GRUB"]);
+		const checks: BuildReport["checks"] | undefined = report?.checks;
+		expect(checks).toMatchObject({
+			isForced: false,
+			bootPaths: { bios: "expected to boot", "secure-boot": "will not boot" },
+			findings: [{ code: "GRUB_NOT_SIGNED", severity: "warning" }],
+		});
+		expect(notices).toContainEqual(expect.stringContaining("GRUB_NOT_SIGNED"));
+		const { error } = await build(["an unsigned GRUB"], { requireSecureBoot: true, overwrite: true });
+		expect(error?.problems.map(({ code }) => code)).toEqual(["GRUB_NOT_SIGNED"]);
+	});
+
+	it("overwriting does not skip the checks", async () => {
+		const { error } = await build(BLOCKED, { overwrite: true });
+		expect(error?.code).toBe("IMAGE_WOULD_NOT_BOOT");
+	});
+});

@@ -1,0 +1,181 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { request } from "undici";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ImageInspection, inspectImage, Oci2isoError } from "../../src/index.ts";
+import { openImage } from "../../src/oci/open-image.ts";
+import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
+import { drawFault, seeded } from "../support/fault-schedules.ts";
+import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
+import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
+import { type RegistryFixture, startRegistry } from "../support/registry.ts";
+import { noise, readArchives, skopeoCopy } from "../support/registry-images.ts";
+import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
+import { requires } from "../support/requires.ts";
+import { readTar } from "../support/tar-fixtures.ts";
+import { estargzLayer, zstdChunkedLayer } from "../support/toc-layers.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "oci2iso-registry-inspect-"));
+const KINDS = [
+	["eStargz", estargzLayer],
+	["zstd:chunked", zstdChunkedLayer],
+] as const;
+
+/** Everything that does not depend on how the image is stored. */
+function contentOf({ image: _, read: __, notes: ___, ...rest }: ImageInspection) {
+	return rest;
+}
+
+describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a registry", () => {
+	let registry: RegistryFixture;
+	/** Stands before the registry and counts the bytes of all answers. */
+	let counter: LoopbackServer;
+	let served = 0;
+
+	beforeAll(async () => {
+		registry = await startRegistry({ storage: join(scratch, "storage") });
+		counter = await listen(
+			createServer((incoming, response) => {
+				const { accept, range } = incoming.headers;
+				const headers = { ...(accept === undefined ? {} : { accept }), ...(range === undefined ? {} : { range }) };
+				request(`http://${registry.host}${incoming.url ?? ""}`, { headers })
+					.then(async (answer) => {
+						const { "transfer-encoding": _, ...kept } = answer.headers;
+						response.writeHead(answer.statusCode, kept);
+						for await (const piece of answer.body) {
+							served += Buffer.byteLength(piece as Buffer);
+							if (!response.write(piece)) await new Promise((resolve) => response.once("drain", resolve));
+						}
+						response.end();
+					})
+					.catch(() => incoming.destroy());
+			}),
+		);
+	});
+	afterAll(async () => {
+		await counter.stop();
+		await registry.stop();
+		rmSync(scratch, { recursive: true, force: true });
+	});
+
+	const inspect = async (name: string): Promise<{ inspection: ImageInspection; bytes: number }> => {
+		const before = served;
+		const options = { platform: "linux/amd64", tlsVerify: false };
+		const inspection = await inspectImage(`docker://${counter.host}/${name}`, options);
+		return { inspection, bytes: served - before };
+	};
+
+	describe.skipIf(requires(...FIXTURE_NEEDS))("of the Debian image", () => {
+		let layout: string;
+		let whole: ImageInspection;
+		beforeAll(async () => {
+			layout = await debianFixture();
+			await skopeoCopy(`oci:${layout}:latest`, `docker://${registry.host}/live/plain:1`, "--preserve-digests");
+			whole = await inspectImage(`oci:${layout}:latest`, { platform: "linux/amd64" });
+		});
+
+		it("says what it says of the layout, and fetches no layer twice", async () => {
+			const { inspection, bytes } = await inspect("live/plain:1");
+			expect(contentOf(inspection)).toEqual(contentOf(whole));
+			expect(inspection.read).toEqual(whole.read);
+			expect(bytes).toBeGreaterThanOrEqual(inspection.read.blobBytes);
+			expect(bytes).toBeLessThan(inspection.read.blobBytes + 100_000);
+		});
+
+		it("fetches a third of it as zstd:chunked, which skopeo makes, and says the same", async () => {
+			const chunked = ["--dest-compress-format", "zstd:chunked", "--dest-compress-level", "1"];
+			await skopeoCopy(`oci:${layout}:latest`, `oci:${join(scratch, "chunked")}:1`, ...chunked);
+			const local = await inspectImage(`oci:${join(scratch, "chunked")}:1`, { platform: "linux/amd64" });
+			await skopeoCopy(
+				`oci:${join(scratch, "chunked")}:1`,
+				`docker://${registry.host}/live/chunked:1`,
+				"--preserve-digests",
+			);
+			const { inspection, bytes } = await inspect("live/chunked:1");
+			expect(contentOf(inspection)).toEqual(contentOf(whole));
+			expect(contentOf(local)).toEqual(contentOf(whole));
+			expect(inspection.read).toEqual(local.read);
+			expect(inspection.read.layersByToc).toBeGreaterThanOrEqual(3);
+			expect(inspection.read.blobBytes).toBeLessThan(inspection.read.totalBytes * 0.35);
+			expect(bytes).toBeLessThan(inspection.read.blobBytes + 100_000);
+			// One layer has a name that is not UTF-8, which no JSON document can hold.
+			expect(inspection.notes).toEqual(
+				[...whole.notes, expect.stringMatching(/^layer \d.*its table of contents is not used: the name/)].reverse(),
+			);
+		});
+
+		it("fetches a third of it as eStargz, and says the same", async () => {
+			const image = await openImage(`oci:${layout}:latest`, { platform: "linux/amd64" });
+			const archives = await readArchives(image);
+			await image.close();
+			const layers = archives.map((tar): LayoutLayer => estargzLayer(readTar(tar), { chunkBytes: 4 * 1024 * 1024 }));
+			const { reference } = writeOciLayout(join(scratch, "estargz"), { layers });
+			await skopeoCopy(reference, `docker://${registry.host}/live/estargz:1`, "--preserve-digests");
+			const { inspection, bytes } = await inspect("live/estargz:1");
+			expect(contentOf(inspection)).toEqual(contentOf(whole));
+			expect(inspection.read.layersByToc).toBeGreaterThanOrEqual(3);
+			expect(inspection.read.blobBytes).toBeLessThan(inspection.read.totalBytes * 0.35);
+			expect(bytes).toBeLessThan(inspection.read.blobBytes + 100_000);
+		});
+	});
+
+	describe.skipIf(!existsSync(HOST_GRUB))("behind a faulty network", () => {
+		let proxy: FaultyProxy;
+		beforeAll(async () => {
+			for (const [kind, make] of KINDS) {
+				const base = make([{ path: "usr/large", content: noise("large", 3_000_000) }]);
+				const layers = [base, ...contractLayers().map((tar) => make(readTar(tar)))];
+				const { reference } = writeOciLayout(join(scratch, `small-${layers.length}-${kind.length}`), { layers });
+				const name = kind.replace(/\W/, "").toLowerCase();
+				await skopeoCopy(reference, `docker://${registry.host}/small/${name}:1`, "--preserve-digests");
+			}
+			proxy = await startFaultyProxy({ upstream: registry.host });
+		});
+		afterAll(() => proxy.stop());
+
+		const policy = {
+			...{ attempts: 6, backoffMilliseconds: 1, maxBackoffMilliseconds: 4 },
+			...{ responseMilliseconds: 150, stallMilliseconds: 150 },
+		};
+		const through = (host: string, name: string) =>
+			inspectImage(`docker://${host}/small/${name}:1`, { platform: "linux/amd64", tlsVerify: false, policy });
+
+		it.each(["ignore-range", "wrong-range", "range-not-satisfiable"] as const)(
+			"reads the layers whole, with a note, where the registry's answer to Range is %s",
+			async (kind) => {
+				const expected = await through(registry.host, "estargz");
+				proxy.use(() => ({ kind }));
+				const inspection = await through(proxy.host, "estargz");
+				expect(contentOf(inspection)).toEqual(contentOf(expected));
+				expect(inspection.read.layersByToc).toBe(0);
+				expect(inspection.notes).toContainEqual(expect.stringContaining("does not give parts of blobs"));
+			},
+		);
+
+		it.each(["estargz", "zstdchunked"])("says the same or fails, in 120 schedules: %s", async (name) => {
+			const expected = await through(registry.host, name);
+			expect(expected.read.layersByToc).toBe(4);
+			expect(expected.read.blobBytes).toBeLessThan(expected.read.totalBytes / 4);
+			const outcomes = new Map<string, number>();
+			for (let seed = 0; seed < 120; seed++) {
+				const random = seeded(7000 + seed);
+				const rate = [0.03, 0.1, 0.3][seed % 3] ?? 0;
+				proxy.use(() => (random() < rate ? drawFault(random) : { kind: "none" }));
+				let outcome = "same";
+				try {
+					expect(contentOf(await through(proxy.host, name)), `schedule ${seed}`).toEqual(contentOf(expected));
+				} catch (error) {
+					if (!(error instanceof Oci2isoError)) throw error;
+					outcome = `${error.exitStatus}`;
+					expect([4, 5], error.message).toContain(error.exitStatus);
+				}
+				outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+			}
+			expect(outcomes.get("same") ?? 0).toBeGreaterThan(40);
+			expect(outcomes.size).toBeGreaterThan(1);
+		});
+	});
+});

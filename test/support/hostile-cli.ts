@@ -1,0 +1,126 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "vitest";
+
+const MAIN = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+
+/** What any hostile input may cost, unless a test says otherwise. */
+const BUDGET = { seconds: 60, heapMiB: 1024, residentMiB: 900 };
+
+export interface HostileOptions {
+	readonly seconds?: number;
+	/** V8's heap, as `--max-old-space-size`. */
+	readonly heapMiB?: number;
+	/** Peak of the process. */
+	readonly residentMiB?: number;
+	readonly env?: NodeJS.ProcessEnv;
+	/** Run as this user and group. */
+	readonly uid?: number;
+	/** A directory whose whole content must be the same afterwards; `-o` should lie in it. */
+	readonly untouched?: string;
+}
+
+export interface HostileResult {
+	readonly status: number | null;
+	readonly stdout: string;
+	readonly stderr: string;
+	/** Of the first line on standard error that is an error. */
+	readonly code: string | undefined;
+	readonly seconds: number;
+	readonly residentMiB: number;
+}
+
+/**
+ * Runs `oci2iso` and holds it to what every input must leave true: it ends in time and within memory, without a stack trace or an internal error,
+ * with a documented exit status, and leaves nothing behind.
+ */
+export async function hostileRun(args: readonly string[], options: HostileOptions = {}): Promise<HostileResult> {
+	const { seconds, heapMiB, residentMiB } = { ...BUDGET, ...options };
+	const before = options.untouched === undefined ? [] : listing(options.untouched);
+	const start = performance.now();
+	const node = [`--max-old-space-size=${heapMiB}`, "--import", import.meta.resolve("tsx"), MAIN, ...args];
+	const child = spawn(process.execPath, node, {
+		env: { ...process.env, ...options.env },
+		stdio: ["ignore", "pipe", "pipe"],
+		uid: options.uid,
+		gid: options.uid,
+	});
+	let peakMiB = 0;
+	const sampler = setInterval(() => {
+		peakMiB = Math.max(peakMiB, peakOf(child.pid));
+	}, 20);
+	let timedOut = false;
+	const watchdog = setTimeout(() => {
+		timedOut = true;
+		child.kill("SIGKILL");
+	}, seconds * 1000);
+	let [stdout, stderr] = ["", ""];
+	child.stdout.on("data", (chunk: Buffer) => {
+		stdout += chunk.toString();
+	});
+	child.stderr.on("data", (chunk: Buffer) => {
+		stderr += chunk.toString();
+	});
+	const status = await new Promise<number | null>((resolve, reject) => {
+		child.once("error", reject);
+		child.once("close", resolve);
+	});
+	clearInterval(sampler);
+	clearTimeout(watchdog);
+	const said = `${args.join(" ")}\n${stderr.slice(0, 3000)}`;
+	expect(timedOut, `ran longer than ${seconds} s: ${said}`).toBe(false);
+	expect(stderr, said).not.toMatch(/^ {4}at /m);
+	expect(stderr, said).not.toContain("INTERNAL_ERROR");
+	expect(stderr, said).not.toContain("FATAL ERROR");
+	expect([0, 2, 3, 4, 5, 6, 7, 8], said).toContain(status);
+	expect(peakMiB, `resident memory: ${said}`).toBeLessThan(residentMiB);
+	if (options.untouched !== undefined) expect(listing(options.untouched)).toEqual(before);
+	const code = /^oci2iso: ([A-Z0-9_]+): /m.exec(stderr)?.[1];
+	return { status, stdout, stderr, code, seconds: (performance.now() - start) / 1000, residentMiB: peakMiB };
+}
+
+/** Builds an image that must be refused, and says with which exit status and error code. */
+export async function refusedBuild(
+	work: string,
+	reference: string,
+	args: readonly string[] = [],
+	options: HostileOptions = {},
+): Promise<string> {
+	const out = join(work, "out");
+	mkdirSync(out, { recursive: true });
+	const iso = join(out, "x.iso");
+	const run = await hostileRun(["build", reference, "-o", iso, "--comp", "none", "--tools", "builtin", ...args], {
+		untouched: out,
+		...options,
+	});
+	return `${run.status} ${run.code}`;
+}
+
+export async function refusedInspect(
+	reference: string,
+	args: readonly string[] = [],
+	options: HostileOptions = {},
+): Promise<string> {
+	const { status, code } = await hostileRun(["inspect", reference, ...args], options);
+	return `${status} ${code}`;
+}
+
+/** A directory for one test file, with what removes it. */
+export function scratch(): { readonly path: string; remove(): void } {
+	const path = mkdtempSync(join(tmpdir(), "oci2iso-hostile-"));
+	return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+function listing(directory: string): string[] {
+	return existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: "utf8" }).sort() : [];
+}
+
+function peakOf(pid: number | undefined): number {
+	try {
+		return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) / 1024;
+	} catch {
+		return 0;
+	}
+}

@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { type Answered, askImage } from "../../../src/inspect/image-pass.ts";
+import { openImage } from "../../../src/oci/open-image.ts";
+import type { ImageTree } from "../../../src/tree/image-tree.ts";
+import { type LayoutLayer, writeOciLayout } from "../../support/oci-layout.ts";
+import { noise } from "../../support/registry-images.ts";
+import { type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
+import { estargzLayer, type TocRecord, zstdChunkedLayer } from "../../support/toc-layers.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "oci2iso-image-pass-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+let images = 0;
+
+const plain = (members: readonly TarMember[]): LayoutLayer => ({ tar: tarArchive(members), compression: "gzip" });
+const directory = (path: string): TarMember => ({ path, type: "directory", mode: 0o755 });
+const file = (path: string, content: string | Buffer): TarMember => ({ path, content: Buffer.from(content) });
+
+const BASE = [
+	directory("usr/"),
+	directory("etc/"),
+	file("usr/large", noise("base", 500_000)),
+	file("etc/os-release", "old"),
+];
+const TOP = [directory("etc/"), file("etc/os-release", "new")];
+
+/** What `/etc/os-release` says, and whether there is something at `path`. */
+const question =
+	(path: string) =>
+	async (tree: ImageTree): Promise<string> => {
+		const found = tree.lookup("/etc/os-release")?.inode;
+		const text = found?.type === "file" ? Buffer.from(await tree.read(found, 1000)).toString() : "none";
+		return `${text}, ${path} ${tree.lookup(path)?.inode.type}`;
+	};
+
+async function ask<Answer>(
+	layers: readonly LayoutLayer[],
+	asked: (tree: ImageTree) => Promise<Answer>,
+): Promise<Answered<Answer> & { sizes: readonly number[]; imageNotes: readonly string[] }> {
+	const { reference } = writeOciLayout(join(scratch, `${images++}`), { layers });
+	const image = await openImage(reference, { platform: "linux/amd64", announceLayers: false });
+	try {
+		const answered = await askImage(image.layers, asked);
+		const sizes = image.layers.map(({ compressedBytes }) => compressedBytes);
+		return { ...answered, sizes, imageNotes: [...image.notes] };
+	} finally {
+		await image.close();
+	}
+}
+
+describe("asking an image", () => {
+	it("reads only the top layer when that answers everything", async () => {
+		const { answer, cost, sizes } = await ask([plain(BASE), plain([...TOP, { path: ".wh.opt" }])], question("/opt"));
+		expect(answer).toBe("new, /opt undefined");
+		expect(cost).toMatchObject({ layersRead: 1, layers: 2, blobBytes: sizes[1], layersReadAgain: 0 });
+		expect(cost.totalBytes).toBe((sizes[0] ?? 0) + (sizes[1] ?? 0));
+		expect(cost.lastQuestion).toBeUndefined();
+	});
+
+	it("reads all of them to know that something is nowhere, and says what that was", async () => {
+		const { answer, cost } = await ask([plain(BASE), plain([file("x", "x")]), plain(TOP)], question("/opt"));
+		expect(answer).toBe("new, /opt undefined");
+		expect(cost).toMatchObject({ layersRead: 3, blobBytes: cost.totalBytes, lastQuestion: "/opt" });
+	});
+
+	it("stops at the layer that answers, not at the bottom", async () => {
+		const middle = plain([directory("opt/")]);
+		const { answer, cost } = await ask([plain(BASE), middle, plain(TOP)], question("/opt"));
+		expect(answer).toBe("new, /opt directory");
+		expect(cost).toMatchObject({ layersRead: 2, lastQuestion: "/opt" });
+	});
+
+	it("goes on where a symbolic link below may lead elsewhere", async () => {
+		const linked = [directory("usr/"), { path: "etc", type: "symlink", linkTarget: "usr" } as const];
+		const { answer, cost } = await ask(
+			[plain(linked), plain([file("etc/os-release", "x")])],
+			question("/usr/os-release"),
+		);
+		expect(answer).toBe("x, /usr/os-release file");
+		expect(cost.layersRead).toBe(2);
+	});
+
+	it("reads a layer that comes twice once", async () => {
+		const twice = plain([file("a", noise("a", 100_000))]);
+		const { cost, sizes } = await ask([plain(BASE), twice, twice, plain(TOP)], question("/opt"));
+		expect(cost.blobBytes).toBe((sizes[0] ?? 0) + (sizes[1] ?? 0) + (sizes[3] ?? 0));
+	});
+
+	it.each([
+		["eStargz", estargzLayer],
+		["zstd:chunked", zstdChunkedLayer],
+	])("reads tables of contents and the contents that are asked for, and answers the same: %s", async (_, make) => {
+		const whole = await ask([plain(BASE), plain(TOP)], question("/opt"));
+		const { answer, cost } = await ask([make(BASE), make(TOP)], question("/opt"));
+		expect(answer).toBe(whole.answer);
+		expect(cost).toMatchObject({ layersRead: 2, layersByToc: 2, tarBytes: 0 });
+		expect(cost.blobBytes).toBeLessThan(cost.totalBytes / 50);
+	});
+
+	it("reads a layer whole, with a note, when its table of contents is not to be trusted", async () => {
+		const broken = estargzLayer(BASE, { change: (entries: TocRecord[]) => ({ version: 7, entries }) });
+		const { answer, cost, imageNotes } = await ask([broken, estargzLayer(TOP)], question("/opt"));
+		expect(answer).toBe("new, /opt undefined");
+		expect(cost).toMatchObject({ layersByToc: 1, layersRead: 2 });
+		expect(cost.tarBytes).toBeGreaterThan(500_000);
+		expect(imageNotes).toEqual([expect.stringContaining("its table of contents is not used: it has version 7, not 1")]);
+	});
+
+	it("refuses links in circles and entries that do not fit in a table as in an archive", async () => {
+		const circle: TarMember[] = [
+			{ path: "a", type: "symlink", linkTarget: "b" },
+			{ path: "b", type: "symlink", linkTarget: "a" },
+			file("a/x", "x"),
+		];
+		for (const layer of [plain(circle), estargzLayer(circle), zstdChunkedLayer(circle)])
+			await expect(ask([layer], question("/opt"))).rejects.toMatchObject({ code: "SYMLINK_LOOP", exitStatus: 5 });
+		const missing: TarMember[] = [{ path: "x", type: "hard-link", linkTarget: "nowhere" }];
+		for (const layer of [plain(missing), estargzLayer(missing), zstdChunkedLayer(missing)])
+			await expect(ask([layer], question("/opt"))).rejects.toMatchObject({ code: "HARD_LINK_TARGET_MISSING" });
+	});
+});
