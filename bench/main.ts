@@ -7,6 +7,7 @@ import { toMarkdown } from "./markdown.ts";
 import { presetsMarkdown } from "./presets/markdown.ts";
 import { rewriteReadme } from "./readme.ts";
 import { Run } from "./run.ts";
+import { sharedMarkdown } from "./shared/markdown.ts";
 
 const BUILD = join(import.meta.dirname, "..", "build", "bench");
 
@@ -42,6 +43,10 @@ async function main(args: readonly string[]): Promise<void> {
 	if (run.images.length > 0) {
 		const results = { command, machine, trials: given.trials, images: run.images, micro: run.micro, skipped };
 		write("results", toMarkdown(results), results, out);
+	}
+	if (run.shared.length > 0) {
+		const results = { command, machine, images: run.shared, skipped };
+		write("shared", run.shared.map(sharedMarkdown).join("\n"), results, out);
 	}
 	if (run.weighed.length > 0) {
 		const results = { command, machine, images: run.weighed, skipped };

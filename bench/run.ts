@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { loadNativeAddon } from "../src/codec/native-addon.ts";
+import { requires } from "../test/support/requires.ts";
 import type { Arguments } from "./arguments.ts";
 import { makePlan, runnable } from "./contenders.ts";
 import { type Inputs, openInputs } from "./inputs.ts";
@@ -12,11 +13,13 @@ import { findLimits } from "./run-limits.ts";
 import { runMicro } from "./run-micro.ts";
 import { expectedSeconds, runRounds } from "./run-rounds.ts";
 import { QUICK_SETTINGS, type Setting, settings } from "./settings.ts";
+import { measureShared, type SharedResults } from "./shared/run.ts";
 
 /** One run of the benchmark, image after image in the directory `work`, which is emptied. */
 export class Run {
 	readonly images: ImageResults[] = [];
 	readonly weighed: ImagePresets[] = [];
+	readonly shared: SharedResults[] = [];
 	micro: MicroRow[] = [];
 	readonly #given: Arguments;
 	readonly #processors: number;
@@ -40,9 +43,10 @@ export class Run {
 			process.stderr.write(`bench: ${name}: preparing\n`);
 			const inputs = await openInputs(name, reference, work);
 			const { parts } = this.#given;
-			if (parts.some((part) => part !== "presets" && part !== "boot")) await this.#compare(inputs);
+			if (parts.some((part) => part !== "presets" && part !== "boot" && part !== "shared")) await this.#compare(inputs);
 			const weighs = parts.filter((part) => part === "presets" || part === "boot");
 			if (weighs.length > 0) await this.#weigh(inputs, weighs, isFixture);
+			if (parts.includes("shared")) await this.#share(inputs);
 		} finally {
 			rmSync(work, { recursive: true, force: true });
 		}
@@ -90,6 +94,12 @@ export class Run {
 			smaller: this.weighed[0],
 		});
 		this.weighed.push(weighed);
+	}
+
+	async #share({ name, layoutDir }: Inputs): Promise<void> {
+		const missing = requires("docker-registry", "skopeo");
+		if (missing !== undefined) this.#warn(`SKIPPED: caches in a registry: ${missing}`);
+		else this.shared.push(await measureShared(name, layoutDir, join(this.#work, "shared")));
 	}
 
 	#chosen(): Setting[] {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BuildReport } from "../../src/index.ts";
 import { startRegistry } from "../../test/support/registry.ts";
@@ -31,11 +31,8 @@ export interface SharedResults {
 }
 
 /** Builds an image from a registry on machines that share a cache there: the first, one with an empty disk, and both after a layer came on top. */
-export async function measureShared(
-	name: string,
-	layout: string,
-	{ work, setting }: { readonly work: string; readonly setting: readonly string[] },
-): Promise<SharedResults> {
+export async function measureShared(name: string, layout: string, work: string): Promise<SharedResults> {
+	mkdirSync(work, { recursive: true });
 	const registry = await startRegistry({ storage: join(work, "registry") });
 	try {
 		const changed = join(work, "changed");
@@ -48,14 +45,15 @@ export async function measureShared(
 		const reference = `${registry.host}/live/cache:main`;
 		const run = (what: string, tag: string, options: readonly string[]): SharedRow & { report: BuildReport } => {
 			const image = `docker://${registry.host}/live/image:${tag}`;
-			return measured(what, [image, ...setting, "--tls-verify=false", ...options], work);
+			return measured(what, [image, "--tls-verify=false", ...options], work);
 		};
+		const plain = run("without a cache", "1", ["--no-cache"]);
 		const first = run("first build, --cache-to", "1", [...machine(1), "--cache-to", reference]);
 		const layerBytes = first.report.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const changedBytes = await addLayer(layout, changed, CHANGED_SHARE * layerBytes);
 		push(`oci:${changed}`, "2");
 		const rows = [
-			run("without a cache", "1", ["--no-cache"]),
+			plain,
 			first,
 			run("empty disk, --cache-from", "1", [...machine(2), "--cache-from", reference]),
 			run("a layer on top: the first machine", "2", [...machine(1), "--cache-from", reference]),
