@@ -91,7 +91,15 @@ describe.skipIf(requires("docker-registry", "skopeo"))("builds that share a cach
 	): Promise<{ sum: string; report: BuildReport }> {
 		const output = join(out, "image.iso");
 		const report = await buildIso({
-			...{ image: `docker://${host}/${image}`, output, comp: "zstd", level: 3, tools: "builtin", tlsVerify: false },
+			...{
+				image: `docker://${host}/${image}`,
+				output,
+				comp: "zstd",
+				level: 3,
+				tools: "builtin",
+				tlsVerify: false,
+				force: true,
+			},
 			transferPolicy: { attempts: 6, backoffMilliseconds: 1, maxBackoffMilliseconds: 4 },
 			...options,
 		});
