@@ -20,7 +20,7 @@ const ZSTD_CHUNKED = ["io.github.containers.zstd-chunked", "io.containers.zstd-c
 const ESTARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
 const MANIFEST_TYPE_CRFS = 1;
 const MAX_TOC_BYTES = 64 * MiB;
-const MAX_TOC_JSON_BYTES = 256 * MiB;
+const MAX_TOC_JSON_BYTES = 128 * MiB;
 
 /** docs/estargz.md, "Footer". */
 export const ESTARGZ_FOOTER_BYTES = 51;
