@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { Command } from "commander";
 import { type ByteSource, unexpectedEnd } from "../binary/byte-source.ts";
 import { Oci2isoError } from "../errors.ts";
@@ -75,7 +75,8 @@ function openIso(path: string): ByteSource & { close(): void } {
 		});
 	let file: number | undefined;
 	try {
-		const descriptor = openSync(path, "r");
+		// A pipe without a writer would be waited for.
+		const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 		file = descriptor;
 		const status = fstatSync(descriptor);
 		if (!status.isFile()) throw Object.assign(new Error("not a regular file"), { code: "not a regular file" });

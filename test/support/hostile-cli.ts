@@ -17,7 +17,7 @@ export interface HostileOptions {
 	readonly residentMiB?: number;
 	readonly env?: NodeJS.ProcessEnv;
 	/** Run as this user and group. */
-	readonly uid?: number;
+	readonly uid?: number | undefined;
 	/** A directory whose whole content must be the same afterwards; `-o` should lie in it. */
 	readonly untouched?: string;
 }
