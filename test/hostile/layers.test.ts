@@ -114,7 +114,7 @@ describe("archives", () => {
 		const image = imageOf(...contractLayers(), escapes);
 		const out = mkdtempSync(join(work.path, "out-"));
 		const iso = join(out, "x.iso");
-		const { status } = await hostileRun(["build", image, "-o", iso, "--comp", "none", "--tools", "builtin"]);
+		const { status } = await hostileRun(["build", image, "-o", iso, "--comp", "none", "--force", "--tools", "builtin"]);
 		expect(status).toBe(0);
 		expect(readdirSync(out)).toEqual(["x.iso"]);
 		for (const path of ["/outside-dotdot", "/outside-absolute", "/outside-link", "/tmp/outside-tmp"])
@@ -186,7 +186,7 @@ describe("very many", () => {
 	it.skipIf(noGrub)("holes: a file of 16 TiB, of which nothing is stored", { timeout: 200_000 }, async () => {
 		const image = imageOf(...contractLayers(), sparseMember("", 2 ** 44));
 		const out = mkdtempSync(join(work.path, "out-"));
-		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--tools", "builtin"];
+		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--force", "--tools", "builtin"];
 		const { status } = await hostileRun(args, { seconds: 120, residentMiB: 2000 });
 		expect(status).toBe(0);
 	});

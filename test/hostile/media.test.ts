@@ -128,7 +128,17 @@ describe("verify of a medium that means harm", () => {
 			const layers = [...contractLayers(), holes].map((tar) => ({ tar, compression: "none" as const }));
 			const { reference } = writeOciLayout(mkdtempSync(join(work.path, "image-")), { layers });
 			const iso = join(work.path, "holes.iso");
-			const build = await hostileRun(["build", reference, "-o", iso, "--comp", "none", "--tools", "builtin"]);
+			const build = await hostileRun([
+				"build",
+				reference,
+				"-o",
+				iso,
+				"--comp",
+				"none",
+				"--force",
+				"--tools",
+				"builtin",
+			]);
 			expect(build.status).toBe(0);
 			const limits = { seconds: 150, residentMiB: 2000 };
 			const { stdout } = await hostileRun(["verify", iso, "--image", reference, "--no-secure-boot", "--json"], limits);

@@ -68,7 +68,7 @@ function makePlace(tool: string, ending: string, uid: number): Place {
 
 function build({ image, out, home }: Place, uid: number, ...args: string[]) {
 	const env = { HOME: home, TMPDIR: home, XDG_CACHE_HOME: join(home, "cache"), SECRET_TOKEN: "x" };
-	return hostileRun(["build", image, "-o", join(out, "x.iso"), "--comp", "none", ...args], {
+	return hostileRun(["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--force", ...args], {
 		uid: uid === 0 ? undefined : uid,
 		env,
 		seconds: 150,

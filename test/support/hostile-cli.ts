@@ -91,10 +91,13 @@ export async function refusedBuild(
 	const out = join(work, "out");
 	mkdirSync(out, { recursive: true });
 	const iso = join(out, "x.iso");
-	const run = await hostileRun(["build", reference, "-o", iso, "--comp", "none", "--tools", "builtin", ...args], {
-		untouched: out,
-		...options,
-	});
+	const run = await hostileRun(
+		["build", reference, "-o", iso, "--comp", "none", "--force", "--tools", "builtin", ...args],
+		{
+			untouched: out,
+			...options,
+		},
+	);
 	return `${run.status} ${run.code}`;
 }
 
