@@ -126,7 +126,17 @@ export function oci2iso(name: string, args: readonly string[], expected = 0): Co
 			kind: "command",
 			report: join(scratch, "report.json"),
 			command: [
-				...[process.execPath, MAIN, "build", `oci:${layoutDir}:latest`, "-o", output, "--progress", "none"],
+				...[
+					process.execPath,
+					MAIN,
+					"build",
+					`oci:${layoutDir}:latest`,
+					"-o",
+					output,
+					"--progress",
+					"none",
+					"--no-cache",
+				],
 				...["--report", join(scratch, "report.json"), ...args],
 			],
 		}),

@@ -81,7 +81,9 @@ function layerReports(image: OciImage, stage: SquashfsStage): LayerReport[] {
 		const counts = stage.layers[index];
 		const found = image.transfers.find((transfer) => transfer.digest === digest);
 		const came: Pick<LayerReport, "transfer"> = found === undefined ? {} : { transfer: transferOf(found) };
-		return counts === undefined ? [] : [{ digest, diffId, mediaType, compressedBytes, ...counts, ...came }];
+		const downloadedBytes = found?.fetchedBytes ?? 0;
+		const common = { digest, diffId, mediaType, compressedBytes, downloadedBytes };
+		return counts === undefined ? [] : [{ ...common, ...counts, ...came }];
 	});
 }
 

@@ -1,4 +1,5 @@
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { BuildCache } from "../cache/build-cache.ts";
 import type { Contract } from "../contract/contract.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
 import { type BootFile, bootFiles } from "../grub/boot-files.ts";
@@ -43,6 +44,8 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 		policy,
 		maxLayerBytes,
 		maxInodes,
+		// the cache says which will be read
+		announceLayers: false,
 		signal,
 	});
 	try {
@@ -64,9 +67,35 @@ async function assemble(
 	progress: BuildProgress,
 ): Promise<BuildReport> {
 	const { target } = output;
-	const { signal } = options;
 	const epoch = epochSeconds(options.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], image.config.createdSeconds);
-	const stage = await writeSquashfs(image, target, epoch, options, progress);
+	const cache =
+		options.cache === undefined
+			? undefined
+			: BuildCache.open({
+					path: options.cache,
+					maxBytes: options.cacheSize,
+					blockBytes: options.blockSize,
+					onNotice: (text) => progress.notice(text),
+				});
+	const stage = await writeSquashfs({ image, target, epochSeconds: epoch, options, progress, cache });
+	try {
+		return await finish(image, output, options, progress, epoch, stage);
+	} finally {
+		// also where the contract is not met: the next attempt starts from what this one has compressed
+		stage.finishCache();
+	}
+}
+
+async function finish(
+	image: OciImage,
+	output: PendingOutput,
+	options: ResolvedOptions,
+	progress: BuildProgress,
+	epoch: number,
+	stage: SquashfsStage,
+): Promise<BuildReport> {
+	const { target } = output;
+	const { signal } = options;
 	const { tree } = stage;
 
 	progress.phase("contract");
@@ -117,6 +146,7 @@ async function assemble(
 		progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
 	for (const note of [...image.notes, ...stage.notes, ...stage.losses]) progress.notice(note);
 	signal?.throwIfAborted();
+	stage.finishCache();
 	progress.phase("publish");
 	const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
 	const mediaMd5 = decodeApplicationUse(area)?.md5 ?? "";

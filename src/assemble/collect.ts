@@ -1,191 +1,229 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
-import { Oci2isoError } from "../errors.ts";
+import type { BlockStore } from "../cache/block-store.ts";
+import type { BuildCache } from "../cache/build-cache.ts";
+import { BrokenIndex, damaged } from "../cache/failures.ts";
+import { type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
 import type { Layer } from "../oci/layer.ts";
-import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
-import type { TarEntry, TarHandler } from "../tar/entry.ts";
-import { TarReader } from "../tar/reader.ts";
+import type { DataMark, SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
+import type { TarEntry } from "../tar/entry.ts";
 import type { BodyId } from "../tree/inode.ts";
 import type { TreeMerger } from "../tree/merge.ts";
 import { cleanPath } from "../tree/path.ts";
 import type { BodyStore } from "./body-store.ts";
+import { type AsideContent, type LayerCounts, type Route, readLayer } from "./read-layer.ts";
+import { isAtHand, replayLayer } from "./replay-layer.ts";
 
 /** Boot loaders are left out of the squashfs by default, and the ISO needs some of them: kept in memory up to this many bytes in all. */
 const ASIDE_PATH = /^boot\/efi\//;
 const MAX_ASIDE_BYTES = 64 * MiB;
 
-/** What happened to the contents of one layer, in bytes before compression. */
-export interface LayerCounts {
-	tarBytes: number;
-	entries: number;
-	storedBytes: number;
-	skippedBytes: number;
-	timesRead: number;
+/** What one layer brought. */
+export interface CollectedLayer {
+	readonly counts: LayerCounts;
+	/** Stretches of the squashfs that hold its contents; one without an end is being written. */
+	readonly stretches: { readonly from: DataMark; to: DataMark | undefined }[];
+	/** What was set aside and is in no store. */
+	readonly contents: AsideContent[];
+	/** The archive's notes were passed on. */
+	isNoted: boolean;
 }
 
 export interface CollectOptions {
 	/** Bottom layer first. */
 	readonly layers: readonly Layer[];
-	readonly merger: TreeMerger;
+	/** One for each layer. */
+	readonly collected: readonly CollectedLayer[];
 	readonly squashfs: SquashfsWriter;
 	readonly bodies: BodyStore<StoredFile>;
-	/** Whether the squashfs leaves this path out; no leading slash. */
-	readonly isExcluded: (path: ByteString) => boolean;
+	/** What is known of layers and compressed blocks from earlier builds; a build without a store has neither. */
+	readonly cache: BuildCache | undefined;
+	readonly blocks: BlockStore | undefined;
+	readonly blockBytes: number;
 	readonly signal?: AbortSignal | undefined;
-	/** Called after each chunk with the bytes of blobs read so far, of all layers. */
+	/** Called after each chunk with the bytes of blobs done so far, of all layers. */
 	readonly onBytes: (blobBytes: number) => void;
 	/** Called for what an archive says and the tree cannot hold. */
 	readonly onNote: (text: string) => void;
 }
 
-/** Reads the layers once, the top one first, as far down as they can matter: tells the merger of every entry and stores the contents that may be needed. */
-export async function collectLayers(options: CollectOptions): Promise<LayerCounts[]> {
-	const { layers, merger } = options;
-	const aside = { bytesLeft: MAX_ASIDE_BYTES };
-	const counts = layers.map(
-		(): LayerCounts => ({ tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 }),
-	);
-	let readBytes = 0;
-	for (const [index, layer] of [...layers.entries()].reverse()) {
-		const count = counts[index];
-		if (count === undefined) continue;
+export interface CollectLayersOptions extends CollectOptions {
+	readonly merger: TreeMerger;
+	/** Whether the squashfs leaves this path out; no leading slash. */
+	readonly isExcluded: (path: ByteString) => boolean;
+}
+
+export function newCollectedLayer(): CollectedLayer {
+	const counts = { tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 };
+	return { counts, stretches: [], contents: [], isNoted: false };
+}
+
+/**
+ * Goes through the layers once, the top one first, as far down as they can matter: tells the merger of every entry and stores the contents that may be
+ * needed. A layer whose entries and contents are all known from earlier builds is not read.
+ */
+export async function collectLayers(options: CollectLayersOptions): Promise<void> {
+	const { layers, collected, merger, cache } = options;
+	let asideBytesLeft = MAX_ASIDE_BYTES;
+	let doneBytes = 0;
+	for (const [number, layer] of [...layers.entries()].reverse()) {
+		const target = collected[number];
+		if (target === undefined) continue;
 		const above = layers.findLastIndex((other) => other.digest === layer.digest);
-		if (above > index) {
-			merger.repeat(index, above);
+		if (above > number) {
+			merger.repeat(number, above);
 			continue;
 		}
-		const merge = merger.layer(index, layer.digest);
+		const merge = merger.layer(number, layer.digest);
 		const route = (entry: TarEntry): Route => {
-			count.entries++;
+			target.counts.entries++;
 			const decision = merge.entry(entry);
-			if (entry.type !== "file") return "skip";
-			if (decision === "skip") return "skip";
+			if (entry.type !== "file" || decision === "skip") return "skip";
 			const path = cleanPath(entry.path);
 			if (!options.isExcluded(path)) return "store";
-			return ASIDE_PATH.test(path) && entry.byteLength <= aside.bytesLeft ? "aside" : "skip";
+			if (!ASIDE_PATH.test(path) || entry.byteLength > asideBytesLeft) return "skip";
+			asideBytesLeft -= entry.byteLength;
+			return "aside";
 		};
-		await readLayer(layer, index, { ...options, route, count, aside }, (bytes) => {
-			readBytes += bytes;
-			options.onBytes(readBytes);
-		});
+		const index = cache?.layerIndex(layer.diffId);
+		const before = doneBytes;
+		const job = { ...options, number, layer, target, index };
+		if (index === undefined)
+			await readAndIndex(job, route, (bytes) => {
+				doneBytes += bytes;
+				options.onBytes(doneBytes);
+			});
+		else await replayOrRead(job, route, (bytes) => options.onBytes(before + bytes));
+		doneBytes = before + layer.compressedBytes;
+		options.onBytes(doneBytes);
 		merge.finish();
 		if (merger.decidesAllBelow) {
 			merger.skipRest();
 			break;
 		}
 	}
-	return counts;
 }
 
 /**
- * Reads layers again for contents that were passed over although the tree needs them (a symbolic link led an entry elsewhere than its path says).
+ * Fetches contents that were passed over although the tree needs them (a symbolic link led an entry elsewhere than its path says).
  * Appends them to the squashfs, or keeps them in memory when `into` is "aside".
  */
 export async function collectMissing(
-	options: Omit<CollectOptions, "merger" | "isExcluded">,
+	options: CollectOptions,
 	missing: Iterable<BodyId>,
 	into: "store" | "aside",
-	counts: readonly LayerCounts[],
 ): Promise<void> {
 	const wanted = new Map<number, Set<number>>();
 	for (const { layer, entry } of missing) {
 		const entries = wanted.get(layer) ?? new Set();
 		wanted.set(layer, entries.add(entry));
 	}
-	for (const [index, entries] of [...wanted].sort(([a], [b]) => b - a)) {
-		const layer = options.layers[index];
-		const count = counts[index];
-		if (layer === undefined || count === undefined) continue;
+	for (const [number, entries] of [...wanted].sort(([a], [b]) => b - a)) {
+		const layer = options.layers[number];
+		const target = options.collected[number];
+		if (layer === undefined || target === undefined) continue;
+		const index = options.cache?.layerIndex(layer.diffId);
+		const job = { ...options, number, layer, target, index };
 		const route = (entry: TarEntry): Route => (entries.has(entry.index) ? into : "ignore");
-		await readLayer(
-			layer,
-			index,
-			{ ...options, route, count, aside: { bytesLeft: Number.POSITIVE_INFINITY } },
-			() => {},
-		);
+		if (index === undefined) await readAndIndex(job, route, () => {});
+		else await replayOrRead(job, route, () => {});
 	}
 }
 
-type Route = "store" | "aside" | "skip" | "ignore";
-
-interface LayerContext extends Pick<CollectOptions, "squashfs" | "bodies" | "signal" | "onNote"> {
-	readonly route: (entry: TarEntry) => Route;
-	readonly count: LayerCounts;
-	readonly aside: { bytesLeft: number };
+interface LayerJob extends CollectOptions {
+	readonly number: number;
+	readonly layer: Layer;
+	readonly target: CollectedLayer;
+	readonly index: LayerIndex | undefined;
 }
 
-async function readLayer(
-	layer: Layer,
-	index: number,
-	context: LayerContext,
-	onChunk: (bytes: number) => void,
+/** Routes the entries that the index names; reads the layer only where something that is needed is not at hand. */
+async function replayOrRead(
+	job: LayerJob,
+	route: (entry: TarEntry) => Route,
+	onBytes: (doneBytes: number) => void,
 ): Promise<void> {
-	const { squashfs, count } = context;
-	const reader = new TarReader(bodyRouter(index, context), { origin: layer.digest });
-	count.timesRead++;
-	let tarBytes = 0;
-	let blobBytes = 0;
-	const onBlobBytes = (bytes: number): void => {
-		blobBytes += bytes;
-	};
+	const { index, layer, cache } = job;
+	if (index === undefined) return;
 	try {
-		for await (const chunk of layer.tar(context.signal, onBlobBytes)) {
-			reader.push(chunk);
-			tarBytes += chunk.byteLength;
-			await squashfs.settle();
-			onChunk(blobBytes);
-			blobBytes = 0;
+		const routes: Route[] = [];
+		let canReplay = true;
+		for (const indexed of index.entries()) {
+			const decided = route(indexed.entry);
+			routes.push(decided);
+			canReplay &&= isAtHand(indexed, decided, job);
 		}
-		reader.finish();
+		if (canReplay) {
+			await replay(job, index, routes);
+			return;
+		}
+		let readBytes = 0;
+		let entries = 0;
+		const known = (entry: TarEntry): Route => {
+			entries++;
+			const decided = routes[entry.index];
+			if (decided === undefined) throw new BrokenIndex("the layer has more entries");
+			return decided;
+		};
+		await readAndIndex(job, known, (bytes) => {
+			readBytes += bytes;
+			onBytes(readBytes);
+		});
+		if (entries !== routes.length) throw new BrokenIndex("the layer has fewer entries");
 	} catch (error) {
-		// An archive that makes no sense is a consequence where the blob is not the one that was stored.
-		if (error instanceof Oci2isoError && error.kind === "corrupt") await layer.verifyBlob(context.signal);
-		throw error;
+		if (!(error instanceof BrokenIndex)) throw error;
+		cache?.dropLayer(layer.diffId);
+		throw damaged(`the index of layer ${layer.diffId} makes no sense: ${error.message}`, layer.digest);
 	}
-	count.tarBytes = tarBytes;
-	// A second reading has nothing new to say.
-	if (count.timesRead === 1) for (const note of reader.notes) context.onNote(note);
 }
 
-/** Sends each body where its route says. */
-function bodyRouter(layer: number, { squashfs, bodies, route, count, aside }: LayerContext): TarHandler {
-	let current: Route = "skip";
-	let body: BodyId = { layer, entry: 0 };
-	let kept: Buffer | undefined;
-	let keptBytes = 0;
-	return {
-		entry(entry) {
-			current = route(entry);
-			if (entry.type !== "file") {
-				current = "ignore";
-				return;
-			}
-			body = { layer, entry: entry.index };
-			if (current === "store") {
-				squashfs.beginFile();
-				count.storedBytes += entry.byteLength;
-			} else if (current === "aside") {
-				kept = Buffer.alloc(entry.byteLength);
-				keptBytes = 0;
-				aside.bytesLeft -= entry.byteLength;
-			} else if (current === "skip") count.skippedBytes += entry.byteLength;
-		},
-		data(bytes) {
-			if (current === "store") squashfs.append(bytes);
-			else if (kept !== undefined) {
-				kept.set(bytes, keptBytes);
-				keptBytes += bytes.byteLength;
-			}
-		},
-		hole(byteLength) {
-			if (current === "store") squashfs.appendHole(byteLength);
-			else keptBytes += byteLength;
-		},
-		endEntry() {
-			if (current === "store") bodies.setStored(body, squashfs.endFile());
-			else if (kept !== undefined) bodies.setAside(body, kept);
-			kept = undefined;
-			current = "ignore";
-		},
-	};
+async function replay(job: LayerJob, index: LayerIndex, routes: readonly Route[]): Promise<void> {
+	const { layer, number, target, cache, squashfs } = job;
+	const { counts } = target;
+	await inStretch(job, async () => {
+		const moved = await replayLayer(index, number, (entry) => routes[entry] ?? "skip", { ...job, counts });
+		const keyOf = (fragment: number): Uint8Array => squashfs.fragmentKey(fragment);
+		if (moved !== undefined) cache?.setLayerIndex(layer.diffId, moved.encode(index.tarBytes, index.notes, keyOf));
+	});
+	counts.tarBytes = index.tarBytes;
+	const own = `${layer.digest}: `;
+	passOn(
+		job,
+		index.notes.map((note) => own + note),
+	);
+}
+
+async function readAndIndex(
+	job: LayerJob,
+	route: (entry: TarEntry) => Route,
+	onBytes: (bytes: number) => void,
+): Promise<void> {
+	const { layer, number, target, cache, index, squashfs } = job;
+	const { counts } = target;
+	const recorder = cache && new LayerIndexWriter(layer.diffId, job.blockBytes, index);
+	const { bodies, signal } = job;
+	const onAside = (content: AsideContent): void => void target.contents.push(content);
+	await inStretch(job, async () => {
+		const options = { squashfs, bodies, signal, route, counts, recorder, onAside, onBytes };
+		const notes = await readLayer(layer, number, options);
+		squashfs.endLayer();
+		const own = `${layer.digest}: `;
+		const keyOf = (fragment: number): Uint8Array => squashfs.fragmentKey(fragment);
+		const indexNotes = notes.map((note) => (note.startsWith(own) ? note.slice(own.length) : note));
+		if (recorder !== undefined) cache?.setLayerIndex(layer.diffId, recorder.encode(counts.tarBytes, indexNotes, keyOf));
+		passOn(job, notes);
+	});
+}
+
+/** A second reading has nothing new to say. */
+function passOn({ target, onNote }: LayerJob, notes: readonly string[]): void {
+	if (!target.isNoted) for (const note of notes) onNote(note);
+	target.isNoted = true;
+}
+
+async function inStretch({ squashfs, target }: LayerJob, work: () => Promise<void>): Promise<void> {
+	const stretch: CollectedLayer["stretches"][number] = { from: squashfs.endLayer(), to: undefined };
+	target.stretches.push(stretch);
+	await work();
+	stretch.to = squashfs.endLayer();
 }

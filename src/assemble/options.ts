@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
+import { GiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { TransferPolicy } from "../oci/registry/options.ts";
 import type { BuildListener } from "../report/events.ts";
@@ -37,6 +38,10 @@ export interface BuildOptions {
 	readonly tools?: "auto" | "buildroot" | "host" | "builtin" | undefined;
 	/** Run the image's tools even where they cannot be confined. Default: false. */
 	readonly allowUnconfinedTools?: boolean | undefined;
+	/** Directory of the store of compressed blocks, which is made where there is none; a build changes no byte for it. Default: none is used. */
+	readonly cache?: string | undefined;
+	/** Bytes that the store may hold after a build; what was used longest ago goes first. Default: 10 GiB. */
+	readonly cacheSize?: number | undefined;
 	/** Compression threads. The output does not depend on it. Default: the processors of this machine. */
 	readonly jobs?: number | undefined;
 	/** Seconds since 1970 for every time stamp of ours. Default: `SOURCE_DATE_EPOCH`, else the image's `created`. */
@@ -77,6 +82,7 @@ export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
 	readonly dropXattr: readonly string[];
 	readonly tools: NonNullable<BuildOptions["tools"]>;
 	readonly allowUnconfinedTools: boolean;
+	readonly cacheSize: number;
 	readonly jobs: number;
 	readonly overwrite: boolean;
 	readonly requireSecureBoot: boolean;
@@ -85,6 +91,7 @@ export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
 }
 
 const MAX_EPOCH_SECONDS = 2 ** 32 - 1;
+export const DEFAULT_CACHE_BYTES = 10 * GiB;
 
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
 
@@ -112,6 +119,8 @@ const schema = z.object({
 	dropXattr: z.array(z.string().min(1)).default([]),
 	tools: z.enum(["auto", "buildroot", "host", "builtin"]).default("auto"),
 	allowUnconfinedTools: z.boolean().default(false),
+	cache: z.string().min(1).optional(),
+	cacheSize: z.int().min(0).default(DEFAULT_CACHE_BYTES),
 	jobs: z.int().min(1).max(1024).optional(),
 	sourceDateEpoch: z.int().min(0).max(MAX_EPOCH_SECONDS).optional(),
 	authFile: z.string().min(1).optional(),

@@ -1,6 +1,9 @@
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { BlockStore } from "../cache/block-store.ts";
+import type { BuildCache } from "../cache/build-cache.ts";
+import { isDamage } from "../cache/failures.ts";
 import { createCompressor } from "../codec/compressor.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import type { BlockCompressor } from "../codec/types.ts";
@@ -16,70 +19,102 @@ import type { BodyId, DirectoryInode } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
 import { countPaths, walk } from "../tree/walk.ts";
 import { BodyStore } from "./body-store.ts";
-import { collectLayers, collectMissing, type LayerCounts } from "./collect.ts";
+import { collectLayers, collectMissing, newCollectedLayer } from "./collect.ts";
 import { createImageTree } from "./contents.ts";
 import { SQUASHFS_BLOCK } from "./iso-layout.ts";
+import { keepBlocks, usedBytes } from "./keep-blocks.ts";
 import { describeLosses } from "./losses.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
+import type { LayerCounts } from "./read-layer.ts";
 
 const PENDING_BYTES = 4 * MiB;
 const PENDING_BLOCKS_PER_JOB = 3;
+/** Each attempt removes a damaged file from the store; after so many the store is not asked any more. */
+const MAX_ATTEMPTS = 4;
 
 /** The image in its final place: every layer read, the squashfs written. */
 export interface SquashfsStage {
 	readonly tree: ImageTree;
 	readonly summary: SquashfsSummary;
-	readonly layers: readonly LayerCounts[];
+	readonly layers: readonly LayerOutcome[];
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
 	readonly droppedXattrs: readonly DroppedXattrs[];
 	readonly notes: readonly string[];
+	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
+	finishCache(): void;
 	/** What the image holds and the squashfs cannot, one sentence each. */
 	readonly losses: readonly string[];
 }
 
-/** Streams the image's layers into a squashfs at `SQUASHFS_BLOCK` of `target`. */
-export async function writeSquashfs(
-	image: OciImage,
-	target: Target,
-	epochSeconds: number,
-	options: ResolvedOptions,
-	progress: BuildProgress,
-): Promise<SquashfsStage> {
+/** What one layer cost; all but counts in bytes. */
+export interface LayerOutcome extends LayerCounts {
+	/** Of its blocks in the squashfs, what an earlier build had compressed. */
+	readonly reusedBytes: number;
+	readonly recompressedBytes: number;
+}
+
+interface StageInput {
+	readonly image: OciImage;
+	readonly target: Target;
+	readonly epochSeconds: number;
+	readonly options: ResolvedOptions;
+	readonly progress: BuildProgress;
+	readonly cache: BuildCache | undefined;
+	readonly isExcluded: (path: ByteString) => boolean;
+	readonly dropXattrs: XattrDropper;
+}
+
+/** Streams the image's layers into a squashfs at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
+export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "dropXattrs">): Promise<SquashfsStage> {
+	const { image, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
 	const dropXattrs = compileXattrDropper(options.dropXattr);
-	const compressor = await createCompressor({
-		codec: options.comp,
-		level: options.level,
-		blockBytes: options.blockSize,
-		threads: options.jobs,
-		onNotice: (text) => progress.notice(text),
-	});
-	try {
-		return await stream(image, target, epochSeconds, options, progress, compressor, isExcluded, dropXattrs);
-	} finally {
-		await compressor.close();
+	// what is indexed will hardly be read
+	image.announce(image.layers.toReversed().filter(({ diffId }) => cache?.hasLayer(diffId) !== true));
+	for (let attempt = 1; ; attempt++) {
+		const compressor = await createCompressor({
+			codec: options.comp,
+			level: options.level,
+			blockBytes: options.blockSize,
+			threads: options.jobs,
+			onNotice: (text) => progress.notice(text),
+		});
+		const settings = { ...identityOf(compressor), blockBytes: options.blockSize };
+		const decompressor = createDecompressor(options.comp);
+		const blocks = attempt > MAX_ATTEMPTS ? undefined : cache?.openBlocks(settings, decompressor);
+		try {
+			return await stream({ ...input, isExcluded, dropXattrs }, compressor, blocks);
+		} catch (error) {
+			blocks?.close();
+			if (!isDamage(error)) throw error;
+			progress.notice(`${error.what} (${error.where}); it was removed, starting again`);
+			target.truncate(0);
+		} finally {
+			await compressor.close();
+		}
 	}
 }
 
 async function stream(
-	image: OciImage,
-	target: Target,
-	epochSeconds: number,
-	{ signal, blockSize, comp, jobs }: ResolvedOptions,
-	progress: BuildProgress,
+	input: StageInput,
 	compressor: BlockCompressor,
-	isExcluded: (path: ByteString) => boolean,
-	dropXattrs: XattrDropper,
+	blocks: BlockStore | undefined,
 ): Promise<SquashfsStage> {
+	const { image, target, epochSeconds, progress, cache, isExcluded, dropXattrs } = input;
+	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
 	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
 	const squashfs = new SquashfsWriter({
-		sink: { write: (position, bytes) => target.write(start + position, bytes) },
+		sink: {
+			write: (position, bytes) => target.write(start + position, bytes),
+			readNow: (position, length) => target.readNow(start + position, length),
+		},
 		compressor,
-		blockBytes: blockSize,
+		blockBytes,
 		modificationTimeSeconds: epochSeconds,
-		maxPendingBlocks: pendingBlocks(blockSize, jobs),
+		maxPendingBlocks: pendingBlocks(blockBytes, jobs),
+		earlier: blocks,
 	});
 	const bodies = new BodyStore<StoredFile>(image.layers.length);
 	const merger = new TreeMerger({
@@ -88,45 +123,89 @@ async function stream(
 		...image.treeLimits,
 	});
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
-	const onBytes = (bytes: number): void => progress.bytes(bytes, totalBytes);
+	const collected = image.layers.map(newCollectedLayer);
 	const unapplied: string[] = [];
-	const onNote = (text: string): void => void unapplied.push(text);
-	const context = { layers: image.layers, squashfs, bodies, signal, onBytes, onNote };
+	const context = {
+		layers: image.layers,
+		collected,
+		squashfs,
+		bodies,
+		cache,
+		blocks,
+		blockBytes,
+		signal,
+		onBytes: (bytes: number): void => progress.bytes(bytes, totalBytes),
+		onNote: (text: string): void => void unapplied.push(text),
+	};
+	let isFinished = false;
+	const keep = (): void => {
+		if (cache === undefined) return;
+		const settings = { ...identityOf(compressor), blockBytes };
+		keepBlocks(cache, {
+			image,
+			collected,
+			squashfs,
+			settings,
+			read: (at, length, into) => target.readNow(start + at, length, into),
+		});
+	};
 
 	progress.phase("layers");
-	const layers = await collectLayers({ ...context, merger, isExcluded });
-	const merged = merger.settle();
-	const kept = withoutPaths(merged.root, isExcluded);
-	const droppedXattrs = dropXattrs(kept);
-	await collectMissing(context, missingBodies(kept, bodies), "store", layers);
+	try {
+		await collectLayers({ ...context, merger, isExcluded });
+		const merged = merger.settle();
+		const kept = withoutPaths(merged.root, isExcluded);
+		const droppedXattrs = dropXattrs(kept);
+		await collectMissing(context, missingBodies(kept, bodies), "store");
 
-	progress.phase("squashfs");
-	await squashfs.finishData();
-	const summary = squashfs.finish(kept, (file) => {
-		const stored = bodies.stored(file.body);
-		assert(stored !== undefined, `no content for entry ${file.body.entry}`);
-		return stored;
-	});
-	// A large duplicate at the end may have been taken back: nothing of it stays behind the tables.
-	target.truncate(start + summary.byteLength);
-	const tree = createImageTree({
-		root: merged.root,
-		bodies,
-		squashfs: region(target, start, summary.byteLength),
-		decompressor: createDecompressor(comp),
-		layoutOf: (file) => squashfs.storedFileLayout(file),
-		fetchAside: (body) => collectMissing(context, [body], "aside", layers),
-	});
-	return {
-		tree,
-		summary,
-		layers,
-		compressor,
-		excludedPaths: countPaths(merged.root) - countPaths(kept),
-		droppedXattrs,
-		losses: [...unapplied, ...describeLosses(summary)],
-		notes: merged.notes,
-	};
+		progress.phase("squashfs");
+		await squashfs.finishData();
+		const used = collected.map(({ stretches }) => usedBytes(squashfs, stretches));
+		keep();
+		const summary = squashfs.finish(kept, (file) => {
+			const stored = bodies.stored(file.body);
+			assert(stored !== undefined, `no content for entry ${file.body.entry}`);
+			return stored;
+		});
+		const tree = createImageTree({
+			root: merged.root,
+			bodies,
+			squashfs: region(target, start, summary.byteLength),
+			decompressor: createDecompressor(comp),
+			layoutOf: (file) => squashfs.storedFileLayout(file),
+			fetchAside: (body) => collectMissing(context, [body], "aside"),
+		});
+		return {
+			tree,
+			summary,
+			get layers() {
+				return collected.flatMap(({ counts }, i) => {
+					const bytes = used[i];
+					return bytes === undefined ? [] : [{ ...counts, ...bytes }];
+				});
+			},
+			compressor,
+			excludedPaths: countPaths(merged.root) - countPaths(kept),
+			droppedXattrs,
+			losses: [...unapplied, ...describeLosses(summary)],
+			notes: merged.notes,
+			finishCache() {
+				if (isFinished) return;
+				isFinished = true;
+				keep();
+				cache?.finish(blocks?.usedPacks ?? []);
+				blocks?.close();
+			},
+		};
+	} catch (error) {
+		// what was compressed so far is not compressed again
+		if (isDamage(error)) keep();
+		throw error;
+	}
+}
+
+function identityOf({ codec, level, encoder }: BlockCompressor): Pick<BlockCompressor, "codec" | "level" | "encoder"> {
+	return { codec, level, encoder };
 }
 
 /** Enough that no thread waits while this one reads on; each block is held twice, as it is and compressed. */

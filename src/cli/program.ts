@@ -2,9 +2,11 @@ import { writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { PRESET_NAMES } from "../assemble/presets.ts";
 import { VERSION } from "../assemble/version.ts";
+import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { outputError } from "../output/file-target.ts";
 import type { BuildReport } from "../report/build-report.ts";
+import { registerCache } from "./cache-command.ts";
 import { registerInspect } from "./inspect-command.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
@@ -31,6 +33,8 @@ interface BuildArguments {
 	readonly blockSize?: number;
 	readonly tools?: "auto" | "buildroot" | "host" | "builtin";
 	readonly allowUnconfinedTools?: boolean;
+	readonly cache?: string | false;
+	readonly cacheSize?: number;
 	readonly jobs?: number;
 	readonly sourceDateEpoch?: number;
 	readonly authfile?: string;
@@ -95,6 +99,12 @@ export function createProgram(): Command {
 			]),
 		)
 		.option("--allow-unconfined-tools", "run the image's tools even where they cannot be confined")
+		.option(
+			"--cache <dir>",
+			"keep compressed blocks here for later builds (default: oci2iso in $XDG_CACHE_HOME or ~/.cache)",
+		)
+		.option("--no-cache", "neither use nor fill the cache")
+		.option("--cache-size <size>", "what the cache may hold after the build (default: 10G)", parseSize)
 		.option("--jobs <n>", "compression threads (default: one per processor)", parseInteger)
 		.option(
 			"--authfile <file>",
@@ -124,12 +134,13 @@ export function createProgram(): Command {
 		.exitOverride()
 		.action(build);
 	registerInspect(program);
+	registerCache(program);
 	registerVerify(program);
 	return program;
 }
 
 async function build(image: string, given: BuildArguments): Promise<void> {
-	const { output: givenOutput, report, progress: style, printPlan, verbose: _, authfile, ...options } = given;
+	const { output: givenOutput, report, progress: style, printPlan, verbose: _, authfile, cache, ...options } = given;
 	const output = givenOutput ?? outputNameFor(image);
 	if (output === "-" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
@@ -155,6 +166,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 		const result = await buildIso({
 			...options,
 			authFile: authfile,
+			cache: cache === false ? undefined : (cache ?? defaultStorePath()),
 			image,
 			output,
 			onEvent: progress.onEvent,

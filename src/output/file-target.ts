@@ -41,14 +41,22 @@ export class FileTarget implements Target {
 	}
 
 	read(position: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+		try {
+			return Promise.resolve(this.readNow(position, length, into));
+		} catch (error) {
+			return Promise.reject(error);
+		}
+	}
+
+	readNow(position: number, length: number, into?: Uint8Array): Uint8Array {
 		const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafe(length);
 		let done = 0;
 		while (done < length) {
 			const count = this.#guarded(() => readSync(this.#descriptor, bytes, done, length - done, position + done));
-			if (count === 0) return Promise.reject(unexpectedEnd(position, length, this.byteLength));
+			if (count === 0) throw unexpectedEnd(position, length, this.byteLength);
 			done += count;
 		}
-		return Promise.resolve(bytes);
+		return bytes;
 	}
 
 	/** Waits until the bytes are on the disk. */

@@ -2,7 +2,7 @@ import type { Choice } from "../contract/contract.ts";
 import type { BootPaths, Finding } from "../inspect/finding.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 
-/** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases` and `peakResidentBytes` differs from run to run. */
+/** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases`, `peakResidentBytes` and what a cache saved differs from run to run. */
 export interface BuildReport {
 	readonly oci2isoVersion: string;
 	readonly image: {
@@ -64,8 +64,14 @@ export interface LayerReport {
 	readonly storedBytes: number;
 	/** Content that was passed over because a higher layer or an exclude decides the path. */
 	readonly skippedBytes: number;
-	/** How often the layer was read: 2 when a skipped body turned out to be needed. */
+	/** How often the layer was read: 0 when all of it was known from earlier builds, 2 when a skipped body turned out to be needed. */
 	readonly timesRead: number;
+	/** What its contents take in the squashfs, in blocks that earlier builds had compressed. */
+	readonly reusedBytes: number;
+	/** In blocks that this build compressed. */
+	readonly recompressedBytes: number;
+	/** What a registry sent of it. */
+	readonly downloadedBytes: number;
 	/** Absent where the layer came from this machine. */
 	readonly transfer?: Omit<Readonly<BlobTransfer>, "digest">;
 }

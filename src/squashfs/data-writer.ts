@@ -1,19 +1,22 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { MiB } from "../binary/units.ts";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
 import { BlockList, type BlockSlot } from "./block-list.ts";
+import { BlockTable } from "./block-table.ts";
 import { MAX_TOTAL_BLOCKS, STORED_RAW } from "./constants.ts";
 import type { FileLayout } from "./file-layout.ts";
-import { FragmentPacker, type FragmentPlace } from "./fragment-packer.ts";
+import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "./file-recipe.ts";
+import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { beyondLimit } from "./limits.ts";
+import type { StoredBlocks } from "./stored-blocks.ts";
 
 // Invariants
 // Order: blocks are stored where `#position` is when the compressor delivers them, and it delivers in submission order. So positions depend
-//   on what was appended, never on which thread was quick.
+//   on what was appended, never on which thread was quick, nor on which blocks were compressed in an earlier build.
 // Files: no fragment block is submitted between two blocks of one file, so a file's blocks are adjacent.
-// Duplicates: a file of at most `#holdBytes` waits in `#held` until its hash is known. A longer one is stored while it flows; when it turns out
-//   to be a duplicate, a callback behind its last block moves `#position` back to its first, and what follows replaces it.
+// Duplicates: blocks that are in the image already wait in `waiting`, by reference, until the file has a block that is not. Then the file is new, and
+//   they are copied from where they are. A file without a new block waits until its identity is known.
 // Layouts: what the compressor reports is written into a `Content`, which is complete after `finish`.
 
 /** A content that is stored once, however many files have it. */
@@ -51,35 +54,59 @@ export interface DataStatistics {
 	readonly duplicateBytes: number;
 }
 
+/** Where the image goes. */
+export interface DataSink {
+	/** The bytes are taken before it returns. */
+	write(position: number, bytes: Uint8Array): void;
+	/** Bytes that were written; valid until the next call. */
+	readNow(position: number, length: number): Uint8Array;
+}
+
+/** A block of the image, for those who keep it. */
+export interface PlacedBlock {
+	readonly kind: "block" | "fragment";
+	/** Of a data block the SHA-256 of its content, of a fragment block `FragmentBlock.key`. */
+	readonly key: Uint8Array;
+	readonly position: number;
+	/** On disk, with the "stored as it is" bit. */
+	readonly size: number;
+	readonly rawBytes: number;
+	/** It was compressed in an earlier build. */
+	readonly reused: boolean;
+}
+
+/** A moment between two files: how many blocks were begun before it. */
+export interface DataMark {
+	readonly blocks: number;
+	readonly fragments: number;
+}
+
 export interface DataWriterOptions {
-	readonly sink: { write(position: number, bytes: Uint8Array): void };
+	readonly sink: DataSink;
 	readonly compressor: BlockCompressor;
 	readonly blockBytes: number;
 	readonly fragments: "none" | "small-files" | "all-tails";
 	/** Where the first block goes. */
 	readonly position: number;
+	/** Blocks that need not be compressed again. */
+	readonly earlier?: StoredBlocks | undefined;
 }
 
 interface OpenFile {
 	readonly content: Content;
-	readonly hash: Hash;
 	byteLength: number;
 	hasHoles: boolean;
 	holeBytes: number;
 	/** Blocks of zeros, as pairs: number of the first, how many. */
 	readonly zeroRuns: number[];
-	/** Blocks are submitted as they fill, not held. */
-	streaming: boolean;
+	/** Of the other blocks, in order. */
+	readonly blockIds: number[];
+	/** Blocks that are in the image already and may have to be copied. */
+	waiting: { readonly id: number; readonly slot: BlockSlot }[];
+	/** A block of it was not in the image: it is no duplicate. */
+	isNew: boolean;
 }
 
-/** A block that waits for its file's hash. */
-interface HeldBlock {
-	readonly block: Buffer;
-	readonly byteLength: number;
-	readonly slot: BlockSlot;
-}
-
-const MIN_HOLD_BYTES = MiB;
 const NO_BLOCKS = new BlockList();
 const ZEROS = Buffer.alloc(MiB);
 
@@ -88,16 +115,14 @@ export class DataWriter {
 	readonly #options: DataWriterOptions;
 	readonly #compressor: BlockCompressor;
 	readonly #blockBytes: number;
-	readonly #holdBytes: number;
 	readonly #fragments: FragmentPacker;
+	readonly #table = new BlockTable();
 	readonly #contents = new Map<string, Content>();
 	#position: number;
-	#highWater: number;
 	#file: OpenFile | undefined;
 	/** The block being filled. */
 	#block: Buffer | undefined;
 	#filled = 0;
-	#held: HeldBlock[] = [];
 	#totalBlocks = 0;
 	readonly #counts = {
 		files: 0,
@@ -113,20 +138,15 @@ export class DataWriter {
 		this.#options = options;
 		this.#compressor = options.compressor;
 		this.#blockBytes = options.blockBytes;
-		this.#holdBytes = Math.max(MIN_HOLD_BYTES, options.blockBytes);
 		this.#position = options.position;
-		this.#highWater = options.position;
-		this.#fragments = new FragmentPacker(options.compressor, options.blockBytes, (block) => this.#store(block));
+		this.#fragments = new FragmentPacker(options.compressor, options.blockBytes, options.earlier, (block) =>
+			this.#store(block),
+		);
 	}
 
 	/** Where the data ends; settled after `finish`. */
 	get position(): number {
 		return this.#position;
-	}
-
-	/** Past the last byte ever written, also where a duplicate was taken back. */
-	get highWater(): number {
-		return this.#highWater;
 	}
 
 	get fragments(): FragmentPacker {
@@ -143,15 +163,7 @@ export class DataWriter {
 
 	beginFile(): void {
 		assert(this.#file === undefined, "a file is still open");
-		this.#file = {
-			content: { firstBlock: 0, blocks: new BlockList(), fragment: undefined },
-			hash: createHash("sha256"),
-			byteLength: 0,
-			hasHoles: false,
-			holeBytes: 0,
-			zeroRuns: [],
-			streaming: false,
-		};
+		this.#file = newFile();
 	}
 
 	append(chunk: Uint8Array): void {
@@ -181,31 +193,89 @@ export class DataWriter {
 		if (rest > 0) this.#appendZeros(file, rest);
 	}
 
-	endFile(): StoredFile {
+	/** `describe` is told what the file was made of. */
+	endFile(describe?: (recipe: FileRecipe, place: FragmentPlace | undefined) => void): StoredFile {
 		const file = this.#openFile();
-		const hasBlocks = file.content.blocks.count > 0;
-		const tail = this.#filled > 0 && this.#isFragment(hasBlocks) ? this.#block?.subarray(0, this.#filled) : undefined;
-		if (tail !== undefined) file.hash.update(tail);
+		const content = this.#filled > 0 ? this.#block?.subarray(0, this.#filled) : undefined;
+		let tail: Tail | undefined;
+		if (content !== undefined && this.#hasTail(file.byteLength))
+			tail = { byteLength: content.byteLength, hash: hash("sha256", content, "buffer"), content };
 		else if (this.#filled > 0) this.#endBlock(file);
 		this.#filled = 0;
-
-		const key = this.#keyOf(file);
-		const known = this.#contents.get(key);
-		if (known === undefined) {
-			this.#submitHeld(file);
-			if (tail !== undefined) file.content.fragment = this.#fragments.add(tail);
-			if (file.byteLength > 0) this.#contents.set(key, file.content);
-			this.#counts.sparseBytes += file.holeBytes;
-		} else this.#dropDuplicate(file);
-
-		this.#counts.files++;
-		this.#counts.inputBytes += file.byteLength;
 		this.#file = undefined;
-		return {
-			byteLength: file.byteLength,
-			sparseBytes: file.hasHoles ? file.holeBytes : 0,
-			content: known ?? file.content,
-		};
+		return this.#endContent(file, tail, describe);
+	}
+
+	/** A whole file by reference: every block of it is in the image or among the earlier ones, and the tail where `source` says. */
+	appendRecipe(
+		recipe: FileRecipe,
+		source: TailSource | undefined,
+		describe?: (recipe: FileRecipe, place: FragmentPlace | undefined) => void,
+	): StoredFile {
+		assert(this.#file === undefined, "a file is still open");
+		const { byteLength, hasHoles, zeroRuns, blockHashes, tailHash } = recipe;
+		assert(this.#hasTail(byteLength) === (tailHash !== undefined), "the recipe is for this way of packing tails");
+		const file: OpenFile = { ...newFile(), byteLength, hasHoles };
+		const blockCount = blockCountOf(byteLength, this.#blockBytes, tailHash !== undefined);
+		const bytesIn = (first: number, blocks: number): number =>
+			Math.min(blocks * this.#blockBytes, byteLength - first * this.#blockBytes);
+		let hashAt = 0;
+		for (let block = 0, run = 0; block < blockCount; ) {
+			const zeros = zeroRuns[run] === block ? Number(zeroRuns[run + 1]) : 0;
+			if (zeros > 0) {
+				this.#addZeroBlocks(file, zeros, bytesIn(block, zeros));
+				block += zeros;
+				run += 2;
+				continue;
+			}
+			this.#addBlock(file, blockHashes.subarray(hashAt, hashAt + HASH_BYTES), bytesIn(block, 1), undefined);
+			hashAt += HASH_BYTES;
+			block++;
+		}
+		let tail: Tail | undefined;
+		if (tailHash !== undefined) {
+			assert(source !== undefined, "a tail by reference comes from somewhere");
+			tail = { byteLength: byteLength % this.#blockBytes, hash: tailHash, content: source };
+		}
+		return this.#endContent(file, tail, describe);
+	}
+
+	/** Whether a file of the recipe needs nothing that is not in the image; `settled` or not. */
+	hasContent(recipe: FileRecipe): boolean {
+		return this.#contents.has(identityOf(recipe));
+	}
+
+	/** Whether a block with this content is in the image. */
+	hasBlock(key: Uint8Array): boolean {
+		return this.#table.find(key) >= 0;
+	}
+
+	/** Ends the fragment block that is being filled: tails that follow are packed whatever came before. */
+	endFragment(): void {
+		this.#fragments.flush();
+	}
+
+	mark(): DataMark {
+		return { blocks: this.#table.count, fragments: this.#fragments.count };
+	}
+
+	/** What was stored between two moments, in the image's order; after `finish`. */
+	placedBlocks(from: DataMark, to: DataMark): PlacedBlock[] {
+		const placed: PlacedBlock[] = [];
+		for (let id = from.blocks; id < to.blocks; id++)
+			placed.push({
+				kind: "block",
+				key: this.#table.hash(id),
+				position: this.#table.position(id),
+				size: this.#table.size(id),
+				rawBytes: this.#table.rawBytes(id),
+				reused: this.#table.isReused(id),
+			});
+		for (let index = from.fragments; index < to.fragments; index++) {
+			const block = this.#fragments.block(index);
+			if (block !== undefined) placed.push({ kind: "fragment", ...block });
+		}
+		return placed.sort((a, b) => a.position - b.position);
 	}
 
 	/** Resolves once everything is stored; nothing can be appended after it. */
@@ -221,13 +291,13 @@ export class DataWriter {
 	/** After `finish`. */
 	layoutOf(file: StoredFile): FileLayout {
 		const { firstBlock, blocks, fragment } = file.content;
-		const entry = fragment && this.#fragments.entry(fragment.index);
+		const block = fragment && this.#fragments.block(fragment.index);
 		return {
 			byteLength: file.byteLength,
 			blockBytes: this.#blockBytes,
 			firstBlock,
 			blocks,
-			tail: entry && fragment && { position: entry.position, size: entry.size, offset: fragment.offset },
+			tail: block && fragment && { position: block.position, size: block.size, offset: fragment.offset },
 		};
 	}
 
@@ -237,8 +307,10 @@ export class DataWriter {
 	}
 
 	/** Like mksquashfs, by default only files below one block go into fragments. */
-	#isFragment(hasBlocks: boolean): boolean {
-		return this.#options.fragments === "all-tails" || (this.#options.fragments === "small-files" && !hasBlocks);
+	#hasTail(byteLength: number): boolean {
+		const { fragments } = this.#options;
+		if (byteLength % this.#blockBytes === 0 || fragments === "none") return false;
+		return fragments === "all-tails" || byteLength < this.#blockBytes;
 	}
 
 	#appendZeros(file: OpenFile, length: number): number {
@@ -254,16 +326,50 @@ export class DataWriter {
 		assert(block !== undefined, "no block is open");
 		const length = this.#filled;
 		this.#filled = 0;
-		if (isZero(block, length)) {
-			this.#addZeroBlocks(file, 1, length);
-			return;
-		}
+		if (isZero(block, length)) this.#addZeroBlocks(file, 1, length);
+		else if (this.#addBlock(file, hash("sha256", block.subarray(0, length), "buffer"), length, block))
+			this.#block = undefined;
+	}
+
+	/** True when `content` was handed to the compressor. */
+	#addBlock(file: OpenFile, key: Uint8Array, byteLength: number, content: Buffer | undefined): boolean {
 		this.#countBlocks(1);
-		file.hash.update(block.subarray(0, length));
-		this.#block = undefined;
-		this.#held.push({ block, byteLength: length, slot: file.content.blocks.addBlock() });
-		file.streaming ||= this.#held.length * this.#blockBytes > this.#holdBytes;
-		if (file.streaming) this.#submitHeld(file);
+		const slot = file.content.blocks.addBlock();
+		const known = this.#table.find(key);
+		const id = known >= 0 ? known : this.#table.add(key, byteLength);
+		file.blockIds.push(id);
+		if (known >= 0) {
+			file.waiting.push({ id, slot });
+			if (file.isNew) this.#copyWaiting(file);
+			return false;
+		}
+		file.isNew = true;
+		this.#copyWaiting(file);
+		const { earlier } = this.#options;
+		const isEarlier = earlier?.hasBlock(key) === true;
+		const done = (block: CompressedBlock): void => {
+			const { position, size } = this.#storeOf(file.content, slot, block);
+			this.#table.setPlace(id, position, size, isEarlier);
+		};
+		if (isEarlier) {
+			const copy = Uint8Array.from(key);
+			this.#compressor.after(() => done(earlier.block(copy, byteLength)));
+			return false;
+		}
+		assert(content !== undefined, "a block by reference comes out of a store");
+		this.#compressor.submit(content, byteLength, done);
+		return true;
+	}
+
+	#copyWaiting(file: OpenFile): void {
+		const { sink } = this.#options;
+		for (const { id, slot } of file.waiting)
+			this.#compressor.after(() => {
+				const size = this.#table.size(id);
+				const bytes = sink.readNow(this.#table.position(id), size & (STORED_RAW - 1));
+				this.#storeOf(file.content, slot, { compressed: (size & STORED_RAW) === 0, bytes });
+			});
+		file.waiting = [];
 	}
 
 	#addZeroBlocks(file: OpenFile, blocks: number, byteLength: number): void {
@@ -290,50 +396,75 @@ export class DataWriter {
 			);
 	}
 
-	/** Blocks of zeros are hashed by place, so that a hole of terabytes costs nothing and equals the same zeros given as data. */
-	#keyOf(file: OpenFile): string {
-		const shape = Float64Array.from(file.zeroRuns.concat(file.zeroRuns.length, file.byteLength));
-		return file.hash.update(new Uint8Array(shape.buffer)).digest("binary");
+	#endContent(
+		file: OpenFile,
+		tail: Tail | undefined,
+		describe: ((recipe: FileRecipe, place: FragmentPlace | undefined) => void) | undefined,
+	): StoredFile {
+		const { byteLength, hasHoles, zeroRuns } = file;
+		const blockHashes = Buffer.allocUnsafe(file.blockIds.length * HASH_BYTES);
+		for (const [i, id] of file.blockIds.entries()) blockHashes.set(this.#table.hash(id), i * HASH_BYTES);
+		const recipe: FileRecipe = { byteLength, hasHoles, zeroRuns, blockHashes, tailHash: tail?.hash };
+		const identity = identityOf(recipe);
+		const known = this.#contents.get(identity);
+		if (known === undefined) {
+			this.#copyWaiting(file);
+			if (file.content.blocks.count === 0) file.content.blocks = NO_BLOCKS;
+			if (tail !== undefined) file.content.fragment = this.#fragments.add(tail);
+			if (byteLength > 0) this.#contents.set(identity, file.content);
+			this.#counts.sparseBytes += file.holeBytes;
+		} else {
+			this.#counts.duplicateFiles++;
+			this.#counts.duplicateBytes += byteLength;
+		}
+		this.#counts.files++;
+		this.#counts.inputBytes += byteLength;
+		const content = known ?? file.content;
+		describe?.(recipe, content.fragment);
+		return { byteLength, sparseBytes: hasHoles ? file.holeBytes : 0, content };
 	}
 
-	#submitHeld(file: OpenFile): void {
-		const { content } = file;
-		for (const { block, byteLength, slot } of this.#held)
-			this.#compressor.submit(block, byteLength, (result) => {
-				const { position, size } = this.#store(result);
-				if (content.firstBlock === 0) content.firstBlock = position;
-				slot.sizes[slot.at] = size;
-				this.#counts.blocks++;
-			});
-		this.#held = [];
-		if (content.blocks.count === 0) content.blocks = NO_BLOCKS;
-	}
-
-	#dropDuplicate(file: OpenFile): void {
-		this.#counts.duplicateFiles++;
-		this.#counts.duplicateBytes += file.byteLength;
-		for (const { block } of this.#held) this.#compressor.release(block);
-		this.#held = [];
-		if (file.streaming) this.#compressor.after(() => this.#takeBack(file.content));
-	}
-
-	#takeBack(content: Content): void {
-		this.#position = content.firstBlock;
-		for (const sizes of content.blocks.chunks())
-			for (const size of sizes) {
-				if (size !== 0) this.#counts.blocks--;
-				if (size & STORED_RAW) this.#counts.rawBlocks--;
-			}
+	#storeOf(content: Content, slot: BlockSlot, block: CompressedBlock): { position: number; size: number } {
+		const place = this.#store(block);
+		if (content.firstBlock === 0) content.firstBlock = place.position;
+		slot.sizes[slot.at] = place.size;
+		this.#counts.blocks++;
+		return place;
 	}
 
 	#store({ compressed, bytes }: CompressedBlock): { position: number; size: number } {
 		const position = this.#position;
 		this.#options.sink.write(position, bytes);
 		this.#position += bytes.byteLength;
-		this.#highWater = Math.max(this.#highWater, this.#position);
 		if (!compressed) this.#counts.rawBlocks++;
 		return { position, size: compressed ? bytes.byteLength : bytes.byteLength | STORED_RAW };
 	}
+}
+
+function newFile(): OpenFile {
+	return {
+		content: { firstBlock: 0, blocks: new BlockList(), fragment: undefined },
+		byteLength: 0,
+		hasHoles: false,
+		holeBytes: 0,
+		zeroRuns: [],
+		blockIds: [],
+		waiting: [],
+		isNew: false,
+	};
+}
+
+/**
+ * What two files have in common when their contents are the same. Blocks of zeros count by place, so that a hole of terabytes costs nothing and equals the
+ * same zeros given as data. A small file is its content's hash; the letters keep the two kinds of hash apart.
+ */
+function identityOf({ byteLength, zeroRuns, blockHashes, tailHash }: FileRecipe): string {
+	if (blockHashes.byteLength === 0 && zeroRuns.length === 0 && tailHash !== undefined)
+		return `t${Buffer.from(tailHash.buffer, tailHash.byteOffset, tailHash.byteLength).toString("latin1")}`;
+	const shape = Float64Array.from([byteLength, blockHashes.byteLength, zeroRuns.length].concat(zeroRuns));
+	const digest = createHash("sha256").update(new Uint8Array(shape.buffer)).update(blockHashes);
+	if (tailHash !== undefined) digest.update(tailHash);
+	return `b${digest.digest().toString("latin1")}`;
 }
 
 function isZero(block: Buffer, length: number): boolean {

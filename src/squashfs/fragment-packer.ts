@@ -1,5 +1,9 @@
+import { hash } from "node:crypto";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
+import { assert } from "../errors.ts";
+import { HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
+import type { StoredBlocks } from "./stored-blocks.ts";
 
 /** Where a tail is: in which fragment block, and at which byte of its content. */
 export interface FragmentPlace {
@@ -7,64 +11,136 @@ export interface FragmentPlace {
 	readonly offset: number;
 }
 
-/** Puts tails side by side into blocks, and keeps the fragment table (7). */
+/** The end of a file, or all of a small one: 1 to `blockBytes` bytes. */
+export interface Tail {
+	readonly byteLength: number;
+	/** SHA-256 of its content. */
+	readonly hash: Uint8Array;
+	/** The bytes, which are copied, or where they can be had when they are needed. */
+	readonly content: Uint8Array | TailSource;
+}
+
+/** A fragment block. */
+export interface FragmentBlock {
+	/** 0 until it is stored. */
+	readonly position: number;
+	/** On disk, with the "stored as it is" bit. */
+	readonly size: number;
+	/** SHA-256 of hash and length of each tail in it: names the content without its bytes. */
+	readonly key: Uint8Array;
+	readonly rawBytes: number;
+	/** It was compressed in an earlier build. */
+	readonly reused: boolean;
+}
+
+/** A block may end here, so that what follows is packed the same way whatever came before: */
+const MIN_FILL = 1 / 2;
+/** One tail in 32. Costs 0.02 % of a squashfs of Debian. */
+const BOUNDARY_MASK = 0x1f;
+const RECIPE_ENTRY_BYTES = HASH_BYTES + 4;
+
+/**
+ * Puts tails side by side into blocks, and keeps the fragment table (7). A block ends where the next tail does not fit, and also, when it is filled well,
+ * behind a tail whose hash says so. So a tail that comes, goes or changes disturbs the blocks near it and none behind the next such place.
+ */
 export class FragmentPacker {
 	readonly #compressor: BlockCompressor;
 	readonly #blockBytes: number;
-	/** Stores a compressed block in order; returns its position and its size with the "stored raw" bit. */
+	readonly #earlier: StoredBlocks | undefined;
+	/** Stores a compressed block in order; returns its position and its size with the "stored as it is" bit. */
 	readonly #store: (block: CompressedBlock) => { position: number; size: number };
-	readonly #entries: { position: number; size: number }[] = [];
+	readonly #blocks: FragmentBlock[] = [];
+	#tails: {
+		readonly tail: Pick<Tail, "hash" | "byteLength">;
+		readonly offset: number;
+		readonly source?: TailSource;
+	}[] = [];
 	#block: Buffer | undefined;
 	#filled = 0;
 
 	constructor(
 		compressor: BlockCompressor,
 		blockBytes: number,
+		earlier: StoredBlocks | undefined,
 		store: (block: CompressedBlock) => { position: number; size: number },
 	) {
 		this.#compressor = compressor;
 		this.#blockBytes = blockBytes;
+		this.#earlier = earlier;
 		this.#store = store;
 	}
 
+	/** Fragment blocks that were ended. */
 	get count(): number {
-		return this.#entries.length;
+		return this.#blocks.length;
 	}
 
-	/** `tail` is 1 to `blockBytes` bytes, and copied. */
-	add(tail: Uint8Array): FragmentPlace {
+	add({ content, ...tail }: Tail): FragmentPlace {
 		if (this.#filled + tail.byteLength > this.#blockBytes) this.flush();
-		if (this.#block === undefined) {
-			this.#block = this.#compressor.acquire();
-			this.#entries.push({ position: 0, size: 0 });
-		}
-		this.#block.set(tail, this.#filled);
-		const place = { index: this.#entries.length - 1, offset: this.#filled };
+		const offset = this.#filled;
+		if (content instanceof Uint8Array) {
+			this.#block ??= this.#compressor.acquire();
+			this.#block.set(content, offset);
+			this.#tails.push({ tail, offset });
+		} else this.#tails.push({ tail, offset, source: content });
+		const place = { index: this.#blocks.length, offset };
 		this.#filled += tail.byteLength;
+		if (this.#filled >= MIN_FILL * this.#blockBytes && ((tail.hash[0] ?? 0) & BOUNDARY_MASK) === 0) this.flush();
 		return place;
 	}
 
-	/** Sends the block that is being filled, if there is one, to the compressor. */
+	/** Sends the block that is being filled, if there is one, to the compressor, or has it stored from an earlier build. */
 	flush(): void {
-		if (this.#block === undefined) return;
-		const index = this.#entries.length - 1;
-		this.#compressor.submit(this.#block, this.#filled, (block) => {
-			this.#entries[index] = this.#store(block);
-		});
+		if (this.#filled === 0) return;
+		const index = this.#blocks.length;
+		const rawBytes = this.#filled;
+		const key = this.#key();
+		const earlier = this.#earlier?.hasFragment(key) === true ? this.#earlier : undefined;
+		const common = { key, rawBytes, reused: earlier !== undefined };
+		this.#blocks.push({ ...common, position: 0, size: 0 });
+		const done = (block: CompressedBlock): void => {
+			this.#blocks[index] = { ...common, ...this.#store(block) };
+		};
+		if (earlier === undefined) this.#compressor.submit(this.#gathered(), rawBytes, done);
+		else {
+			if (this.#block !== undefined) this.#compressor.release(this.#block);
+			this.#compressor.after(() => done(earlier.fragment(key, rawBytes)));
+		}
 		this.#block = undefined;
+		this.#tails = [];
 		this.#filled = 0;
 	}
 
-	/** Known once the compressor has delivered the block. */
-	entry(index: number): { readonly position: number; readonly size: number } | undefined {
-		return this.#entries[index];
+	/** Of a block that was ended; its position is known once the compressor has delivered it. */
+	block(index: number): FragmentBlock | undefined {
+		return this.#blocks[index];
 	}
 
 	/** The fragment table's records. */
 	encode(): Buffer {
-		const bytes = Buffer.alloc(FRAGMENT_ENTRY.byteLength * this.#entries.length);
-		for (const [i, entry] of this.#entries.entries())
-			bytes.set(FRAGMENT_ENTRY.encode(entry), FRAGMENT_ENTRY.byteLength * i);
+		const bytes = Buffer.alloc(FRAGMENT_ENTRY.byteLength * this.#blocks.length);
+		for (const [i, { position, size }] of this.#blocks.entries())
+			bytes.set(FRAGMENT_ENTRY.encode({ position, size }), FRAGMENT_ENTRY.byteLength * i);
 		return bytes;
+	}
+
+	#key(): Buffer {
+		const recipe = Buffer.alloc(RECIPE_ENTRY_BYTES * this.#tails.length);
+		for (const [i, { tail }] of this.#tails.entries()) {
+			recipe.set(tail.hash, RECIPE_ENTRY_BYTES * i);
+			recipe.writeUInt32LE(tail.byteLength, RECIPE_ENTRY_BYTES * i + HASH_BYTES);
+		}
+		return hash("sha256", recipe, "buffer");
+	}
+
+	/** The block with every tail in it. */
+	#gathered(): Buffer {
+		const block = this.#block ?? this.#compressor.acquire();
+		for (const { tail, offset, source } of this.#tails) {
+			if (source === undefined) continue;
+			assert(this.#earlier !== undefined, "a tail by reference comes out of a store");
+			block.set(this.#earlier.tail(source, tail.byteLength, tail.hash), offset);
+		}
+		return block;
 	}
 }

@@ -12,18 +12,28 @@ import {
 	SQUASHFS_MAGIC,
 	SUPERBLOCK_BYTES,
 } from "./constants.ts";
-import { type DataStatistics, DataWriter, type StoredFile } from "./data-writer.ts";
+import {
+	type DataMark,
+	type DataSink,
+	type DataStatistics,
+	DataWriter,
+	type PlacedBlock,
+	type StoredFile,
+} from "./data-writer.ts";
 import type { FileLayout } from "./file-layout.ts";
+import type { FileRecipe, TailSource } from "./file-recipe.ts";
+import type { FragmentPlace } from "./fragment-packer.ts";
 import { writeLookupTable } from "./lookup-table-writer.ts";
 import type { Loss, XattrLoss } from "./reports.ts";
+import type { StoredBlocks } from "./stored-blocks.ts";
 import { SUPERBLOCK } from "./superblock.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
-export type { DataStatistics, StoredFile } from "./data-writer.ts";
+export type { DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./data-writer.ts";
 
 export interface SquashfsWriterOptions {
-	/** Position 0 is the superblock's place. Positions that were written may be written again; the bytes are taken before it returns. */
-	readonly sink: { write(position: number, bytes: Uint8Array): void };
+	/** Position 0 is the superblock's place, which is written last. */
+	readonly sink: DataSink;
 	readonly compressor: BlockCompressor;
 	/** 4 KiB to 1 MiB, a power of two. */
 	readonly blockBytes: number;
@@ -37,7 +47,12 @@ export interface SquashfsWriterOptions {
 	readonly alwaysUseFragments?: boolean | undefined;
 	/** What `settle` waits for. Default: blocks of 16 MiB in all, at least 8. */
 	readonly maxPendingBlocks?: number | undefined;
+	/** Blocks that need not be compressed again. They change no byte of the image. */
+	readonly earlier?: StoredBlocks | undefined;
 }
+
+/** Told of what a file was made of, and where its tail is if it has one. */
+export type DescribeFile = (recipe: FileRecipe, tail: FragmentPlace | undefined) => void;
 
 /** What was written; all but counts in bytes. */
 export interface SquashfsSummary {
@@ -59,8 +74,6 @@ export interface SquashfsSummary {
 	readonly bytesUsed: number;
 	/** With the padding to a multiple of 4096 that has been written. */
 	readonly byteLength: number;
-	/** Past the last byte ever given to the sink: more than `byteLength` when a large duplicate at the end was taken back. Truncate there. */
-	readonly highWaterBytes: number;
 	/** Extended attributes without a place in squashfs, by name. */
 	readonly unstorableXattrs: readonly XattrLoss[];
 	/** Modification times outside 1970 to 2106. */
@@ -94,6 +107,7 @@ export class SquashfsWriter {
 			blockBytes,
 			fragments: this.#fragmentPolicy(),
 			position: SUPERBLOCK_BYTES + optionsBlock.byteLength,
+			earlier: options.earlier,
 		});
 	}
 
@@ -112,8 +126,46 @@ export class SquashfsWriter {
 		this.#data.appendHole(byteLength);
 	}
 
-	endFile(): StoredFile {
-		return this.#data.endFile();
+	endFile(describe?: DescribeFile): StoredFile {
+		return this.#data.endFile(describe);
+	}
+
+	/** A whole file by reference, when none is open: every block is in the image or in `earlier`, and so is the fragment block of `tail`. */
+	appendRecipe(recipe: FileRecipe, tail: TailSource | undefined, describe?: DescribeFile): StoredFile {
+		return this.#data.appendRecipe(recipe, tail, describe);
+	}
+
+	/** Whether a file of this recipe is in the image. */
+	hasContent(recipe: FileRecipe): boolean {
+		return this.#data.hasContent(recipe);
+	}
+
+	/** Whether a data block with this SHA-256 is in the image. */
+	hasBlock(key: Uint8Array): boolean {
+		return this.#data.hasBlock(key);
+	}
+
+	/** Says that what follows is of another layer: its tails are packed apart. Returns the moment, for `placedBlocks`. */
+	endLayer(): DataMark {
+		this.#data.endFragment();
+		return this.#data.mark();
+	}
+
+	/** The key of a fragment block that an `endLayer` has ended. */
+	fragmentKey(index: number): Uint8Array {
+		const block = this.#data.fragments.block(index);
+		assert(block !== undefined, "the fragment block was ended");
+		return block.key;
+	}
+
+	/** Where a file's tail is, if it has one. */
+	tailPlace(file: StoredFile): FragmentPlace | undefined {
+		return file.content.fragment;
+	}
+
+	/** What was stored between two moments, by default until now, in the image's order; position 0 where it is not stored yet. */
+	placedBlocks(from: DataMark, to: DataMark = this.#data.mark()): PlacedBlock[] {
+		return this.#data.placedBlocks(from, to);
 	}
 
 	/** Resolves once no more blocks than the bound are in flight; rejects with the first failure of the codec or the sink. */
@@ -194,7 +246,6 @@ export class SquashfsWriter {
 			directoryTableBytes: afterDirectories - directoryTable,
 			bytesUsed,
 			byteLength: out.position,
-			highWaterBytes: Math.max(out.position, this.#data.highWater),
 		};
 	}
 

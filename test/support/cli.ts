@@ -9,7 +9,7 @@ export interface CliResult {
 	readonly stderr: string;
 }
 
-/** Runs `oci2iso` from its sources. `onStart` gets the process, for signals. */
+/** Runs `oci2iso` from its sources, with a cache only where one is given. `onStart` gets the process, for signals. */
 export function oci2iso(
 	args: readonly string[],
 	options: {
@@ -18,7 +18,8 @@ export function oci2iso(
 		readonly onStderr?: (text: string, child: ChildProcess) => void;
 	} = {},
 ): Promise<CliResult> {
-	const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN, ...args], {
+	const own = args[0] === "build" && !args.includes("--cache") ? ["--no-cache"] : [];
+	const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN, ...args, ...own], {
 		cwd: options.cwd,
 		env: { ...process.env, ...options.env },
 		stdio: ["ignore", "pipe", "pipe"],

@@ -127,7 +127,11 @@ export class ImageFile implements ByteSource {
 	}
 
 	read(position: number, length: number): Promise<Uint8Array> {
-		return Promise.resolve(readAt(this.#descriptor, position, length));
+		return Promise.resolve(this.readNow(position, length));
+	}
+
+	readNow(position: number, length: number): Buffer {
+		return readAt(this.#descriptor, position, length);
 	}
 
 	close(): void {

@@ -142,6 +142,10 @@ export class MemorySink {
 		this.#length = Math.max(this.#length, end);
 	}
 
+	readNow(position: number, length: number): Buffer {
+		return this.#bytes.subarray(position, position + length);
+	}
+
 	bytes(byteLength: number = this.#length): Buffer {
 		return this.#bytes.subarray(0, byteLength);
 	}

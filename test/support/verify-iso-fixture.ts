@@ -93,6 +93,7 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 	const target = {
 		...memorySource(bytes),
 		write: (at: number, part: Uint8Array) => bytes.set(part, at),
+		readNow: (at: number, length: number) => bytes.subarray(at, at + length),
 		truncate() {},
 	};
 	await writeIso(target, layout, { tree: new SmallRoot(), esp, elToritoImage, bootHybrid, onBytes() {} });

@@ -29,14 +29,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	output: [],
 	report: [],
 	buildroot: ["tree"],
-	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "inspect"],
+	cache: ["squashfs"],
+	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],
 	inspect: [...formats, "codec", "oci", "buildroot", "report"],
 	verify: [...formats, "codec", "oci", "report"],
-	cli: ["assemble", "inspect", "verify", "output", "report", "codec", "index.ts"],
+	cli: ["assemble", "cache", "inspect", "verify", "output", "report", "codec", "index.ts"],
 	"index.ts": ["assemble", "inspect", "verify", "report", "oci", "codec"],
 	"errors.ts": [],
 };
-const roomsWithNodeIo = ["oci", "output", "buildroot", "codec", "cli"];
+const roomsWithNodeIo = ["oci", "cache", "output", "buildroot", "codec", "cli"];
 const ioModules = /^node:(fs|fs\/promises|net|http|https|tls|dns|child_process|worker_threads|process|http2|dgram)$/;
 
 interface Import {

@@ -67,7 +67,6 @@ describe("file contents", () => {
 		expect(summary.data.duplicateBytes).toBe(sizes.reduce((sum, size) => sum + size, 0) + 3_000_000);
 		expect(summary.data.storedBytes).toBe(unique);
 		expect(summary.data.blocks).toBe(summary.data.rawBlocks - summary.data.fragmentBlocks);
-		expect(summary.highWaterBytes).toBeGreaterThan(summary.byteLength);
 	});
 
 	it("are not compressed a second time when small", async () => {
@@ -129,7 +128,7 @@ describe("file contents", () => {
 
 	it("may have as many holes as they have blocks", async () => {
 		const compressor = zlibCompressor({ blockBytes: BLOCK, resultsPerTurn: 1000, stored: true });
-		const sink = { write: () => undefined };
+		const sink = { write: () => undefined, readNow: (_: number, length: number) => Buffer.alloc(length) };
 		const writer = new SquashfsWriter({ sink, compressor, blockBytes: BLOCK, modificationTimeSeconds: 0 });
 		const block = Buffer.alloc(BLOCK, 1);
 		writer.beginFile();
@@ -170,6 +169,7 @@ describe("file contents", () => {
 			write() {
 				throw new Error("disk full");
 			},
+			readNow: () => Buffer.alloc(0),
 		};
 		const writer = new SquashfsWriter({
 			sink,

@@ -1,0 +1,206 @@
+import { hash } from "node:crypto";
+import { MiB } from "../binary/units.ts";
+import type { BlockDecompressor, CompressedBlock } from "../codec/types.ts";
+import type { TailSource } from "../squashfs/file-recipe.ts";
+import { Recent } from "../squashfs/recent.ts";
+import type { StoredBlocks } from "../squashfs/stored-blocks.ts";
+import { damaged } from "./failures.ts";
+import {
+	decodePackHead,
+	PACK_HEADER_BYTES,
+	type PackEntry,
+	type PackHead,
+	type PackKind,
+	packHeadLength,
+	STORED_RAW,
+	storedBytes,
+} from "./pack-format.ts";
+import type { BlockSettings } from "./settings.ts";
+import { settingsId, settingsText } from "./settings.ts";
+import { type OpenFile, readFully, type StoreDirectory } from "./store-directory.ts";
+
+/** Of all packs that are open: bounds memory (some 200 bytes each) and open files. */
+const MAX_ENTRIES = 2 ** 21;
+const MAX_PACKS = 512;
+/** Packs are read in the order in which builds need them. */
+const READ_AHEAD_BYTES = MiB;
+const KEPT_FRAGMENTS = 4;
+
+interface Pack {
+	readonly name: string;
+	readonly file: OpenFile;
+	readonly dataOffset: number;
+	readonly dataBytes: number;
+	isUsed: boolean;
+}
+
+interface Place extends Pick<PackEntry, "offset" | "storedSize" | "rawBytes" | "checksum" | "kind"> {
+	readonly pack: Pack;
+}
+
+/** The blocks of every pack with the same settings, checked as they are read. */
+export class BlockStore implements StoredBlocks {
+	readonly #directory: StoreDirectory;
+	readonly #settings: BlockSettings;
+	readonly #decompressor: BlockDecompressor;
+	readonly #packs: Pack[] = [];
+	readonly #places = new Map<string, Place>();
+	readonly #fragments = new Recent<string, Uint8Array>(KEPT_FRAGMENTS);
+	/** The stretch of a pack that was read last. */
+	readonly #window = Buffer.allocUnsafe(READ_AHEAD_BYTES);
+	#windowPack: Pack | undefined;
+	#windowStart = 0;
+	#windowBytes = 0;
+
+	/** Loads the tables, the packs used last first; damaged packs are removed. */
+	constructor(directory: StoreDirectory, settings: BlockSettings, decompressor: BlockDecompressor) {
+		this.#directory = directory;
+		this.#settings = settings;
+		this.#decompressor = decompressor;
+		const ours = `.${settingsId(settings)}.`;
+		for (const { kind, name } of directory.list()) {
+			if (this.#packs.length === MAX_PACKS || this.#places.size >= MAX_ENTRIES) break;
+			if (kind === "pack" && name.includes(ours)) this.#load(name);
+		}
+	}
+
+	hasBlock(key: Uint8Array): boolean {
+		return this.#places.has(nameOf("block", key));
+	}
+
+	block(key: Uint8Array, rawBytes: number): CompressedBlock {
+		return this.#read("block", key, rawBytes);
+	}
+
+	hasFragment(key: Uint8Array): boolean {
+		return this.#places.has(nameOf("fragment", key));
+	}
+
+	fragment(key: Uint8Array, rawBytes: number): CompressedBlock {
+		return this.#read("fragment", key, rawBytes);
+	}
+
+	tail({ fragment, offset }: TailSource, byteLength: number, tailHash: Uint8Array): Uint8Array {
+		const name = nameOf("fragment", fragment);
+		let content = this.#fragments.get(name);
+		if (content === undefined) {
+			const { compressed, bytes } = this.#read("fragment", fragment);
+			content = compressed ? this.#decompress(name, bytes) : Uint8Array.from(bytes);
+			this.#fragments.set(name, content);
+		}
+		const tail = content.subarray(offset, offset + byteLength);
+		if (!hash("sha256", tail, "buffer").equals(tailHash)) throw this.#damage(name, "a tail is not what its index says");
+		return tail;
+	}
+
+	/** A whole file, by the SHA-256 of its content. */
+	hasContent(key: Uint8Array): boolean {
+		return this.#places.has(nameOf("content", key));
+	}
+
+	/** Owned by the caller. */
+	content(key: Uint8Array, rawBytes: number): Uint8Array {
+		return Uint8Array.from(this.#read("content", key, rawBytes).bytes);
+	}
+
+	/** Names of the packs that something was read from. */
+	get usedPacks(): string[] {
+		return this.#packs.filter(({ isUsed }) => isUsed).map(({ name }) => name);
+	}
+
+	close(): void {
+		for (const { file } of this.#packs.splice(0)) file.close();
+		this.#places.clear();
+	}
+
+	#load(name: string): void {
+		const file = this.#directory.openFile("pack", name);
+		if (file === undefined) return;
+		const head = readPackHead(file);
+		if (head === undefined || head.description.settings !== settingsText(this.#settings)) {
+			file.close();
+			if (head === undefined) this.#directory.remove("pack", name);
+			return;
+		}
+		const pack = { name, file, dataOffset: head.dataOffset, dataBytes: head.dataBytes, isUsed: false };
+		this.#packs.push(pack);
+		for (const entry of head.entries) {
+			const { kind, offset, storedSize, rawBytes, checksum } = entry;
+			const key = nameOf(kind, entry.key);
+			if (!this.#places.has(key)) this.#places.set(key, { kind, pack, offset, storedSize, rawBytes, checksum });
+		}
+	}
+
+	/** The stored bytes, valid until the next call. Throws CACHE_DAMAGED, and forgets the pack. */
+	#read(kind: PackKind, key: Uint8Array, rawBytes?: number): CompressedBlock {
+		const name = nameOf(kind, key);
+		const place = this.#places.get(name);
+		if (place === undefined) throw damaged("a block is gone", this.#directory.path);
+		place.pack.isUsed = true;
+		if (rawBytes !== undefined && place.rawBytes !== rawBytes) throw this.#damage(name, "a block has another length");
+		const bytes = this.#bytes(place);
+		if (bytes === undefined) throw this.#damage(name, "a pack is cut short");
+		if (!hash("sha256", bytes, "buffer").equals(place.checksum))
+			throw this.#damage(name, "a block's checksum is wrong");
+		return { compressed: kind !== "content" && (place.storedSize & STORED_RAW) === 0, bytes };
+	}
+
+	#bytes({ pack, offset, kind, storedSize }: Place): Buffer | undefined {
+		const length = storedBytes({ kind, storedSize });
+		if (length > this.#window.byteLength) {
+			const bytes = Buffer.allocUnsafe(length);
+			return isReadable(pack, offset, bytes) ? bytes : undefined;
+		}
+		const isInside =
+			pack === this.#windowPack &&
+			offset >= this.#windowStart &&
+			offset + length <= this.#windowStart + this.#windowBytes;
+		if (!isInside) {
+			this.#windowPack = pack;
+			this.#windowStart = offset;
+			this.#windowBytes = Math.min(this.#window.byteLength, pack.dataBytes - offset);
+			if (!isReadable(pack, offset, this.#window.subarray(0, this.#windowBytes))) {
+				this.#windowPack = undefined;
+				return undefined;
+			}
+		}
+		return this.#window.subarray(offset - this.#windowStart, offset - this.#windowStart + length);
+	}
+
+	#decompress(name: string, bytes: Uint8Array): Uint8Array {
+		try {
+			return this.#decompressor.decompress(bytes, this.#settings.blockBytes);
+		} catch {
+			throw this.#damage(name, "a block does not decode");
+		}
+	}
+
+	/** Removes the pack that a key is in. */
+	#damage(name: string, what: string): Error {
+		const pack = this.#places.get(name)?.pack;
+		if (pack !== undefined) this.#directory.remove("pack", pack.name);
+		return damaged(what, pack?.file.path ?? this.#directory.path);
+	}
+}
+
+function isReadable({ file, dataOffset }: Pack, offset: number, into: Buffer): boolean {
+	try {
+		return readFully(file, dataOffset + offset, into);
+	} catch {
+		return false;
+	}
+}
+
+/** Undefined where the file is no whole pack. */
+export function readPackHead(file: OpenFile): PackHead | undefined {
+	const start = Buffer.alloc(PACK_HEADER_BYTES);
+	if (!readFully(file, 0, start)) return undefined;
+	const length = packHeadLength(start);
+	if (length === undefined || length > file.byteLength) return undefined;
+	const head = Buffer.allocUnsafe(length);
+	return readFully(file, 0, head) ? decodePackHead(head, file.byteLength) : undefined;
+}
+
+function nameOf(kind: PackKind, key: Uint8Array): string {
+	return kind[0] + Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+}

@@ -1,0 +1,362 @@
+import { createHash, hash } from "node:crypto";
+import { ByteWriter } from "../binary/byte-writer.ts";
+import { from0, record } from "../binary/record.ts";
+import { assert } from "../errors.ts";
+import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "../squashfs/file-recipe.ts";
+import type { TarEntry, TarEntryType } from "../tar/entry.ts";
+import { ByteCursor, writeSignedVarint, writeVarint } from "./byte-cursor.ts";
+import { BrokenIndex } from "./failures.ts";
+import { STORE_VERSION } from "./settings.ts";
+
+// A layer index: header, diffID, notes, entries, fragment keys. Strings and lists are preceded by their length; numbers are varints.
+
+const MAGIC = "O2ILAYR\n";
+
+const INDEX_HEADER = record("layer index header", 80, {
+	magic: from0.text(0, 8),
+	version: from0.u32le(8),
+	blockBytes: from0.u32le(12),
+	entryCount: from0.u32le(16),
+	noteCount: from0.u32le(20),
+	fragmentCount: from0.u32le(24),
+	/** Length of the uncompressed archive. */
+	tarBytes: from0.safe64le(32),
+	bodyBytes: from0.safe64le(40),
+	/** SHA-256 of the whole file with this field zero. */
+	checksum: from0.bytes(48, 32),
+});
+
+const ENTRY_TYPES: readonly TarEntryType[] = [
+	"file",
+	"hard-link",
+	"symlink",
+	"character-device",
+	"block-device",
+	"directory",
+	"fifo",
+	"socket",
+];
+const TYPE_MASK = 0x0f;
+const HAS_XATTRS = 0x10;
+/** The extended attributes are those of the last entry that had some. */
+const SAME_XATTRS = 0x20;
+
+const IS_STORED = 0x01;
+const IS_WHOLE = 0x02;
+const HAS_HOLES = 0x10;
+const HAS_TAIL = 0x20;
+
+/** What is known of a regular file's content: nothing where it was passed over whenever the layer was read. */
+export interface IndexedContent {
+	/** As it went into a squashfs. */
+	readonly stored?: StoredContent | undefined;
+	/** SHA-256 of what was kept aside as the `content` of a pack. */
+	readonly whole?: Uint8Array | undefined;
+}
+
+export interface StoredContent {
+	readonly recipe: FileRecipe;
+	readonly tail: TailSource | undefined;
+}
+
+export interface IndexedEntry {
+	readonly entry: TarEntry;
+	/** Empty for everything that is no regular file. */
+	readonly content: IndexedContent;
+}
+
+/** What reading a layer tells, without its blob. */
+export interface LayerIndex {
+	readonly diffId: string;
+	readonly blockBytes: number;
+	readonly entryCount: number;
+	readonly tarBytes: number;
+	/** The archive's notes, without the layer's name. */
+	readonly notes: readonly string[];
+	readonly byteLength: number;
+	/** In the archive's order. Throws `BrokenIndex` where the bytes do not decode. */
+	entries(): Generator<IndexedEntry, void, undefined>;
+}
+
+/** Where a tail is: in a fragment block by its key, or by its number in the image that is being written. */
+export interface TailPlace {
+	readonly fragment: Uint8Array | number;
+	readonly offset: number;
+}
+
+const UNKNOWN: IndexedContent = {};
+const NO_XATTRS: TarEntry["xattrs"] = new Map();
+
+/** Collects a layer's entries while it is read; each `entry` of a regular file is followed by one of `stored`, `whole` and `skipped`. */
+export class LayerIndexWriter {
+	readonly #diffId: string;
+	readonly #blockBytes: number;
+	readonly #out = new ByteWriter(1 << 16);
+	readonly #previous: Iterator<IndexedEntry> | undefined;
+	#previousContent: IndexedContent = UNKNOWN;
+	/** Keys, or numbers that `encode` has resolved. */
+	readonly #fragments: (Uint8Array | number)[] = [];
+	readonly #fragmentNumbers = new Map<string, number>();
+	#entryCount = 0;
+	#lastPath = "";
+	#lastXattrs = NO_XATTRS;
+	#lastOffset = 0;
+
+	/** `previous` knows contents that may be passed over this time. */
+	constructor(diffId: string, blockBytes: number, previous?: LayerIndex) {
+		this.#diffId = diffId;
+		this.#blockBytes = blockBytes;
+		this.#previous = previous?.entries();
+	}
+
+	entry(entry: TarEntry): void {
+		const out = this.#out;
+		this.#entryCount++;
+		const previous = this.#previous?.next();
+		this.#previousContent = previous?.done === false ? previous.value.content : UNKNOWN;
+		const sameXattrs = entry.xattrs.size > 0 && sameMap(entry.xattrs, this.#lastXattrs);
+		const xattrFlags = entry.xattrs.size === 0 ? 0 : sameXattrs ? SAME_XATTRS : HAS_XATTRS;
+		out.u8(ENTRY_TYPES.indexOf(entry.type) | xattrFlags);
+		const shared = sharedPrefix(entry.path, this.#lastPath);
+		this.#lastPath = entry.path;
+		writeVarint(out, shared);
+		writeText(out, entry.path.slice(shared));
+		if (entry.type === "hard-link" || entry.type === "symlink") writeText(out, entry.linkTarget);
+		for (const number of [entry.mode, entry.uid, entry.gid]) writeVarint(out, number);
+		writeSignedVarint(out, entry.mtime.seconds);
+		writeVarint(out, entry.mtime.nanoseconds);
+		if (isDevice(entry.type)) {
+			writeVarint(out, entry.major);
+			writeVarint(out, entry.minor);
+		}
+		if (xattrFlags === HAS_XATTRS) this.#xattrs(entry.xattrs);
+		writeVarint(out, entry.archiveOffset - this.#lastOffset);
+		this.#lastOffset = entry.archiveOffset;
+		if (entry.type === "file") writeVarint(out, entry.byteLength);
+	}
+
+	/** `tail` is where the tail is, if there is one: a fragment block by its key or its number in the image. */
+	stored(recipe: FileRecipe, tail: TailPlace | undefined): void {
+		this.#content({ recipe, tail }, this.#previousContent.whole);
+	}
+
+	/** The SHA-256 of a content that was kept aside. */
+	whole(contentHash: Uint8Array): void {
+		this.#content(this.#previousContent.stored, contentHash);
+	}
+
+	/** The content was passed over; what was known of it stays known. */
+	skipped(): void {
+		const { stored, whole } = this.#previousContent;
+		this.#content(stored, whole);
+	}
+
+	/** The index file. `keyOf` gives the key of a fragment block by its number. */
+	encode(tarBytes: number, notes: readonly string[], keyOf: (fragment: number) => Uint8Array): Buffer {
+		const body = new ByteWriter();
+		writeText(body, this.#diffId);
+		for (const note of notes) {
+			const text = Buffer.from(note);
+			writeVarint(body, text.byteLength);
+			body.bytes(text);
+		}
+		const before = body.view();
+		const keys = this.#fragments.map((fragment) => (typeof fragment === "number" ? keyOf(fragment) : fragment));
+		const entries = this.#out.view();
+		const bodyBytes = before.byteLength + entries.byteLength + this.#fragments.length * HASH_BYTES;
+		const header = INDEX_HEADER.encode({
+			magic: MAGIC,
+			version: STORE_VERSION,
+			blockBytes: this.#blockBytes,
+			entryCount: this.#entryCount,
+			noteCount: notes.length,
+			fragmentCount: this.#fragments.length,
+			tarBytes,
+			bodyBytes,
+			checksum: new Uint8Array(32),
+		});
+		const file = Buffer.concat([header, before, entries, ...keys]);
+		file.set(hash("sha256", file, "buffer"), INDEX_HEADER.fields.checksum.offset);
+		return file;
+	}
+
+	#content(
+		stored: { readonly recipe: FileRecipe; readonly tail: TailPlace | undefined } | undefined,
+		whole: Uint8Array | undefined,
+	): void {
+		const out = this.#out;
+		const { hasHoles = false, tailHash } = stored?.recipe ?? {};
+		const kinds = (stored === undefined ? 0 : IS_STORED) | (whole === undefined ? 0 : IS_WHOLE);
+		out.u8(kinds | (hasHoles ? HAS_HOLES : 0) | (tailHash === undefined ? 0 : HAS_TAIL));
+		if (stored !== undefined) {
+			const { zeroRuns, blockHashes } = stored.recipe;
+			writeVarint(out, zeroRuns.length / 2);
+			for (const number of zeroRuns) writeVarint(out, number);
+			out.bytes(blockHashes);
+		}
+		if (tailHash !== undefined) {
+			assert(stored?.tail !== undefined, "a tail has a place");
+			out.bytes(tailHash);
+			writeVarint(out, this.#fragmentNumber(stored.tail.fragment));
+			writeVarint(out, stored.tail.offset);
+		}
+		if (whole !== undefined) out.bytes(whole);
+	}
+
+	#xattrs(xattrs: TarEntry["xattrs"]): void {
+		this.#lastXattrs = xattrs;
+		writeVarint(this.#out, xattrs.size);
+		for (const [name, value] of xattrs) {
+			writeText(this.#out, name);
+			writeVarint(this.#out, value.byteLength);
+			this.#out.bytes(value);
+		}
+	}
+
+	#fragmentNumber(key: Uint8Array | number): number {
+		const name =
+			typeof key === "number"
+				? String(key)
+				: Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+		const known = this.#fragmentNumbers.get(name);
+		if (known !== undefined) return known;
+		const number = this.#fragments.push(key) - 1;
+		this.#fragmentNumbers.set(name, number);
+		return number;
+	}
+}
+
+/** Checks the file as a whole; undefined where it is not an index that was written in full. */
+export function openLayerIndex(file: Buffer): LayerIndex | undefined {
+	if (file.byteLength < INDEX_HEADER.byteLength) return undefined;
+	const header = INDEX_HEADER.decode(file);
+	const { blockBytes, entryCount, noteCount, fragmentCount, tarBytes, bodyBytes } = header;
+	if (header.magic !== MAGIC || header.version !== STORE_VERSION) return undefined;
+	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * HASH_BYTES > bodyBytes)
+		return undefined;
+	const { offset, byteLength } = INDEX_HEADER.fields.checksum;
+	const actual = createHash("sha256")
+		.update(file.subarray(0, offset))
+		.update(Buffer.alloc(byteLength))
+		.update(file.subarray(offset + byteLength))
+		.digest();
+	if (!actual.equals(header.checksum)) return undefined;
+	try {
+		const cursor = new ByteCursor(file, INDEX_HEADER.byteLength);
+		const diffId = cursor.latin1(cursor.varint());
+		if (noteCount > cursor.left) return undefined;
+		const notes = Array.from({ length: noteCount }, () => cursor.bytes(cursor.varint()).toString());
+		const entriesAt = cursor.position;
+		const fragmentsAt = file.byteLength - fragmentCount * HASH_BYTES;
+		if (entriesAt > fragmentsAt) return undefined;
+		const entries = () => decodeEntries(file.subarray(0, fragmentsAt), entriesAt, file.subarray(fragmentsAt), header);
+		return { diffId, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries };
+	} catch (error) {
+		if (error instanceof BrokenIndex) return undefined;
+		throw error;
+	}
+}
+
+function* decodeEntries(
+	bytes: Buffer,
+	at: number,
+	fragments: Buffer,
+	{ blockBytes, entryCount }: { readonly blockBytes: number; readonly entryCount: number },
+): Generator<IndexedEntry, void, undefined> {
+	const cursor = new ByteCursor(bytes, at);
+	let path = "";
+	let xattrs = NO_XATTRS;
+	let archiveOffset = 0;
+	for (let index = 0; index < entryCount; index++) {
+		const flags = cursor.u8();
+		const type = ENTRY_TYPES[flags & TYPE_MASK];
+		if (type === undefined) throw new BrokenIndex("an entry of an unknown type");
+		path = path.slice(0, cursor.varint()) + cursor.latin1(cursor.varint());
+		const linkTarget = type === "hard-link" || type === "symlink" ? cursor.latin1(cursor.varint()) : "";
+		const [mode, uid, gid] = [cursor.varint(), cursor.varint(), cursor.varint()];
+		const mtime = { seconds: cursor.signedVarint(), nanoseconds: cursor.varint() };
+		const [major, minor] = isDevice(type) ? [cursor.varint(), cursor.varint()] : [0, 0];
+		if ((flags & HAS_XATTRS) !== 0) xattrs = decodeXattrs(cursor);
+		archiveOffset += cursor.varint();
+		const byteLength = type === "file" ? cursor.varint() : 0;
+		const own = (flags & (HAS_XATTRS | SAME_XATTRS)) === 0 ? NO_XATTRS : xattrs;
+		const common = { index, type, path, linkTarget, mode, uid, gid, byteLength, mtime, major, minor };
+		const entry = { ...common, xattrs: own, archiveOffset };
+		yield { entry, content: type === "file" ? decodeContent(cursor, byteLength, blockBytes, fragments) : UNKNOWN };
+	}
+	if (cursor.left !== 0) throw new BrokenIndex("bytes follow the last entry");
+}
+
+function decodeXattrs(cursor: ByteCursor): TarEntry["xattrs"] {
+	const xattrs = new Map<string, Uint8Array>();
+	for (let left = cursor.varint(); left > 0; left--) {
+		const name = cursor.latin1(cursor.varint());
+		// a copy: the view would keep the whole file in memory
+		xattrs.set(name, Uint8Array.from(cursor.bytes(cursor.varint())));
+	}
+	return xattrs;
+}
+
+function decodeContent(cursor: ByteCursor, byteLength: number, blockBytes: number, fragments: Buffer): IndexedContent {
+	const flags = cursor.u8();
+	const stored = (flags & IS_STORED) === 0 ? undefined : decodeStored(cursor, flags, byteLength, blockBytes, fragments);
+	const whole = (flags & IS_WHOLE) === 0 ? undefined : cursor.bytes(HASH_BYTES);
+	return stored === undefined && whole === undefined ? UNKNOWN : { stored, whole };
+}
+
+function decodeStored(
+	cursor: ByteCursor,
+	flags: number,
+	byteLength: number,
+	blockBytes: number,
+	fragments: Buffer,
+): StoredContent {
+	const hasTail = (flags & HAS_TAIL) !== 0;
+	if (hasTail && byteLength % blockBytes === 0) throw new BrokenIndex("a tail without bytes");
+	const blockCount = blockCountOf(byteLength, blockBytes, hasTail);
+	const zeroRuns: number[] = [];
+	let holes = 0;
+	let end = -1;
+	for (let left = cursor.varint(); left > 0; left--) {
+		const [first, count] = [cursor.varint(), cursor.varint()];
+		if (first <= end || count === 0 || first + count > blockCount) throw new BrokenIndex("a run of zeros out of place");
+		zeroRuns.push(first, count);
+		holes += count;
+		end = first + count;
+	}
+	const blockHashes = cursor.bytes((blockCount - holes) * HASH_BYTES);
+	const recipe = { byteLength, hasHoles: (flags & HAS_HOLES) !== 0, zeroRuns, blockHashes };
+	if (!hasTail) return { recipe: { ...recipe, tailHash: undefined }, tail: undefined };
+	const tailHash = cursor.bytes(HASH_BYTES);
+	const at = cursor.varint() * HASH_BYTES;
+	const offset = cursor.varint();
+	if (at >= fragments.byteLength) throw new BrokenIndex("a fragment beyond the table");
+	return { recipe: { ...recipe, tailHash }, tail: { fragment: fragments.subarray(at, at + HASH_BYTES), offset } };
+}
+
+function isDevice(type: TarEntryType): boolean {
+	return type === "character-device" || type === "block-device";
+}
+
+function writeText(out: ByteWriter, text: string): void {
+	writeVarint(out, text.length);
+	out.latin1(text);
+}
+
+function sharedPrefix(a: string, b: string): number {
+	const limit = Math.min(a.length, b.length);
+	let length = 0;
+	while (length < limit && a.charCodeAt(length) === b.charCodeAt(length)) length++;
+	return length;
+}
+
+function sameMap(a: TarEntry["xattrs"], b: TarEntry["xattrs"]): boolean {
+	if (a === b) return true;
+	if (a.size !== b.size) return false;
+	const others = b.entries();
+	for (const [name, value] of a) {
+		const [otherName, otherValue] = others.next().value ?? [];
+		if (name !== otherName || otherValue === undefined || Buffer.compare(value, otherValue) !== 0) return false;
+	}
+	return true;
+}

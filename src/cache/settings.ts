@@ -1,0 +1,25 @@
+import { hash } from "node:crypto";
+import type { CodecName } from "../codec/types.ts";
+
+/** Of everything in the store. A store of another version is another directory, and left alone. */
+export const STORE_VERSION = 1;
+
+/** All that decides a block's compressed bytes, beside its content. */
+export interface BlockSettings {
+	readonly codec: CodecName;
+	readonly level: number;
+	/** Content of a full block. */
+	readonly blockBytes: number;
+	/** Library, version and build: `BlockCompressor.encoder`. */
+	readonly encoder: string;
+}
+
+/** What a pack says of its settings. */
+export function settingsText({ codec, level, blockBytes, encoder }: BlockSettings): string {
+	return JSON.stringify([STORE_VERSION, codec, level, blockBytes, encoder]);
+}
+
+/** 16 hexadecimal digits, for file names. */
+export function settingsId(settings: BlockSettings): string {
+	return hash("sha256", settingsText(settings)).slice(0, 16);
+}

@@ -1,0 +1,247 @@
+import { randomBytes } from "node:crypto";
+import {
+	closeSync,
+	constants,
+	fstatSync,
+	lstatSync,
+	mkdirSync,
+	openSync,
+	readdirSync,
+	readSync,
+	renameSync,
+	rmSync,
+	type Stats,
+	statSync,
+	utimesSync,
+	writeSync,
+} from "node:fs";
+import { homedir, hostname } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { STORE_VERSION } from "./settings.ts";
+
+const WRITABLE_BY_OTHERS = 0o022;
+const LAYERS = "layers";
+const PACKS = "packs";
+const TEMPORARY = /^tmp-(.*)-(\d+)-[0-9a-f]+$/;
+/** A temporary file of another machine is somebody's unfinished work for this long. */
+const FOREIGN_TEMPORARY_MILLISECONDS = 24 * 3600 * 1000;
+
+/** One file of the store. */
+export interface StoreFile {
+	readonly kind: "layer" | "pack";
+	readonly name: string;
+	readonly path: string;
+	readonly byteLength: number;
+	readonly lastUseMilliseconds: number;
+}
+
+/** A file of the store that is open for reading: it stays readable when somebody removes its name. */
+export interface OpenFile {
+	readonly path: string;
+	readonly byteLength: number;
+	/** Fewer bytes than asked for where the file ends. */
+	read(position: number, into: Buffer): number;
+	close(): void;
+}
+
+/** A file that gets its name when it is whole. */
+export interface PendingFile {
+	write(position: number, bytes: Uint8Array): void;
+	/** Gives it its name; one that has it already is replaced. */
+	publish(name: string): void;
+	/** Removes what was written; does nothing after `publish`. */
+	discard(): void;
+}
+
+/** `$XDG_CACHE_HOME/oci2iso`, else `~/.cache/oci2iso`; undefined where neither is known. */
+export function defaultStorePath(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+	const base = environment["XDG_CACHE_HOME"];
+	if (base !== undefined && isAbsolute(base)) return join(base, "oci2iso");
+	const home = environment["HOME"] ?? homedir();
+	return isAbsolute(home) && home !== "/" ? join(home, ".cache", "oci2iso") : undefined;
+}
+
+/**
+ * The files of a store: who may touch them, how they come and go. Files are written under a temporary name and never changed, so readers need no lock.
+ * Every method may throw what `node:fs` throws; no failure of a store is one of the build.
+ */
+export class StoreDirectory {
+	readonly path: string;
+
+	private constructor(path: string) {
+		this.path = path;
+	}
+
+	/** Opens the store, and makes it where there is none. A string: why it is not used. */
+	static open(path: string, options: { readonly create: boolean }): StoreDirectory | string {
+		const root = join(resolve(path), `v${STORE_VERSION}`);
+		try {
+			if (options.create) mkdirSync(root, { recursive: true, mode: 0o700 });
+			for (const directory of [resolve(path), root]) {
+				const reason = distrust(statSync(directory));
+				if (reason !== undefined) return `the cache ${directory} ${reason}`;
+			}
+			for (const part of [LAYERS, PACKS])
+				if (options.create) mkdirSync(join(root, part), { recursive: true, mode: 0o700 });
+			return new StoreDirectory(root);
+		} catch (error) {
+			return `the cache ${resolve(path)} cannot be used: ${reasonOf(error)}`;
+		}
+	}
+
+	/** Layer indexes and packs, the one used last first. */
+	list(): StoreFile[] {
+		const files = (["layer", "pack"] as const).flatMap((kind) =>
+			namesIn(this.#place(kind)).flatMap((name) => this.#stat(kind, name)),
+		);
+		return files.sort((a, b) => b.lastUseMilliseconds - a.lastUseMilliseconds || (a.name < b.name ? -1 : 1));
+	}
+
+	/** Undefined where there is none, or none of our own. */
+	openFile(kind: StoreFile["kind"], name: string): OpenFile | undefined {
+		const path = join(this.#place(kind), name);
+		let descriptor: number;
+		try {
+			descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+		} catch {
+			return undefined;
+		}
+		const stats = fstatSync(descriptor);
+		if (!stats.isFile() || distrust(stats) !== undefined) {
+			closeSync(descriptor);
+			return undefined;
+		}
+		return {
+			path,
+			byteLength: stats.size,
+			read: (position, into) => readSync(descriptor, into, 0, into.byteLength, position),
+			close: () => closeSync(descriptor),
+		};
+	}
+
+	/** All of a file, if it is there and has at most `maxBytes`. */
+	readFile(kind: StoreFile["kind"], name: string, maxBytes: number): Buffer | undefined {
+		const file = this.openFile(kind, name);
+		if (file === undefined) return undefined;
+		try {
+			if (file.byteLength > maxBytes) return undefined;
+			const bytes = Buffer.allocUnsafe(file.byteLength);
+			return readFully(file, 0, bytes) ? bytes : undefined;
+		} finally {
+			file.close();
+		}
+	}
+
+	create(kind: StoreFile["kind"]): PendingFile {
+		const temporary = join(this.path, `tmp-${hostname()}-${process.pid}-${randomBytes(8).toString("hex")}`);
+		const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+		let isOpen = true;
+		let isPublished = false;
+		const close = (): void => {
+			if (isOpen) closeSync(descriptor);
+			isOpen = false;
+		};
+		return {
+			write(position, bytes) {
+				for (let done = 0; done < bytes.byteLength; )
+					done += writeSync(descriptor, bytes, done, bytes.byteLength - done, position + done);
+			},
+			publish: (name) => {
+				close();
+				renameSync(temporary, join(this.#place(kind), name));
+				isPublished = true;
+			},
+			discard() {
+				close();
+				if (!isPublished) rmSync(temporary, { force: true });
+			},
+		};
+	}
+
+	has(kind: StoreFile["kind"], name: string): boolean {
+		return this.#stat(kind, name).length > 0;
+	}
+
+	/** Notes that a file was used now. */
+	touch(kind: StoreFile["kind"], name: string, now: Date): void {
+		try {
+			utimesSync(join(this.#place(kind), name), now, now);
+		} catch {
+			// it was evicted meanwhile
+		}
+	}
+
+	remove(kind: StoreFile["kind"], name: string): void {
+		rmSync(join(this.#place(kind), name), { force: true });
+	}
+
+	/** Removes temporary files whose writers are gone. */
+	removeStaleTemporaries(nowMilliseconds: number): void {
+		for (const name of namesIn(this.path)) {
+			const match = TEMPORARY.exec(name);
+			if (match === null) continue;
+			const path = join(this.path, name);
+			const isOurs = match[1] === hostname();
+			if (isOurs ? !isAlive(Number(match[2])) : isOlder(path, nowMilliseconds - FOREIGN_TEMPORARY_MILLISECONDS))
+				rmSync(path, { force: true });
+		}
+	}
+
+	#place(kind: StoreFile["kind"]): string {
+		return join(this.path, kind === "layer" ? LAYERS : PACKS);
+	}
+
+	#stat(kind: StoreFile["kind"], name: string): StoreFile[] {
+		const path = join(this.#place(kind), name);
+		const stats = lstatSync(path, { throwIfNoEntry: false });
+		if (stats === undefined || !stats.isFile()) return [];
+		return [{ kind, name, path, byteLength: stats.size, lastUseMilliseconds: stats.mtimeMs }];
+	}
+}
+
+/** Whether all of `into` could be read. */
+export function readFully(file: OpenFile, position: number, into: Buffer): boolean {
+	for (let done = 0; done < into.byteLength; ) {
+		const count = file.read(position + done, into.subarray(done));
+		if (count === 0) return false;
+		done += count;
+	}
+	return true;
+}
+
+/** Why something of these attributes may not be believed; root's files are no exception for others. */
+function distrust(stats: Stats): string | undefined {
+	const user = process.getuid?.();
+	if (user !== undefined && stats.uid !== user) return `belongs to another user (uid ${stats.uid})`;
+	if ((stats.mode & WRITABLE_BY_OTHERS) !== 0) return "can be written by other users";
+	return undefined;
+}
+
+/** In a few words, for notices. */
+export function reasonOf(error: unknown): string {
+	if (!(error instanceof Error)) return String(error);
+	const { code } = error as NodeJS.ErrnoException;
+	return code ?? error.message;
+}
+
+function namesIn(directory: string): string[] {
+	try {
+		return readdirSync(directory);
+	} catch {
+		return [];
+	}
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === "EPERM";
+	}
+}
+
+function isOlder(path: string, milliseconds: number): boolean {
+	const stats = lstatSync(path, { throwIfNoEntry: false });
+	return stats !== undefined && stats.mtimeMs < milliseconds;
+}

@@ -1,0 +1,126 @@
+import { stat } from "node:fs/promises";
+import type { Command } from "commander";
+import { DEFAULT_CACHE_BYTES } from "../assemble/options.ts";
+import { listStore, type StoreEntry, verifyStore } from "../cache/examine.ts";
+import { pruneStore } from "../cache/prune.ts";
+import { defaultStorePath, StoreDirectory } from "../cache/store-directory.ts";
+import { Oci2isoError } from "../errors.ts";
+import { formatSize, parseSize } from "./values.ts";
+
+interface CacheArguments {
+	readonly cache?: string;
+	readonly json?: boolean;
+	readonly all?: boolean;
+	readonly cacheSize?: number;
+}
+
+/** Adds `oci2iso cache ls|prune|verify`. */
+export function registerCache(program: Command): void {
+	const cache = program.command("cache").description("look after the store of compressed blocks").exitOverride();
+	const command = (name: string, description: string): Command =>
+		cache
+			.command(name)
+			.description(description)
+			.option("--cache <dir>", "the store (default: oci2iso in $XDG_CACHE_HOME or ~/.cache)")
+			.option("--verbose", "print the causes of an error too")
+			.exitOverride();
+	command("ls", "say what is kept, for which layers and settings, and when it was used last")
+		.option("--json", "print it as JSON")
+		.action(list);
+	command("prune", "remove what was used longest ago")
+		.option("--all", "remove everything")
+		.option("--cache-size <size>", "what may stay (default: 10G)", parseSize)
+		.action(prune);
+	command("verify", "check every checksum and remove what is damaged; exit status 8 where something was").action(
+		verify,
+	);
+}
+
+async function list(given: CacheArguments): Promise<void> {
+	const store = await openStore(given);
+	const entries = store === undefined ? [] : listStore(store);
+	if (given.json === true) {
+		process.stdout.write(`${JSON.stringify(entries, undefined, 2)}\n`);
+		return;
+	}
+	for (const entry of entries) process.stdout.write(`${describe(entry)}\n`);
+	const bytes = entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
+	process.stdout.write(`${entries.length} files, ${formatSize(bytes)}, in ${storePath(given)}\n`);
+}
+
+async function prune(given: CacheArguments): Promise<void> {
+	const store = await openStore(given);
+	const maxBytes = given.all === true ? 0 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
+	const removed = store === undefined ? [] : pruneStore(store, maxBytes, Date.now());
+	const bytes = removed.reduce((sum, { byteLength }) => sum + byteLength, 0);
+	process.stdout.write(`removed ${removed.length} files, ${formatSize(bytes)}\n`);
+}
+
+async function verify(given: CacheArguments): Promise<void> {
+	const store = await openStore(given);
+	let files = 0;
+	const damaged = store === undefined ? [] : verifyStore(store, () => files++);
+	for (const { path } of damaged) process.stdout.write(`removed ${path}: damaged\n`);
+	if (damaged.length > 0) {
+		throw new Oci2isoError({
+			code: "CACHE_DAMAGED",
+			kind: "verification",
+			what: `${damaged.length} of ${files} files were damaged and removed`,
+			where: storePath(given),
+		});
+	}
+	process.stdout.write(`${files} files, all as they were written\n`);
+}
+
+/** Undefined where there is no store yet. */
+async function openStore(given: CacheArguments): Promise<StoreDirectory | undefined> {
+	const path = storePath(given);
+	const exists = await stat(path).then(
+		() => true,
+		(error: NodeJS.ErrnoException) => error.code !== "ENOENT",
+	);
+	if (!exists) return undefined;
+	const store = StoreDirectory.open(path, { create: true });
+	if (store instanceof StoreDirectory) return store;
+	throw new Oci2isoError({ code: "CACHE_UNUSABLE", kind: "usage", what: store, where: path });
+}
+
+function storePath({ cache }: CacheArguments): string {
+	const path = cache ?? defaultStorePath();
+	if (path !== undefined) return path;
+	throw new Oci2isoError({
+		code: "CACHE_UNKNOWN",
+		kind: "usage",
+		what: "neither XDG_CACHE_HOME nor HOME says where the cache is",
+		remedy: "give --cache",
+	});
+}
+
+function describe({
+	kind,
+	name,
+	byteLength,
+	lastUseMilliseconds,
+	diffId,
+	blockBytes,
+	settings,
+	entryCount,
+}: StoreEntry): string {
+	const used = new Date(lastUseMilliseconds).toISOString().replace("T", " ").slice(0, 19);
+	const start = `${used}  ${formatSize(byteLength).padStart(10)}`;
+	if (diffId === undefined) return `${start}  damaged: ${name}`;
+	const layer = diffId.slice(0, "sha256:".length + 12);
+	if (kind === "layer")
+		return `${start}  ${layer}  index of ${entryCount} entries, ${formatSize(blockBytes ?? 0)} blocks`;
+	return `${start}  ${layer}  ${entryCount} blocks, ${describeSettings(settings ?? "")}`;
+}
+
+/** Of `settingsText`. */
+function describeSettings(text: string): string {
+	try {
+		const [, codec, level, blockBytes, encoder] = JSON.parse(text) as unknown[];
+		return `${codec} ${level}, ${formatSize(Number(blockBytes))} blocks, by ${encoder}`;
+	} catch {
+		return text;
+	}
+}

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { verifyStore } from "../../../src/cache/examine.ts";
+import { StoreDirectory } from "../../../src/cache/store-directory.ts";
+import { buildWith, recompressedBytes } from "../../support/cache-build.ts";
+import { BLOCK_BYTES, dataLayer, imageLayers, words, writeCacheImage } from "../../support/cache-images.ts";
+import { HOST_GRUB } from "../../support/contract-image.ts";
+
+const MAIN = join(import.meta.dirname, "..", "..", "..", "dist", "cli", "main.js");
+const missing = [HOST_GRUB, MAIN].filter((path) => !existsSync(path));
+for (const path of missing) process.stderr.write(`SKIPPED: needs ${path}\n`);
+
+const KILLS = 200;
+const CHILDREN = 4;
+const VARIANTS = 5;
+
+describe.skipIf(missing.length > 0)("one cache for many builds", () => {
+	let work = "";
+	const references: string[] = [];
+	const digests: string[] = [];
+	beforeAll(async () => {
+		work = mkdtempSync(join(tmpdir(), "oci2iso-concurrent-"));
+		for (let variant = 0; variant < VARIANTS; variant++) {
+			const top = [
+				{ path: `data/a/${variant}`, content: words(`variant ${variant}`, 3000) },
+				...dataLayer(`v${variant}`, 40),
+			];
+			const layers = imageLayers(dataLayer("a", 100), top);
+			const { reference } = writeCacheImage(join(work, `image-${variant}`), layers);
+			references.push(reference);
+			digests.push((await buildWith(work, reference, undefined)).digest);
+		}
+	});
+	afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+	const start = (reference: string, output: string, cache: string): ChildProcess => {
+		const settings = ["--comp", "lz4", "--block-size", String(BLOCK_BYTES), "--tools", "builtin", "--jobs", "1"];
+		const args = [
+			"build",
+			reference,
+			"-o",
+			output,
+			"--force",
+			"--overwrite",
+			"--cache",
+			cache,
+			"--progress",
+			"none",
+			...settings,
+		];
+		return spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "ignore", "inherit"] });
+	};
+	const ended = (child: ChildProcess): Promise<number | null> => new Promise((resolve) => child.on("exit", resolve));
+
+	it("that run at once gives all of them the right bytes, and is whole afterwards", async () => {
+		const cache = join(work, "cache");
+		for (let round = 0; round < 3; round++) {
+			const runs = Array.from({ length: CHILDREN }, async (_, i) => {
+				const variant = round === 0 ? 0 : (round + i) % VARIANTS;
+				const output = join(work, `${round}-${i}.iso`);
+				expect(await ended(start(references[variant] ?? "", output, cache))).toBe(0);
+				expect(sha256(output)).toBe(digests[variant]);
+				rmSync(output);
+			});
+			await Promise.all(runs);
+		}
+		const store = StoreDirectory.open(cache, { create: false });
+		expect(store instanceof StoreDirectory && verifyStore(store)).toEqual([]);
+		const warm = await buildWith(work, references[0] ?? "", cache);
+		expect([warm.digest, recompressedBytes(warm)]).toEqual([digests[0], 0]);
+	});
+
+	it(`that are killed at ${KILLS} random moments leaves nothing wrong behind`, async () => {
+		const cache = join(work, "killed");
+		const random = generator(20261121);
+		const whole = await timed(() => ended(start(references[0] ?? "", join(work, "time.iso"), join(work, "timing"))));
+		let killed = 0;
+		let left = KILLS;
+		const worker = async (number: number): Promise<void> => {
+			while (left-- > 0) {
+				// another build may be filling it
+				if (random() < 0.05) rmSync(cache, { recursive: true, force: true, maxRetries: 5 });
+				const out = join(work, `killed-${number}`);
+				mkdirSync(out);
+				const child = start(references[left % VARIANTS] ?? "", join(out, "x.iso"), cache);
+				const timer = setTimeout(() => child.kill("SIGKILL"), random() * CHILDREN * whole);
+				if ((await ended(child)) === null) killed++;
+				clearTimeout(timer);
+				rmSync(out, { recursive: true });
+			}
+		};
+		await Promise.all(Array.from({ length: CHILDREN }, (_, i) => worker(i)));
+		expect(killed).toBeGreaterThan(KILLS / 3);
+		for (const [variant, reference] of references.entries())
+			expect((await buildWith(work, reference, cache)).digest).toBe(digests[variant]);
+		expect(readdirSync(join(cache, "v1")).filter((name) => name.startsWith("tmp-"))).toEqual([]);
+		const store = StoreDirectory.open(cache, { create: false });
+		expect(store instanceof StoreDirectory && verifyStore(store)).toEqual([]);
+	});
+});
+
+function sha256(path: string): string {
+	return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
+async function timed(action: () => Promise<unknown>): Promise<number> {
+	const started = performance.now();
+	await action();
+	return performance.now() - started;
+}
+
+/** Numbers from 0 to 1, the same for the same seed. */
+function generator(seed: number): () => number {
+	let state = seed;
+	return () => {
+		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+		return state / 2 ** 32;
+	};
+}
