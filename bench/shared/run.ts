@@ -71,7 +71,7 @@ function measured(what: string, args: readonly string[], work: string): SharedRo
 	const output = join(work, "image.iso");
 	const before = childSeconds();
 	const started = performance.now();
-	const command = [MAIN, "build", ...args, "-o", output, "--force", "--progress", "none", "--report", report];
+	const command = [MAIN, "build", ...args, "-o", output, "--overwrite", "--progress", "none", "--report", report];
 	execFileSync(process.execPath, command, { stdio: ["ignore", "ignore", "inherit"] });
 	const wallSeconds = (performance.now() - started) / 1000;
 	const cpuSeconds = childSeconds() - before;
