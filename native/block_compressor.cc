@@ -1,6 +1,10 @@
 #include "block_compressor.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <new>
 #include <system_error>
 
@@ -20,20 +24,48 @@ ptrdiff_t EncodeShorter(BlockEncoder& encoder, const uint8_t* block, size_t leng
   return length < 2 ? kDoesNotFit : encoder.Encode(block, length, out, length - 1);
 }
 
+struct FreePages {
+  void operator()(uint8_t* memory) const { std::free(memory); }
+};
+/** Memory that begins with a page. */
+using Pages = std::unique_ptr<uint8_t[], FreePages>;
+
+size_t PageBytes() {
+  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+/** Throws std::bad_alloc. */
+Pages AllocatePages(size_t bytes) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, PageBytes(), bytes) != 0) throw std::bad_alloc();
+  return Pages(static_cast<uint8_t*>(memory));
+}
+
 }  // namespace
 
 struct BlockCompressor::Slot final : public Job {
   Slot(BlockCompressor& owner, size_t block_bytes)
-      : owner_(owner), input_(new uint8_t[block_bytes]), output_(new uint8_t[block_bytes]) {}
+      : owner_(owner), block_bytes_(block_bytes), input_(AllocatePages(block_bytes)), output_(AllocatePages(block_bytes)) {}
 
   void Run(unsigned worker) noexcept override {
     encoded_ = EncodeShorter(*owner_.encoders_[worker], input_.get(), length_, output_.get());
     owner_.Finished(*this);
   }
 
+  /** JavaScript's Buffers keep their addresses until they are collected, but no longer any memory: their bytes become zeros. */
+  void GiveBackMemory() noexcept {
+#if defined(__linux__)
+    if (block_bytes_ % PageBytes() != 0) return;
+    madvise(input_.get(), block_bytes_, MADV_DONTNEED);
+    madvise(output_.get(), block_bytes_, MADV_DONTNEED);
+#endif
+  }
+
   BlockCompressor& owner_;
-  std::unique_ptr<uint8_t[]> input_;
-  std::unique_ptr<uint8_t[]> output_;
+  size_t block_bytes_;
+  Pages input_;
+  Pages output_;
   int32_t index_ = 0;
   bool busy_ = false;
   uint64_t sequence_ = 0;
@@ -189,6 +221,10 @@ void BlockCompressor::Close(const Napi::CallbackInfo& info) {
   napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
   Shutdown();
   order_.clear();
+  encoders_.clear();
+  now_.reset();
+  for (const std::shared_ptr<Slot>& slot : slots_) slot->GiveBackMemory();
+  slots_.clear();
   on_ready_.Abort();
 }
 

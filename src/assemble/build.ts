@@ -11,7 +11,7 @@ import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { buildReport } from "./build-report.ts";
-import { describeCheck, readCheckedContract } from "./checked-contract.ts";
+import { checkContract, describeCheck, readBuildContract } from "./checked-contract.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
 import { describeLayout, layOutIso } from "./iso-layout.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -100,9 +100,9 @@ async function finish(
 
 	progress.phase("contract");
 	const { architecture } = image.platform;
-	const { contract, checks } = await readCheckedContract(tree, { ...options, architecture, codec: options.comp });
+	const checkOptions = { ...options, architecture, codec: options.comp };
+	const contract = await readBuildContract(tree, checkOptions);
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
-	for (const finding of checks.findings) progress.notice(describeCheck(finding));
 	const files = bootFiles(contract, epoch);
 	const identifiers = deriveIdentifiers(ingredients(image, stage, contract, epoch, options));
 	const esp = await buildEsp(tree, files, identifiers.fatVolumeId, epoch);
@@ -134,13 +134,20 @@ async function finish(
 	});
 
 	progress.phase("checksum");
-	const checksum = await mediaChecksum(tree, target.path, options, async () => {
+	const checksumming = mediaChecksum(tree, target.path, options, async () => {
 		const area = await computeMediaChecksum(target, (done, total) => {
 			signal?.throwIfAborted();
 			progress.bytes(done, total);
 		});
 		target.write(APPLICATION_USE_OFFSET, area);
 	});
+	// The checks take this thread while the tool, or the disk, has the other work.
+	const [checked, checksummed] = await Promise.allSettled([checkContract(tree, contract, checkOptions), checksumming]);
+	if (checked.status === "rejected") throw checked.reason;
+	if (checksummed.status === "rejected") throw checksummed.reason;
+	const checks = checked.value;
+	const checksum = checksummed.value;
+	for (const finding of checks.findings) progress.notice(describeCheck(finding));
 
 	for (const { pattern, count } of stage.droppedXattrs)
 		progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);

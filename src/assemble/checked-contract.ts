@@ -16,38 +16,10 @@ export interface CheckOptions extends ContractOptions {
 	readonly force: boolean;
 }
 
-export interface CheckedContract {
-	readonly contract: Contract;
-	readonly checks: BootCheckReport;
-}
-
 /**
- * Reads the contract and checks, as `inspect` does, that the ISO would boot. Throws `Oci2isoError` CONTRACT_NOT_MET, or IMAGE_WOULD_NOT_BOOT unless
- * `force` (both exit 3), with everything that is in the way in `problems`.
+ * The contract, as `readContract`. Where it is not met, `problems` of CONTRACT_NOT_MET has what would keep the ISO from booting too.
  */
-export async function readCheckedContract(tree: ImageTree, options: CheckOptions): Promise<CheckedContract> {
-	const contract = await contractOf(tree, options);
-	const { findings } = await checkBoot(tree, partsOf(contract), options.codec);
-	const problems = blockersOf(findings.all, options);
-	if (problems.length > 0 && !options.force) throw wouldNotBoot(problems);
-	return {
-		contract,
-		checks: {
-			bootPaths: bootPathsOf(findings.all, true),
-			isForced: problems.length > 0,
-			findings: findings.all.filter(({ severity }) => severity !== "ok"),
-		},
-	};
-}
-
-/** As one line for people. */
-export function describeCheck({ severity, code, what, evidence, remedy }: Finding): string {
-	const seen = evidence === undefined ? "" : ` (${evidence})`;
-	const fault = severity === "blocker" ? "the ISO will not boot: " : "";
-	return `${fault}${code}: ${what}${seen}${remedy === undefined ? "" : `; ${remedy}`}`;
-}
-
-async function contractOf(tree: ImageTree, options: CheckOptions): Promise<Contract> {
+export async function readBuildContract(tree: ImageTree, options: CheckOptions): Promise<Contract> {
 	try {
 		return await readContract(tree, options);
 	} catch (error) {
@@ -56,6 +28,32 @@ async function contractOf(tree: ImageTree, options: CheckOptions): Promise<Contr
 		const { code, kind, what } = error;
 		throw new Oci2isoError({ code, kind, what, problems: [...error.problems, ...blockersOf(findings.all, options)] });
 	}
+}
+
+/**
+ * Checks, as `inspect` does, that the ISO would boot. Throws `Oci2isoError` IMAGE_WOULD_NOT_BOOT unless `force` (exit 3), with everything that
+ * is in the way in `problems`.
+ */
+export async function checkContract(
+	tree: ImageTree,
+	contract: Contract,
+	options: CheckOptions,
+): Promise<BootCheckReport> {
+	const { findings } = await checkBoot(tree, partsOf(contract), options.codec);
+	const problems = blockersOf(findings.all, options);
+	if (problems.length > 0 && !options.force) throw wouldNotBoot(problems);
+	return {
+		bootPaths: bootPathsOf(findings.all, true),
+		isForced: problems.length > 0,
+		findings: findings.all.filter(({ severity }) => severity !== "ok"),
+	};
+}
+
+/** As one line for people. */
+export function describeCheck({ severity, code, what, evidence, remedy }: Finding): string {
+	const seen = evidence === undefined ? "" : ` (${evidence})`;
+	const fault = severity === "blocker" ? "the ISO will not boot: " : "";
+	return `${fault}${code}: ${what}${seen}${remedy === undefined ? "" : `; ${remedy}`}`;
 }
 
 function blockersOf(findings: readonly Finding[], { requireSecureBoot }: CheckOptions): Problem[] {

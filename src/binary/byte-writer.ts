@@ -4,7 +4,7 @@ export class ByteWriter {
 	#length = 0;
 
 	constructor(initialCapacityBytes = 1024) {
-		this.#buffer = Buffer.alloc(initialCapacityBytes);
+		this.#buffer = Buffer.allocUnsafe(initialCapacityBytes);
 	}
 
 	get length(): number {
@@ -66,7 +66,7 @@ export class ByteWriter {
 	#reserve(byteCount: number): Buffer {
 		const needed = this.#length + byteCount;
 		if (needed > this.#buffer.byteLength) {
-			const grown = Buffer.alloc(Math.max(needed, this.#buffer.byteLength * 2));
+			const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.byteLength * 2));
 			this.#buffer.copy(grown, 0, 0, this.#length);
 			this.#buffer = grown;
 		}

@@ -40,7 +40,8 @@ export function record<Table extends Fields>(name: string, byteLength: number, f
 		byteLength,
 		fields,
 		encode(values) {
-			const bytes = Buffer.alloc(byteLength);
+			// From node's pool: a buffer of its own would cost more than the fields.
+			const bytes = Buffer.allocUnsafe(byteLength).fill(0);
 			const view = new DataView(bytes.buffer, bytes.byteOffset, byteLength);
 			for (const [field, type] of ordered) type.encode(values[field], view, type.offset);
 			return bytes;
@@ -138,10 +139,9 @@ function fieldsFrom(base: number) {
 }
 
 function setUint(view: DataView, at: number, byteLength: 1 | 2 | 4, value: number, littleEndian: boolean): void {
-	assert(
-		Number.isInteger(value) && value >= 0 && value < 2 ** (8 * byteLength),
-		`${value} does not fit ${byteLength} bytes`,
-	);
+	// The message is made only where it is needed: tables have hundreds of thousands of fields.
+	if (!(Number.isInteger(value) && value >= 0 && value < 2 ** (8 * byteLength)))
+		assert(false, `${value} does not fit ${byteLength} bytes`);
 	if (byteLength === 1) view.setUint8(at, value);
 	else if (byteLength === 2) view.setUint16(at, value, littleEndian);
 	else view.setUint32(at, value, littleEndian);

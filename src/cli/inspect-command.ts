@@ -1,7 +1,5 @@
 import { type Command, Option } from "commander";
 import { EXIT_STATUS } from "../errors.ts";
-import { describeInspection } from "../inspect/describe.ts";
-import { inspectImage } from "../inspect/inspect.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { parseBoolean, parseCount, parseSize } from "./values.ts";
 
@@ -62,6 +60,10 @@ async function inspect(image: string, given: InspectArguments): Promise<void> {
 	const { json, requireSecureBoot, authfile, verbose: _, ...options } = given;
 	const interrupt = interruptSignal();
 	try {
+		const [{ inspectImage }, { describeInspection }] = await Promise.all([
+			import("../inspect/inspect.ts"),
+			import("../inspect/describe.ts"),
+		]);
 		const inspection = await inspectImage(image, { ...options, authFile: authfile, signal: interrupt.signal });
 		process.stdout.write(
 			json === true ? `${JSON.stringify(inspection, undefined, 2)}\n` : describeInspection(inspection),

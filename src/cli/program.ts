@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
-import { buildIso } from "../assemble/build.ts";
 import { PRESET_NAMES } from "../assemble/presets.ts";
 import { VERSION } from "../assemble/version.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
@@ -163,6 +162,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 	const progress = createProgress(style, process.stderr, () => performance.now());
 	const interrupt = interruptSignal();
 	try {
+		const { buildIso } = await import("../assemble/build.ts");
 		const result = await buildIso({
 			...options,
 			authFile: authfile,

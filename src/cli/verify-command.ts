@@ -1,9 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { Command } from "commander";
 import { type ByteSource, unexpectedEnd } from "../binary/byte-source.ts";
 import { Oci2isoError } from "../errors.ts";
-import { formatReport } from "../verify/report.ts";
-import { verifyAgainstImage } from "../verify/verify.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { parseCount, parseSize } from "./values.ts";
 
@@ -48,6 +46,10 @@ async function verify(path: string, given: VerifyArguments): Promise<void> {
 	const iso = openIso(path);
 	const interrupt = interruptSignal();
 	try {
+		const [{ verifyAgainstImage }, { formatReport }] = await Promise.all([
+			import("../verify/verify.ts"),
+			import("../verify/report.ts"),
+		]);
 		const report = await verifyAgainstImage(iso, { ...given, signal: interrupt.signal });
 		process.stdout.write(given.json === true ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report));
 		if (report.verdict === "pass") return;
@@ -75,7 +77,8 @@ function openIso(path: string): ByteSource & { close(): void } {
 		});
 	let file: number | undefined;
 	try {
-		const descriptor = openSync(path, "r");
+		// A pipe without a writer would be waited for.
+		const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 		file = descriptor;
 		const status = fstatSync(descriptor);
 		if (!status.isFile()) throw Object.assign(new Error("not a regular file"), { code: "not a regular file" });

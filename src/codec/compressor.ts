@@ -7,7 +7,6 @@ import type { EncodingPoolFactory } from "./encoding-pool.ts";
 import { loadNativeAddon } from "./native-addon.ts";
 import { nativePool } from "./native-pool.ts";
 import { OrderedCompressor } from "./ordered-compressor.ts";
-import { portableEncoder } from "./portable-encoders.ts";
 import { portablePool } from "./portable-pool.ts";
 import { selfTestFailure } from "./self-test.ts";
 import { storedPool } from "./stored-pool.ts";
@@ -39,7 +38,7 @@ export async function createCompressor(options: CompressorOptions): Promise<Bloc
 	const backend = codecBackend(options.backend);
 	const refusals: string[] = [];
 	for (const choose of backend === "auto" ? [native, portable] : backend === "native" ? [native] : [portable]) {
-		const candidate = choose(settings);
+		const candidate = await choose(settings);
 		if (typeof candidate === "string") {
 			refusals.push(candidate);
 			continue;
@@ -78,7 +77,9 @@ function native(settings: Settings): Candidate | string {
 	};
 }
 
-function portable(settings: Settings): Candidate | string {
+async function portable(settings: Settings): Promise<Candidate | string> {
+	// Megabytes of code that the addon makes needless.
+	const { portableEncoder } = await import("./portable-encoders.ts");
 	const encoder = portableEncoder(settings.codec, settings.level, settings.blockBytes);
 	if (typeof encoder === "string") return encoder;
 	return {

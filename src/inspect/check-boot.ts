@@ -1,5 +1,5 @@
 import type { CodecName } from "../codec/types.ts";
-import type { Contract, ContractOptions } from "../contract/contract.ts";
+import type { Choice, Contract, ContractOptions } from "../contract/contract.ts";
 import { chooseEfi } from "../contract/efi.ts";
 import { Findings } from "../contract/findings.ts";
 import { findGrubModules } from "../contract/grub-files.ts";
@@ -25,32 +25,35 @@ export interface ContractParts
 		Readonly<Record<"menu", Contract["grub2"]>> {
 	readonly kernel: Contract["kernel"] | undefined;
 	readonly boot: Pick<Contract, "vendor" | "efi"> | undefined;
-	readonly hasGrubModules: boolean;
+	readonly grubModules: Pick<Contract["grubModules"], "path" | "files"> | undefined;
+	/** What was chosen where the contract leaves something open. */
+	readonly choices: readonly Choice[];
 }
 
 /** The parts of a contract that is met. */
 export function partsOf(contract: Contract): ContractParts {
-	const { osRelease, label, grub2: menu, kernel } = contract;
-	return { osRelease, label, menu, kernel, boot: contract, hasGrubModules: true };
+	const { osRelease, label, grub2: menu, kernel, grubModules, choices } = contract;
+	return { osRelease, label, menu, kernel, boot: contract, grubModules, choices };
 }
 
 /** Each part for itself, so that what is missing of one does not hide the others. */
 export async function findParts(tree: ImageTree, options: ContractOptions): Promise<ContractParts> {
-	const ignored = new Findings();
-	const osRelease = await readOsRelease(tree, ignored);
-	const isoYaml = await readIsoYaml(tree, ignored);
+	const findings = new Findings();
+	const osRelease = await readOsRelease(tree, findings);
+	const isoYaml = await readIsoYaml(tree, findings);
 	const label = chooseLabel(
 		{ option: options.label, isoYaml: isoYaml?.label, isoYamlPosition: undefined, osRelease },
-		ignored,
+		findings,
 	);
-	const kernelArgs = chooseKernelArgs(isoYaml, label, ignored);
+	const kernelArgs = chooseKernelArgs(isoYaml, label, findings);
 	return {
 		osRelease,
 		label,
-		menu: chooseMenu(isoYaml, label, kernelArgs, osRelease, ignored),
-		kernel: chooseKernel(tree, options.kernel, ignored),
-		boot: await chooseEfi(tree, options.vendor, osRelease, ignored),
-		hasGrubModules: findGrubModules(tree, ignored) !== undefined,
+		menu: chooseMenu(isoYaml, label, kernelArgs, osRelease, findings),
+		kernel: chooseKernel(tree, options.kernel, findings),
+		boot: await chooseEfi(tree, options.vendor, osRelease, findings),
+		grubModules: findGrubModules(tree, findings),
+		choices: findings.choices,
 	};
 }
 
@@ -74,7 +77,7 @@ export async function checkBoot(
 		initramfs,
 		config: release === undefined ? undefined : await readKernelConfig(tree, release),
 		efi: found.boot && (await readEfiParts(tree, found.boot.efi)),
-		hasGrubModules: found.hasGrubModules,
+		hasGrubModules: found.grubModules !== undefined,
 	};
 	const findings = new FindingList();
 	checkKernel(parts, findings);

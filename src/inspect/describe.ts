@@ -1,5 +1,6 @@
 import type { OsRelease } from "../contract/contract.ts";
 import { formatProblem } from "../errors.ts";
+import type { InspectedEfiProgram } from "./efi-program.ts";
 import type { ContainerfileLines, Finding } from "./finding.ts";
 import type { ImageInspection } from "./inspect.ts";
 
@@ -12,14 +13,17 @@ const DEBIAN_LIKE = /^(debian|ubuntu|linuxmint|pop|raspbian|kali)/;
 
 /** An inspection as text for people, a line per thing, with a final newline. Control characters of the image are escaped. */
 export function describeInspection(inspection: ImageInspection): string {
-	const { image, contract, osRelease, findings, kernel, initramfs, efi, menu, label, bootPaths, read } = inspection;
+	const { image, contract, osRelease, findings, kernel, initramfs, efi, grubModules, menu, label, bootPaths, read } =
+		inspection;
 	const lines = [
 		`image     ${image.reference} (${image.manifestDigest}, ${image.platform})`,
 		`system    ${osRelease.name ?? osRelease.id ?? "no os-release"} ${osRelease.versionId ?? ""}`.trimEnd(),
 		`label     ${label}`,
 		`kernel    ${kernel === undefined ? "none" : `${kernel.path} (${kernel.release ?? "release unknown"}, ${kernel.architecture ?? "?"})`}`,
 		`initramfs ${initramfs === undefined ? "none" : `${initramfs.path} (${initramfs.segments.map(({ compression }) => compression).join(", ")}; ${initramfs.modules} modules)`}`,
-		`EFI       ${efi === undefined ? "none" : `${efi.vendor}: ${efi.shim}, ${efi.grub}, ${efi.mokManager}`}`,
+		`EFI       ${efi === undefined ? "none" : efi.vendor}`,
+		...(efi === undefined ? [] : [efi.shim, efi.grub, efi.mokManager].map(describeProgram)),
+		`BIOS      ${grubModules === undefined ? "none" : `${grubModules.path}, ${grubModules.files} files`}`,
 		`menu      ${menu.timeoutSeconds} s${menu.isBuiltIn ? ", built in" : ""}`,
 		...menu.entries.map(
 			({ name, linux }, index) => `  ${index === (menu.defaultEntry ?? 0) ? "*" : " "} ${name}: ${linux}`,
@@ -44,6 +48,15 @@ export function describeInspection(inspection: ImageInspection): string {
 		describeCost(read),
 	];
 	return `${lines.map(printable).join("\n")}\n`;
+}
+
+function describeProgram({ path, signers, components }: InspectedEfiProgram): string {
+	const signed = signers.map(({ name, isValid }) => (isValid ? name : `${name}, not valid`)).join("; ");
+	// The first line is SBAT's own.
+	const made = components
+		.slice(1)
+		.map(({ component, generation, version }) => `${component} ${version} (${generation})`);
+	return `          ${[path, `signed by ${signed === "" ? "nobody" : signed}`, ...made].join(", ")}`;
 }
 
 /** What was read of the image, and why not less. */

@@ -1,12 +1,13 @@
 import { displayName } from "../binary/byte-string.ts";
 import type { CodecName } from "../codec/types.ts";
-import type { Choice, Contract, OsRelease } from "../contract/contract.ts";
+import { type Choice, CONTRACT_VERSION, type Contract, type OsRelease } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { bootPathsOf, checkBoot, findParts } from "./check-boot.ts";
 import { checkTools, type FoundTool } from "./checks/tools.ts";
 import { CONTRACT_LINES } from "./containerfile.ts";
+import { describeEfiProgram, type InspectedEfiProgram } from "./efi-program.ts";
 import type { BootPaths, ContainerfileLines, Finding } from "./finding.ts";
 
 export interface InspectOptions {
@@ -38,6 +39,8 @@ export interface Inspection {
 	readonly kernel: InspectedKernel | undefined;
 	readonly initramfs: InspectedInitramfs | undefined;
 	readonly efi: InspectedEfi | undefined;
+	/** GRUB's directory for BIOS. */
+	readonly grubModules: { readonly path: string; readonly files: number } | undefined;
 	readonly tools: readonly FoundTool[];
 	readonly findings: readonly Finding[];
 	/** Whether each way of starting the ISO is expected to reach the image's init. */
@@ -62,9 +65,9 @@ export interface InspectedInitramfs {
 
 export interface InspectedEfi {
 	readonly vendor: string;
-	readonly shim: string;
-	readonly mokManager: string;
-	readonly grub: string;
+	readonly shim: InspectedEfiProgram;
+	readonly mokManager: InspectedEfiProgram;
+	readonly grub: InspectedEfiProgram;
 }
 
 /**
@@ -72,14 +75,15 @@ export interface InspectedEfi {
  * What hostile content can cost is bounded: files and unpacked initramfs are limited, and nothing of the image is run.
  */
 export async function inspectTree(tree: ImageTree, options: InspectOptions): Promise<Inspection> {
-	const { isMet, violations, choices } = await contractOf(tree, options);
+	const violations = await violationsOf(tree, options);
+	const isMet = violations.length === 0;
 	// The same parts once more, each for itself: a violation in one does not hide the others.
 	const found = await findParts(tree, options);
 	const { parts, findings } = await checkBoot(tree, found, options.codec ?? "zstd");
 	const tools = await checkTools(tree, findings);
 	const { kernel, initramfs } = parts;
 	return {
-		contract: { version: "0.1.0", isMet, violations, choices },
+		contract: { version: CONTRACT_VERSION, isMet, violations, choices: found.choices },
 		osRelease: found.osRelease,
 		label: found.label,
 		menu: found.menu,
@@ -95,11 +99,16 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 			segments: initramfs.content.segments.map(({ compression, entries }) => ({ compression, entries })),
 			modules: initramfs.drivers.fileCount,
 		},
-		efi: found.boot && {
-			vendor: found.boot.vendor,
-			shim: displayName(found.boot.efi.shim.path),
-			mokManager: displayName(found.boot.efi.mokManager.path),
-			grub: displayName(found.boot.efi.grub.path),
+		efi: found.boot &&
+			parts.efi && {
+				vendor: found.boot.vendor,
+				shim: describeEfiProgram(parts.efi.shim),
+				mokManager: describeEfiProgram(parts.efi.mokManager),
+				grub: describeEfiProgram(parts.efi.grub),
+			},
+		grubModules: found.grubModules && {
+			path: displayName(found.grubModules.path),
+			files: found.grubModules.files.length,
 		},
 		tools,
 		findings: findings.all,
@@ -108,27 +117,20 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 	};
 }
 
-async function contractOf(
-	tree: ImageTree,
-	options: InspectOptions,
-): Promise<{ isMet: boolean; violations: readonly Violation[]; choices: readonly Choice[] }> {
+async function violationsOf(tree: ImageTree, options: InspectOptions): Promise<readonly Violation[]> {
 	try {
-		const { choices } = await readContract(tree, options);
-		return { isMet: true, violations: [], choices };
+		await readContract(tree, options);
+		return [];
 	} catch (error) {
 		if (!(error instanceof Oci2isoError) || error.kind !== "contract") throw error;
 		const problems: readonly Problem[] = error.problems.length > 0 ? error.problems : [error];
-		return {
-			isMet: false,
-			violations: problems.map(({ code, what, where, expected, remedy }) => ({
-				code,
-				what,
-				where,
-				expected,
-				remedy,
-				containerfile: CONTRACT_LINES[code],
-			})),
-			choices: [],
-		};
+		return problems.map(({ code, what, where, expected, remedy }) => ({
+			code,
+			what,
+			where,
+			expected,
+			remedy,
+			containerfile: CONTRACT_LINES[code],
+		}));
 	}
 }

@@ -85,6 +85,7 @@ export class InodeTableWriter {
 			const rest = { sparseBytes, linkCount: fields.linkCount, xattrIndex: fields.xattrIndex };
 			this.#table.write(EXTENDED_FILE_INODE.encode({ ...place, ...rest }));
 		} else this.#table.write(FILE_INODE.encode(place));
+		if (blocks.count === 0) return;
 		for (const sizes of blocks.chunks()) {
 			const bytes = new ByteWriter(4 * sizes.length);
 			for (const size of sizes) bytes.u32le(size);

@@ -103,6 +103,11 @@ export class XattrTableWriter {
 	}
 }
 
+/** Whether squashfs, and Linux reading it, have a place for an attribute of this full name and value. */
+export function isStorableXattr(name: ByteString, value: Uint8Array): boolean {
+	return storableXattr(name, value) !== undefined;
+}
+
 function storableXattr(name: ByteString, value: Uint8Array): StorableXattr | undefined {
 	const prefix = XATTR_PREFIXES.findIndex((text) => name.startsWith(text));
 	const rest = name.slice(XATTR_PREFIXES[prefix]?.length ?? 0);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
-import { XATTR_PREFIXES } from "../squashfs/constants.ts";
 import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../squashfs/squashfs-inode.ts";
+import { isStorableXattr } from "../squashfs/xattr-table-writer.ts";
 import type { DirectoryInode, Inode } from "../tree/inode.ts";
 import type { Findings } from "./findings.ts";
 import type { ExpectedTree } from "./read-image.ts";
@@ -91,7 +91,7 @@ function inodeFacts(
 	if (inode.type === "block-device" || inode.type === "character-device")
 		facts["device"] = `${inode.major}:${inode.minor}`;
 	for (const [name, value] of inode.xattrs) {
-		if (XATTR_PREFIXES.some((prefix) => name.startsWith(prefix))) facts[`xattr ${name}`] = shortValue(value);
+		if (isStorableXattr(name, value)) facts[`xattr ${name}`] = shortValue(value);
 		else unstorable?.set(name, (unstorable.get(name) ?? 0) + 1);
 	}
 	return facts;

@@ -168,7 +168,7 @@ describe.skipIf(noGrub)("iso.yaml", () => {
 	])("%s", async (_, yaml, code) => {
 		const image = imageWithYaml(yaml);
 		expect(await refusedBuild(work.path, image)).toBe("3 CONTRACT_NOT_MET");
-		const args = ["build", image, "-o", join(work.path, "x.iso"), "--tools", "builtin", "--comp", "none"];
+		const args = ["build", image, "-o", join(work.path, "x.iso"), "--tools", "builtin", "--comp", "none", "--force"];
 		const { stderr } = await hostileRun([...args, "--progress", "json"]);
 		const { problems } = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "") as { problems: { code: string }[] };
 		expect(problems[0]?.code).toBe(code);
@@ -192,7 +192,17 @@ describe.skipIf(noGrub)("iso.yaml", () => {
 			const image = imageWithYaml(`label: Evil\ngrub2:\n  entries:\n${entries.join("\n")}\n`);
 			const out = mkdtempSync(join(work.path, "out-"));
 			const iso = join(out, "x.iso");
-			const { status } = await hostileRun(["build", image, "-o", iso, "--comp", "none", "--tools", "builtin"]);
+			const { status } = await hostileRun([
+				"build",
+				image,
+				"-o",
+				iso,
+				"--comp",
+				"none",
+				"--force",
+				"--tools",
+				"builtin",
+			]);
 			expect(status).toBe(0);
 			for (const path of ["/boot/grub2/grub.cfg", "/EFI/BOOT/grub.cfg"]) {
 				const config = join(out, path.replaceAll("/", "_"));

@@ -111,7 +111,7 @@ describe.skipIf(noGrub)("tools crafted against whoever looks for their libraries
 		const image = imageWith(file(LOADER, elf([])), ...members);
 		const out = mkdtempSync(join(work.path, "out-"));
 		const report = join(work.path, "report.json");
-		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none"];
+		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--force"];
 		const { status, stderr } = await hostileRun([...args, "--tools", "buildroot"], { untouched: out });
 		expect(status).toBe(7);
 		expect(stderr).toMatch(/oci2iso: TOOL_/);

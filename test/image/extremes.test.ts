@@ -64,6 +64,7 @@ const members: readonly TarMember[] = [
 			["user.empty", Buffer.alloc(0)],
 			["trusted.overlay.opaque", Buffer.from("y")],
 			["system.posix_acl_access", Buffer.from("02000000", "hex")],
+			["security.large", Buffer.alloc(65_537, 1)],
 		]),
 	},
 	{
@@ -231,6 +232,7 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 					expect.stringMatching(
 						/no place for the extended attribute system\.posix_acl_access of 1 inodes: \/xattrs\/all$/,
 					),
+					expect.stringMatching(/no place for the extended attribute security\.large of 1 inodes: \/xattrs\/all$/),
 					expect.stringMatching(/PAX keyword SCHILY\.acl\.access of 2 entries is not applied$/),
 					expect.stringMatching(/PAX keyword SCHILY\.acl\.default of 1 entries is not applied$/),
 				]),
@@ -243,6 +245,7 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 			expect(status).toBe("pass");
 			expect(notes).toContain("system.posix_acl_access");
 			expect(notes).toContain("SCHILY.acl.default");
+			expect(notes).toContain("security.large");
 		});
 
 		it("leaves out the attributes that --drop-xattr names, and verify knows", async () => {

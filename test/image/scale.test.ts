@@ -152,5 +152,6 @@ describe.skipIf(requires("root", "mount", "find") !== undefined || !existsSync(H
 				},
 			);
 		},
+		3_600_000,
 	);
 });

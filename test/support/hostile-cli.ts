@@ -17,7 +17,7 @@ export interface HostileOptions {
 	readonly residentMiB?: number;
 	readonly env?: NodeJS.ProcessEnv;
 	/** Run as this user and group. */
-	readonly uid?: number;
+	readonly uid?: number | undefined;
 	/** A directory whose whole content must be the same afterwards; `-o` should lie in it. */
 	readonly untouched?: string;
 }
@@ -91,10 +91,13 @@ export async function refusedBuild(
 	const out = join(work, "out");
 	mkdirSync(out, { recursive: true });
 	const iso = join(out, "x.iso");
-	const run = await hostileRun(["build", reference, "-o", iso, "--comp", "none", "--tools", "builtin", ...args], {
-		untouched: out,
-		...options,
-	});
+	const run = await hostileRun(
+		["build", reference, "-o", iso, "--comp", "none", "--force", "--tools", "builtin", ...args],
+		{
+			untouched: out,
+			...options,
+		},
+	);
 	return `${run.status} ${run.code}`;
 }
 

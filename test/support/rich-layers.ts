@@ -91,6 +91,8 @@ const content = fc
 			}),
 		),
 	);
+/** Stands for the path of a member before, see `withTargets`. */
+const earlier = fc.nat(1000).map((number) => `\0${number}`);
 const sparse = fc.constantFrom(undefined, undefined, "gnu", "pax-0.0", "pax-0.1", "pax-1.0");
 
 const member: fc.Arbitrary<TarMember> = fc.oneof(
@@ -122,7 +124,7 @@ const member: fc.Arbitrary<TarMember> = fc.oneof(
 	{
 		weight: 4,
 		arbitrary: fc
-			.tuple(path, plainPath)
+			.tuple(path, fc.oneof({ weight: 1, arbitrary: plainPath }, { weight: 4, arbitrary: earlier }))
 			.map(([path, linkTarget]) => ({ path, type: "hard-link" as const, linkTarget })),
 	},
 	{
@@ -158,11 +160,20 @@ const member: fc.Arbitrary<TarMember> = fc.oneof(
 	{ weight: 1, arbitrary: attributes.map((attributes) => ({ path: "./", type: "directory" as const, ...attributes })) },
 );
 
-export const richLayers: fc.Arbitrary<Layers> = fc.array(
-	fc.array(member, { minLength: 1, maxLength: 16, size: "max" }),
-	{
-		minLength: 1,
-		maxLength: 4,
-		size: "max",
-	},
-);
+/** Most hard links lead to something that an entry before, in this layer or below, has put there. */
+function withTargets(layers: Layers): Layers {
+	const paths: string[] = [];
+	return layers.map((members) =>
+		members.map((member) => {
+			const { type = "file", path, linkTarget = "" } = member;
+			if (type === "hard-link" && linkTarget.startsWith("\0"))
+				return { ...member, linkTarget: paths[Number(linkTarget.slice(1)) % paths.length] ?? "a" };
+			if (type !== "directory" && type !== "hard-link" && !path.includes(".wh.")) paths.push(path);
+			return member;
+		}),
+	);
+}
+
+export const richLayers: fc.Arbitrary<Layers> = fc
+	.array(fc.array(member, { minLength: 2, maxLength: 20, size: "max" }), { minLength: 1, maxLength: 4, size: "max" })
+	.map(withTargets);

@@ -1,11 +1,12 @@
 import type { X509Certificate } from "node:crypto";
 import { displayName } from "../../binary/byte-string.ts";
-import { type AuthenticodeSignature, decodeSignature } from "../../pe/authenticode.ts";
+import type { AuthenticodeSignature } from "../../pe/authenticode.ts";
 import { commonNameOf, isIssuedBy, vendorCertificates } from "../../pe/certificates.ts";
 import { type PeImage, sectionBytes } from "../../pe/pe-image.ts";
 import { automaticSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../pe/sbat.ts";
 import type { BootParts, EfiPart } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
+import { signaturesOf } from "../efi-program.ts";
 import { type FindingList, UEFI_PATHS } from "../finding.ts";
 import { FIRMWARE_AUTHORITIES, LATEST_SBAT_LEVEL } from "../live-boot-facts.ts";
 
@@ -73,7 +74,7 @@ function checkProgram(role: keyof typeof ROLES, part: EfiPart, findings: Finding
 /** Firmware with Microsoft's third-party certificates starts it. */
 function checkShim(shim: PeImage, { file }: EfiPart, findings: FindingList): undefined {
 	const where = displayName(file.path);
-	const signatures = readSignatures(shim);
+	const signatures = signaturesOf(shim);
 	const details = {
 		remedy: "install the distribution's signed shim",
 		containerfile: LINES.efi,
@@ -113,7 +114,7 @@ interface Trust {
 /** Why it is not trusted, or undefined where it is. */
 function isTrusted(image: PeImage, { authorities, who }: Trust): string | undefined {
 	if (image.signatures.length === 0) return "is not signed";
-	const valid = readSignatures(image).filter(({ coversProgram, isAuthentic }) => coversProgram && isAuthentic);
+	const valid = signaturesOf(image).filter(({ coversProgram, isAuthentic }) => coversProgram && isAuthentic);
 	if (valid.length === 0) return "has a signature that does not fit it";
 	const chain = ({ signer, certificates }: AuthenticodeSignature): boolean =>
 		authorities.some(
@@ -183,13 +184,6 @@ function checkSbat(shim: PeImage, grub: PeImage, part: EfiPart, findings: Findin
 	else findings.ok("SBAT", `SBAT generations are current: ${described}`, where);
 }
 
-function readSignatures(image: PeImage): AuthenticodeSignature[] {
-	return image.signatures.flatMap((pkcs7) => {
-		const signature = decodeSignature(image, pkcs7);
-		return typeof signature === "string" ? [] : [signature];
-	});
-}
-
 function describe(signatures: readonly AuthenticodeSignature[]): string {
 	if (signatures.length === 0) return "no signature that can be read";
 	return signatures
@@ -201,5 +195,5 @@ function describe(signatures: readonly AuthenticodeSignature[]): string {
 }
 
 function evidenceOf({ file }: EfiPart, image: PeImage): string {
-	return `${displayName(file.path)}: ${image.signatures.length === 0 ? "no certificate table" : describe(readSignatures(image))}`;
+	return `${displayName(file.path)}: ${image.signatures.length === 0 ? "no certificate table" : describe(signaturesOf(image))}`;
 }

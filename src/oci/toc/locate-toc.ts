@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import { MiB } from "../../binary/units.ts";
 import { TarReader } from "../../tar/reader.ts";
 import type { Descriptor } from "../descriptor.ts";
@@ -20,7 +21,8 @@ const ZSTD_CHUNKED = ["io.github.containers.zstd-chunked", "io.containers.zstd-c
 const ESTARGZ_DIGEST = "containerd.io/snapshot/stargz/toc.digest";
 const MANIFEST_TYPE_CRFS = 1;
 const MAX_TOC_BYTES = 64 * MiB;
-const MAX_TOC_JSON_BYTES = 256 * MiB;
+/** JSON of three bytes can become an object of 64: all of it has to fit into V8's heap, beyond whose limit the process would end. */
+const MAX_TOC_JSON_BYTES = Math.min(128 * MiB, Math.floor(getHeapStatistics().heap_size_limit / 32));
 
 /** docs/estargz.md, "Footer". */
 export const ESTARGZ_FOOTER_BYTES = 51;

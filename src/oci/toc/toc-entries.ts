@@ -33,6 +33,11 @@ const TYPES: ReadonlyMap<unknown, TarEntryType> = new Map<unknown, TarEntryType>
 	["block", "block-device"],
 	["fifo", "fifo"],
 ]);
+const COMMA = 0x2c;
+const BRACE = 0x7b;
+const BRACKET = 0x5b;
+const MAX_OBJECTS = 2_000_000;
+const MAX_VALUES = 16_000_000;
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 /** Of other files that share a compressed stream with one. */
 const MAX_SKIPPED_BYTES = 64 * MiB;
@@ -82,6 +87,7 @@ export function parseToc(json: Uint8Array, contentEnd: number): TocListing {
 }
 
 function parseObject(json: Uint8Array): Fields {
+	requireModest(json);
 	try {
 		const document: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
 		if (typeof document === "object" && document !== null) return document as Fields;
@@ -89,6 +95,18 @@ function parseObject(json: Uint8Array): Fields {
 		// the same as another kind of document
 	}
 	throw new TocFault("it is no JSON object");
+}
+
+/** A document of few bytes can take a great deal of memory when it is parsed. */
+function requireModest(json: Uint8Array): void {
+	let values = 0;
+	let objects = 0;
+	for (const byte of json) {
+		if (byte === COMMA) values++;
+		else if (byte === BRACE || byte === BRACKET) objects++;
+	}
+	if (objects > MAX_OBJECTS || values > MAX_VALUES)
+		throw new TocFault(`it has more than ${MAX_OBJECTS} objects or ${MAX_VALUES} values`);
 }
 
 function entryOf(fields: Fields, index: number): TarEntry {
@@ -192,6 +210,9 @@ function after(sorted: readonly number[], offset: number, otherwise: number): nu
 	return Math.min(sorted[low] ?? otherwise, otherwise);
 }
 
+/** Objects and arrays are not looked into: they may be nested any number of levels deep. */
 function shown(value: unknown): string {
-	return (JSON.stringify(value) ?? "nothing").slice(0, 100);
+	if (typeof value === "string") return JSON.stringify(value.slice(0, 100));
+	if (value === undefined || value === null) return "nothing";
+	return typeof value === "object" ? "an object" : String(value);
 }

@@ -15,7 +15,11 @@ import { findAuth, parseAuthFile } from "../../../src/oci/registry/auth-file.ts"
 import { parseChallenges } from "../../../src/oci/registry/challenge.ts";
 import { parseContentRange } from "../../../src/oci/registry/content-range.ts";
 import { parseRegistriesConf } from "../../../src/oci/registry/registries-conf.ts";
+import { decodeEstargzFooter, tocPlaceOf } from "../../../src/oci/toc/locate-toc.ts";
+import { parseToc } from "../../../src/oci/toc/toc-entries.ts";
+import { TocFault } from "../../../src/oci/toc/toc-fault.ts";
 import { compileExcludes } from "../../../src/squashfs/excludes.ts";
+import { compileXattrPattern } from "../../../src/tree/xattr-pattern.ts";
 import { readBootMenu } from "../../../src/verify/boot-menu.ts";
 import { Findings as VerifyFindings } from "../../../src/verify/findings.ts";
 import { readLiveArguments } from "../../../src/verify/kernel-arguments.ts";
@@ -227,6 +231,74 @@ const grubTarget: FuzzTarget = {
 	},
 };
 
+const tocTarget: FuzzTarget = {
+	name: "layer-toc",
+	dictionary: [
+		...JSON_WORDS,
+		'"type":"chunk"',
+		'"offset":',
+		'"endOffset":',
+		'"chunkSize":',
+		'"innerOffset":',
+		'"xattrs":{}',
+	],
+	seeds() {
+		const entries = [
+			{ name: "d/", type: "dir", mode: 0o755, modtime: "2024-01-02T03:04:05Z", xattrs: { "user.a": "AAE=" } },
+			{
+				name: "d/f",
+				type: "reg",
+				size: 9,
+				offset: 10,
+				endOffset: 40,
+				digest: DIGEST,
+				chunkSize: 5,
+				chunkDigest: DIGEST,
+			},
+			{ name: "d/f", type: "chunk", offset: 20, chunkOffset: 5, chunkSize: 4, chunkDigest: DIGEST },
+			{ name: "d/h", type: "hardlink", linkName: "d/f" },
+			{ name: "n", type: "char", devMajor: 1, devMinor: 3, uid: 1, gid: 2 },
+		];
+		const footer = Buffer.alloc(51);
+		Buffer.from("1f8b0804000000000000", "hex").copy(footer);
+		footer.write("1a0053471600", 10, "hex");
+		footer.write("0000000000000064STARGZ", 16, "latin1");
+		return [Buffer.from(JSON.stringify({ version: 1, entries })), footer, Buffer.from("100:200:300:1")];
+	},
+	run(input) {
+		const { annotations, mediaType, digest } = {
+			...DESCRIPTOR,
+			annotations: {
+				"io.github.containers.zstd-chunked.manifest-position": input.toString("latin1", 0, 80),
+				"io.github.containers.zstd-chunked.manifest-checksum": DIGEST,
+			},
+		};
+		for (const read of [
+			() => parseToc(input, 1000),
+			() => decodeEstargzFooter(input, 1000),
+			() => tocPlaceOf({ annotations, size: 1000, mediaType, digest } as Parameters<typeof tocPlaceOf>[0]),
+		]) {
+			try {
+				read();
+			} catch (error) {
+				// The layer is read as a whole then.
+				if (!(error instanceof TocFault)) throw error;
+			}
+		}
+	},
+};
+
+const xattrPatternTarget: FuzzTarget = {
+	name: "xattr-pattern",
+	maxBytes: 300,
+	dictionary: ["*", "?", "[a-z]", "[!", "]", "\\", "user.", "*a*a*a*a*a*a*a*"],
+	seeds: () => utf8("security.selinux", "user.*", "[st]*.?x[!a-f]\\*"),
+	run(input) {
+		const matches = compileXattrPattern(input.toString());
+		return [matches("security.selinux"), matches("a".repeat(255)), matches("")];
+	},
+};
+
 const excludesTarget: FuzzTarget = {
 	name: "excludes",
 	maxBytes: 200,
@@ -249,4 +321,6 @@ export const documentTargets: readonly FuzzTarget[] = [
 	osReleaseTarget,
 	grubTarget,
 	excludesTarget,
+	tocTarget,
+	xattrPatternTarget,
 ];

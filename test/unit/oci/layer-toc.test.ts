@@ -4,6 +4,8 @@ import { type BlobSource, RANGE_IGNORED } from "../../../src/oci/blob-source.ts"
 import { digestOf } from "../../../src/oci/digest.ts";
 import { createLayer, type Layer } from "../../../src/oci/layer.ts";
 import type { LayerToc } from "../../../src/oci/toc/layer-toc.ts";
+import { parseToc } from "../../../src/oci/toc/toc-entries.ts";
+import { TocFault } from "../../../src/oci/toc/toc-fault.ts";
 import { noise } from "../../support/registry-images.ts";
 import { readTar, type TarMember } from "../../support/tar-fixtures.ts";
 import {
@@ -92,7 +94,7 @@ describe.each(KINDS)("a layer with a table of contents, %s", (format, make) => {
 		expect(table?.entries.map(({ archiveOffset: _, ...entry }) => entry)).toEqual(entriesOf(written.tar));
 		for (const { path, type, content = Buffer.alloc(0) } of readTar(written.tar)) {
 			const index = table?.entries.findIndex((entry) => entry.path === path) ?? -1;
-			if (type === "file" && index >= 0) expect(await table?.content(index)).toEqual(content);
+			if (type === "file" && index >= 0) expect((await table?.content(index))?.equals(content), path).toBe(true);
 		}
 		const small = reads.filter(({ byteLength }) => byteLength < 5000);
 		expect(small.length).toBeGreaterThan(1);
@@ -162,6 +164,8 @@ describe.each(KINDS)("a layer with a table of contents, %s", (format, make) => {
 			},
 		],
 		["a whole blob skipped for one file", set("innerOffset", 2 ** 40)],
+		["a name that is an array", set("name", [])],
+		["a type that is an object", set("type", {})],
 		["attributes that are no text", set("xattrs", { a: 5 })],
 	];
 
@@ -208,6 +212,21 @@ describe.each(KINDS)("a layer with a table of contents, %s", (format, make) => {
 			// The bytes that matter are covered by its digest; of those around it some say nothing.
 			if (table !== undefined) expect(table.entries.length).toBe(entriesOf(written.tar).length);
 		}
+	});
+});
+
+describe("parsing a table of contents", () => {
+	const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+
+	it.each([
+		["too many objects", `{"version":1,"entries":[${"{},".repeat(2_100_000)}{}]}`, "objects"],
+		["too many values", `{"version":1,"entries":[${"0,".repeat(16_100_000)}0]}`, "values"],
+		["a name nested deeply", `{"version":1,"entries":[{"type":"reg","name":${nested(100_000)}}]}`, "name"],
+		["a type nested deeply", `{"version":1,"entries":[{"name":"a","type":${nested(100_000)}}]}`, "type"],
+		["a version nested deeply", `{"version":${nested(100_000)}}`, "version"],
+	])("refuses %s", (_, json, reason) => {
+		expect(() => parseToc(Buffer.from(json), 1000)).toThrow(TocFault);
+		expect(() => parseToc(Buffer.from(json), 1000)).toThrow(reason);
 	});
 });
 

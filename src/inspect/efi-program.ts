@@ -1,0 +1,45 @@
+import { displayName } from "../binary/byte-string.ts";
+import { type AuthenticodeSignature, decodeSignature } from "../pe/authenticode.ts";
+import { commonNameOf } from "../pe/certificates.ts";
+import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
+import { parseSbat, type SbatEntry } from "../pe/sbat.ts";
+import type { EfiPart } from "./boot-parts.ts";
+
+/** An EFI program, as the report has it. */
+export interface InspectedEfiProgram {
+	readonly path: string;
+	readonly byteLength: number;
+	/** Of its signatures that can be read, whoever made them; empty where it has none. */
+	readonly signers: readonly { readonly name: string; readonly issuer: string; readonly isValid: boolean }[];
+	/** What its `.sbat` section says it is made of, with versions and revocation generations. */
+	readonly components: readonly SbatEntry[];
+}
+
+export function describeEfiProgram({ file, pe }: EfiPart): InspectedEfiProgram {
+	const isProgram = typeof pe !== "string";
+	return {
+		path: displayName(file.path),
+		byteLength: file.inode.byteLength,
+		signers: (isProgram ? signaturesOf(pe) : []).map(({ signer, coversProgram, isAuthentic }) => ({
+			name: commonNameOf(signer.subject),
+			issuer: commonNameOf(signer.issuer),
+			isValid: coversProgram && isAuthentic,
+		})),
+		components: isProgram ? parseSbat(sectionBytes(pe, ".sbat") ?? new Uint8Array()) : [],
+	};
+}
+
+/** Each one digests the program. */
+const known = new WeakMap<PeImage, readonly AuthenticodeSignature[]>();
+
+/** The signatures that can be read, valid or not. */
+export function signaturesOf(image: PeImage): readonly AuthenticodeSignature[] {
+	const before = known.get(image);
+	if (before !== undefined) return before;
+	const signatures = image.signatures.flatMap((pkcs7) => {
+		const signature = decodeSignature(image, pkcs7);
+		return typeof signature === "string" ? [] : [signature];
+	});
+	known.set(image, signatures);
+	return signatures;
+}

@@ -1,0 +1,53 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { constants, gzipSync } from "node:zlib";
+import { afterAll, expect, it } from "vitest";
+import { requires } from "../support/requires.ts";
+
+const SECONDS = Number(process.env["OCI2ISO_FUZZ_NATIVE_SECONDS"] ?? 5);
+const SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+const SOURCES = ["gzip_decoder.cc", "inflater.cc", "deflate_table.cc"];
+
+const work = mkdtempSync(join(tmpdir(), "oci2iso-sanitized-"));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** Some systems have a compiler without the sanitizers' libraries. */
+function sanitizersMissing(): string | undefined {
+	const missing = requires("c++");
+	if (missing !== undefined) return missing;
+	const source = join(work, "empty.cc");
+	writeFileSync(source, "int main() {}\n");
+	const { status } = spawnSync("c++", [...SANITIZE, "-o", join(work, "empty"), source], { stdio: "ignore" });
+	if (status === 0) return undefined;
+	process.stderr.write("SKIPPED: needs a C++ compiler with -fsanitize=address,undefined\n");
+	return "needs sanitizers";
+}
+
+it.skipIf(sanitizersMissing())(
+	"the gzip decoder touches no byte that is not its own, whatever it reads",
+	{ timeout: (SECONDS + 120) * 1000 },
+	() => {
+		const native = join(import.meta.dirname, "..", "..", "native");
+		const program = join(work, "gzip");
+		const files = [join(import.meta.dirname, "sanitized-gzip.cc"), ...SOURCES.map((name) => join(native, name))];
+		execFileSync("c++", ["-std=c++17", "-O1", "-g", ...SANITIZE, "-o", program, ...files, "-lz"], { stdio: "inherit" });
+		const text = Buffer.from(Array.from({ length: 3000 }, (_, i) => `line ${i * i} of a text\n`).join(""));
+		const noise = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i * 31) % 251));
+		const seeds = [
+			gzipSync(text, { level: 9 }),
+			gzipSync(text.subarray(0, 500), { strategy: constants.Z_FIXED }),
+			gzipSync(noise, { level: 0 }),
+			gzipSync(Buffer.alloc(100_000), { level: 9 }),
+			Buffer.concat([gzipSync(noise), gzipSync(text.subarray(0, 3000), { memLevel: 1 }), Buffer.alloc(10)]),
+		].map((bytes, i) => {
+			const path = join(work, `seed-${i}`);
+			writeFileSync(path, bytes);
+			return path;
+		});
+		const { status, stdout, stderr } = spawnSync(program, [String(SECONDS), "1", ...seeds]);
+		expect(`${status} ${stderr.toString().slice(0, 4000)}`).toBe("0 ");
+		expect(Number.parseInt(stdout.toString(), 10)).toBeGreaterThan(100);
+	},
+);
