@@ -16,8 +16,8 @@ import { missingBlocks } from "./missing-blocks.ts";
 import { type AsideContent, type LayerCounts, type Route, readLayer } from "./read-layer.ts";
 import { isAtHand, replayLayer } from "./replay-layer.ts";
 
-/** Boot loaders are left out of the squashfs by default, and the ISO needs some of them: kept in memory up to this many bytes in all. */
-const ASIDE_PATH = /^boot\/efi\//;
+/** Boot loaders and kernel configurations are left out of the squashfs by default, and are looked at: kept in memory up to this many bytes in all. */
+const ASIDE_PATH = /^boot\/(efi\/|config-[^/]*$)/;
 const MAX_ASIDE_BYTES = 64 * MiB;
 
 /** What one layer brought. */
