@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 
-export const PARTS = ["pipelines", "threads", "limit", "micro", "presets", "boot", "shared"] as const;
+export const PARTS = ["pipelines", "threads", "limit", "micro", "presets", "boot", "cache", "shared"] as const;
 /** The others weigh what we offer instead of comparing it, and must be asked for. */
-const DEFAULT_PARTS: readonly Part[] = ["pipelines", "threads", "limit", "micro"];
+/** What measures contenders against each other. */
+export const DEFAULT_PARTS: readonly Part[] = ["pipelines", "threads", "limit", "micro"];
 export type Part = (typeof PARTS)[number];
 
 export interface Arguments {

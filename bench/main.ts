@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { debianFixture } from "../test/support/fixture.ts";
 import { type Arguments, parseArguments, USAGE } from "./arguments.ts";
+import { cacheMarkdown } from "./cache/markdown.ts";
 import { describeMachine } from "./machine.ts";
 import { toMarkdown } from "./markdown.ts";
 import { presetsMarkdown } from "./presets/markdown.ts";
@@ -43,6 +44,10 @@ async function main(args: readonly string[]): Promise<void> {
 	if (run.images.length > 0) {
 		const results = { command, machine, trials: given.trials, images: run.images, micro: run.micro, skipped };
 		write("results", toMarkdown(results), results, out);
+	}
+	if (run.cached.length > 0) {
+		const results = { command, machine, images: run.cached, skipped };
+		write("cache", run.cached.map(cacheMarkdown).join("\n"), results, out);
 	}
 	if (run.shared.length > 0) {
 		const results = { command, machine, images: run.shared, skipped };

@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { loadNativeAddon } from "../src/codec/native-addon.ts";
 import { requires } from "../test/support/requires.ts";
-import type { Arguments } from "./arguments.ts";
+import { type Arguments, DEFAULT_PARTS } from "./arguments.ts";
+import { type CacheResults, measureCache } from "./cache/run.ts";
 import { makePlan, runnable } from "./contenders.ts";
 import { type Inputs, openInputs } from "./inputs.ts";
 import type { MicroRow } from "./micro/repeat.ts";
@@ -19,6 +20,7 @@ import { measureShared, type SharedResults } from "./shared/run.ts";
 export class Run {
 	readonly images: ImageResults[] = [];
 	readonly weighed: ImagePresets[] = [];
+	readonly cached: CacheResults[] = [];
 	readonly shared: SharedResults[] = [];
 	micro: MicroRow[] = [];
 	readonly #given: Arguments;
@@ -43,9 +45,14 @@ export class Run {
 			process.stderr.write(`bench: ${name}: preparing\n`);
 			const inputs = await openInputs(name, reference, work);
 			const { parts } = this.#given;
-			if (parts.some((part) => part !== "presets" && part !== "boot" && part !== "shared")) await this.#compare(inputs);
+			if (parts.some((part) => DEFAULT_PARTS.includes(part))) await this.#compare(inputs);
 			const weighs = parts.filter((part) => part === "presets" || part === "boot");
 			if (weighs.length > 0) await this.#weigh(inputs, weighs, isFixture);
+			if (parts.includes("cache")) {
+				const { layoutDir: layout } = inputs;
+				const { trials } = this.#given;
+				this.cached.push(await measureCache({ name, layout, trials }, join(work, "cache")));
+			}
 			if (parts.includes("shared")) await this.#share(inputs);
 		} finally {
 			rmSync(work, { recursive: true, force: true });

@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BuildReport } from "../../src/index.ts";
 import { startRegistry } from "../../test/support/registry.ts";
-import { addLayer } from "./changed-image.ts";
+import { addLayer } from "../changed-image.ts";
+import { timedChild } from "../measure/child.ts";
 
 const MAIN = join(import.meta.dirname, "../../dist/cli/main.js");
 /** Of the image's layers. */
@@ -69,12 +70,18 @@ export async function measureShared(name: string, layout: string, work: string):
 function measured(what: string, args: readonly string[], work: string): SharedRow & { report: BuildReport } {
 	const report = join(work, "report.json");
 	const output = join(work, "image.iso");
-	const before = childSeconds();
-	const started = performance.now();
-	const command = [MAIN, "build", ...args, "-o", output, "--overwrite", "--progress", "none", "--report", report];
-	execFileSync(process.execPath, command, { stdio: ["ignore", "ignore", "inherit"] });
-	const wallSeconds = (performance.now() - started) / 1000;
-	const cpuSeconds = childSeconds() - before;
+	const time = timedChild(process.execPath, [
+		MAIN,
+		"build",
+		...args,
+		"-o",
+		output,
+		"--overwrite",
+		"--progress",
+		"none",
+		"--report",
+		report,
+	]);
 	const parsed = JSON.parse(readFileSync(report, "utf8")) as BuildReport;
 	const { from = [], to } = parsed.sharedCache ?? {};
 	return {
@@ -82,16 +89,7 @@ function measured(what: string, args: readonly string[], work: string): SharedRo
 		layerBytes: parsed.layers.reduce((sum, { transfer }) => sum + (transfer?.fetchedBytes ?? 0), 0),
 		cacheBytes: from.reduce((sum, { fetchedBytes }) => sum + fetchedBytes, 0),
 		sentBytes: to?.uploadedBytes ?? 0,
-		cpuSeconds,
-		wallSeconds,
+		...time,
 		report: parsed,
 	};
-}
-
-/** User and system time of children that have ended: fields 16 and 17 of proc_pid_stat(5), in hundredths. */
-function childSeconds(): number {
-	const fields = readFileSync("/proc/self/stat", "latin1")
-		.replace(/^.*\) /s, "")
-		.split(" ");
-	return (Number(fields[13]) + Number(fields[14])) / 100;
 }

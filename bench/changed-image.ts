@@ -14,8 +14,11 @@ interface Descriptor {
 const FILE_BYTES = 50_000;
 const GZIP_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/** Copies a layout with a layer more on top, of `byteLength` bytes of files that do not compress; returns the size of that layer's blob. */
-export async function addLayer(layout: string, copy: string, byteLength: number): Promise<number> {
+/**
+ * Copies a layout with a layer more on top, of `byteLength` bytes of files that do not compress and differ from version to version; returns the
+ * size of that layer's blob.
+ */
+export async function addLayer(layout: string, copy: string, byteLength: number, version = ""): Promise<number> {
 	rmSync(copy, { recursive: true, force: true });
 	mkdirSync(copy, { recursive: true });
 	cpSync(layout, copy, { recursive: true, dereference: true });
@@ -26,7 +29,7 @@ export async function addLayer(layout: string, copy: string, byteLength: number)
 	if (entry === undefined) throw new Error(`${layout}: index.json names no image`);
 	const manifest = read<{ config: Descriptor; layers: Descriptor[] }>(entry);
 	const config = read<{ rootfs: { diff_ids: string[] }; history?: object[] }>(manifest.config);
-	const tar = await noiseArchive(byteLength);
+	const tar = await noiseArchive(byteLength, version);
 	const layer = write(copy, gzipSync(tar), GZIP_LAYER);
 	config.rootfs.diff_ids.push(digestOf(tar));
 	config.history?.push({ created_by: "one layer more" });
@@ -37,10 +40,10 @@ export async function addLayer(layout: string, copy: string, byteLength: number)
 	return layer.size;
 }
 
-async function noiseArchive(byteLength: number): Promise<Buffer> {
+async function noiseArchive(byteLength: number, version: string): Promise<Buffer> {
 	const archive = pack();
 	for (let i = 0; i * FILE_BYTES < byteLength; i++) {
-		const seed = createHash("sha256").update(`changed file ${i}`).digest();
+		const seed = createHash("sha256").update(`changed file ${i}${version}`).digest();
 		const pieces = Array.from({ length: Math.ceil(FILE_BYTES / 32) }, (_, at) =>
 			createHash("sha256").update(seed).update(String(at)).digest(),
 		);
