@@ -1,4 +1,4 @@
-import { createHash, hash } from "node:crypto";
+import { hash } from "node:crypto";
 import { MiB } from "../binary/units.ts";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
@@ -6,10 +6,11 @@ import { BlockList, type BlockSlot } from "./block-list.ts";
 import { BlockTable } from "./block-table.ts";
 import { MAX_TOTAL_BLOCKS, STORED_RAW } from "./constants.ts";
 import type { FileLayout } from "./file-layout.ts";
-import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "./file-recipe.ts";
+import { blockCountOf, type FileRecipe, HASH_BYTES, identityOf, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { beyondLimit } from "./limits.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
+import type { Content, DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./stored-data.ts";
 
 // Invariants
 // Order: blocks are stored where `#position` is when the compressor delivers them, and it delivers in submission order. So positions depend
@@ -18,68 +19,6 @@ import type { StoredBlocks } from "./stored-blocks.ts";
 // Duplicates: blocks that are in the image already wait in `waiting`, by reference, until the file has a block that is not. Then the file is new, and
 //   they are copied from where they are. A file without a new block waits until its identity is known.
 // Layouts: what the compressor reports is written into a `Content`, which is complete after `finish`.
-
-/** A content that is stored once, however many files have it. */
-interface Content {
-	/** Absolute position; 0 until the first block is stored. */
-	firstBlock: number;
-	blocks: BlockList;
-	fragment: FragmentPlace | undefined;
-}
-
-/** The outcome of one `endFile`. Its place in the image is known after `finishData`. */
-export interface StoredFile {
-	readonly byteLength: number;
-	/** What the file's holes save; 0 where it was given without holes. */
-	readonly sparseBytes: number;
-	/** @internal */
-	readonly content: Content;
-}
-
-/** What went into the data blocks; all but counts in bytes. */
-export interface DataStatistics {
-	readonly files: number;
-	/** Of all files, holes included. */
-	readonly inputBytes: number;
-	/** On disk, without metadata. */
-	readonly storedBytes: number;
-	/** Data blocks stored, without fragment blocks and holes. */
-	readonly blocks: number;
-	readonly fragmentBlocks: number;
-	/** Data and fragment blocks that compression would not have shrunk. */
-	readonly rawBlocks: number;
-	/** Not stored because the whole block is zeros. */
-	readonly sparseBytes: number;
-	readonly duplicateFiles: number;
-	readonly duplicateBytes: number;
-}
-
-/** Where the image goes. */
-export interface DataSink {
-	/** The bytes are taken before it returns. */
-	write(position: number, bytes: Uint8Array): void;
-	/** Bytes that were written; valid until the next call. */
-	readNow(position: number, length: number): Uint8Array;
-}
-
-/** A block of the image, for those who keep it. */
-export interface PlacedBlock {
-	readonly kind: "block" | "fragment";
-	/** Of a data block the SHA-256 of its content, of a fragment block `FragmentBlock.key`. */
-	readonly key: Uint8Array;
-	readonly position: number;
-	/** On disk, with the "stored as it is" bit. */
-	readonly size: number;
-	readonly rawBytes: number;
-	/** It was compressed in an earlier build. */
-	readonly reused: boolean;
-}
-
-/** A moment between two files: how many blocks were begun before it. */
-export interface DataMark {
-	readonly blocks: number;
-	readonly fragments: number;
-}
 
 export interface DataWriterOptions {
 	readonly sink: DataSink;
@@ -452,19 +391,6 @@ function newFile(): OpenFile {
 		waiting: [],
 		isNew: false,
 	};
-}
-
-/**
- * What two files have in common when their contents are the same. Blocks of zeros count by place, so that a hole of terabytes costs nothing and equals the
- * same zeros given as data. A small file is its content's hash; the letters keep the two kinds of hash apart.
- */
-function identityOf({ byteLength, zeroRuns, blockHashes, tailHash }: FileRecipe): string {
-	if (blockHashes.byteLength === 0 && zeroRuns.length === 0 && tailHash !== undefined)
-		return `t${Buffer.from(tailHash.buffer, tailHash.byteOffset, tailHash.byteLength).toString("latin1")}`;
-	const shape = Float64Array.from([byteLength, blockHashes.byteLength, zeroRuns.length].concat(zeroRuns));
-	const digest = createHash("sha256").update(new Uint8Array(shape.buffer)).update(blockHashes);
-	if (tailHash !== undefined) digest.update(tailHash);
-	return `b${digest.digest().toString("latin1")}`;
 }
 
 function isZero(block: Buffer, length: number): boolean {

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 export const HASH_BYTES = 32;
 
 /** A file's content by hashes: enough to place it where its blocks can be had compressed. All hashes are SHA-256. */
@@ -24,4 +26,17 @@ export interface TailSource {
 /** Blocks, holes included, that a file of the recipe has. */
 export function blockCountOf(byteLength: number, blockBytes: number, hasTail: boolean): number {
 	return hasTail ? Math.floor(byteLength / blockBytes) : Math.ceil(byteLength / blockBytes);
+}
+
+/**
+ * What two files have in common when their contents are the same. Blocks of zeros count by place, so that a hole of terabytes costs nothing and equals the
+ * same zeros given as data. A small file is its content's hash; the letters keep the two kinds of hash apart.
+ */
+export function identityOf({ byteLength, zeroRuns, blockHashes, tailHash }: FileRecipe): string {
+	if (blockHashes.byteLength === 0 && zeroRuns.length === 0 && tailHash !== undefined)
+		return `t${Buffer.from(tailHash.buffer, tailHash.byteOffset, tailHash.byteLength).toString("latin1")}`;
+	const shape = Float64Array.from([byteLength, blockHashes.byteLength, zeroRuns.length].concat(zeroRuns));
+	const digest = createHash("sha256").update(new Uint8Array(shape.buffer)).update(blockHashes);
+	if (tailHash !== undefined) digest.update(tailHash);
+	return `b${digest.digest().toString("latin1")}`;
 }

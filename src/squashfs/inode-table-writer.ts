@@ -2,7 +2,6 @@ import { type ByteString, bytesOf, displayName } from "../binary/byte-string.ts"
 import { ByteWriter } from "../binary/byte-writer.ts";
 import type { DeviceInode, DirectoryInode, FileInode, Inode, IpcInode, SymlinkInode } from "../tree/inode.ts";
 import { EXTENDED, INODE_TYPE, MAX_TARGET_BYTES, NONE_32 } from "./constants.ts";
-import type { StoredFile } from "./data-writer.ts";
 import type { Listing } from "./directory-table-writer.ts";
 import { beyondLimit } from "./limits.ts";
 import type { MetadataWriter } from "./metadata-writer.ts";
@@ -16,6 +15,7 @@ import {
 	SYMLINK_INODE,
 	XATTR_INDEX,
 } from "./records.ts";
+import type { StoredFile } from "./stored-data.ts";
 
 /** What every inode says about itself, as the format stores it. */
 export interface InodeFields {

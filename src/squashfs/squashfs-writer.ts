@@ -12,24 +12,18 @@ import {
 	SQUASHFS_MAGIC,
 	SUPERBLOCK_BYTES,
 } from "./constants.ts";
-import {
-	type DataMark,
-	type DataSink,
-	type DataStatistics,
-	DataWriter,
-	type PlacedBlock,
-	type StoredFile,
-} from "./data-writer.ts";
+import { DataWriter } from "./data-writer.ts";
 import type { FileLayout } from "./file-layout.ts";
 import type { FileRecipe, TailSource } from "./file-recipe.ts";
 import type { FragmentPlace } from "./fragment-packer.ts";
 import { writeLookupTable } from "./lookup-table-writer.ts";
 import type { Loss, XattrLoss } from "./reports.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
+import type { DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./stored-data.ts";
 import { SUPERBLOCK } from "./superblock.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
-export type { DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./data-writer.ts";
+export type { DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./stored-data.ts";
 
 export interface SquashfsWriterOptions {
 	/** Position 0 is the superblock's place, which is written last. */

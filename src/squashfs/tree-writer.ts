@@ -3,7 +3,6 @@ import type { BlockCompressor } from "../codec/types.ts";
 import { assert, assertNever } from "../errors.ts";
 import type { DirectoryInode, FileInode, Inode } from "../tree/inode.ts";
 import { INODE_TYPE } from "./constants.ts";
-import type { StoredFile } from "./data-writer.ts";
 import { DirectoryTableWriter, type Listing, type ListingEntry } from "./directory-table-writer.ts";
 import { IdTable } from "./id-table.ts";
 import { type InodeNumbering, type NumberedDirectory, numberInodes, pathOf } from "./inode-numbers.ts";
@@ -12,6 +11,7 @@ import { beyondLimit } from "./limits.ts";
 import type { Cursor } from "./lookup-table-writer.ts";
 import { type MetadataPosition, MetadataWriter } from "./metadata-writer.ts";
 import { type Loss, LossCounter, type XattrLoss } from "./reports.ts";
+import type { StoredFile } from "./stored-data.ts";
 import { XattrTableWriter } from "./xattr-table-writer.ts";
 
 const MAX_TIME_SECONDS = 0xffff_ffff;

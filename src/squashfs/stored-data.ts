@@ -1,0 +1,64 @@
+import type { BlockList } from "./block-list.ts";
+import type { FragmentPlace } from "./fragment-packer.ts";
+
+/** A content that is stored once, however many files have it. */
+export interface Content {
+	/** Absolute position; 0 until the first block is stored. */
+	firstBlock: number;
+	blocks: BlockList;
+	fragment: FragmentPlace | undefined;
+}
+
+/** The outcome of one `endFile`. Its place in the image is known after `finishData`. */
+export interface StoredFile {
+	readonly byteLength: number;
+	/** What the file's holes save; 0 where it was given without holes. */
+	readonly sparseBytes: number;
+	/** @internal */
+	readonly content: Content;
+}
+
+/** What went into the data blocks; all but counts in bytes. */
+export interface DataStatistics {
+	readonly files: number;
+	/** Of all files, holes included. */
+	readonly inputBytes: number;
+	/** On disk, without metadata. */
+	readonly storedBytes: number;
+	/** Data blocks stored, without fragment blocks and holes. */
+	readonly blocks: number;
+	readonly fragmentBlocks: number;
+	/** Data and fragment blocks that compression would not have shrunk. */
+	readonly rawBlocks: number;
+	/** Not stored because the whole block is zeros. */
+	readonly sparseBytes: number;
+	readonly duplicateFiles: number;
+	readonly duplicateBytes: number;
+}
+
+/** Where the image goes. */
+export interface DataSink {
+	/** The bytes are taken before it returns. */
+	write(position: number, bytes: Uint8Array): void;
+	/** Bytes that were written; valid until the next call. */
+	readNow(position: number, length: number): Uint8Array;
+}
+
+/** A block of the image, for those who keep it. */
+export interface PlacedBlock {
+	readonly kind: "block" | "fragment";
+	/** Of a data block the SHA-256 of its content, of a fragment block `FragmentBlock.key`. */
+	readonly key: Uint8Array;
+	readonly position: number;
+	/** On disk, with the "stored as it is" bit. */
+	readonly size: number;
+	readonly rawBytes: number;
+	/** It was compressed in an earlier build. */
+	readonly reused: boolean;
+}
+
+/** A moment between two files: how many blocks were begun before it. */
+export interface DataMark {
+	readonly blocks: number;
+	readonly fragments: number;
+}
