@@ -39,7 +39,10 @@ export async function measureReads(
 	{ work, runPrograms }: { readonly work: string; readonly runPrograms: boolean },
 ): Promise<ReadRow[]> {
 	const iso = join(work, "reads.iso");
-	const spec = oci2iso(caseName(one), ["--overwrite", ...caseArguments(one)]).spec(inputs, { output: iso, scratch: work });
+	const spec = oci2iso(caseName(one), ["--overwrite", ...caseArguments(one)]).spec(inputs, {
+		output: iso,
+		scratch: work,
+	});
 	if (spec.kind !== "command") throw new Error("oci2iso is a command");
 	const [program = "", ...args] = spec.command;
 	execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
