@@ -7,7 +7,7 @@ import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
 
-describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks first whether the ISO would boot", () => {
+describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks whether the ISO would boot", () => {
 	let layout: string;
 	let parts: RealParts;
 	let scratch: string;

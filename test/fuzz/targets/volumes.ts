@@ -11,11 +11,10 @@ import { readVolume } from "../../../src/iso9660/read-volume.ts";
 import { decodeApplicationUse, encodeApplicationUse } from "../../../src/isomd5/application-use.ts";
 import type { SquashfsFile } from "../../../src/squashfs/squashfs-inode.ts";
 import { openSquashfs } from "../../../src/squashfs/squashfs-reader.ts";
-import type { Inode } from "../../../src/tree/inode.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
-import { TreeBuilder, treeFacts } from "../../support/trees.ts";
+import { treeFacts } from "../../support/trees.ts";
 import { type SmallIso, smallIso } from "../../support/verify-iso-fixture.ts";
-import { makeImage } from "../../unit/squashfs/harness.ts";
+import { assortedImages } from "../../unit/squashfs/harness.ts";
 import type { FuzzTarget } from "../engine/target.ts";
 
 let iso: Promise<SmallIso> | undefined;
@@ -142,19 +141,8 @@ const fatTarget: FuzzTarget = {
 };
 
 async function squashfsSeeds(): Promise<Buffer[]> {
-	const tree = new TreeBuilder();
-	const hard = tree.file("hard");
-	const children: Record<string, Inode> = {};
-	for (let i = 0; i < 30; i++) children[`entry-${i}`] = i % 3 === 0 ? tree.symlink("t") : tree.file(`content ${i}`);
-	const root = tree.directory({
-		d: tree.directory({ hard, children: tree.directory(children) }),
-		e: tree.directory({ hard, x: tree.file("x", { xattrs: { "user.a": "b", "security.c": Buffer.alloc(200, 1) } }) }),
-		y: tree.file("y", { xattrs: { "user.z": Buffer.alloc(200, 1) } }),
-		large: tree.file([Buffer.alloc(9000, "large"), { hole: 50_000 }, Buffer.from("end")]),
-		dev: tree.device("character-device", 1, 3),
-		fifo: tree.ipc("fifo"),
-	});
-	return [(await makeImage(tree, root, { stored: true })).image, (await makeImage(tree, root)).image];
+	const { stored, compressed } = await assortedImages(30);
+	return [stored, compressed];
 }
 
 const squashfsTarget: FuzzTarget = {

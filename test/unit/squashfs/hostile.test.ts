@@ -2,9 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { SUPERBLOCK, type Superblock } from "../../../src/squashfs/superblock.ts";
-import type { Inode } from "../../../src/tree/inode.ts";
-import { TreeBuilder } from "../../support/trees.ts";
-import { imageFacts, makeImage } from "./harness.ts";
+import { assortedImages, imageFacts } from "./harness.ts";
 
 let stored: Buffer;
 let compressed: Buffer;
@@ -12,20 +10,7 @@ let compressed: Buffer;
 let superblock: Superblock;
 
 beforeAll(async () => {
-	const tree = new TreeBuilder();
-	const hard = tree.file("hard");
-	const children: Record<string, Inode> = {};
-	for (let i = 0; i < 600; i++) children[`entry-${i}`] = i % 3 === 0 ? tree.symlink("t") : tree.file(`content ${i}`);
-	const root = tree.directory({
-		d: tree.directory({ hard, children: tree.directory(children) }),
-		e: tree.directory({ hard, x: tree.file("x", { xattrs: { "user.a": "b", "security.c": Buffer.alloc(200, 1) } }) }),
-		y: tree.file("y", { xattrs: { "user.z": Buffer.alloc(200, 1) } }),
-		large: tree.file([Buffer.alloc(9000, "large"), { hole: 50_000 }, Buffer.from("end")]),
-		dev: tree.device("character-device", 1, 3),
-		fifo: tree.ipc("fifo"),
-	});
-	stored = (await makeImage(tree, root, { stored: true })).image;
-	compressed = (await makeImage(tree, root)).image;
+	({ stored, compressed } = await assortedImages(600));
 	superblock = SUPERBLOCK.decode(stored);
 });
 
