@@ -25,6 +25,19 @@ export interface NativeAddon {
 		outputs: readonly Buffer[],
 		onReady: () => void,
 	) => NativeLayerInflater;
+	readonly FileDigester: new (
+		fd: number,
+		head: Uint8Array,
+		snapshots: Float64Array,
+		onReady: () => void,
+	) => NativeFileDigester;
+}
+
+export interface NativeFileDigester {
+	allow(bytes: number): void;
+	doneBytes(): number;
+	result(): string[] | string | undefined;
+	close(): void;
 }
 
 export interface NativeCodec {
