@@ -3,7 +3,7 @@ import { CORE_IMAGE, makeElToritoCore } from "../buildroot/el-torito-core.ts";
 import { implantMediaChecksum } from "../buildroot/media-checksum.ts";
 import type { ToolOptions, ToolRun } from "../buildroot/run.ts";
 import { Oci2isoError } from "../errors.ts";
-import { buildElToritoCore } from "../grub/core-image/build-core.ts";
+import { buildElToritoCore, type GrubFileReader, readModuleNames } from "../grub/core-image/build-core.ts";
 import type { ToolReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -23,7 +23,8 @@ export async function elToritoCore(
 	let reason: string | undefined;
 	if (options.tools !== "builtin") {
 		try {
-			const made = await confined(options, (toolOptions) => makeElToritoCore(tree, grubDirectory, toolOptions));
+			const directory = { path: grubDirectory, needs: await neededGrubFiles(tree, grubDirectory) };
+			const made = await confined(options, (toolOptions) => makeElToritoCore(tree, directory, toolOptions));
 			return { image: made.image, report: reportOf(task, made.run) };
 		} catch (error) {
 			const canGoOn = options.tools === "auto" && error instanceof Oci2isoError && error.kind === "tool";
@@ -31,11 +32,29 @@ export async function elToritoCore(
 			reason = error.message;
 		}
 	}
-	const image = await buildElToritoCore(async (name, maxBytes) => {
-		const file = tree.lookup(`${grubDirectory}/${name}`)?.inode;
-		return file?.type === "file" ? tree.read(file, maxBytes) : undefined;
-	}, CORE_IMAGE);
+	const image = await buildElToritoCore(grubFileReader(tree, grubDirectory), CORE_IMAGE);
 	return { image, report: { task, used: "builtin", reason } };
+}
+
+function grubFileReader(tree: ImageTree, directory: ByteString): GrubFileReader {
+	return async (name, maxBytes) => {
+		const file = tree.lookup(`${directory}/${name}`)?.inode;
+		return file?.type === "file" ? tree.read(file, maxBytes) : undefined;
+	};
+}
+
+/** All of GRUB's directory but the modules, some 280 files, that the core image does without; everything where nobody can say which those are. */
+async function neededGrubFiles(
+	tree: ImageTree,
+	directory: ByteString,
+): Promise<((name: ByteString) => boolean) | undefined> {
+	try {
+		const modules = new Set(await readModuleNames(grubFileReader(tree, directory), CORE_IMAGE.modules));
+		return (name) => !name.endsWith(".mod") || modules.has(name.slice(0, -".mod".length));
+	} catch (error) {
+		if (error instanceof Oci2isoError && (error.kind === "contract" || error.kind === "corrupt")) return undefined;
+		throw error;
+	}
 }
 
 /**
