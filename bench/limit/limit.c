@@ -22,7 +22,7 @@
 
 #include <lz4.h>
 #include <lz4hc.h>
-#include <zstd.h>
+#include "../../native/zstd_parameters.h"
 #ifdef HAVE_LIBDEFLATE
 #include <libdeflate.h>
 #elif defined(HAVE_ZLIB)
@@ -64,7 +64,7 @@ static double seconds_of(clockid_t clock) {
 static void *context_for_codec(void) {
 	if (strcmp(codec, "zstd") == 0) {
 		ZSTD_CCtx *context = ZSTD_createCCtx();
-		ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+		SetZstdParameters(context, level, block_bytes);
 		return context;
 	}
 	if (strcmp(codec, "lz4") == 0) return malloc((size_t)(level == 0 ? LZ4_sizeofState() : LZ4_sizeofStateHC()));

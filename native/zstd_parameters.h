@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * Parameters that replace a level's own where we have measured better ones. C, so that the benchmark's bare loop compresses as we do.
+ * Whoever changes them also changes ZSTD_PARAMETERS_REVISION: the encoder's name has it, and with that the key of every cached block.
+ */
+
+#include <stddef.h>
+#include <zstd.h>
+
+#define ZSTD_PARAMETERS_REVISION "1"
+
+/*
+ * Sets what `context` needs for blocks of at most `max_block_bytes` at `level`.
+ *
+ * 15, 128 KiB: 12 % less processor time for 0.1 % fewer bytes than level 15's own binary tree of 2^18 nodes searched 2^6 deep (8 %, 0.5 % on Debian's base system).
+ * 6, 1 MiB: 0.7 % fewer bytes in the same time (1.0 % on Debian's base system), and 1.3 MB less memory for each thread.
+ */
+static inline void SetZstdParameters(ZSTD_CCtx *context, int level, size_t max_block_bytes) {
+	ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+	if (level == 15 && max_block_bytes == (size_t)1 << 17) {
+		ZSTD_CCtx_setParameter(context, ZSTD_c_strategy, ZSTD_btultra);
+		ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, 17);
+		ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, 16);
+		ZSTD_CCtx_setParameter(context, ZSTD_c_searchLog, 3);
+		ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 3);
+		ZSTD_CCtx_setParameter(context, ZSTD_c_targetLength, 20);
+	}
+	if (level == 6 && max_block_bytes == (size_t)1 << 20) {
+		ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, 18);
+		ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 4);
+	}
+}
