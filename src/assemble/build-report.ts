@@ -1,32 +1,26 @@
 import { displayName } from "../binary/byte-string.ts";
-import type { Contract } from "../contract/contract.ts";
 import type { OciImage } from "../oci/open-image.ts";
-import type { BootCheckReport, BuildReport, LayerReport, ToolReport } from "../report/build-report.ts";
+import type { BuildReport, LayerReport } from "../report/build-report.ts";
+import type { FinishedIso } from "./finish-iso.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { SquashfsStage } from "./squashfs-stage.ts";
 import { VERSION } from "./version.ts";
 
-export interface ReportParts {
+export interface ReportParts extends FinishedIso {
 	readonly image: OciImage;
 	readonly platform: string;
-	readonly contract: Contract;
-	readonly checks: BootCheckReport;
 	readonly stage: SquashfsStage;
 	readonly blockBytes: number;
-	readonly tools: readonly ToolReport[];
 	readonly path: string;
-	readonly mediaMd5: string;
-	readonly isoBytes: number;
 	readonly epochSeconds: number;
-	readonly diskGuid: string;
 	readonly progress: BuildProgress;
 	readonly shared: BuildReport["sharedCache"];
 }
 
 /** Puts the report of a finished build together. */
 export function buildReport(parts: ReportParts): BuildReport {
-	const { image, contract, stage, progress } = parts;
-	const { summary, compressor } = stage;
+	const { image, contract, stage, progress, summary } = parts;
+	const { compressor } = stage;
 	const { createdSeconds } = image.config;
 	return {
 		oci2isoVersion: VERSION,
@@ -71,7 +65,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			diskGuid: parts.diskGuid,
 			mediaMd5: parts.mediaMd5,
 		},
-		losses: stage.losses,
+		losses: parts.losses,
 		notices: progress.notices,
 		phases: progress.finish(),
 		peakResidentBytes: process.resourceUsage().maxRSS * 1024,

@@ -1,31 +1,15 @@
-import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { BuildCache } from "../cache/build-cache.ts";
 import { makeTemporaryStore } from "../cache/temporary-store.ts";
-import type { Contract } from "../contract/contract.ts";
-import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
-import { type BootFile, bootFiles } from "../grub/boot-files.ts";
-import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
-import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../isomd5/media-checksum.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
-import type { ImageTree } from "../tree/image-tree.ts";
 import { buildReport } from "./build-report.ts";
-import { checkContract, describeCheck, readBuildContract } from "./checked-contract.ts";
-import { deriveIdentifiers } from "./identifiers.ts";
-import { describeLayout, layOutIso } from "./iso-layout.ts";
+import { type FinishedIso, finishIso } from "./finish-iso.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { BuildProgress } from "./progress.ts";
 import { SharedCache } from "./shared-cache.ts";
-import { type SquashfsStage, writeSquashfs } from "./squashfs-stage.ts";
-import { elToritoCore, mediaChecksum } from "./tools.ts";
-import { VERSION } from "./version.ts";
-import { writeIso } from "./write-iso.ts";
-
-/** Boot loaders and fonts, which are held in memory while the EFI system partition is made. */
-const MAX_ESP_FILE_BYTES = 256 * MiB;
-const MBR_BYTES = 512;
+import { writeSquashfs } from "./squashfs-stage.ts";
 
 /**
  * Converts an OCI image into a bootable ISO. Resolves when the ISO has its final name.
@@ -79,90 +63,16 @@ async function assemble(
 	if (shared.isUsed) progress.phase("cache");
 	const source = cache === undefined ? undefined : await shared.openSource(image, cache, options.blockSize);
 	const stage = await writeSquashfs({ image, target, epochSeconds: epoch, options, progress, cache, source });
+	let iso: FinishedIso;
 	try {
-		return await finish({ image, output, options, progress, epoch, stage, cache, shared });
+		iso = await finishIso({ image, output, options, progress, epochSeconds: epoch, stage });
 	} finally {
 		// also where the contract is not met: the next attempt starts from what this one has compressed
 		stage.finishCache();
+		await stage.close();
 	}
-}
-
-interface FinishInput {
-	readonly image: OciImage;
-	readonly output: PendingOutput;
-	readonly options: ResolvedOptions;
-	readonly progress: BuildProgress;
-	readonly epoch: number;
-	readonly stage: SquashfsStage;
-	readonly cache: BuildCache | undefined;
-	readonly shared: SharedCache;
-}
-
-async function finish(input: FinishInput): Promise<BuildReport> {
-	const { image, output, options, progress, epoch, stage, cache, shared } = input;
-	const { target } = output;
-	const { signal } = options;
-	const { tree } = stage;
-
-	progress.phase("contract");
-	const { architecture } = image.platform;
-	const checkOptions = { ...options, architecture, codec: options.comp };
-	const contract = await readBuildContract(tree, checkOptions);
-	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
-	const files = bootFiles(contract, epoch);
-	const identifiers = deriveIdentifiers(ingredients(image, stage, contract, epoch, options));
-	const esp = await buildEsp(tree, files, identifiers.fatVolumeId, epoch);
-
-	progress.phase("tools");
-	const core = await elToritoCore(tree, contract.grubModules.path, options);
-
-	progress.phase("image");
-	const layout = layOutIso({
-		label: contract.label,
-		epochSeconds: epoch,
-		squashfsBytes: stage.summary.byteLength,
-		elToritoBytes: core.image.byteLength,
-		esp,
-		bootFiles: files,
-		guids: identifiers.guids,
-		preparer: `OCI2ISO-${VERSION}`,
-	});
-	for (const { what, where } of layout.volume.notices)
-		progress.notice(where === undefined ? what : `${what} (${where})`);
-	options.onPlan?.(describeLayout(layout));
-	await writeIso(target, layout, {
-		tree,
-		esp,
-		elToritoImage: core.image,
-		bootHybrid: await tree.read(contract.grubModules.bootHybrid.inode, MBR_BYTES),
-		signal,
-		onBytes: (bytes) => progress.bytes(bytes),
-	});
-
-	progress.phase("checksum");
-	const checksumming = mediaChecksum(tree, target.path, options, async () => {
-		const area = await computeMediaChecksum(target, (done, total) => {
-			signal?.throwIfAborted();
-			progress.bytes(done, total);
-		});
-		target.write(APPLICATION_USE_OFFSET, area);
-	});
-	// The checks take this thread while the tool, or the disk, has the other work.
-	const [checked, checksummed] = await Promise.allSettled([checkContract(tree, contract, checkOptions), checksumming]);
-	if (checked.status === "rejected") throw checked.reason;
-	if (checksummed.status === "rejected") throw checksummed.reason;
-	const checks = checked.value;
-	const checksum = checksummed.value;
-	for (const finding of checks.findings) progress.notice(describeCheck(finding));
-
-	for (const { pattern, count } of stage.droppedXattrs)
-		progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
-	for (const note of [...image.notes, ...stage.notes, ...stage.losses]) progress.notice(note);
-	signal?.throwIfAborted();
-	stage.finishCache();
+	options.signal?.throwIfAborted();
 	progress.phase("publish");
-	const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
-	const mediaMd5 = decodeApplicationUse(area)?.md5 ?? "";
 	await output.publish();
 	if (cache !== undefined && shared.isPushed) {
 		progress.phase("share");
@@ -171,18 +81,13 @@ async function finish(input: FinishInput): Promise<BuildReport> {
 	}
 	for (const notice of shared.notices) progress.notice(notice);
 	return buildReport({
+		...iso,
 		image,
 		platform: formatPlatform(image.platform),
-		contract,
-		checks,
 		stage,
 		blockBytes: options.blockSize,
-		tools: [core.report, checksum],
 		path: options.output,
-		mediaMd5,
-		isoBytes: layout.disk.imageBlocks * ISO_BLOCK_BYTES,
 		epochSeconds: epoch,
-		diskGuid: identifiers.guids.disk,
 		progress,
 		shared: shared.report,
 	});
@@ -205,43 +110,4 @@ async function withStore<Result>(
 	} finally {
 		temporary.remove();
 	}
-}
-
-/** Everything that decides the ISO's content, for the ids that stand for it. Threads, paths and excess options do not. */
-function ingredients(
-	image: OciImage,
-	{ compressor }: SquashfsStage,
-	contract: Contract,
-	epoch: number,
-	{ blockSize, exclude, defaultExcludes, dropXattr }: ResolvedOptions,
-): unknown {
-	const { codec, level } = compressor;
-	const { label, kernel, vendor } = contract;
-	return [
-		VERSION,
-		image.manifestDigest,
-		{ label, kernel: kernel.version, vendor, codec, level, blockSize, exclude, defaultExcludes, dropXattr, epoch },
-	];
-}
-
-async function buildEsp(
-	tree: ImageTree,
-	files: readonly BootFile[],
-	volumeId: number,
-	epoch: number,
-): Promise<FatImage> {
-	const contents = [];
-	for (const { esp, content } of files) {
-		if (esp === undefined) continue;
-		contents.push(
-			content.kind === "generated"
-				? { path: esp, content: content.bytes }
-				: {
-						path: esp,
-						content: await tree.read(content.file.inode, MAX_ESP_FILE_BYTES),
-						mtime: content.file.inode.mtime,
-					},
-		);
-	}
-	return buildFat(fatDirectoryOf(contents), { volumeId, timestamp: { seconds: epoch, nanoseconds: 0 } });
 }

@@ -24,7 +24,6 @@ import { collectLayers, collectMissing, newCollectedLayer } from "./collect.ts";
 import { createImageTree } from "./contents.ts";
 import { SQUASHFS_BLOCK } from "./iso-layout.ts";
 import { keepBlocks, usedBytes } from "./keep-blocks.ts";
-import { describeLosses } from "./losses.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { LayerCounts } from "./read-layer.ts";
@@ -34,19 +33,23 @@ const PENDING_BLOCKS_PER_JOB = 3;
 /** Each attempt removes a damaged file from the store; after so many the store is not asked any more. */
 const MAX_ATTEMPTS = 4;
 
-/** The image in its final place: every layer read, the squashfs written. */
+/** The image's contents in their final place: every layer read, every data block of the squashfs written. */
 export interface SquashfsStage {
+	/** Reads contents back from the data blocks. */
 	readonly tree: ImageTree;
-	readonly summary: SquashfsSummary;
+	/** Writes what is left of the squashfs, the tables and the superblock; to be called once. Rejects as `SquashfsWriter.finish` throws. */
+	writeTables(): Promise<SquashfsSummary>;
 	readonly layers: readonly LayerOutcome[];
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
 	readonly droppedXattrs: readonly DroppedXattrs[];
 	readonly notes: readonly string[];
+	/** What layers hold and no tree can, one sentence each. */
+	readonly losses: readonly string[];
 	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
 	finishCache(): void;
-	/** What the image holds and the squashfs cannot, one sentence each. */
-	readonly losses: readonly string[];
+	/** Lets go of threads and memory; `tree` can still be read. */
+	close(): Promise<void>;
 }
 
 /** What one layer cost; all but counts in bytes. */
@@ -69,7 +72,7 @@ interface StageInput {
 	readonly dropXattrs: XattrDropper;
 }
 
-/** Streams the image's layers into a squashfs at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
+/** Streams the image's layers into the data blocks of a squashfs at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
 export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "dropXattrs">): Promise<SquashfsStage> {
 	const { image, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
@@ -90,12 +93,11 @@ export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "drop
 		try {
 			return await stream({ ...input, isExcluded, dropXattrs }, compressor, blocks);
 		} catch (error) {
+			await compressor.close();
 			blocks?.close();
 			if (!isDamage(error)) throw error;
 			progress.notice(`${error.what} (${error.where}); it was removed, starting again`);
 			target.truncate(0);
-		} finally {
-			await compressor.close();
 		}
 	}
 }
@@ -172,26 +174,27 @@ async function stream(
 		const droppedXattrs = dropXattrs(kept);
 		await collectMissing(context, missingBodies(kept, bodies), "store");
 
-		progress.phase("squashfs");
 		await squashfs.finishData();
 		const used = collected.map(({ stretches }) => usedBytes(squashfs, stretches));
-		keep();
-		const summary = squashfs.finish(kept, (file) => {
-			const stored = bodies.stored(file.body);
-			assert(stored !== undefined, `no content for entry ${file.body.entry}`);
-			return stored;
-		});
 		const tree = createImageTree({
 			root: merged.root,
 			bodies,
-			squashfs: region(target, start, summary.byteLength),
+			squashfs: region(target, start, squashfs.dataEnd),
 			decompressor: createDecompressor(comp),
 			layoutOf: (file) => squashfs.storedFileLayout(file),
 			fetchAside: (body) => collectMissing(context, [body], "aside"),
 		});
 		return {
 			tree,
-			summary,
+			async writeTables() {
+				const summary = squashfs.finish(kept, (file) => {
+					const stored = bodies.stored(file.body);
+					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
+					return stored;
+				});
+				await compressor.close();
+				return summary;
+			},
 			get layers() {
 				return collected.flatMap(({ counts }, i) => {
 					const bytes = used[i];
@@ -201,7 +204,7 @@ async function stream(
 			compressor,
 			excludedPaths: countPaths(merged.root) - countPaths(kept),
 			droppedXattrs,
-			losses: [...unapplied, ...describeLosses(summary)],
+			losses: unapplied,
 			notes: merged.notes,
 			finishCache() {
 				if (isFinished) return;
@@ -210,6 +213,7 @@ async function stream(
 				cache?.finish(blocks?.usedPacks ?? []);
 				blocks?.close();
 			},
+			close: () => compressor.close(),
 		};
 	} catch (error) {
 		// what was compressed so far is not compressed again

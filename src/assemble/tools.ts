@@ -3,7 +3,7 @@ import { CORE_IMAGE, makeElToritoCore } from "../buildroot/el-torito-core.ts";
 import { implantMediaChecksum } from "../buildroot/media-checksum.ts";
 import type { ToolOptions, ToolRun } from "../buildroot/run.ts";
 import { Oci2isoError } from "../errors.ts";
-import { buildElToritoCore } from "../grub/core-image/build-core.ts";
+import { buildElToritoCore, type GrubFileReader, readModuleNames } from "../grub/core-image/build-core.ts";
 import type { ToolReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -12,77 +12,76 @@ type ToolChoice = Pick<ResolvedOptions, "tools" | "allowUnconfinedTools" | "sign
 
 /**
  * Makes GRUB's BIOS core image with the tool that the options ask for; `builtin` does it in this process.
- * With `auto`, a tool that is missing, cannot be confined or fails gives way to `builtin`.
+ * With `auto`, a tool that is missing, cannot be confined or fails gives way to `builtin`. `onStart` is called where a tool was started.
  */
 export async function elToritoCore(
 	tree: ImageTree,
 	grubDirectory: ByteString,
-	options: ToolChoice,
+	options: ToolChoice & Pick<ToolOptions, "onStart">,
 ): Promise<{ readonly image: Uint8Array; readonly report: ToolReport }> {
-	return toolOrBuiltin(
-		"el-torito-core",
-		options,
-		(toolOptions) => makeElToritoCore(tree, grubDirectory, toolOptions),
-		async () => {
-			const image = await buildElToritoCore(async (name, maxBytes) => {
-				const file = tree.lookup(`${grubDirectory}/${name}`)?.inode;
-				return file?.type === "file" ? tree.read(file, maxBytes) : undefined;
-			}, CORE_IMAGE);
-			return { image };
-		},
-	);
-}
-
-/** Writes the media checksum into the ISO at `isoPath`; who does it is decided as for `elToritoCore`. */
-export async function mediaChecksum(
-	tree: ImageTree,
-	isoPath: string,
-	options: ToolChoice,
-	builtin: () => Promise<void>,
-): Promise<ToolReport> {
-	const { report } = await toolOrBuiltin(
-		"media-checksum",
-		options,
-		(toolOptions) => implantMediaChecksum(tree, isoPath, toolOptions),
-		async () => {
-			await builtin();
-			return {};
-		},
-	);
-	return report;
-}
-
-async function toolOrBuiltin<Made extends object>(
-	task: ToolReport["task"],
-	options: ToolChoice,
-	byTool: (options: ToolOptions) => Promise<Made & { readonly run: ToolRun }>,
-	builtin: () => Promise<Made>,
-): Promise<Made & { readonly report: ToolReport }> {
+	const task = "el-torito-core";
 	let reason: string | undefined;
 	if (options.tools !== "builtin") {
 		try {
-			const made = await confined(options, byTool);
-			return { ...made, report: reportOf(task, made.run) };
+			const directory = { path: grubDirectory, needs: await neededGrubFiles(tree, grubDirectory) };
+			const made = await confined(options, (toolOptions) => makeElToritoCore(tree, directory, toolOptions));
+			return { image: made.image, report: reportOf(task, made.run) };
 		} catch (error) {
 			const canGoOn = options.tools === "auto" && error instanceof Oci2isoError && error.kind === "tool";
-			if (!canGoOn || error.code === "TOOL_DAMAGED_ISO") throw error;
+			if (!canGoOn) throw error;
 			reason = error.message;
 		}
 	}
-	return { ...(await builtin()), report: { task, used: "builtin", reason } };
+	const image = await buildElToritoCore(grubFileReader(tree, grubDirectory), CORE_IMAGE);
+	return { image, report: { task, used: "builtin", reason } };
+}
+
+function grubFileReader(tree: ImageTree, directory: ByteString): GrubFileReader {
+	return async (name, maxBytes) => {
+		const file = tree.lookup(`${directory}/${name}`)?.inode;
+		return file?.type === "file" ? tree.read(file, maxBytes) : undefined;
+	};
+}
+
+/** All of GRUB's directory but the modules, some 280 files, that the core image does without; everything where nobody can say which those are. */
+async function neededGrubFiles(
+	tree: ImageTree,
+	directory: ByteString,
+): Promise<((name: ByteString) => boolean) | undefined> {
+	try {
+		const modules = new Set(await readModuleNames(grubFileReader(tree, directory), CORE_IMAGE.modules));
+		return (name) => !name.endsWith(".mod") || modules.has(name.slice(0, -".mod".length));
+	} catch (error) {
+		if (error instanceof Oci2isoError && (error.kind === "contract" || error.kind === "corrupt")) return undefined;
+		throw error;
+	}
+}
+
+/**
+ * Whether the options have a tool write the media checksum. With `auto` none does: this program's has the same bytes and is there sooner, because it is
+ * computed while the rest of the ISO is written.
+ */
+export function usesTool({ tools }: ToolChoice): boolean {
+	return tools === "buildroot" || tools === "host";
+}
+
+/** Has the image's or the host's `implantisomd5` write the media checksum into the finished ISO at `isoPath`. */
+export async function checksumByTool(tree: ImageTree, isoPath: string, options: ToolChoice): Promise<ToolReport> {
+	const { run } = await confined(options, (toolOptions) => implantMediaChecksum(tree, isoPath, toolOptions));
+	return reportOf("media-checksum", run);
 }
 
 async function confined<Result>(
-	{ tools, allowUnconfinedTools, signal }: ToolChoice,
+	{ tools, allowUnconfinedTools, signal, onStart }: ToolChoice & Pick<ToolOptions, "onStart">,
 	run: (options: ToolOptions) => Promise<Result>,
 ): Promise<Result> {
 	const source = tools === "host" ? "host" : "buildroot";
 	try {
-		return await run({ source, signal });
+		return await run({ source, signal, onStart });
 	} catch (error) {
 		const refused = error instanceof Oci2isoError && error.code === "TOOL_CANNOT_CONFINE";
 		if (!refused || !allowUnconfinedTools) throw error;
-		return run({ source, signal, confinement: "none" });
+		return run({ source, signal, onStart, confinement: "none" });
 	}
 }
 

@@ -19,19 +19,30 @@ export interface IsoContents {
 	readonly esp: FatImage;
 	/** As the tool made it; its place on the medium is patched in here. */
 	readonly elToritoImage: Uint8Array;
-	readonly bootHybrid: Uint8Array;
 	readonly signal?: AbortSignal | undefined;
 	/** Called with the bytes written so far. */
 	readonly onBytes: (bytes: number) => void;
 }
 
-/** Writes everything but the squashfs, which is in its place already, and sets the target's length. */
-export async function writeIso(target: Target, layout: IsoLayout, contents: IsoContents): Promise<void> {
-	const { volume, disk } = layout;
-	const put = (block: number, bytes: Uint8Array): void => target.write(block * ISO_BLOCK_BYTES, bytes);
-	const putSectors = ({ block, bytes }: GptPart): void => target.write(block * DISK_BLOCK_BYTES, bytes);
+/**
+ * Sets the target's length and writes what precedes the squashfs: system area, volume descriptors. Everything up to the end of the squashfs
+ * is then final, but for the media checksum.
+ */
+export function writeFront(target: Target, { volume, disk, ...layout }: IsoLayout, bootHybrid: Uint8Array): void {
 	target.truncate(disk.imageBlocks * ISO_BLOCK_BYTES);
-	for (const { block, bytes } of volume.tables) put(block, bytes);
+	const descriptors = finishVolume(volume, {
+		imageBlocks: disk.imageBlocks,
+		bootRecords: [encodeBootRecord(layout.bootCatalogBlock)],
+	});
+	for (const { block, bytes } of descriptors) target.write(block * ISO_BLOCK_BYTES, bytes);
+	target.write(0, encodeMbr(bootHybrid, layout.elToritoBlock, disk.imageSectors));
+	putSectors(target, encodePrimaryGpt(disk.gpt));
+}
+
+/** Writes everything that follows the squashfs: tables, files, EFI system partition, backup GPT. */
+export async function writeRest(target: Target, layout: IsoLayout, contents: IsoContents): Promise<void> {
+	const { volume, disk } = layout;
+	for (const { block, bytes } of volume.tables) target.write(block * ISO_BLOCK_BYTES, bytes);
 	let written = 0;
 	for (const { contentKey, block, fixed } of volume.files) {
 		const source = layout.sources.get(contentKey);
@@ -50,14 +61,11 @@ export async function writeIso(target: Target, layout: IsoLayout, contents: IsoC
 		target.write(position, chunk);
 		position += chunk.byteLength;
 	}
-	putSectors(encodeBackupGpt(disk.gpt));
-	const descriptors = finishVolume(volume, {
-		imageBlocks: disk.imageBlocks,
-		bootRecords: [encodeBootRecord(layout.bootCatalogBlock)],
-	});
-	for (const { block, bytes } of descriptors) put(block, bytes);
-	put(0, encodeMbr(contents.bootHybrid, layout.elToritoBlock, disk.imageSectors));
-	putSectors(encodePrimaryGpt(disk.gpt));
+	putSectors(target, encodeBackupGpt(disk.gpt));
+}
+
+function putSectors(target: Target, { block, bytes }: GptPart): void {
+	target.write(block * DISK_BLOCK_BYTES, bytes);
 }
 
 async function* bodyChunks(source: BodySource, layout: IsoLayout, contents: IsoContents): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,6 @@
-import type { ByteString } from "../binary/byte-string.ts";
 import { GiB, MiB } from "../binary/units.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+import type { ToolDirectory } from "./extract.ts";
 import { runTool, type ToolOptions, type ToolRun } from "./run.ts";
 
 /** Fedora's and Debian's names for the same program. */
@@ -17,18 +17,19 @@ export interface ElToritoCore {
 }
 
 /**
- * Makes the BIOS boot image for CDs with the image's own `grub2-mkimage`. `grubDirectory` is the image's i386-pc module directory, absolute.
+ * Makes the BIOS boot image for CDs with the image's own `grub2-mkimage`. `grubDirectory` is the image's i386-pc module directory, absolute; `needs`
+ * names the files in it that the tool gets to see, by default all.
  * Throws `Oci2isoError` as `runTool` does.
  */
 export async function makeElToritoCore(
 	tree: ImageTree,
-	grubDirectory: ByteString,
+	{ path: grubDirectory, needs }: ToolDirectory,
 	options: ToolOptions = {},
 ): Promise<ElToritoCore> {
 	const { outputs, ...run } = await runTool({
 		tree,
 		names: NAMES,
-		directories: [grubDirectory],
+		directories: [{ path: grubDirectory, needs }],
 		args: (paths) => [
 			"--directory",
 			paths.image(grubDirectory),

@@ -29,11 +29,17 @@ export async function withPrivateDirectory<Result>(
 	}
 }
 
+/** An image directory of which a tool reads the regular files directly in it, or those of them that it needs. */
+export interface ToolDirectory {
+	readonly path: ByteString;
+	readonly needs?: ((name: ByteString) => boolean) | undefined;
+}
+
 /**
- * The regular files directly in the image directory `path`, links followed, keyed by the path each is to be extracted to.
+ * The regular files directly in an image directory, links followed, keyed by the path each is to be extracted to.
  * Throws `Oci2isoError` (kind tool) TOOL_INPUT_MISSING where it is not a directory, TOOL_TOO_LARGE beyond 4096 files or 128 MiB.
  */
-export function filesOfDirectory(tree: ImageTree, path: ByteString): ReadonlyMap<ByteString, FileInode> {
+export function filesOfDirectory(tree: ImageTree, { path, needs }: ToolDirectory): ReadonlyMap<ByteString, FileInode> {
 	const directory = lookupQuietly(tree, path);
 	if (directory?.inode.type !== "directory")
 		throw new Oci2isoError({
@@ -45,6 +51,7 @@ export function filesOfDirectory(tree: ImageTree, path: ByteString): ReadonlyMap
 	const files = new Map<ByteString, FileInode>();
 	let byteLength = 0;
 	for (const name of directory.inode.entries.keys()) {
+		if (needs?.(name) === false) continue;
 		const file = lookupFile(tree, `${directory.path}/${name}`);
 		if (file === undefined) continue;
 		files.set(`${path.replace(/\/+$/, "")}/${name}`, file.inode);

@@ -5,7 +5,7 @@ import { assertNever, Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { type ToolClosure, toolClosure } from "./closure.ts";
 import { findExecutable } from "./executable.ts";
-import { extract, filesOfDirectory, withPrivateDirectory, writing } from "./extract.ts";
+import { extract, filesOfDirectory, type ToolDirectory, withPrivateDirectory, writing } from "./extract.ts";
 import { findHostTool } from "./host-tool.ts";
 import { type Confinement, type LaunchOutcome, type LaunchResult, launch, type ToolLimits } from "./launcher.ts";
 
@@ -21,6 +21,8 @@ export interface ToolOptions {
 	/** Parent of the private directory. Default: the system's temporary directory. */
 	readonly temporaryDirectory?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
+	/** Called when a process was started, once for each confinement that is tried. */
+	readonly onStart?: (() => void) | undefined;
 	/** Default: `build/Release/oci2iso_confine` of this package. */
 	readonly launcherPath?: string | undefined;
 }
@@ -44,8 +46,7 @@ export interface ToolRequest {
 	/** Names that the executable may have, preferred first. */
 	readonly names: readonly string[];
 	args(paths: ToolPaths): readonly string[];
-	/** Image directories that the tool reads: the regular files directly in them. */
-	readonly directories?: readonly ByteString[] | undefined;
+	readonly directories?: readonly ToolDirectory[] | undefined;
 	readonly outputs?: readonly ToolOutput[] | undefined;
 	/** Existing host files, absolute and without links, that the tool changes in place, by name. Then it can empty no file, nor write beyond `limits.fileBytes`. */
 	readonly updates?: ReadonlyMap<string, string> | undefined;
@@ -87,7 +88,9 @@ export async function runTool(request: ToolRequest): Promise<ToolResult> {
 		const root = join(privateDirectory, "root");
 		const outputs = request.outputs ?? [];
 		await prepareRoot(root, outputs, [...(request.updates ?? new Map<string, string>()).keys()]);
-		const directories = (request.directories ?? []).flatMap((path) => [...filesOfDirectory(request.tree, path)]);
+		const directories = (request.directories ?? []).flatMap((directory) => [
+			...filesOfDirectory(request.tree, directory),
+		]);
 		await extract(request.tree, new Map([...(tool.closure?.files ?? []), ...directories]), root);
 
 		const notes: string[] = [];
@@ -104,6 +107,7 @@ export async function runTool(request: ToolRequest): Promise<ToolResult> {
 				mayTruncate: (request.updates?.size ?? 0) === 0,
 				limits: { ...request.limits, timeoutSeconds: options.timeoutSeconds ?? request.limits.timeoutSeconds },
 				signal: options.signal,
+				onStart: options.onStart,
 				launcherPath: options.launcherPath,
 			});
 			if (result.outcome.kind === "cannot-confine") {

@@ -1,24 +1,22 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { ByteSource } from "../binary/byte-source.ts";
-import { ISO_BLOCK_BYTES, KiB, MiB } from "../binary/units.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { corrupt } from "../errors.ts";
 import {
 	APPLICATION_USE_BYTES,
 	decodeApplicationUse,
 	encodeApplicationUse,
 	FRAGMENT_COUNT,
-	HEX_DIGITS_PER_FRAGMENT,
 	type MediaChecksum,
 	SKIP_SECTORS,
 } from "./application-use.ts";
+import { fragmentSum, hashedRange } from "./hashed-range.ts";
 
 const DESCRIPTOR_OFFSET = 16 * ISO_BLOCK_BYTES;
 /** Of the application-use area within the image: ECMA-119 8.4.32, BP 884 of the primary volume descriptor. */
 export const APPLICATION_USE_OFFSET = DESCRIPTOR_OFFSET + 883;
 /** ECMA-119 8.4.8, BP 81; the big-endian half is what `implantisomd5` reads. */
 const SPACE_SIZE_BE_OFFSET = 84;
-/** The unit in which fragment boundaries are noticed, which shapes the fragment sums. */
-const BUFFER_BYTES = 32 * KiB;
 const READ_BYTES = 1 * MiB;
 
 /** Called with bytes hashed and bytes to hash. */
@@ -36,7 +34,7 @@ export async function computeMediaChecksum(source: ByteSource, onProgress?: Chec
 
 /** Checks an image against the checksum that its application-use area holds; `none` where it holds none. */
 export async function verifyMediaChecksum(source: ByteSource, onProgress?: ChecksumProgress): Promise<ChecksumVerdict> {
-	await hashedBytes(source, SKIP_SECTORS);
+	await volumeBlocks(source, SKIP_SECTORS);
 	const stored = decodeApplicationUse(await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES));
 	if (stored === undefined) return "none";
 	const computed = await hashImage(source, stored.skipSectors, stored.fragmentCount, onProgress);
@@ -49,27 +47,29 @@ async function hashImage(
 	fragmentCount: number,
 	onProgress: ChecksumProgress | undefined,
 ): Promise<MediaChecksum> {
-	const totalBytes = await hashedBytes(source, skipSectors);
-	const fragmentBytes = Math.floor(totalBytes / (fragmentCount + 1));
+	const { totalBytes, sumOffsets } = hashedRange(await volumeBlocks(source, skipSectors), skipSectors, fragmentCount);
 	const hash = createHash("md5");
-	let fragment = 0;
 	let fragmentSums = "";
+	let nextSum = 0;
 	const buffer = new Uint8Array(Math.min(READ_BYTES, totalBytes));
 	for (let start = 0; start < totalBytes; start += READ_BYTES) {
 		const bytes = await readBlanked(source, start, Math.min(READ_BYTES, totalBytes - start), buffer);
-		for (let at = 0; at < bytes.byteLength; at += BUFFER_BYTES) {
-			hash.update(bytes.subarray(at, at + BUFFER_BYTES));
-			const reached = Math.floor((start + at) / fragmentBytes);
-			if (reached === fragment) continue;
-			fragment = reached;
-			if (fragmentSums.length < fragmentCount * HEX_DIGITS_PER_FRAGMENT) fragmentSums += fragmentSum(hash);
+		const end = start + bytes.byteLength;
+		let hashed = start;
+		for (; (sumOffsets[nextSum] ?? Number.POSITIVE_INFINITY) <= end; nextSum++) {
+			const offset = sumOffsets[nextSum] ?? end;
+			hash.update(bytes.subarray(hashed - start, offset - start));
+			hashed = offset;
+			fragmentSums += fragmentSum(hash.copy().digest("hex"));
 		}
-		onProgress?.(start + bytes.byteLength, totalBytes);
+		hash.update(bytes.subarray(hashed - start));
+		onProgress?.(end, totalBytes);
 	}
 	return { md5: hash.digest("hex"), skipSectors, supported: false, fragmentSums, fragmentCount };
 }
 
-async function hashedBytes(source: ByteSource, skipSectors: number): Promise<number> {
+/** As the primary volume descriptor says; enough that there is something to hash. */
+async function volumeBlocks(source: ByteSource, skipSectors: number): Promise<number> {
 	const descriptor =
 		source.byteLength < DESCRIPTOR_OFFSET + ISO_BLOCK_BYTES
 			? undefined
@@ -83,15 +83,14 @@ async function hashedBytes(source: ByteSource, skipSectors: number): Promise<num
 			"an ISO 9660 image",
 		);
 	const blocks = descriptor.readUInt32BE(SPACE_SIZE_BE_OFFSET);
-	const bytes = (blocks - skipSectors) * ISO_BLOCK_BYTES;
-	if (bytes < APPLICATION_USE_OFFSET + APPLICATION_USE_BYTES)
+	if ((blocks - skipSectors) * ISO_BLOCK_BYTES < APPLICATION_USE_OFFSET + APPLICATION_USE_BYTES)
 		throw corrupt(
 			"NOT_AN_ISO",
 			`the volume has only ${blocks} blocks`,
 			`offset ${DESCRIPTOR_OFFSET + 80}`,
 			`more blocks`,
 		);
-	return bytes;
+	return blocks;
 }
 
 /** Bytes of the image with the application-use area as spaces, which is how they are hashed. */
@@ -108,10 +107,4 @@ async function readBlanked(
 	const blanked = Uint8Array.from(bytes);
 	blanked.fill(0x20, from, to);
 	return blanked;
-}
-
-/** The first hexadecimal digit of each of the first digest bytes, printed without leading zeros. */
-function fragmentSum(hash: Hash): string {
-	const digest = hash.copy().digest();
-	return [...digest.subarray(0, HEX_DIGITS_PER_FRAGMENT)].map((byte) => byte.toString(16).charAt(0)).join("");
 }

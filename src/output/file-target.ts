@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { unexpectedEnd } from "../binary/byte-source.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { Target } from "./target.ts";
@@ -59,9 +59,19 @@ export class FileTarget implements Target {
 		return bytes;
 	}
 
-	/** Waits until the bytes are on the disk. */
-	sync(): void {
-		this.#guarded(() => fsyncSync(this.#descriptor));
+	/** Of the open file, for those who read it themselves. */
+	get descriptor(): number {
+		return this.#descriptor;
+	}
+
+	/** Resolves when what was written before the call is on the disk. */
+	sync(): Promise<void> {
+		return new Promise((resolve, reject) => {
+			fsync(this.#descriptor, (cause) => {
+				if (cause === null) resolve();
+				else reject(outputError(this.path, cause));
+			});
+		});
 	}
 
 	close(): void {

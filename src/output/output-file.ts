@@ -8,6 +8,8 @@ import { FileTarget, outputError } from "./file-target.ts";
 /** Where the ISO goes, under a temporary name until it is whole. */
 export interface PendingOutput {
 	readonly target: FileTarget;
+	/** Resolves when what was written so far is where `publish` wants it; beside other work, so that `publish` has little to wait for. */
+	flush(): Promise<void>;
 	/** Gives the ISO its final name (or streams it to standard output); nothing is left under the temporary one. */
 	publish(): Promise<void>;
 	/** Removes what was written. Does nothing after `publish`; never throws. */
@@ -40,12 +42,12 @@ function openBeside(path: string, overwrite: boolean): PendingOutput {
 	return pending(
 		target,
 		() => rmSync(temporary, { force: true }),
-		() => {
-			target.sync();
+		() => target.sync(),
+		async () => {
+			await target.sync();
 			target.close();
 			if (!overwrite && existsSync(path)) throw outputError(path, { code: "EEXIST" });
 			renameSync(temporary, path);
-			return Promise.resolve();
 		},
 	);
 }
@@ -54,14 +56,24 @@ function openSpool(): PendingOutput {
 	const directory = mkdtempSync(join(tmpdir(), "oci2iso-"));
 	const remove = () => rmSync(directory, { recursive: true, force: true });
 	const target = FileTarget.create(join(directory, "output.iso"));
-	return pending(target, remove, async () => {
-		await pipeline(createReadStream(target.path, { highWaterMark: 1024 * 1024 }), process.stdout, { end: false });
-		target.close();
-		remove();
-	});
+	return pending(
+		target,
+		remove,
+		() => Promise.resolve(),
+		async () => {
+			await pipeline(createReadStream(target.path, { highWaterMark: 1024 * 1024 }), process.stdout, { end: false });
+			target.close();
+			remove();
+		},
+	);
 }
 
-function pending(target: FileTarget, remove: () => void, publish: () => Promise<void>): PendingOutput {
+function pending(
+	target: FileTarget,
+	remove: () => void,
+	flush: () => Promise<void>,
+	publish: () => Promise<void>,
+): PendingOutput {
 	let published = false;
 	const onExit = () => discard();
 	process.once("exit", onExit);
@@ -73,6 +85,7 @@ function pending(target: FileTarget, remove: () => void, publish: () => Promise<
 	};
 	return {
 		target,
+		flush,
 		async publish() {
 			try {
 				await publish();

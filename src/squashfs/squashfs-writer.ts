@@ -173,6 +173,12 @@ export class SquashfsWriter {
 		this.#dataFinished = true;
 	}
 
+	/** Where the data blocks end, in bytes from the superblock on. Only after `finishData`. */
+	get dataEnd(): number {
+		assert(this.#dataFinished, "the end of the data is known after finishData");
+		return this.#data.position;
+	}
+
 	/** How to read a stored file back, from the sink's bytes. Only after `finishData`. */
 	storedFileLayout(file: StoredFile): FileLayout {
 		assert(this.#dataFinished, "layouts are known after finishData");

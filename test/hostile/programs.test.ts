@@ -43,11 +43,11 @@ describe.skipIf(noGrub)("tools crafted against whoever looks for their libraries
 		.join(":")
 		.slice(0, 4000);
 	const cases: [string, readonly TarMember[], RegExp][] = [
-		["a tool that needs itself", [file("usr/bin/implantisomd5", tool(["implantisomd5"]))], /TOOL_LIBRARY_MISSING/],
+		["a tool that needs itself", [file("usr/bin/grub-mkimage", tool(["grub-mkimage"]))], /TOOL_LIBRARY_MISSING/],
 		[
 			"libraries that need each other",
 			[
-				file("usr/bin/implantisomd5", tool(["a.so"])),
+				file("usr/bin/grub-mkimage", tool(["a.so"])),
 				file("lib/a.so", elf(["b.so"])),
 				file("lib/b.so", elf(["a.so", "c.so"])),
 			],
@@ -55,56 +55,56 @@ describe.skipIf(noGrub)("tools crafted against whoever looks for their libraries
 		],
 		[
 			"500 libraries",
-			[file("usr/bin/implantisomd5", tool(manyNames)), ...manyNames.map((name) => file(`lib/${name}`, elf([])))],
+			[file("usr/bin/grub-mkimage", tool(manyNames)), ...manyNames.map((name) => file(`lib/${name}`, elf([])))],
 			/TOOL_LIBRARY_MISSING/,
 		],
-		["a chain of 200 libraries", [file("usr/bin/implantisomd5", tool(["l0.so"])), ...chain], /TOOL_LIBRARY_MISSING/],
+		["a chain of 200 libraries", [file("usr/bin/grub-mkimage", tool(["l0.so"])), ...chain], /TOOL_LIBRARY_MISSING/],
 		[
 			"a library named by a path",
-			[file("usr/bin/implantisomd5", tool(["../../../../etc/passwd"]))],
+			[file("usr/bin/grub-mkimage", tool(["../../../../etc/passwd"]))],
 			/TOOL_LIBRARY_MISSING/,
 		],
 		[
 			"thousands of places to search",
-			[file("usr/bin/implantisomd5", tool(["x.so"], { runpath: runpaths }))],
+			[file("usr/bin/grub-mkimage", tool(["x.so"], { runpath: runpaths }))],
 			/TOOL_LIBRARY_MISSING/,
 		],
 		[
 			"a search path that leads out",
-			[file("usr/bin/implantisomd5", tool(["libc.so.6"], { runpath: "/../../../../lib/x86_64-linux-gnu" }))],
+			[file("usr/bin/grub-mkimage", tool(["libc.so.6"], { runpath: "/../../../../lib/x86_64-linux-gnu" }))],
 			/TOOL_LIBRARY_MISSING/,
 		],
 		[
 			"an interpreter outside of the image",
-			[file("usr/bin/implantisomd5", elf([], { interpreter: "/../../../../bin/true" }))],
+			[file("usr/bin/grub-mkimage", elf([], { interpreter: "/../../../../bin/true" }))],
 			/TOOL_LIBRARY_MISSING/,
 		],
 		[
 			"an interpreter that is a loop",
 			[
 				{ path: "loop", type: "symlink", linkTarget: "loop" },
-				file("usr/bin/implantisomd5", elf([], { interpreter: "/loop" })),
+				file("usr/bin/grub-mkimage", elf([], { interpreter: "/loop" })),
 			],
 			/TOOL_LIBRARY_MISSING/,
 		],
 		[
 			"an interpreter that is a directory",
-			[file("usr/bin/implantisomd5", elf([], { interpreter: "/usr" }))],
+			[file("usr/bin/grub-mkimage", elf([], { interpreter: "/usr" }))],
 			/TOOL_LIBRARY_MISSING/,
 		],
-		["a script", [file("usr/bin/implantisomd5", "#!/bin/sh\ntouch /tmp/owned\n")], /TOOL_IS_SCRIPT/],
+		["a script", [file("usr/bin/grub-mkimage", "#!/bin/sh\ntouch /tmp/owned\n")], /TOOL_IS_SCRIPT/],
 		[
 			"another machine's program",
-			[file("usr/bin/implantisomd5", elf([], { machine: 20 }))],
+			[file("usr/bin/grub-mkimage", elf([], { machine: 20 }))],
 			/TOOL_FOREIGN_ARCHITECTURE/,
 		],
-		["a header that lies", [file("usr/bin/implantisomd5", lyingElf())], /TOOL_MALFORMED/],
+		["a header that lies", [file("usr/bin/grub-mkimage", lyingElf())], /TOOL_MALFORMED/],
 		[
 			"a configuration that includes itself",
-			[file("usr/bin/implantisomd5", tool(["x.so"])), file("etc/ld.so.conf", "include /etc/ld.so.conf\n".repeat(2000))],
+			[file("usr/bin/grub-mkimage", tool(["x.so"])), file("etc/ld.so.conf", "include /etc/ld.so.conf\n".repeat(2000))],
 			/TOOL_LIBRARY_MISSING/,
 		],
-		["a tool of 200 MiB, all hole", [file("usr/bin/implantisomd5", Buffer.alloc(200 << 20))], /TOOL_TOO_LARGE/],
+		["a tool of 200 MiB, all hole", [file("usr/bin/grub-mkimage", Buffer.alloc(200 << 20))], /TOOL_TOO_LARGE/],
 	];
 
 	it.each(cases)("%s", { timeout: 120_000 }, async (_, members, expected) => {

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { elToritoCore } from "../../src/assemble/tools.ts";
 import { GiB, KiB, MiB } from "../../src/binary/units.ts";
 import { makeElToritoCore } from "../../src/buildroot/el-torito-core.ts";
 import { parseElf } from "../../src/buildroot/elf.ts";
@@ -56,14 +57,26 @@ describe.skipIf(noGrub !== undefined)("the El Torito core image", () => {
 		const modules = ["biosdisk", "part_gpt", "iso9660"];
 		execFileSync(grubMkimage, ["--directory", GRUB, ...fixed, "--output", output, ...modules]);
 		const tree = hostToolRoot(grubMkimage).host(GRUB);
-		const { image, run } = await makeElToritoCore(tree, GRUB, { ...options, ...way });
+		const { image, run } = await makeElToritoCore(tree, { path: GRUB }, { ...options, ...way });
 		expect(Buffer.from(image).equals(readFileSync(output))).toBe(true);
 		expect(run).toMatchObject({ confinement, source: way.source ?? "buildroot" });
 	});
 
+	it("is the same where the tool sees no module but those it needs", async () => {
+		const tree = hostToolRoot(grubMkimage).host(GRUB);
+		const all = await makeElToritoCore(tree, { path: GRUB }, options);
+		const { image, report } = await elToritoCore(tree, GRUB, { tools: "buildroot", allowUnconfinedTools: false });
+		expect(report.used).toBe("buildroot");
+		expect(Buffer.from(image).equals(all.image)).toBe(true);
+		const seen: string[] = [];
+		const needs = (name: string): boolean => seen.push(name) > 0 && /^(moddep\.lst|.*\.img)$/.test(name);
+		await expect(makeElToritoCore(tree, { path: GRUB, needs }, options)).rejects.toMatchObject({ code: "TOOL_FAILED" });
+		expect(seen.length).toBeGreaterThan(100);
+	});
+
 	it("is refused with the tool's own words where the tool fails", async () => {
 		const tree = hostToolRoot(grubMkimage).file(`${GRUB}/moddep.lst`, "");
-		await expect(makeElToritoCore(tree, GRUB, options)).rejects.toMatchObject({
+		await expect(makeElToritoCore(tree, { path: GRUB }, options)).rejects.toMatchObject({
 			code: "TOOL_FAILED",
 			exitStatus: 7,
 			what: expect.stringContaining("status 1: "),
@@ -71,9 +84,11 @@ describe.skipIf(noGrub !== undefined)("the El Torito core image", () => {
 	});
 
 	it("is refused where there is no tool or no GRUB", async () => {
-		await expect(makeElToritoCore(new SmallRoot(), GRUB, options)).rejects.toMatchObject({ code: "TOOL_NOT_FOUND" });
+		await expect(makeElToritoCore(new SmallRoot(), { path: GRUB }, options)).rejects.toMatchObject({
+			code: "TOOL_NOT_FOUND",
+		});
 		const tree = hostToolRoot(grubMkimage);
-		await expect(makeElToritoCore(tree, GRUB, options)).rejects.toMatchObject({ code: "TOOL_INPUT_MISSING" });
+		await expect(makeElToritoCore(tree, { path: GRUB }, options)).rejects.toMatchObject({ code: "TOOL_INPUT_MISSING" });
 	});
 });
 
@@ -233,7 +248,7 @@ describe.skipIf(noCompiler !== undefined)("running a tool", () => {
 		const { outputs } = await runTool(
 			request(program, {
 				tree: new SmallRoot().file("/usr/bin/tool", compile(program)).file(`${odd}/f`, "content"),
-				directories: [odd],
+				directories: [{ path: odd }],
 				args: (paths) => [paths.writable("out"), paths.image(odd)],
 			}),
 		);

@@ -1,6 +1,6 @@
 import { deriveIdentifiers } from "../../src/assemble/identifiers.ts";
 import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../../src/assemble/iso-layout.ts";
-import { writeIso } from "../../src/assemble/write-iso.ts";
+import { writeFront, writeRest } from "../../src/assemble/write-iso.ts";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../../src/binary/units.ts";
 import { buildFat, fatDirectoryOf } from "../../src/fat/build-fat.ts";
@@ -96,7 +96,8 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 		readNow: (at: number, length: number) => bytes.subarray(at, at + length),
 		truncate() {},
 	};
-	await writeIso(target, layout, { tree: new SmallRoot(), esp, elToritoImage, bootHybrid, onBytes() {} });
+	writeFront(target, layout, bootHybrid);
+	await writeRest(target, layout, { tree: new SmallRoot(), esp, elToritoImage, onBytes() {} });
 	bytes.set(await computeMediaChecksum(target), APPLICATION_USE_OFFSET);
 	return { bytes, layout, expected, squashfsBytes: image.byteLength };
 }

@@ -24,6 +24,11 @@ export interface CoreImageOptions {
 	readonly modules: readonly string[];
 }
 
+/** The modules of a core image with these and all that they depend on, in the order in which they are loaded. Throws as `buildElToritoCore`. */
+export async function readModuleNames(read: GrubFileReader, modules: readonly string[]): Promise<readonly string[]> {
+	return resolveModules(await load(read, "moddep.lst"), modules);
+}
+
 /**
  * GRUB's BIOS boot image for CDs and, with an MBR that loads it, disks: what `grub2-mkimage --format i386-pc-eltorito` makes, but for the
  * encoding of the compressed part. Layout: cdboot.img, diskboot.img, lzma_decompress.img, LZMA stream of kernel and modules; no padding.
@@ -31,17 +36,12 @@ export interface CoreImageOptions {
  * (GRUB_CORE_TOO_BIG) for an image that memory below 640 KiB has no room for.
  */
 export async function buildElToritoCore(read: GrubFileReader, options: CoreImageOptions): Promise<Uint8Array> {
-	const load = async (name: string): Promise<Uint8Array> => {
-		const file = await read(name, MAX_FILE_BYTES);
-		if (file === undefined) throw badGrubFile("GRUB_MODULE_MISSING", name, "it is missing");
-		return file;
-	};
-	const names = resolveModules(await load("moddep.lst"), options.modules);
-	const kernel = kernelMemory(await load("kernel.img"));
+	const names = await readModuleNames(read, options.modules);
+	const kernel = kernelMemory(await load(read, "kernel.img"));
 	const modules: Uint8Array[] = [];
 	let payloadBytes = kernel.byteLength;
 	for (const name of names) {
-		const module = await load(`${name}.mod`);
+		const module = await load(read, `${name}.mod`);
 		modules.push(module);
 		payloadBytes += module.byteLength;
 		if (payloadBytes > MAX_PAYLOAD_BYTES) {
@@ -51,15 +51,21 @@ export async function buildElToritoCore(read: GrubFileReader, options: CoreImage
 	const payload = Buffer.concat([kernel, moduleArea(modules, options.prefix)]);
 	const stream = encodeLzma(payload);
 	const core = Buffer.concat([
-		decompressor(await load("lzma_decompress.img"), stream.byteLength, payload.byteLength),
+		decompressor(await load(read, "lzma_decompress.img"), stream.byteLength, payload.byteLength),
 		stream,
 	]);
 	if (KERNEL_ADDRESS + core.byteLength > LOAD_END) {
 		throw coreTooBig(`it has ${core.byteLength} bytes`, `at most ${(LOAD_END - KERNEL_ADDRESS) / KiB} KiB`);
 	}
 	return Buffer.concat([
-		checkedCdBoot(await load("cdboot.img")),
-		diskBoot(await load("diskboot.img"), core.byteLength),
+		checkedCdBoot(await load(read, "cdboot.img")),
+		diskBoot(await load(read, "diskboot.img"), core.byteLength),
 		core,
 	]);
+}
+
+async function load(read: GrubFileReader, name: string): Promise<Uint8Array> {
+	const file = await read(name, MAX_FILE_BYTES);
+	if (file === undefined) throw badGrubFile("GRUB_MODULE_MISSING", name, "it is missing");
+	return file;
 }

@@ -1,0 +1,63 @@
+import { ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { digestFileInBackground } from "../codec/background-digest.ts";
+import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
+import { encodeApplicationUse } from "../isomd5/application-use.ts";
+import { checksumOfDigests, hashedRange } from "../isomd5/hashed-range.ts";
+import { APPLICATION_USE_OFFSET, type ChecksumProgress, computeMediaChecksum } from "../isomd5/media-checksum.ts";
+import { outputError } from "../output/file-target.ts";
+import type { Target } from "../output/target.ts";
+
+/** The descriptors before it and the one that will hold the checksum. */
+const HEAD_BYTES = (FIRST_DESCRIPTOR_BLOCK + 1) * ISO_BLOCK_BYTES;
+const PROGRESS_MILLISECONDS = 100;
+
+/** The media checksum of an ISO whose end is still being written. */
+export interface MediaChecksumJob {
+	/** What lies below this offset in bytes is as it will be. */
+	allow(bytes: number): void;
+	/** Once the ISO is whole: writes the checksum into it. Throws `Oci2isoError` (exit 6) where it cannot be read back. */
+	finish(onProgress: ChecksumProgress, signal?: AbortSignal): Promise<void>;
+	/** Ends what runs in the background. */
+	close(): void;
+}
+
+/**
+ * Begins with the front of the ISO, volume descriptors included, in its place and an application-use area of spaces. Without the addon all of the work
+ * is done by `finish`, on this thread.
+ */
+export async function beginMediaChecksum(
+	target: Target & { readonly path: string; readonly descriptor: number },
+	imageBlocks: number,
+): Promise<MediaChecksumJob> {
+	const { totalBytes, sumOffsets } = hashedRange(imageBlocks);
+	const head = await target.read(0, HEAD_BYTES);
+	const digest = digestFileInBackground(target.descriptor, head, [...sumOffsets, totalBytes]);
+	if (digest === undefined)
+		return {
+			allow: () => {},
+			async finish(onProgress, signal) {
+				const area = await computeMediaChecksum(target, (done, total) => {
+					signal?.throwIfAborted();
+					onProgress(done, total);
+				});
+				target.write(APPLICATION_USE_OFFSET, area);
+			},
+			close: () => {},
+		};
+	return {
+		allow: (bytes) => digest.allow(Math.min(bytes, totalBytes)),
+		async finish(onProgress, signal) {
+			let timer: NodeJS.Timeout | undefined;
+			const digests = await new Promise<readonly string[]>((resolve, reject) => {
+				timer = setInterval(() => {
+					if (signal?.aborted === true) reject(signal.reason);
+					else onProgress(digest.doneBytes, totalBytes);
+				}, PROGRESS_MILLISECONDS);
+				digest.finish().then(resolve, (cause) => reject(outputError(target.path, cause)));
+			}).finally(() => clearInterval(timer));
+			onProgress(totalBytes, totalBytes);
+			target.write(APPLICATION_USE_OFFSET, encodeApplicationUse(checksumOfDigests(digests)));
+		},
+		close: () => digest.close(),
+	};
+}
