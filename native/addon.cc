@@ -4,7 +4,10 @@
 #include "block_decompressor.h"
 #include "codec.h"
 #include "digest.h"
+#include "digest_variants.h"
+#include "file_digester.h"
 #include "layer_inflater.h"
+#include "sha256_functions.h"
 #include "zstd_inflater.h"
 
 namespace {
@@ -29,8 +32,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("BlockCompressor", oci2iso::BlockCompressor::Define(env));
   exports.Set("BlockDecompressor", oci2iso::BlockDecompressor::Define(env));
   exports.Set("ZstdInflater", oci2iso::ZstdInflater::Define(env));
-  exports.Set("digests", oci2iso::Digest::Make("sha256") != nullptr);
+  exports.Set("digests", oci2iso::Digest::Make("sha256") != nullptr && oci2iso::Digest::Make("sha512") != nullptr);
   exports.Set("LayerInflater", oci2iso::LayerInflater::Define(env));
+  oci2iso::DefineSha256(env, exports);
+  exports.Set("FileDigester", oci2iso::FileDigester::Define(env));
+  exports.Set("digestVariants", oci2iso::DescribeDigestVariants(env));
   return exports;
 }
 

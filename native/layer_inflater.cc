@@ -49,6 +49,8 @@ LayerInflater::LayerInflater(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     if (!output_digest.empty()) output_digest_ = Digest::Make(output_digest);
     if ((!input_digest.empty() && input_digest_ == nullptr) || (!output_digest.empty() && output_digest_ == nullptr))
       throw Napi::Error::New(env, "no digest " + input_digest + " " + output_digest);
+    hashes_pairs_ =
+        input_digest_ != nullptr && output_digest_ != nullptr && Digest::ArePaired(*input_digest_, *output_digest_);
     decode_thread_ = std::thread([this] { Decode(); });
     hash_thread_ = std::thread([this] { Hash(); });
   } catch (const std::bad_alloc&) {
@@ -123,16 +125,24 @@ size_t LayerInflater::FreeSlot(const std::vector<Slot>& slots) const {
   return kNoSlot;
 }
 
+size_t LayerInflater::TakeFreeSlot(std::vector<Slot>& slots) {
+  const size_t index = FreeSlot(slots);
+  if (index == kNoSlot) return kNoSlot;
+  slots[index].users = 1;
+  // Chunks that wait for one to be hashed with must go on now.
+  if (FreeSlot(slots) == kNoSlot) hash_wake_.notify_one();
+  return index;
+}
+
 Napi::Value LayerInflater::Acquire(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
   RequireOpen(info);
   size_t index;
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    index = FreeSlot(inputs_);
+    index = TakeFreeSlot(inputs_);
     if (index == kNoSlot) js_waits_ = true;
-    else inputs_[index].users = 1;
-    if (index != kNoSlot) inputs_[index].lent = true;
+    else inputs_[index].lent = true;
   }
   if (index != kNoSlot) return Napi::Number::New(info.Env(), static_cast<double>(index));
   SetWaiting(info.Env(), true);
@@ -152,7 +162,7 @@ void LayerInflater::Write(const Napi::CallbackInfo& info) {
     to_decode_.push_back(&slot);
     if (input_digest_ != nullptr) {
       slot.users = 2;
-      to_hash_.emplace_back(&slot, input_digest_.get());
+      inputs_to_hash_.push_back(&slot);
     }
   }
   decode_wake_.notify_one();
@@ -218,8 +228,8 @@ Napi::Value LayerInflater::Digests(const Napi::CallbackInfo& info) {
     if (!hashed_) throw Napi::Error::New(info.Env(), "the input has not ended");
   }
   Napi::Array pair = Napi::Array::New(info.Env(), 2);
-  pair.Set(0u, input_digest_ == nullptr ? "" : input_digest_->Finish());
-  pair.Set(1u, output_digest_ == nullptr ? "" : output_digest_->Finish());
+  pair.Set(0u, input_digest_ == nullptr ? "" : input_digest_->FinishHex());
+  pair.Set(1u, output_digest_ == nullptr ? "" : output_digest_->FinishHex());
   input_digest_.reset();
   output_digest_.reset();
   return pair;
@@ -279,8 +289,7 @@ void LayerInflater::Decode() {
         to_decode_.pop_front();
         input = {from->data, from->length};
       }
-      to = FreeSlot(outputs_);
-      outputs_[to].users = 1;
+      to = TakeFreeSlot(outputs_);
     }
     Slot& output = outputs_[to];
     output.length = 0;
@@ -304,7 +313,7 @@ void LayerInflater::Decode() {
         to_take_.push_back(to);
         if (output_digest_ != nullptr) {
           output.users = 2;
-          to_hash_.emplace_back(&output, output_digest_.get());
+          outputs_to_hash_.push_back(&output);
         }
         Wake();
       }
@@ -320,24 +329,46 @@ void LayerInflater::Decode() {
   hash_wake_.notify_one();
 }
 
+bool LayerInflater::ShouldHash() const {
+  if (inputs_to_hash_.empty() && outputs_to_hash_.empty()) return false;
+  if (!hashes_pairs_ || decoded_) return true;
+  if (!inputs_to_hash_.empty() && !outputs_to_hash_.empty()) return true;
+  // One side waits for the other as long as nobody waits for its slots.
+  return FreeSlot(inputs_to_hash_.empty() ? outputs_ : inputs_) == kNoSlot;
+}
+
+LayerInflater::Slot* LayerInflater::NextToHash(std::deque<Slot*>& waiting) {
+  if (waiting.empty()) return nullptr;
+  Slot* slot = waiting.front();
+  waiting.pop_front();
+  return slot;
+}
+
 void LayerInflater::Hash() {
   for (;;) {
-    std::pair<Slot*, Digest*> next;
+    Slot* input;
+    Slot* output;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      hash_wake_.wait(lock, [this] { return stopping_ || decoded_ || !to_hash_.empty(); });
+      hash_wake_.wait(lock, [this] { return stopping_ || decoded_ || ShouldHash(); });
       if (stopping_) return;
-      if (to_hash_.empty()) {
+      input = NextToHash(inputs_to_hash_);
+      output = NextToHash(outputs_to_hash_);
+      if (input == nullptr && output == nullptr) {
         hashed_ = true;
         Wake();
         return;
       }
-      next = to_hash_.front();
-      to_hash_.pop_front();
     }
-    next.second->Update(next.first->data, next.first->length);
+    if (input != nullptr && output != nullptr)
+      Digest::UpdateBoth(*input_digest_, input->data, input->length, *output_digest_, output->data, output->length);
+    else if (input != nullptr)
+      input_digest_->Update(input->data, input->length);
+    else
+      output_digest_->Update(output->data, output->length);
     std::lock_guard<std::mutex> lock(mutex_);
-    Drop(*next.first);
+    if (input != nullptr) Drop(*input);
+    if (output != nullptr) Drop(*output);
   }
 }
 

@@ -66,10 +66,14 @@ class LayerInflater : public Napi::ObjectWrap<LayerInflater> {
   void Decode();
   void Hash();
   void Fail(std::string failure);
-  /** With the mutex held. */
+  /** With the mutex held, as all below. */
   void Drop(Slot& slot);
   void Wake();
   size_t FreeSlot(const std::vector<Slot>& slots) const;
+  /** A free slot, which is not free any more, or kNoSlot. */
+  size_t TakeFreeSlot(std::vector<Slot>& slots);
+  bool ShouldHash() const;
+  static Slot* NextToHash(std::deque<Slot*>& waiting);
 
   std::vector<Slot> inputs_;
   std::vector<Slot> outputs_;
@@ -78,13 +82,16 @@ class LayerInflater : public Napi::ObjectWrap<LayerInflater> {
   std::unique_ptr<StreamDecoder> decoder_;
   std::unique_ptr<Digest> input_digest_;
   std::unique_ptr<Digest> output_digest_;
+  /** One chunk of each side takes less time together than one after the other. */
+  bool hashes_pairs_ = false;
 
   // Everything below that the threads share is read and written with the mutex held.
   std::mutex mutex_;
   std::condition_variable decode_wake_;
   std::condition_variable hash_wake_;
   std::deque<Slot*> to_decode_;
-  std::deque<std::pair<Slot*, Digest*>> to_hash_;
+  std::deque<Slot*> inputs_to_hash_;
+  std::deque<Slot*> outputs_to_hash_;
   std::deque<size_t> to_take_;
   bool ended_ = false;
   bool decoded_ = false;

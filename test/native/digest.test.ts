@@ -1,0 +1,188 @@
+import { createHash, randomBytes } from "node:crypto";
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { KiB } from "../../src/binary/units.ts";
+import { backgroundInflater, type StreamDigests } from "../../src/codec/background-inflater.ts";
+import { addonMissing, nativeAddon } from "./addon-required.ts";
+
+const noise = randomBytes(300 * KiB);
+const hexOf = (algorithm: string, bytes: Uint8Array) => createHash(algorithm).update(bytes).digest("hex");
+
+/** Ends of the pieces that some bytes come in, as parts of their length. */
+const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 });
+/** Some of `noise`: any length, at any alignment. */
+const someBytes = fc
+	.tuple(fc.nat(70), fc.oneof(fc.nat(300), fc.nat(200 * KiB)))
+	.map(([at, length]) => noise.subarray(at, at + length));
+
+function piecesOf(bytes: Uint8Array, parts: readonly number[]): Uint8Array[] {
+	const ends = [...parts.map((part) => Math.floor(part * bytes.byteLength)), bytes.byteLength].sort((a, b) => a - b);
+	return ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
+}
+
+describe.skipIf(addonMissing)("digests", () => {
+	it("has a way to digest whatever the processor is", () => {
+		const { digestVariants, digests, fastSha256 } = nativeAddon();
+		const names = Object.keys(digestVariants);
+		expect(names.includes("sha256 processor")).toBe(fastSha256);
+		expect(names.includes("sha256 openssl")).toBe(digests);
+		expect(names).toContain("md5");
+	});
+
+	for (const [name, digest] of addonMissing ? [] : Object.entries(nativeAddon().digestVariants)) {
+		const algorithm = name.split(" ")[0] ?? "";
+
+		it(`${name} is node's for every length around a block`, () => {
+			for (let length = 0; length <= 300; length++) {
+				const a = noise.subarray(length, 2 * length);
+				const b = noise.subarray(7, 307 - length);
+				expect(digest([a], [b])).toEqual([hexOf(algorithm, a), hexOf(algorithm, b)]);
+			}
+		});
+
+		it(`${name} is node's for any lengths, alignments and pieces`, () => {
+			fc.assert(
+				fc.property(someBytes, cuts, someBytes, cuts, (a, aCuts, b, bCuts) => {
+					const digests = digest(piecesOf(a, aCuts), piecesOf(b, bCuts));
+					expect(digests).toEqual([hexOf(algorithm, a), hexOf(algorithm, b)]);
+				}),
+				{ numRuns: 150 },
+			);
+		});
+
+		if (name.endsWith("openssl")) continue;
+		it(`${name} is node's for a stream of more than 2 ** 32 bits`, { timeout: 60_000 }, () => {
+			const pieces = Array.from({ length: 1800 }, () => noise);
+			const hash = createHash(algorithm);
+			for (const piece of pieces) hash.update(piece);
+			expect(digest(pieces, [])[0]).toBe(hash.digest("hex"));
+		});
+	}
+});
+
+describe.skipIf(addonMissing)("sha256 of whole bytes", () => {
+	it("writes node's digests where it is told to, and nothing else", () => {
+		const { sha256, sha256Pair } = nativeAddon();
+		fc.assert(
+			fc.property(someBytes, someBytes, fc.nat(40), (a, b, offset) => {
+				const output = new Uint8Array(offset + 70).fill(0xee);
+				sha256(a, output, offset);
+				expect(Buffer.from(output.subarray(offset, offset + 32)).toString("hex")).toBe(hexOf("sha256", a));
+				expect(output.subarray(offset + 32).every((byte) => byte === 0xee)).toBe(true);
+				sha256Pair(a, b, output, offset);
+				expect(Buffer.from(output.subarray(offset, offset + 64)).toString("hex")).toBe(
+					hexOf("sha256", a) + hexOf("sha256", b),
+				);
+				expect(output.subarray(0, offset).every((byte) => byte === 0xee)).toBe(true);
+				expect(output.subarray(offset + 64).every((byte) => byte === 0xee)).toBe(true);
+			}),
+			{ numRuns: 150 },
+		);
+	});
+
+	it("may write into the bytes that it digests", () => {
+		const { sha256Pair } = nativeAddon();
+		const bytes = Buffer.from(noise.subarray(0, 500));
+		const expected = hexOf("sha256", bytes) + hexOf("sha256", bytes.subarray(10, 300));
+		sha256Pair(bytes, bytes.subarray(10, 300), bytes, 20);
+		expect(bytes.toString("hex", 20, 84)).toBe(expected);
+	});
+
+	it("refuses wrong arguments with an exception", () => {
+		const addon = nativeAddon();
+		const sha256 = addon.sha256 as (...args: unknown[]) => void;
+		const sha256Pair = addon.sha256Pair as (...args: unknown[]) => void;
+		const bytes = Buffer.alloc(5);
+		for (const wrong of [undefined, null, 5, "bytes", {}, [1], new Float64Array(9), new ArrayBuffer(9)]) {
+			expect(() => sha256(wrong, new Uint8Array(32), 0)).toThrow(TypeError);
+			expect(() => sha256(bytes, wrong, 0)).toThrow(TypeError);
+			expect(() => sha256Pair(wrong, bytes, new Uint8Array(64), 0)).toThrow(TypeError);
+			expect(() => sha256Pair(bytes, wrong, new Uint8Array(64), 0)).toThrow(TypeError);
+			expect(() => sha256Pair(bytes, bytes, wrong, 0)).toThrow(TypeError);
+		}
+		for (const offset of [-1, 1, 0.5, Number.NaN, 2 ** 60, undefined, "0"]) {
+			expect(() => sha256(bytes, new Uint8Array(32), offset)).toThrow(RangeError);
+			expect(() => sha256Pair(bytes, bytes, new Uint8Array(64), offset)).toThrow(RangeError);
+		}
+		expect(() => sha256(bytes, new Uint8Array(31), 0)).toThrow(RangeError);
+		expect(() => sha256Pair(bytes, bytes, new Uint8Array(63), 0)).toThrow(RangeError);
+	});
+});
+
+describe.skipIf(addonMissing)("digests of a layer's two sides", () => {
+	afterEach(() => {
+		delete process.env["OCI2ISO_CODEC_BACKEND"];
+	});
+
+	it("are right for any chunks and algorithms", async () => {
+		process.env["OCI2ISO_CODEC_BACKEND"] = "auto";
+		const inflate = backgroundInflater();
+		if (inflate === undefined) throw new Error("the addon cannot digest");
+		const algorithm = fc.constantFrom("sha256" as const, "sha256" as const, "sha512" as const, undefined);
+		await fc.assert(
+			fc.asyncProperty(someBytes, cuts, algorithm, algorithm, async (bytes, parts, inputDigest, outputDigest) => {
+				async function* chunks() {
+					yield* piecesOf(bytes, parts);
+				}
+				const archive = inflate(chunks(), { format: "none", inputDigest, outputDigest, failure: String });
+				let digests: StreamDigests | undefined;
+				for (let next = await archive.next(); digests === undefined; next = await archive.next())
+					if (next.done === true) digests = next.value;
+				expect(digests).toEqual({
+					input: inputDigest === undefined ? "" : hexOf(inputDigest, bytes),
+					output: outputDigest === undefined ? "" : hexOf(outputDigest, bytes),
+				});
+			}),
+			{ numRuns: 100 },
+		);
+	});
+
+	it("go on when a reader keeps all slots but one, whatever their number", async () => {
+		const { LayerInflater } = nativeAddon();
+		for (const [inputCount, outputCount] of [
+			[1, 1],
+			[1, 4],
+			[4, 1],
+			[3, 5],
+		] as const) {
+			const slots = (count: number) => Array.from({ length: count }, () => Buffer.alloc(1000));
+			const inputs = slots(inputCount);
+			const outputs = slots(outputCount);
+			let ring = (): void => undefined;
+			const inflater = new LayerInflater("none", 27, "sha256", "sha256", inputs, outputs, () => ring());
+			const blob = noise.subarray(0, 50_000);
+			const output = new Int32Array(2);
+			const kept: number[] = [];
+			let written = 0;
+			let ended = false;
+			for (;;) {
+				const rung = new Promise<void>((resolve) => {
+					ring = resolve;
+				});
+				for (let slot = 0; written < blob.byteLength && slot >= 0; ) {
+					slot = inflater.acquire();
+					if (slot < 0) break;
+					const length = Math.min(700, blob.byteLength - written);
+					inputs[slot]?.set(blob.subarray(written, written + length));
+					inflater.write(slot, length);
+					written += length;
+				}
+				if (written === blob.byteLength && !ended) {
+					ended = true;
+					inflater.end();
+				}
+				const answer = inflater.take(output);
+				if (answer === 2) break;
+				if (answer === 1) {
+					kept.push(output[0] ?? -1);
+					if (kept.length >= outputCount) inflater.release(kept.shift() ?? -1);
+					continue;
+				}
+				expect(answer).toBe(0);
+				await rung;
+			}
+			expect(inflater.digests()).toEqual([hexOf("sha256", blob), hexOf("sha256", blob)]);
+			inflater.close();
+		}
+	});
+});
