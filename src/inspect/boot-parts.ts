@@ -4,11 +4,14 @@ import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
 import { Oci2isoError } from "../errors.ts";
 import { decodePe, type PeImage } from "../pe/pe-image.ts";
+import type { SignedProgram } from "../pe/signed-program.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { walk } from "../tree/walk.ts";
 import { type Initramfs, readInitramfs } from "./initramfs/initramfs.ts";
-import { type KernelImage, readKernelImage } from "./kernel-image.ts";
+import { readKernel } from "./kernel.ts";
+import type { KernelImage } from "./kernel-image.ts";
 import { KernelModules } from "./kernel-modules.ts";
+import { streamedFile } from "./streamed-file.ts";
 
 /** Everything the checks look at; a part is undefined where the image does not have it, which the contract report says. */
 export interface BootParts {
@@ -20,7 +23,7 @@ export interface BootParts {
 	readonly codec: CodecName;
 	readonly kernel: KernelPart | undefined;
 	readonly initramfs: InitramfsPart | undefined;
-	/** The kernel's `.config` by name, or undefined where the image has none. */
+	/** Undefined where the image has none. */
 	readonly config: KernelConfig | undefined;
 	readonly efi: Readonly<Record<keyof EfiFiles, EfiPart>> | undefined;
 	/** `/usr/lib/grub/i386-pc` holds what GRUB needs to begin with (the contract's files). */
@@ -32,7 +35,7 @@ export interface KernelPart {
 	/** Directory in /usr/lib/modules. */
 	readonly version: string;
 	readonly image: KernelImage;
-	readonly pe: PeImage | string;
+	readonly pe: SignedProgram | string;
 }
 
 export interface InitramfsPart {
@@ -51,7 +54,11 @@ export interface EfiPart {
 	readonly pe: PeImage | string;
 }
 
-export type KernelConfig = ReadonlyMap<string, string>;
+/** A kernel's `.config`. */
+export interface KernelConfig {
+	/** The value of `CONFIG_...`, `n` where it says that it is not set, undefined where it says nothing. */
+	get(name: string): string | undefined;
+}
 
 const MAX_KERNEL_BYTES = 512 * MiB;
 const MAX_INITRAMFS_BYTES = 512 * MiB;
@@ -59,14 +66,15 @@ const MAX_EFI_BYTES = 64 * MiB;
 const MAX_TEXT_BYTES = 16 * MiB;
 
 export async function readKernelPart(tree: ImageTree, files: KernelFiles): Promise<KernelPart> {
-	const bytes = await tree.read(files.vmlinuz.inode, MAX_KERNEL_BYTES);
-	const version = displayName(files.version);
-	return { file: files.vmlinuz, version, image: readKernelImage(bytes), pe: decodePe(bytes) };
+	const file = files.vmlinuz;
+	const streamed = await streamedFile(tree, file.inode, MAX_KERNEL_BYTES);
+	const { image, pe } = await readKernel(streamed, () => tree.read(file.inode, MAX_KERNEL_BYTES));
+	return { file, version: displayName(files.version), image, pe };
 }
 
 /** Unpacks the initramfs; drivers are those of the kernel `release`. */
 export async function readInitramfsPart(tree: ImageTree, file: FoundFile, release: string): Promise<InitramfsPart> {
-	const content = await readInitramfs(await tree.read(file.inode, MAX_INITRAMFS_BYTES));
+	const content = await readInitramfs(await streamedFile(tree, file.inode, MAX_INITRAMFS_BYTES));
 	const name = byteStringFromText(release);
 	const modules = content.lookup(`/lib/modules/${name}`);
 	const builtInOfImage = await readText(tree, [`/usr/lib/modules/${name}/modules.builtin`]);
@@ -107,10 +115,12 @@ export async function readKernelConfig(tree: ImageTree, release: string): Promis
 	const name = byteStringFromText(release);
 	const text = await readText(tree, [`/usr/lib/modules/${name}/config`, `/boot/config-${name}`]);
 	if (text === undefined) return undefined;
-	const config = new Map<string, string>();
-	for (const match of text.matchAll(/^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$/gm))
-		config.set(match[1] ?? match[3] ?? "", match[2] ?? "n");
-	return config;
+	return {
+		get(setting) {
+			const last = [...text.matchAll(new RegExp(`^(?:${setting}=(.*)|# ${setting} is not set)$`, "gm"))].at(-1);
+			return last && (last[1] ?? "n");
+		},
+	};
 }
 
 /** The first of the paths that is a regular file; undefined where none is. */

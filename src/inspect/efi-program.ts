@@ -1,8 +1,9 @@
 import { displayName } from "../binary/byte-string.ts";
 import { type AuthenticodeSignature, decodeSignature } from "../pe/authenticode.ts";
 import { commonNameOf } from "../pe/certificates.ts";
-import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
+import { sectionBytes } from "../pe/pe-image.ts";
 import { parseSbat, type SbatEntry } from "../pe/sbat.ts";
+import type { SignedProgram } from "../pe/signed-program.ts";
 import type { EfiPart } from "./boot-parts.ts";
 
 /** An EFI program, as the report has it. */
@@ -30,10 +31,10 @@ export function describeEfiProgram({ file, pe }: EfiPart): InspectedEfiProgram {
 }
 
 /** Each one digests the program. */
-const known = new WeakMap<PeImage, readonly AuthenticodeSignature[]>();
+const known = new WeakMap<SignedProgram, readonly AuthenticodeSignature[]>();
 
 /** The signatures that can be read, valid or not. */
-export function signaturesOf(image: PeImage): readonly AuthenticodeSignature[] {
+export function signaturesOf(image: SignedProgram): readonly AuthenticodeSignature[] {
 	const before = known.get(image);
 	if (before !== undefined) return before;
 	const signatures = image.signatures.flatMap((pkcs7) => {

@@ -31,7 +31,11 @@ export interface KernelImage {
 
 /** Reads the boot protocol's header and the PE headers; never throws. */
 export function readKernelImage(bytes: Uint8Array): KernelImage {
-	const pe = decodePe(bytes);
+	return kernelImageOf(bytes, decodePe(bytes));
+}
+
+/** The same of the start of a file, with what its PE headers say; 66 KiB and more are as good as the whole. */
+export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: string } | string): KernelImage {
 	const isEfiProgram = typeof pe !== "string";
 	const machine = isEfiProgram ? pe.machine : undefined;
 	const none: KernelImage = {

@@ -16,7 +16,8 @@ function moduleNameOf(path: string): string {
 /** Which drivers a kernel has, from `modules.builtin`, `modules.dep` and a listing (kmod's formats). */
 export class KernelModules {
 	readonly #builtIn: ReadonlySet<string>;
-	readonly #dependencies: ReadonlyMap<string, readonly string[]>;
+	/** As written, for few of them are looked at. */
+	readonly #dependencies: ReadonlyMap<string, string>;
 	readonly #present: ReadonlyMap<string, ByteString>;
 
 	constructor(sources: {
@@ -33,17 +34,10 @@ export class KernelModules {
 				.filter((line) => line !== "")
 				.map(moduleNameOf),
 		);
-		const dependencies = new Map<string, readonly string[]>();
+		const dependencies = new Map<string, string>();
 		for (const line of (sources.dependencies ?? "").split("\n")) {
 			const [path, rest = ""] = line.split(":", 2);
-			if (path === undefined || path === "") continue;
-			dependencies.set(
-				moduleNameOf(path),
-				rest
-					.split(" ")
-					.filter((name) => name !== "")
-					.map(moduleNameOf),
-			);
+			if (path !== undefined && path !== "") dependencies.set(moduleNameOf(path), rest);
 		}
 		this.#dependencies = dependencies;
 		this.#present = new Map([...sources.files].map((path) => [moduleNameOf(path), path]));
@@ -73,9 +67,11 @@ export class KernelModules {
 
 	/** Modules that `name` depends on and that are neither there nor built in. */
 	missingDependencies(name: string): string[] {
-		return (this.#dependencies.get(canonical(name)) ?? []).filter(
-			(other) => !this.#present.has(other) && !this.#builtIn.has(other),
-		);
+		return (this.#dependencies.get(canonical(name)) ?? "")
+			.split(" ")
+			.filter((path) => path !== "")
+			.map(moduleNameOf)
+			.filter((other) => !this.#present.has(other) && !this.#builtIn.has(other));
 	}
 
 	pathOf(name: string): ByteString | undefined {

@@ -1,7 +1,7 @@
 import { createHash, verify, type X509Certificate } from "node:crypto";
 import { decodeCertificate } from "./certificates.ts";
 import { DER, type DerElement, derElement, derElements, objectIdentifierText } from "./der.ts";
-import type { PeImage } from "./pe-image.ts";
+import type { DigestAlgorithm, SignedProgram } from "./signed-program.ts";
 
 const OID = {
 	signedData: "1.2.840.113549.1.7.2",
@@ -9,7 +9,7 @@ const OID = {
 	messageDigest: "1.2.840.113549.1.9.4",
 } as const;
 
-const DIGESTS: Readonly<Record<string, "sha1" | "sha256" | "sha384" | "sha512">> = {
+const DIGESTS: Readonly<Record<string, DigestAlgorithm>> = {
 	"1.3.14.3.2.26": "sha1",
 	"2.16.840.1.101.3.4.2.1": "sha256",
 	"2.16.840.1.101.3.4.2.2": "sha384",
@@ -29,8 +29,11 @@ export interface AuthenticodeSignature {
 	readonly isAuthentic: boolean;
 }
 
-/** Reads one of `PeImage.signatures`, or says in words why it is no signature that can be read. */
-export function decodeSignature(image: PeImage, pkcs7: Uint8Array): AuthenticodeSignature | string {
+/** Reads one of `SignedProgram.signatures`, or says in words why it is no signature that can be read. */
+export function decodeSignature(
+	image: Pick<SignedProgram, "digest">,
+	pkcs7: Uint8Array,
+): AuthenticodeSignature | string {
 	// PKCS #7, 7: ContentInfo; 9.1: SignedData
 	const [type, wrapped] = children(derElement(pkcs7), DER.sequence);
 	if (oidOf(type) !== OID.signedData) return "it is not PKCS #7 signed data";

@@ -1,9 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { ByteQueue } from "../../src/inspect/byte-queue.ts";
 import type { BootPath } from "../../src/inspect/finding.ts";
 import { readImageTree } from "../../src/inspect/image-pass.ts";
-import { decompressAt } from "../../src/inspect/initramfs/decompress.ts";
+import { decompress } from "../../src/inspect/initramfs/decompress.ts";
+import { memoryFile } from "../../src/inspect/streamed-file.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import type { ImageTree } from "../../src/tree/image-tree.ts";
 import { type NewcMember, newcArchive, newcMembers } from "./inspect-cpio.ts";
@@ -515,7 +517,7 @@ export async function realParts(layout: string): Promise<RealParts> {
 		const modules = `usr/lib/modules/${release}`;
 		const initramfs = await contentOf(tree, `${modules}/initramfs.img`);
 		const pieces: Buffer[] = [];
-		await decompressAt("zstd", initramfs, 0, (piece) => pieces.push(Buffer.from(piece)));
+		await decompress("zstd", new ByteQueue(memoryFile(initramfs)), (piece) => pieces.push(Buffer.from(piece)));
 		return {
 			release,
 			modules,

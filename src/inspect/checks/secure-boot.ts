@@ -4,6 +4,7 @@ import type { AuthenticodeSignature } from "../../pe/authenticode.ts";
 import { commonNameOf, isIssuedBy, vendorCertificates } from "../../pe/certificates.ts";
 import { type PeImage, sectionBytes } from "../../pe/pe-image.ts";
 import { automaticSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../pe/sbat.ts";
+import type { SignedProgram } from "../../pe/signed-program.ts";
 import type { BootParts, EfiPart } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { signaturesOf } from "../efi-program.ts";
@@ -50,8 +51,7 @@ export function checkUefi(parts: BootParts, findings: FindingList): undefined {
 			},
 		);
 	if (grub !== undefined) checkSbat(shim, grub, efi.grub, findings);
-	if (kernel !== undefined && typeof kernel.pe !== "string")
-		checkTrusted("KERNEL", kernel.pe, { file: kernel.file, pe: kernel.pe }, trust, findings);
+	if (kernel !== undefined && typeof kernel.pe !== "string") checkTrusted("KERNEL", kernel.pe, kernel, trust, findings);
 }
 
 function checkProgram(role: keyof typeof ROLES, part: EfiPart, findings: FindingList): PeImage | undefined {
@@ -112,7 +112,7 @@ interface Trust {
 }
 
 /** Why it is not trusted, or undefined where it is. */
-function isTrusted(image: PeImage, { authorities, who }: Trust): string | undefined {
+function isTrusted(image: SignedProgram, { authorities, who }: Trust): string | undefined {
 	if (image.signatures.length === 0) return "is not signed";
 	const valid = signaturesOf(image).filter(({ coversProgram, isAuthentic }) => coversProgram && isAuthentic);
 	if (valid.length === 0) return "has a signature that does not fit it";
@@ -132,8 +132,8 @@ function isTrusted(image: PeImage, { authorities, who }: Trust): string | undefi
 
 function checkTrusted(
 	code: "GRUB" | "KERNEL",
-	image: PeImage,
-	part: EfiPart,
+	image: SignedProgram,
+	part: Pick<EfiPart, "file">,
 	trust: Trust,
 	findings: FindingList,
 ): undefined {
@@ -194,6 +194,6 @@ function describe(signatures: readonly AuthenticodeSignature[]): string {
 		.join("; ");
 }
 
-function evidenceOf({ file }: EfiPart, image: PeImage): string {
+function evidenceOf({ file }: Pick<EfiPart, "file">, image: SignedProgram): string {
 	return `${displayName(file.path)}: ${image.signatures.length === 0 ? "no certificate table" : describe(signaturesOf(image))}`;
 }

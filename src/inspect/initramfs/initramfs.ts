@@ -1,12 +1,9 @@
 import type { ByteString } from "../../binary/byte-string.ts";
-import { GiB, MiB } from "../../binary/units.ts";
-import { Oci2isoError } from "../../errors.ts";
-import type { Found } from "../../tree/image-tree.ts";
-import type { BodyId, DirectoryInode, Inode, InodeAttributes } from "../../tree/inode.ts";
-import { createLookup } from "../../tree/lookup.ts";
-import { cleanPath, parentLength } from "../../tree/path.ts";
-import { type CpioEntry, CpioFault, CpioReader } from "./cpio.ts";
-import { compressionAt, type Decompressed, decompressAt, type InitramfsCompression } from "./decompress.ts";
+import type { DirectoryInode } from "../../tree/inode.ts";
+import { ByteQueue } from "../byte-queue.ts";
+import type { StreamedFile } from "../streamed-file.ts";
+import { compressionOf, decompress, type InitramfsCompression, LONGEST_SIGNATURE } from "./decompress.ts";
+import { type QuietLookup, Unpacked } from "./unpacked.ts";
 
 /** One part of an initramfs file: a run of plain archives, or one compressed stream. */
 export interface InitramfsSegment {
@@ -27,227 +24,124 @@ export interface Initramfs {
 	readonly refusedByKernel: string | undefined;
 	/** The fault is only that this reader does not know the compression. */
 	readonly isOpaque: boolean;
-	/** As `ImageTree.lookup`; a loop of symbolic links leads nowhere. */
-	readonly lookup: (path: ByteString, options?: { readonly followLast?: boolean }) => Found | undefined;
+	readonly lookup: QuietLookup;
 	readonly root: DirectoryInode;
 	/** The content of a file that was kept (scripts, module lists, the modules that matter), or undefined. */
 	content(path: ByteString): Buffer | undefined;
 }
 
-const MAX_ENTRIES = 500_000;
-const MAX_UNPACKED_BYTES = 2 * GiB;
-const MAX_KEPT_FILE_BYTES = 8 * MiB;
-const MAX_KEPT_BYTES = 64 * MiB;
 const MAX_SEGMENTS = 64;
-const FILE_TYPE = 0o170000;
-const TYPES = { directory: 0o040000, file: 0o100000, symlink: 0o120000 } as const;
-/** What the checks read of an initramfs. */
-const KEPT =
-	/(^|\/)(modules\.(dep|builtin|softdep)|squashfs\.ko(\.(gz|xz|zst))?|dmsquash-live-root(\.sh)?|mount-overlayfs\.sh|initrd-release|build-parameter\.txt)$|(^|\/)dracut\/[^/]+$|^etc\/cmdline(\.d\/[^/]+\.conf)?$/;
 
-class Stop extends Error {}
+/** A part of which nothing counts, and why, as the first reading found it. */
+interface VoidPart {
+	readonly offset: number;
+	readonly damage: string;
+}
 
-/** Reads all segments. Never throws for what the bytes are: a fault is part of the result. */
-export async function readInitramfs(bytes: Uint8Array): Promise<Initramfs> {
-	const unpacked = new Unpacked();
-	const segments: InitramfsSegment[] = [];
-	let fault: string | undefined;
-	let refusedByKernel: string | undefined;
-	let isOpaque = false;
-	let at = 0;
-	while (at < bytes.byteLength && fault === undefined) {
-		if (bytes[at] === 0) {
-			at++;
-			continue;
+/**
+ * Reads all segments, in pieces that do not depend on how long the file is. Never rejects for what the bytes are: a fault is part of the result. Rejects as
+ * the file's stream does. A file is read again where it turns out at the end of a part that nothing of it counts.
+ */
+export async function readInitramfs(file: StreamedFile): Promise<Initramfs> {
+	const read = await readParts(file, undefined);
+	if (!("offset" in read)) return read;
+	const again = await readParts(file, read);
+	if ("offset" in again) throw new Error("a file has other bytes when it is read again");
+	return again;
+}
+
+async function readParts(file: StreamedFile, known: VoidPart | undefined): Promise<Initramfs | VoidPart> {
+	const input = new ByteQueue(file);
+	try {
+		return await new Parts(input, known).read();
+	} finally {
+		await input.close();
+	}
+}
+
+class Parts {
+	readonly #input: ByteQueue;
+	readonly #known: VoidPart | undefined;
+	readonly #unpacked = new Unpacked();
+	readonly #segments: InitramfsSegment[] = [];
+	#fault: string | undefined;
+	#refusedByKernel: string | undefined;
+	#isOpaque = false;
+
+	constructor(input: ByteQueue, known: VoidPart | undefined) {
+		this.#input = input;
+		this.#known = known;
+	}
+
+	async read(): Promise<Initramfs | VoidPart> {
+		while (this.#fault === undefined) {
+			const start = await this.#start();
+			if (start.byteLength === 0) break;
+			const { offset } = this.#input;
+			if (this.#segments.length === MAX_SEGMENTS) {
+				this.#fault = `it has more than ${MAX_SEGMENTS} parts`;
+				break;
+			}
+			const compression = start[0] === 0x30 && offset % 4 === 0 ? "none" : compressionOf(start);
+			if (compression === undefined) {
+				this.#fault = `what is at byte ${offset} is neither an archive nor compressed`;
+				break;
+			}
+			const found = await this.#readPart(compression);
+			if (found !== undefined) return found;
 		}
-		if (segments.length === MAX_SEGMENTS) {
-			fault = `it has more than ${MAX_SEGMENTS} parts`;
-			break;
+		if (this.#segments.length === 0) this.#fault ??= "it is empty";
+		return this.#result();
+	}
+
+	/** The first bytes behind zeros; none at the end. */
+	async #start(): Promise<Uint8Array> {
+		for (;;) {
+			const bytes = await this.#input.fill(1);
+			let zeros = 0;
+			while (bytes[zeros] === 0) zeros++;
+			if (bytes.byteLength === 0 || zeros === 0) break;
+			this.#input.take(zeros);
 		}
-		const offset = at;
-		const isPlain = bytes[at] === 0x30 && at % 4 === 0;
-		const compression = isPlain ? "none" : compressionAt(bytes, at);
-		if (compression === undefined) {
-			fault = `what is at byte ${at} is neither an archive nor compressed`;
-			break;
-		}
+		return this.#input.fill(LONGEST_SIGNATURE);
+	}
+
+	async #readPart(compression: InitramfsCompression): Promise<VoidPart | undefined> {
+		const unpacked = this.#unpacked;
+		const { offset } = this.#input;
 		const before = unpacked.entryCount;
 		const microcodeBefore = unpacked.microcodeEntries;
-		const result = isPlain
-			? unpacked.readPlain(bytes, at)
-			: await unpacked.readCompressed((emit) => decompressAt(compression, bytes, at, emit));
+		const result =
+			this.#known?.offset === offset
+				? { damage: this.#known.damage }
+				: compression === "none"
+					? await unpacked.readPlain(this.#input)
+					: await unpacked.readCompressed((emit) => decompress(compression, this.#input, emit));
 		const entries = unpacked.entryCount - before;
+		if ("damage" in result && result.isVoid === true && entries > 0) return { offset, damage: result.damage };
 		const isMicrocode = entries > 0 && unpacked.microcodeEntries - microcodeBefore === entries;
-		segments.push({ offset, compression, entries, isMicrocode });
-		if (typeof result === "string") {
-			fault = `the part at byte ${offset} (${compression}): ${result}`;
-			isOpaque = ["bzip2", "lzma", "lzo"].includes(compression);
-		} else {
-			at = result.end;
-			if (result.refusedByKernel !== undefined)
-				refusedByKernel ??= `the part at byte ${offset}: ${result.refusedByKernel}`;
-		}
-	}
-	if (segments.length === 0) fault ??= "it is empty";
-	const lookup = unpacked.lookup;
-	return {
-		segments,
-		fault,
-		refusedByKernel,
-		isOpaque,
-		lookup,
-		root: unpacked.root,
-		content(path) {
-			const inode = lookup(path)?.inode;
-			return inode?.type === "file" ? unpacked.kept.get(inode.body.entry) : undefined;
-		},
-	};
-}
-
-/** The root file system that archives are unpacked into. */
-class Unpacked {
-	readonly root: DirectoryInode = directory();
-	readonly kept = new Map<number, Buffer>();
-	entryCount = 0;
-	microcodeEntries = 0;
-	readonly lookup = quietly(createLookup(this.root));
-	readonly #linked = new Map<string, BodyId>();
-	#keptBytes = 0;
-	#unpackedBytes = 0;
-	#current: Inode | undefined;
-
-	/** A run of archives from `start` on: ends where something else begins. */
-	readPlain(bytes: Uint8Array, start: number): Decompressed | string {
-		const reader = this.#reader();
-		try {
-			const end = start + reader.push(bytes.subarray(start));
-			reader.finish();
-			return { end };
-		} catch (error) {
-			return this.#explain(error);
-		}
+		this.#segments.push({ offset, compression, entries, isMicrocode });
+		if ("damage" in result) {
+			this.#fault = `the part at byte ${offset} (${compression}): ${result.damage}`;
+			this.#isOpaque = ["bzip2", "lzma", "lzo"].includes(compression);
+		} else if (result.refusedByKernel !== undefined)
+			this.#refusedByKernel ??= `the part at byte ${offset}: ${result.refusedByKernel}`;
+		return undefined;
 	}
 
-	/** What a compressed stream holds; zeros behind the last archive in it are nothing. */
-	async readCompressed(
-		decompress: (emit: (bytes: Uint8Array) => void) => Promise<Decompressed | string>,
-	): Promise<Decompressed | string> {
-		const reader = this.#reader();
-		try {
-			const result = await decompress((piece) => {
-				this.#unpackedBytes += piece.byteLength;
-				if (this.#unpackedBytes > MAX_UNPACKED_BYTES) throw new Stop(`more than ${MAX_UNPACKED_BYTES} bytes unpacked`);
-				if (reader.push(piece) < piece.byteLength) throw new Stop("it holds something that is no archive");
-			});
-			if (typeof result !== "string") reader.finish();
-			return result;
-		} catch (error) {
-			return this.#explain(error);
-		}
-	}
-
-	#explain(error: unknown): string {
-		if (error instanceof CpioFault || error instanceof Stop) return error.message;
-		throw error;
-	}
-
-	#reader(): CpioReader {
-		return new CpioReader({
-			entry: (entry) => this.#add(entry),
-			content: (entry, bytes) => this.#take(entry, bytes),
-		});
-	}
-
-	/** Places the entry; says whether its content is wanted. */
-	#add(entry: CpioEntry): boolean {
-		const index = this.entryCount++;
-		if (index >= MAX_ENTRIES) throw new Stop(`more than ${MAX_ENTRIES} entries`);
-		const path = cleanPath(entry.path);
-		if (path === "" || path === "kernel" || path === "kernel/x86" || path.startsWith("kernel/x86/microcode"))
-			this.microcodeEntries++;
-		if (path === "early_cpio") this.microcodeEntries++;
-		if (path === "") return false;
-		const inode = this.#inodeOf(entry, index);
-		this.#current = inode;
-		this.#put(path, inode);
-		if (inode.type === "symlink") return entry.byteLength <= 4095;
-		const isKept = inode.type === "file" && KEPT.test(path) && entry.byteLength <= MAX_KEPT_FILE_BYTES;
-		if (!isKept || this.#keptBytes + entry.byteLength > MAX_KEPT_BYTES) return false;
-		this.#keptBytes += entry.byteLength;
-		return true;
-	}
-
-	#inodeOf(entry: CpioEntry, index: number): Inode {
-		const attributes: InodeAttributes = {
-			mode: entry.mode & 0o7777,
-			uid: 0,
-			gid: 0,
-			mtime: { seconds: 0, nanoseconds: 0 },
-			xattrs: new Map(),
+	#result(): Initramfs {
+		const { lookup, root, kept } = this.#unpacked;
+		return {
+			segments: this.#segments,
+			fault: this.#fault,
+			refusedByKernel: this.#refusedByKernel,
+			isOpaque: this.#isOpaque,
+			lookup,
+			root,
+			content(path) {
+				const inode = lookup(path)?.inode;
+				return inode?.type === "file" ? kept.get(inode.body.entry) : undefined;
+			},
 		};
-		const type = entry.mode & FILE_TYPE;
-		if (type === TYPES.directory) return { ...attributes, type: "directory", entries: new Map() };
-		if (type === TYPES.symlink) return { ...attributes, type: "symlink", target: "" };
-		if (type !== TYPES.file) return { ...attributes, type: "fifo" };
-		// Of several links one holds the content, with GNU cpio the last: they share the first one's body.
-		const body = (entry.linkCount > 1 ? this.#linked.get(entry.fileId) : undefined) ?? { layer: 0, entry: index };
-		if (entry.linkCount > 1) this.#linked.set(entry.fileId, body);
-		return { ...attributes, type: "file", byteLength: entry.byteLength, body };
 	}
-
-	#put(path: ByteString, inode: Inode): void {
-		const parent = this.#directoryAt(path.slice(0, parentLength(path)));
-		const name = path.slice(path.lastIndexOf("/") + 1);
-		const there = parent?.entries.get(name);
-		// A directory that a later archive names again keeps what is in it.
-		if (parent === undefined || (there?.type === "directory" && inode.type === "directory")) return;
-		parent.entries.set(name, inode);
-	}
-
-	/** The directory at a path, made where it is missing; undefined where something else is in the way. */
-	#directoryAt(path: ByteString): DirectoryInode | undefined {
-		if (path === "") return this.root;
-		const found = this.lookup(path);
-		if (found !== undefined) return found.inode.type === "directory" ? found.inode : undefined;
-		const parent = this.#directoryAt(path.slice(0, parentLength(path)));
-		const name = path.slice(path.lastIndexOf("/") + 1);
-		if (parent === undefined || parent.entries.has(name)) return undefined;
-		const made = directory();
-		parent.entries.set(name, made);
-		return made;
-	}
-
-	#take(entry: CpioEntry, bytes: Buffer): void {
-		const inode = this.#current;
-		if (inode?.type === "file" && (bytes.byteLength > 0 || !this.kept.has(inode.body.entry)))
-			this.kept.set(inode.body.entry, bytes);
-		else if (inode?.type === "symlink") {
-			const target = bytes.toString("latin1");
-			this.#put(cleanPath(entry.path), { ...inode, target: target.replaceAll("\0", "") });
-		}
-	}
-}
-
-/** A loop of symbolic links leads nowhere. */
-function quietly(lookup: Initramfs["lookup"]): Initramfs["lookup"] {
-	return (path, options) => {
-		try {
-			return lookup(path, options);
-		} catch (error) {
-			if (error instanceof Oci2isoError) return undefined;
-			throw error;
-		}
-	};
-}
-
-function directory(): DirectoryInode {
-	return {
-		type: "directory",
-		mode: 0o755,
-		uid: 0,
-		gid: 0,
-		mtime: { seconds: 0, nanoseconds: 0 },
-		xattrs: new Map(),
-		entries: new Map(),
-	};
 }

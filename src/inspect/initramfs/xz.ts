@@ -1,62 +1,72 @@
 import { alignUp, MiB } from "../../binary/units.ts";
 import { decodeXzHeaders, lzma2DictionaryBytes, XZ_FILTER_LZMA2, xzStreamHeader } from "../../codec/xz-container.ts";
 import { LzmaFault } from "../../lzma/lzma-decoder.ts";
-import { Lzma2Decoder } from "../../lzma/lzma2-decoder.ts";
+import { Lzma2Decoder, MAX_LZMA2_CHUNK_BYTES } from "../../lzma/lzma2-decoder.ts";
+import type { ByteQueue } from "../byte-queue.ts";
+import type { Damage, Emit } from "./segment.ts";
 
 const MAX_DICTIONARY_BYTES = 128 * MiB;
+/** The .xz file format, 3.1.1 */
+const MAX_BLOCK_HEADER_BYTES = 1024;
 /** The .xz file format, 2.1.1.2: bytes of each kind of check. */
 const CHECK_BYTES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 const FOOTER_BYTES = 12;
 
 export interface XzStream {
-	/** Offset behind the stream. */
-	readonly end: number;
 	/** 0 none, 1 CRC32, 4 CRC64, 10 SHA-256; the kernel's decoder knows the first two. */
 	readonly check: number;
 }
 
-/**
- * Decodes one .xz stream at `start`; checks are not verified. Returns what it was, or in words why it cannot be decoded.
- */
-export function decodeXzStream(input: Uint8Array, start: number, emit: (bytes: Uint8Array) => void): XzStream | string {
-	const headers = decodeXzHeaders(input.subarray(start));
-	if (typeof headers === "string") return headers;
+/** Decodes one .xz stream, chunk by chunk in the memory of one dictionary; checks are not verified. */
+export async function decodeXzStream(input: ByteQueue, emit: Emit): Promise<XzStream | Damage> {
+	const start = await input.fill(xzStreamHeader.byteLength + MAX_BLOCK_HEADER_BYTES);
+	const headers = decodeXzHeaders(start);
+	if (typeof headers === "string") return { damage: headers };
 	const { check } = headers;
-	let at = start + xzStreamHeader.byteLength;
-	let records = 0;
+	const streamHeader = Buffer.from(start.subarray(0, xzStreamHeader.byteLength));
+	input.take(streamHeader.byteLength);
+	let decoder: Lzma2Decoder | undefined;
+	let blocks = 0;
 	try {
 		// 3: blocks, until the index indicator
-		while (input[at] !== 0) {
+		for (;;) {
+			const next = await input.fill(MAX_BLOCK_HEADER_BYTES);
+			if (next[0] === 0) break;
 			// The block's headers are decoded behind the stream's, wherever the block is.
-			const block = decodeXzHeaders(
-				Buffer.concat([input.subarray(start, start + xzStreamHeader.byteLength), input.subarray(at, at + 1024)]),
-			);
-			if (typeof block === "string") return block;
+			const block = decodeXzHeaders(Buffer.concat([streamHeader, next.subarray(0, MAX_BLOCK_HEADER_BYTES)]));
+			if (typeof block === "string") return { damage: block };
 			const [filter, second] = block.filters;
-			if (filter?.id !== XZ_FILTER_LZMA2 || second !== undefined) return "it has filters beside LZMA2";
+			if (filter?.id !== XZ_FILTER_LZMA2 || second !== undefined) return { damage: "it has filters beside LZMA2" };
 			const dictionaryBytes = lzma2DictionaryBytes(filter.firstProperty);
-			if (dictionaryBytes > MAX_DICTIONARY_BYTES) return `its dictionary has ${dictionaryBytes} bytes`;
-			const dataAt = at + block.byteLength - xzStreamHeader.byteLength;
-			const dataEnd = new Lzma2Decoder(dictionaryBytes).decode(input, dataAt, emit);
-			at = dataAt + alignUp(dataEnd - dataAt, 4) + (CHECK_BYTES[check] ?? 0);
-			records++;
+			if (dictionaryBytes > MAX_DICTIONARY_BYTES) return { damage: `its dictionary has ${dictionaryBytes} bytes` };
+			input.take(block.byteLength - streamHeader.byteLength);
+			if (decoder?.dictionaryBytes === dictionaryBytes) decoder.restart();
+			else decoder = new Lzma2Decoder(dictionaryBytes);
+			const dataAt = input.offset;
+			while (!decoder.isAtEnd) input.take(decoder.decodeChunk(await input.fill(MAX_LZMA2_CHUNK_BYTES), 0, emit));
+			const dataBytes = input.offset - dataAt;
+			await input.skip(alignUp(dataBytes, 4) - dataBytes + (CHECK_BYTES[check] ?? 0));
+			blocks++;
 		}
 	} catch (error) {
-		if (error instanceof LzmaFault) return error.message;
+		if (error instanceof LzmaFault) return { damage: error.message };
 		throw error;
 	}
-	const end = indexEnd(input, at, records);
-	return end === undefined ? "it ends within its index" : { end: end + FOOTER_BYTES, check };
+	return (await skipIndex(input, blocks)) ? { check } : { damage: "it ends within its index" };
 }
 
-/** 4: indicator, number of records, two integers each, padding, CRC32. */
-function indexEnd(input: Uint8Array, start: number, records: number): number | undefined {
-	let at = start + 1;
-	for (let left = 1 + 2 * records; left > 0; at++) {
-		const byte = input[at];
-		if (byte === undefined) return undefined;
-		if (byte < 0x80) left--;
+/** 4: indicator, number of records, two integers each, padding, CRC32; and the footer. False where they are not all there. */
+async function skipIndex(input: ByteQueue, records: number): Promise<boolean> {
+	const start = input.offset;
+	input.take(1);
+	for (let left = 1 + 2 * records; left > 0; ) {
+		const bytes = await input.fill(1);
+		if (bytes.byteLength === 0) return false;
+		let length = 0;
+		while (left > 0 && length < bytes.byteLength) if ((bytes[length++] ?? 0) < 0x80) left--;
+		input.take(length);
 	}
-	const end = start + alignUp(at - start, 4) + 4;
-	return end + FOOTER_BYTES <= input.byteLength ? end : undefined;
+	const length = input.offset - start;
+	const rest = alignUp(length, 4) - length + 4 + FOOTER_BYTES;
+	return (await input.skip(rest)) === rest;
 }

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { toolClosure } from "../../../src/buildroot/closure.ts";
 import { parseElf } from "../../../src/buildroot/elf.ts";
@@ -7,6 +8,7 @@ import { resolveModules } from "../../../src/grub/core-image/module-dependencies
 import { readInitramfs } from "../../../src/inspect/initramfs/initramfs.ts";
 import { readKernelImage } from "../../../src/inspect/kernel-image.ts";
 import { KernelModules } from "../../../src/inspect/kernel-modules.ts";
+import { memoryFile } from "../../../src/inspect/streamed-file.ts";
 import { decodeSignature } from "../../../src/pe/authenticode.ts";
 import { decodeCertificate, vendorCertificates } from "../../../src/pe/certificates.ts";
 import { derElement, derElements, objectIdentifierText } from "../../../src/pe/der.ts";
@@ -155,7 +157,10 @@ const initramfsTarget: FuzzTarget = {
 	},
 	async run(input) {
 		checkInitramfsHead(input, "fuzz", new Findings());
-		return await readInitramfs(input);
+		const { segments, fault } = await readInitramfs(memoryFile(input, 333));
+		const whole = await readInitramfs(memoryFile(input));
+		assert.deepEqual({ segments, fault }, { segments: whole.segments, fault: whole.fault });
+		return whole;
 	},
 };
 

@@ -7,8 +7,10 @@ import { decodeXzContainer, encodeXzContainer } from "../../../src/codec/xz-cont
 import { decodeZstdFrameHeader } from "../../../src/codec/zstd-frame.ts";
 import { ZstdInflater } from "../../../src/codec/zstd-inflater.ts";
 import { corrupt, Oci2isoError } from "../../../src/errors.ts";
+import { ByteQueue } from "../../../src/inspect/byte-queue.ts";
 import { expandFile } from "../../../src/inspect/initramfs/decompress.ts";
 import { decodeXzStream } from "../../../src/inspect/initramfs/xz.ts";
+import { memoryFile } from "../../../src/inspect/streamed-file.ts";
 import { decodeLzma } from "../../../src/lzma/raw-lzma.ts";
 import { gunzip } from "../../../src/oci/gunzip.ts";
 import { unzstd } from "../../../src/oci/unzstd.ts";
@@ -133,7 +135,10 @@ export const streamTargets: readonly FuzzTarget[] = [
 	{
 		name: "xz",
 		seeds: xzStreams,
-		run: (input) => [decodeXzStream(input, 0, () => {}), decodeXzContainer(input)],
+		run: async (input) => [
+			await decodeXzStream(new ByteQueue(memoryFile(input, 100)), () => {}),
+			decodeXzContainer(input),
+		],
 	},
 	{
 		name: "module-file",

@@ -1,8 +1,10 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decompressAt, expandFile } from "../../../src/inspect/initramfs/decompress.ts";
-import { readInitramfs } from "../../../src/inspect/initramfs/initramfs.ts";
+import { ByteQueue } from "../../../src/inspect/byte-queue.ts";
+import { decompress, expandFile } from "../../../src/inspect/initramfs/decompress.ts";
+import { type Initramfs, readInitramfs } from "../../../src/inspect/initramfs/initramfs.ts";
+import { memoryFile } from "../../../src/inspect/streamed-file.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 import { zstdStored } from "../../support/zstd-stored.ts";
 
@@ -24,6 +26,7 @@ const LZ4_LEGACY = Buffer.from(
 	"base64",
 );
 
+const read = (bytes: Uint8Array): Promise<Initramfs> => readInitramfs(memoryFile(bytes));
 const INIT = { path: "init", mode: 0o100755, content: Buffer.from("#!/bin/sh\n") };
 
 describe("decompressing a part", () => {
@@ -33,17 +36,20 @@ describe("decompressing a part", () => {
 		["xz", XZ_CRC32, undefined],
 		["xz", XZ_CRC64, expect.stringContaining("CRC32")],
 	] as const)("%s ends where it ends, and says what kernels refuse", async (compression, bytes, refusedByKernel) => {
-		const padded = Buffer.concat([Buffer.from("ab"), bytes, Buffer.from("behind")]);
+		const input = new ByteQueue(memoryFile(Buffer.concat([Buffer.from("ab"), bytes, Buffer.from("behind")])));
+		await input.skip(2);
 		const pieces: Buffer[] = [];
-		const result = await decompressAt(compression, padded, 2, (piece) => pieces.push(Buffer.from(piece)));
-		expect(result).toEqual({ end: 2 + bytes.byteLength, ...(refusedByKernel && { refusedByKernel }) });
+		const result = await decompress(compression, input, (piece) => pieces.push(Buffer.from(piece)));
+		expect(result).toEqual(refusedByKernel === undefined ? {} : { refusedByKernel });
+		expect(input.offset).toBe(2 + bytes.byteLength);
 		expect(Buffer.concat(pieces)).toEqual(CONTENT);
 	});
 
 	it("reads lz4's legacy frames, which end with the data", async () => {
 		const pieces: Buffer[] = [];
-		const result = await decompressAt("lz4", LZ4_LEGACY, 0, (piece) => pieces.push(Buffer.from(piece)));
-		expect(result).toEqual({ end: LZ4_LEGACY.byteLength });
+		const input = new ByteQueue(memoryFile(LZ4_LEGACY));
+		expect(await decompress("lz4", input, (piece) => pieces.push(Buffer.from(piece)))).toEqual({});
+		expect(input.offset).toBe(LZ4_LEGACY.byteLength);
 		expect(Buffer.concat(pieces)).toEqual(CONTENT);
 	});
 
@@ -55,8 +61,9 @@ describe("decompressing a part", () => {
 				const bytes = Buffer.from(all[which] ?? "");
 				bytes[at % bytes.byteLength] = value;
 				const part = bytes.subarray(0, Math.max(1, bytes.byteLength - (cut % 3 === 0 ? cut % bytes.byteLength : 0)));
-				const result = await decompressAt(names[which] ?? "gzip", part, 0, () => {});
-				expect(typeof result === "string" || result.end <= part.byteLength).toBe(true);
+				const input = new ByteQueue(memoryFile(part));
+				const result = await decompress(names[which] ?? "gzip", input, () => {});
+				expect("damage" in result || input.offset <= part.byteLength).toBe(true);
 			}),
 			{ seed: 6, numRuns: 1500 },
 		);
@@ -83,7 +90,7 @@ describe("an initramfs", () => {
 		]);
 		const second = newcArchive([{ path: "usr/lib/modules/1/modules.dep", content: Buffer.from("new") }]);
 		const bytes = Buffer.concat([microcode, gzipSync(first), zstdStored(second)]);
-		const initramfs = await readInitramfs(bytes);
+		const initramfs = await read(bytes);
 		expect(initramfs.fault).toBeUndefined();
 		expect(initramfs.segments.map(({ compression, isMicrocode }) => [compression, isMicrocode])).toEqual([
 			["none", true],
@@ -96,7 +103,7 @@ describe("an initramfs", () => {
 
 	it("gives hard links of one file the same content", async () => {
 		const link = [1, 0, 0, 0, 2];
-		const initramfs = await readInitramfs(
+		const initramfs = await read(
 			newcArchive([
 				{ path: "lib/modules/1/modules.dep", content: Buffer.from("both"), fields: link },
 				{ path: "lib/modules/2/modules.dep", fields: link },
@@ -107,7 +114,7 @@ describe("an initramfs", () => {
 
 	it("takes links in a circle for nothing", async () => {
 		const loop = (path: string, to: string) => ({ path, mode: 0o120777, content: Buffer.from(to) });
-		const initramfs = await readInitramfs(newcArchive([loop("lib", "usr"), loop("usr", "lib"), { path: "lib/a/b" }]));
+		const initramfs = await read(newcArchive([loop("lib", "usr"), loop("usr", "lib"), { path: "lib/a/b" }]));
 		expect(initramfs.lookup("/lib/a")).toBeUndefined();
 		expect(initramfs.content("/lib/modules/1/modules.dep")).toBeUndefined();
 	});
@@ -120,12 +127,12 @@ describe("an initramfs", () => {
 		["a compression that is not looked into", Buffer.from("BZh91AY&SY"), "not looked into"],
 		["half a part", gzipSync(newcArchive([INIT])).subarray(0, 30), "byte 0"],
 	])("says what is wrong with %s", async (_, bytes, words) => {
-		expect((await readInitramfs(bytes)).fault).toContain(words);
+		expect((await read(bytes)).fault).toContain(words);
 	});
 
 	it("reports a part that kernels refuse", async () => {
-		expect((await readInitramfs(XZ_CRC64)).fault).toContain("no archive");
-		expect((await readInitramfs(Buffer.concat([newcArchive([INIT]), LZ4_LEGACY]))).fault).toContain("no archive");
+		expect((await read(XZ_CRC64)).fault).toContain("no archive");
+		expect((await read(Buffer.concat([newcArchive([INIT]), LZ4_LEGACY]))).fault).toContain("no archive");
 	});
 
 	it("never throws for what the bytes are", async () => {
@@ -141,7 +148,7 @@ describe("an initramfs", () => {
 					}),
 				),
 				async (bytes) => {
-					const { segments, fault } = await readInitramfs(bytes);
+					const { segments, fault } = await read(bytes);
 					expect(segments.length > 0 || fault !== undefined).toBe(true);
 				},
 			),
