@@ -6,6 +6,7 @@ import type { BuildCache } from "../cache/build-cache.ts";
 import { isDamage } from "../cache/failures.ts";
 import type { BlockNeed, CacheSource } from "../cache/remote/cache-source.ts";
 import { createCompressor } from "../codec/compressor.ts";
+import { nativeContentHasher } from "../codec/content-hasher.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { assert } from "../errors.ts";
@@ -120,6 +121,7 @@ async function stream(
 		modificationTimeSeconds: epochSeconds,
 		maxPendingBlocks: pendingBlocks(blockBytes, jobs),
 		earlier: blocks,
+		hasher: nativeContentHasher(),
 	});
 	const bodies = new BodyStore<StoredFile>(image.layers.length);
 	const merger = new TreeMerger({

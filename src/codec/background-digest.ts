@@ -24,7 +24,7 @@ export function digestFileInBackground(
 ): BackgroundFileDigest | undefined {
 	if (codecBackend() === "portable") return undefined;
 	const { addon } = loadNativeAddon();
-	if (addon?.FileDigester === undefined) return undefined;
+	if (addon === undefined) return undefined;
 	let onReady = (): void => {};
 	const ready = new Promise<void>((resolve) => {
 		onReady = resolve;

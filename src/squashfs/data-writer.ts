@@ -1,14 +1,15 @@
-import { hash } from "node:crypto";
 import { MiB } from "../binary/units.ts";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
 import { BlockList, type BlockSlot } from "./block-list.ts";
 import { BlockTable } from "./block-table.ts";
 import { MAX_TOTAL_BLOCKS, STORED_RAW } from "./constants.ts";
+import type { ContentHasher } from "./content-hasher.ts";
 import type { FileLayout } from "./file-layout.ts";
 import { blockCountOf, type FileRecipe, HASH_BYTES, identityOf, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { beyondLimit } from "./limits.ts";
+import { newFile, type OpenFile } from "./open-file.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
 import type { Content, DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./stored-data.ts";
 
@@ -18,6 +19,7 @@ import type { Content, DataMark, DataSink, DataStatistics, PlacedBlock, StoredFi
 // Files: no fragment block is submitted between two blocks of one file, so a file's blocks are adjacent.
 // Duplicates: blocks that are in the image already wait in `waiting`, by reference, until the file has a block that is not. Then the file is new, and
 //   they are copied from where they are. A file without a new block waits until its identity is known.
+// Hashes: the block before the one being filled may be held back, full, until both are hashed at once. Whatever places something first sees to it.
 // Layouts: what the compressor reports is written into a `Content`, which is complete after `finish`.
 
 export interface DataWriterOptions {
@@ -29,21 +31,7 @@ export interface DataWriterOptions {
 	readonly position: number;
 	/** Blocks that need not be compressed again. */
 	readonly earlier?: StoredBlocks | undefined;
-}
-
-interface OpenFile {
-	readonly content: Content;
-	byteLength: number;
-	hasHoles: boolean;
-	holeBytes: number;
-	/** Blocks of zeros, as pairs: number of the first, how many. */
-	readonly zeroRuns: number[];
-	/** Of the other blocks, in order. */
-	readonly blockIds: number[];
-	/** Blocks that are in the image already and may have to be copied. */
-	waiting: { readonly id: number; readonly slot: BlockSlot }[];
-	/** A block of it was not in the image: it is no duplicate. */
-	isNew: boolean;
+	readonly hasher: ContentHasher;
 }
 
 const NO_BLOCKS = new BlockList();
@@ -62,6 +50,8 @@ export class DataWriter {
 	/** The block being filled. */
 	#block: Buffer | undefined;
 	#filled = 0;
+	/** The full block before it, where that is not hashed yet. */
+	#held: Buffer | undefined;
 	#totalBlocks = 0;
 	readonly #counts = {
 		files: 0,
@@ -135,11 +125,12 @@ export class DataWriter {
 	/** `describe` is told what the file was made of. */
 	endFile(describe?: (recipe: FileRecipe, place: FragmentPlace | undefined) => void): StoredFile {
 		const file = this.#openFile();
-		const content = this.#filled > 0 ? this.#block?.subarray(0, this.#filled) : undefined;
 		let tail: Tail | undefined;
-		if (content !== undefined && this.#hasTail(file.byteLength))
-			tail = { byteLength: content.byteLength, hash: hash("sha256", content, "buffer"), content };
-		else if (this.#filled > 0) this.#endBlock(file);
+		if (this.#filled > 0 && this.#block !== undefined && this.#hasTail(file.byteLength)) {
+			const content = this.#block.subarray(0, this.#filled);
+			tail = { byteLength: content.byteLength, hash: this.#hashBehindHeld(file, content), content };
+		} else if (this.#filled > 0) this.#endBlock(file);
+		this.#placeHeld(file);
 		this.#filled = 0;
 		this.#file = undefined;
 		return this.#endContent(file, tail, describe);
@@ -265,9 +256,38 @@ export class DataWriter {
 		assert(block !== undefined, "no block is open");
 		const length = this.#filled;
 		this.#filled = 0;
-		if (isZero(block, length)) this.#addZeroBlocks(file, 1, length);
-		else if (this.#addBlock(file, hash("sha256", block.subarray(0, length), "buffer"), length, block))
-			this.#block = undefined;
+		if (isZero(block, length)) {
+			this.#addZeroBlocks(file, 1, length);
+			return;
+		}
+		this.#block = undefined;
+		if (this.#held === undefined && length === this.#blockBytes) this.#held = block;
+		else this.#placeBlock(file, this.#hashBehindHeld(file, block.subarray(0, length)), length, block);
+	}
+
+	/** The hash of a content; the block that is held goes first. */
+	#hashBehindHeld(file: OpenFile, content: Uint8Array): Uint8Array {
+		const { hasher } = this.#options;
+		const held = this.#held;
+		if (held === undefined) return hasher.one(content);
+		this.#held = undefined;
+		const [before, hash] = hasher.two(held, content);
+		this.#placeBlock(file, before, this.#blockBytes, held);
+		return hash;
+	}
+
+	#placeHeld(file: OpenFile): void {
+		const held = this.#held;
+		if (held === undefined) return;
+		this.#held = undefined;
+		this.#placeBlock(file, this.#options.hasher.one(held), this.#blockBytes, held);
+	}
+
+	/** Owns the buffer. */
+	#placeBlock(file: OpenFile, key: Uint8Array, byteLength: number, block: Buffer): void {
+		if (this.#addBlock(file, key, byteLength, block)) return;
+		if (this.#block === undefined) this.#block = block;
+		else this.#compressor.release(block);
 	}
 
 	/** True when `content` was handed to the compressor. */
@@ -313,6 +333,7 @@ export class DataWriter {
 
 	#addZeroBlocks(file: OpenFile, blocks: number, byteLength: number): void {
 		if (blocks === 0) return;
+		this.#placeHeld(file);
 		this.#countBlocks(blocks);
 		const runs = file.zeroRuns;
 		const first = file.content.blocks.count;
@@ -378,19 +399,6 @@ export class DataWriter {
 		if (!compressed) this.#counts.rawBlocks++;
 		return { position, size: compressed ? bytes.byteLength : bytes.byteLength | STORED_RAW };
 	}
-}
-
-function newFile(): OpenFile {
-	return {
-		content: { firstBlock: 0, blocks: new BlockList(), fragment: undefined },
-		byteLength: 0,
-		hasHoles: false,
-		holeBytes: 0,
-		zeroRuns: [],
-		blockIds: [],
-		waiting: [],
-		isNew: false,
-	};
 }
 
 function isZero(block: Buffer, length: number): boolean {

@@ -12,6 +12,7 @@ import {
 	SQUASHFS_MAGIC,
 	SUPERBLOCK_BYTES,
 } from "./constants.ts";
+import { type ContentHasher, PORTABLE_HASHER } from "./content-hasher.ts";
 import { DataWriter } from "./data-writer.ts";
 import type { FileLayout } from "./file-layout.ts";
 import type { FileRecipe, TailSource } from "./file-recipe.ts";
@@ -43,6 +44,8 @@ export interface SquashfsWriterOptions {
 	readonly maxPendingBlocks?: number | undefined;
 	/** Blocks that need not be compressed again. They change no byte of the image. */
 	readonly earlier?: StoredBlocks | undefined;
+	/** Default: node's SHA-256. */
+	readonly hasher?: ContentHasher | undefined;
 }
 
 /** Told of what a file was made of, and where its tail is if it has one. */
@@ -102,6 +105,7 @@ export class SquashfsWriter {
 			fragments: this.#fragmentPolicy(),
 			position: SUPERBLOCK_BYTES + optionsBlock.byteLength,
 			earlier: options.earlier,
+			hasher: options.hasher ?? PORTABLE_HASHER,
 		});
 	}
 
