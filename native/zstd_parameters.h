@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Parameters that replace a level's own where we have measured better ones. C, so that the benchmark's bare loop compresses as we do.
+ * Parameters that replace a level's own where we have measured better ones.
  * Whoever changes them also changes ZSTD_PARAMETERS_REVISION: the encoder's name has it, and with that the key of every cached block.
  */
 

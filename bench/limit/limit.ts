@@ -5,6 +5,7 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dirname, "..", "..");
 /** What the addon is linked with: the same encoders give the same bytes. */
 const PINNED = join(ROOT, "build/Release/pinned_codecs.a");
+const CODECS = ["codec.cc", "codec_deflate.cc", "codec_lz4.cc", "codec_xz.cc", "codec_zstd.cc"];
 const PINNED_HEADERS = ["node_modules/zstd-napi/deps/zstd/lib", "node_modules/lz4/deps/lz4/lib"];
 
 export interface Limit {
@@ -22,26 +23,33 @@ export interface Sample extends Limit {
 	readonly decodedBytes: number;
 }
 
-/** Compiles limit.c into `directory`; gives the program, or why there is none. */
+/** Compiles limit.cc with the addon's encoders into `directory`; gives the program, or why there is none. */
 export function compileLimit(directory: string): { readonly program: string } | { readonly reason: string } {
-	const compiler = process.env["CC"] ?? "cc";
+	const compiler = process.env["CXX"] ?? "c++";
 	if (spawnSync(compiler, ["--version"], { stdio: "ignore" }).status !== 0) return { reason: `needs ${compiler}` };
+	if (!existsSync(PINNED)) return { reason: "needs the native addon, whose libraries it is linked with" };
 	const has = (header: string): boolean =>
 		spawnSync(compiler, ["-E", "-"], { input: `#include <${header}>\n`, stdio: ["pipe", "ignore", "ignore"] })
 			.status === 0;
-	const pinned = existsSync(PINNED);
-	if (!pinned && !(has("zstd.h") && has("lz4.h")))
-		return { reason: "needs the native addon's libraries, or the headers zstd.h and lz4.h" };
-	const codecs = pinned ? [...PINNED_HEADERS.map((path) => `-I${join(ROOT, path)}`), PINNED] : ["-lzstd", "-llz4"];
-	const deflate = has("libdeflate.h")
-		? ["-DHAVE_LIBDEFLATE", "-ldeflate"]
-		: has("zlib.h")
-			? ["-DHAVE_ZLIB", "-lz"]
-			: [];
+	if (!has("zlib.h")) return { reason: "needs zlib.h" };
+	const deflate = has("libdeflate.h") ? ["-DHAVE_LIBDEFLATE", "-ldeflate"] : [];
 	const xz = has("lzma.h") ? ["-DHAVE_LIBLZMA", "-llzma"] : [];
 	const program = join(directory, "limit");
-	const source = join(import.meta.dirname, "limit.c");
-	const args = ["-O3", "-pthread", "-o", program, source, ...codecs, ...deflate, ...xz];
+	const headers = PINNED_HEADERS.map((path) => `-I${join(ROOT, path)}`);
+	const sources = [join(import.meta.dirname, "limit.cc"), ...CODECS.map((name) => join(ROOT, "native", name))];
+	const args = [
+		"-std=c++17",
+		"-O3",
+		"-pthread",
+		"-o",
+		program,
+		...headers,
+		...sources,
+		PINNED,
+		...deflate,
+		...xz,
+		"-lz",
+	];
 	const { status, stderr } = spawnSync(compiler, args, { encoding: "utf8" });
 	return status === 0 ? { program } : { reason: `the compiler refused it: ${stderr}` };
 }

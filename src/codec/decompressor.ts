@@ -6,7 +6,7 @@ import { loadLzmaPackage } from "./lzma-package.ts";
 import { loadNativeAddon } from "./native-addon.ts";
 import { PortableZstdInflater } from "./portable-zstd-inflater.ts";
 import type { BlockDecompressor, CodecBackend, CodecName } from "./types.ts";
-import { decodeXzContainer } from "./xz-container.ts";
+import { decodeXzContainer, decodeXzHeaders } from "./xz-container.ts";
 
 /** Decodes into `output`; returns the length, or undefined where the bytes are not a block that fits. May throw anything. */
 type Decode = (block: Uint8Array, output: Buffer) => number | undefined;
@@ -83,6 +83,8 @@ const portableDecoders: Readonly<Record<Exclude<CodecName, "none">, () => Decode
 		if (state.lzma === undefined) throw codecUnavailable("xz", `no xz decoder: ${state.reason}`);
 		const { lzma2 } = state.lzma;
 		return (block, output) => {
+			if (hasBranchFilter(block))
+				throw codecUnavailable("xz", "a block has a filter that only the addon's decoder knows");
 			const content = decodeXzContainer(block);
 			if (content === undefined || content.contentBytes > output.byteLength) return undefined;
 			const decoded = lzma2.decompressSync(content.lzma2);
@@ -91,6 +93,11 @@ const portableDecoders: Readonly<Record<Exclude<CodecName, "none">, () => Decode
 		};
 	},
 };
+
+function hasBranchFilter(block: Uint8Array): boolean {
+	const headers = decodeXzHeaders(block);
+	return typeof headers !== "string" && headers.filters.length > 1;
+}
 
 function copyInto(output: Buffer, decoded: Uint8Array): number | undefined {
 	if (decoded.byteLength === 0 || decoded.byteLength > output.byteLength) return undefined;

@@ -68,6 +68,9 @@ export const SQUASHFS_DECODER_SETTINGS: Readonly<Record<Exclude<CodecName, "none
 	lz4: "CONFIG_SQUASHFS_LZ4",
 };
 
+/** Linux, lib/xz/Kconfig: on wherever nobody turned it off. Blocks of machine code go through this filter before LZMA2. */
+export const X86_FILTER_SETTING = "CONFIG_XZ_DEC_X86";
+
 /** Linux, usr/Kconfig: decoders for the initramfs. */
 export const INITRAMFS_DECODER_SETTINGS: Readonly<Record<string, string>> = {
 	gzip: "CONFIG_RD_GZIP",

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
 	closeSync,
 	createReadStream,
+	existsSync,
 	lstatSync,
 	mkdtempSync,
 	openSync,
@@ -86,6 +87,12 @@ function richTree(blockBytes: number): { tree: TreeBuilder; root: DirectoryInode
 	return { tree, root };
 }
 
+const PROGRAMS = [process.execPath, "/bin/sh", "/usr/bin/env", "/usr/bin/perl"].filter((path) => existsSync(path));
+
+function readStart(path: string, byteLength: number): Buffer {
+	return readFileSync(path).subarray(0, byteLength);
+}
+
 describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 	const scratch = mkdtempSync(join(tmpdir(), "oci2iso-squashfs-"));
 	const image = join(scratch, "image.squashfs");
@@ -105,6 +112,20 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 		const actual = await withLoopMount(image, "squashfs", {}, diskFacts);
 		expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(expected));
 	});
+
+	it.each([128 * KiB, 1024 * KiB])(
+		"reads programs back from xz, with its x86 filter, in blocks of %d bytes",
+		async (blockBytes) => {
+			const tree = new TreeBuilder();
+			const root = tree.directory(
+				Object.fromEntries(PROGRAMS.map((path, i) => [`program-${i}`, tree.file([readStart(path, 4 * 1024 * KiB)])])),
+			);
+			const partsOf = (file: FileInode) => tree.contents.get(file) ?? [];
+			await writeImageFile(image, root, partsOf, { codec: "xz", blockBytes });
+			const expected = await treeFacts<FileInode>(root, (file) => withZeros(partsOf(file)));
+			expect(await withLoopMount(image, "squashfs", {}, diskFacts)).toEqual(expected);
+		},
+	);
 
 	it.each([
 		["without fragments and export table", { fragments: false, exportable: false }],

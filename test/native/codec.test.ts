@@ -13,7 +13,7 @@ import { kernelRefusal } from "../../src/codec/kernel-limits.ts";
 import { loadLzmaPackage } from "../../src/codec/lzma-package.ts";
 import { patternedBytes } from "../../src/codec/self-test.ts";
 import type { BlockCompressor, CodecName } from "../../src/codec/types.ts";
-import { decodeXzContainer } from "../../src/codec/xz-container.ts";
+import { decodeXzContainer, decodeXzHeaders } from "../../src/codec/xz-container.ts";
 import { addonMissing, nativeAddon } from "./addon-required.ts";
 
 const seed = 20;
@@ -185,6 +185,35 @@ describe.skipIf(addonMissing)("native compressor", () => {
 			);
 		},
 	);
+
+	it.skipIf(!codecs.includes("xz"))("filters linked machine code before xz, and nothing else", async () => {
+		const filtersOf = async (block: Uint8Array): Promise<number[]> => {
+			const compressor = await open("xz", 128 * KiB, 1);
+			let filters: number[] | undefined;
+			submit(compressor, block, (_, bytes) => {
+				const headers = decodeXzHeaders(bytes);
+				filters = typeof headers === "string" ? undefined : headers.filters.map(({ id }) => id);
+				expect(kernelRefusal("xz", bytes, 128 * KiB)).toBeUndefined();
+				expect(Buffer.compare(createDecompressor("xz").decompress(bytes, 128 * KiB), block)).toBe(0);
+				expect(() => createDecompressor("xz", { backend: "portable" }).decompress(bytes, 128 * KiB)).toThrow();
+			});
+			await compressor.settle(0);
+			await compressor.close();
+			return filters ?? [];
+		};
+		// a call of one of 50 functions every 16 bytes
+		const code = patternedBytes(128 * KiB);
+		for (let at = 0; at < code.byteLength; at += 16) {
+			code[at] = 0xe8;
+			code.writeInt32LE(1000 * ((at * 7) % 50) - at - 5, at + 1);
+		}
+		expect(await filtersOf(code)).toEqual([4, 0x21]);
+		expect(await filtersOf(patternedBytes(128 * KiB))).toEqual([0x21]);
+		// calls whose targets a linker is to fill in
+		const object = Buffer.from(code);
+		for (let at = 0; at + 5 <= object.byteLength; at++) if (object[at] === 0xe8) object.fill(0, at + 1, at + 5);
+		expect(await filtersOf(object)).toEqual([0x21]);
+	});
 
 	it("encodes a block the same whatever the context encoded before", async () => {
 		for (const [codec, level] of [

@@ -5,7 +5,7 @@ import type { BootParts, InitramfsPart, KernelConfig } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { ALL_PATHS, type FindingList } from "../finding.ts";
 import { expandFile } from "../initramfs/decompress.ts";
-import { SQUASHFS_DECODER_SETTINGS, SQUASHFS_DECODER_SYMBOLS } from "../live-boot-facts.ts";
+import { SQUASHFS_DECODER_SETTINGS, SQUASHFS_DECODER_SYMBOLS, X86_FILTER_SETTING } from "../live-boot-facts.ts";
 
 /** Without each of these no live system starts. */
 const REQUIRED = [
@@ -128,6 +128,11 @@ async function checkSquashfsModule(
 	if (imported === false || (imported === undefined && configured !== undefined && configured !== "y"))
 		findings.block("SQUASHFS_DECODER_MISSING", `the kernel's squashfs does not read ${codec}`, ALL_PATHS, {
 			evidence: imported === false ? `squashfs.ko uses no ${symbols[0]}` : `${setting} is not set`,
+			remedy,
+		});
+	else if (codec === "xz" && config?.get(X86_FILTER_SETTING) === "n")
+		findings.block("SQUASHFS_DECODER_MISSING", "the kernel does not read xz with the x86 filter", ALL_PATHS, {
+			evidence: `${X86_FILTER_SETTING} is not set`,
 			remedy,
 		});
 	else if (imported === true || configured === "y")

@@ -117,6 +117,13 @@ describe("inspecting a tree", () => {
 		expect(findings.find(({ code }) => code === "SQUASHFS_DECODER")).toMatchObject({ severity: "ok" });
 	});
 
+	it("asks for the x86 filter where blocks of programs go through it", async () => {
+		const config = "CONFIG_SQUASHFS_XZ=y\n# CONFIG_XZ_DEC_X86 is not set\n";
+		const image = liveImage({ squashfs: "xz_dec_init\0", config });
+		const { findings } = await inspectTree(image, { architecture: "amd64", codec: "xz" });
+		expect(findings.find(({ code }) => code === "SQUASHFS_DECODER_MISSING")).toMatchObject({ severity: "blocker" });
+	});
+
 	it.each([
 		["057", "root=live:CDLABEL=Live", []],
 		["058", "root=live:CDLABEL=Live", ["OVERLAY_ARGUMENT_MISSING"]],
