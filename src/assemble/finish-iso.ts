@@ -72,7 +72,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		const partition = await buildEsp(tree, files, identifiers.fatVolumeId, epochSeconds);
 		await toolWorks;
 		progress.phase("squashfs");
-		return [partition, await stage.writeTables()] as const;
+		return [partition, stage.writeTables()] as const;
 	});
 
 	progress.phase("image");
@@ -96,6 +96,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 	let flushing: Promise<void> | undefined;
 	try {
 		ownChecksum?.allow(SQUASHFS_BLOCK * ISO_BLOCK_BYTES + summary.byteLength);
+		await stage.close();
 		await writeRest(target, layout, {
 			tree,
 			esp,

@@ -38,8 +38,8 @@ const MAX_ATTEMPTS = 4;
 export interface SquashfsStage {
 	/** Reads contents back from the data blocks. */
 	readonly tree: ImageTree;
-	/** Writes what is left of the squashfs, the tables and the superblock; to be called once. Rejects as `SquashfsWriter.finish` throws. */
-	writeTables(): Promise<SquashfsSummary>;
+	/** Writes what is left of the squashfs, the tables and the superblock; to be called once. Throws as `SquashfsWriter.finish` does. */
+	writeTables(): SquashfsSummary;
 	readonly layers: readonly LayerOutcome[];
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
@@ -49,7 +49,7 @@ export interface SquashfsStage {
 	readonly losses: readonly string[];
 	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
 	finishCache(): void;
-	/** Lets go of threads and memory; `tree` can still be read. */
+	/** Lets go of the compressor's threads and memory; `tree` can still be read. */
 	close(): Promise<void>;
 }
 
@@ -188,15 +188,12 @@ async function stream(
 		});
 		return {
 			tree,
-			async writeTables() {
-				const summary = squashfs.finish(kept, (file) => {
+			writeTables: () =>
+				squashfs.finish(kept, (file) => {
 					const stored = bodies.stored(file.body);
 					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
 					return stored;
-				});
-				await compressor.close();
-				return summary;
-			},
+				}),
 			get layers() {
 				return collected.flatMap(({ counts }, i) => {
 					const bytes = used[i];

@@ -19,6 +19,8 @@ export interface RecordType<Table extends Fields> {
 	readonly fields: Table;
 	/** Bytes no field covers are zero. */
 	encode(values: ValuesOf<Table>): Buffer;
+	/** The same into `view` at `at`. Bytes no field covers stay as they are. */
+	encodeInto(values: ValuesOf<Table>, view: DataView, at: number): void;
 	/** Reads at `offset`; throws RangeError where `bytes` is too short. Values are not validated. */
 	decode(bytes: Uint8Array, offset?: number): ValuesOf<Table>;
 }
@@ -35,6 +37,9 @@ export function record<Table extends Fields>(name: string, byteLength: number, f
 		end = offset + length;
 	}
 	assert(end <= byteLength, `${name} is longer than ${byteLength} bytes`);
+	const encodeInto = (values: ValuesOf<Table>, view: DataView, at: number): void => {
+		for (const [field, type] of ordered) type.encode(values[field], view, at + type.offset);
+	};
 	return {
 		name,
 		byteLength,
@@ -42,10 +47,10 @@ export function record<Table extends Fields>(name: string, byteLength: number, f
 		encode(values) {
 			// From node's pool: a buffer of its own would cost more than the fields.
 			const bytes = Buffer.allocUnsafe(byteLength).fill(0);
-			const view = new DataView(bytes.buffer, bytes.byteOffset, byteLength);
-			for (const [field, type] of ordered) type.encode(values[field], view, type.offset);
+			encodeInto(values, new DataView(bytes.buffer, bytes.byteOffset, byteLength), 0);
 			return bytes;
 		},
+		encodeInto,
 		decode(bytes, offset = 0) {
 			if (bytes.byteLength - offset < byteLength) throw new RangeError(`${name} needs ${byteLength} bytes`);
 			const view = new DataView(bytes.buffer, bytes.byteOffset + offset, byteLength);

@@ -91,7 +91,7 @@ export class DirectoryTableWriter {
 
 	#writeRun(first: ListingEntry, count: number, entries: ByteWriter): void {
 		const header = { lastEntry: count - 1, inodeBlock: first.inode.block, inodeNumber: first.inodeNumber };
-		this.#table.writer.write(DIRECTORY_HEADER.encode(header));
+		this.#table.writer.record(DIRECTORY_HEADER, header);
 		this.#table.writer.write(entries.view());
 	}
 }

@@ -1,5 +1,4 @@
 import { type ByteString, bytesOf, displayName } from "../binary/byte-string.ts";
-import { ByteWriter } from "../binary/byte-writer.ts";
 import type { DeviceInode, DirectoryInode, FileInode, Inode, IpcInode, SymlinkInode } from "../tree/inode.ts";
 import { EXTENDED, INODE_TYPE, MAX_TARGET_BYTES, NONE_32 } from "./constants.ts";
 import type { Listing } from "./directory-table-writer.ts";
@@ -36,6 +35,7 @@ export interface DirectoryPlace {
 }
 
 const MAX_32 = 0xffff_ffff;
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** The inode table (5): each inode in the basic form where it suffices. */
 export class InodeTableWriter {
@@ -47,18 +47,20 @@ export class InodeTableWriter {
 
 	directory(inode: DirectoryInode, fields: InodeFields, { listing, parentInodeNumber }: DirectoryPlace): void {
 		const listingSize = listing.byteLength + 3;
-		const place = {
+		const basic = listing.indexCount === 0 && listingSize <= 0xffff && fields.xattrIndex === NONE_32;
+		const values = {
+			...header(inode, fields, !basic),
 			listingBlock: listing.position.block,
 			listingOffset: listing.position.offset,
 			listingSize,
 			parentInodeNumber,
 			linkCount: fields.linkCount,
+			indexCount: listing.indexCount,
+			xattrIndex: fields.xattrIndex,
 		};
-		if (listing.indexCount === 0 && listingSize <= 0xffff && fields.xattrIndex === NONE_32)
-			this.#table.write(DIRECTORY_INODE.encode({ ...header(inode, fields, false), ...place }));
+		if (basic) this.#table.record(DIRECTORY_INODE, values);
 		else {
-			const rest = { indexCount: listing.indexCount, xattrIndex: fields.xattrIndex };
-			this.#table.write(EXTENDED_DIRECTORY_INODE.encode({ ...header(inode, fields, true), ...place, ...rest }));
+			this.#table.record(EXTENDED_DIRECTORY_INODE, values);
 			this.#table.write(listing.index);
 		}
 	}
@@ -74,23 +76,25 @@ export class InodeTableWriter {
 			sparseBytes > 0 ||
 			byteLength > MAX_32 ||
 			firstBlock > MAX_32;
-		const place = {
-			...header(inode, fields, extended),
+		// one literal, because every file comes through here
+		const values = {
+			type: INODE_TYPE.file + (extended ? EXTENDED : 0),
+			mode: inode.mode & 0o7777,
+			uidIndex: fields.uidIndex,
+			gidIndex: fields.gidIndex,
+			mtimeSeconds: fields.mtimeSeconds,
+			inodeNumber: fields.inodeNumber,
 			firstBlock,
 			byteLength,
 			fragmentIndex: fragment?.index ?? NONE_32,
 			fragmentOffset: fragment?.offset ?? 0,
+			sparseBytes,
+			linkCount: fields.linkCount,
+			xattrIndex: fields.xattrIndex,
 		};
-		if (extended) {
-			const rest = { sparseBytes, linkCount: fields.linkCount, xattrIndex: fields.xattrIndex };
-			this.#table.write(EXTENDED_FILE_INODE.encode({ ...place, ...rest }));
-		} else this.#table.write(FILE_INODE.encode(place));
-		if (blocks.count === 0) return;
-		for (const sizes of blocks.chunks()) {
-			const bytes = new ByteWriter(4 * sizes.length);
-			for (const size of sizes) bytes.u32le(size);
-			this.#table.write(bytes.view());
-		}
+		if (extended) this.#table.record(EXTENDED_FILE_INODE, values);
+		else this.#table.record(FILE_INODE, values);
+		if (blocks.count > 0) for (const sizes of blocks.chunks()) this.#table.write(littleEndian(sizes));
 	}
 
 	/** Throws `Oci2isoError` INVALID_LINK_TARGET. */
@@ -104,7 +108,9 @@ export class InodeTableWriter {
 			);
 		const target = bytesOf(inode.target);
 		const counts = { linkCount: fields.linkCount, targetBytes: target.byteLength };
-		this.#write(inode, fields, (head) => SYMLINK_INODE.encode({ ...head, ...counts }), target);
+		this.#table.record(SYMLINK_INODE, { ...header(inode, fields, isExtended(fields)), ...counts });
+		this.#table.write(target);
+		this.#writeXattrIndex(fields);
 	}
 
 	/** Throws `Oci2isoError` DEVICE_NUMBER_TOO_LARGE. */
@@ -119,26 +125,29 @@ export class InodeTableWriter {
 			);
 		const deviceNumber = ((minor & 0xff) | (major << 8) | ((minor & 0xf_ff00) << 12)) >>> 0;
 		const { linkCount } = fields;
-		this.#write(inode, fields, (head) => DEVICE_INODE.encode({ ...head, linkCount, deviceNumber }));
+		this.#table.record(DEVICE_INODE, { ...header(inode, fields, isExtended(fields)), linkCount, deviceNumber });
+		this.#writeXattrIndex(fields);
 	}
 
 	ipc(inode: IpcInode, fields: InodeFields): void {
 		const { linkCount } = fields;
-		this.#write(inode, fields, (head) => IPC_INODE.encode({ ...head, linkCount }));
+		this.#table.record(IPC_INODE, { ...header(inode, fields, isExtended(fields)), linkCount });
+		this.#writeXattrIndex(fields);
 	}
 
-	/** Types whose extended form is the basic one and the xattr index after it. */
-	#write(
-		inode: Inode,
-		fields: InodeFields,
-		encode: (head: ReturnType<typeof header>) => Uint8Array,
-		after: Uint8Array = new Uint8Array(0),
-	): void {
-		const extended = fields.xattrIndex !== NONE_32;
-		this.#table.write(encode(header(inode, fields, extended)));
-		this.#table.write(after);
-		if (extended) this.#table.write(XATTR_INDEX.encode({ xattrIndex: fields.xattrIndex }));
+	/** For types whose extended form is the basic one and the xattr index after it. */
+	#writeXattrIndex(fields: InodeFields): void {
+		if (isExtended(fields)) this.#table.record(XATTR_INDEX, { xattrIndex: fields.xattrIndex });
 	}
+}
+
+function isExtended({ xattrIndex }: InodeFields): boolean {
+	return xattrIndex !== NONE_32;
+}
+
+function littleEndian(values: Uint32Array): Uint8Array {
+	const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+	return IS_LITTLE_ENDIAN ? bytes : Buffer.from(bytes).swap32();
 }
 
 function header(inode: Inode, fields: InodeFields, extended: boolean) {

@@ -1,3 +1,4 @@
+import type { Fields, RecordType, ValuesOf } from "../binary/record.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { METADATA_BLOCK_BYTES, METADATA_STORED_RAW } from "./constants.ts";
 
@@ -14,6 +15,7 @@ export class MetadataWriter {
 	readonly #compressor: Pick<BlockCompressor, "compressNow">;
 	readonly #emit: (bytes: Uint8Array) => void;
 	readonly #block = Buffer.alloc(METADATA_BLOCK_BYTES);
+	readonly #view = new DataView(this.#block.buffer, this.#block.byteOffset, METADATA_BLOCK_BYTES);
 	#filled = 0;
 	#storedBytes = 0;
 	#contentBytes = 0;
@@ -40,18 +42,34 @@ export class MetadataWriter {
 	}
 
 	write(bytes: Uint8Array): void {
-		this.#contentBytes += bytes.byteLength;
 		for (let at = 0; at < bytes.byteLength; ) {
 			const length = Math.min(METADATA_BLOCK_BYTES - this.#filled, bytes.byteLength - at);
-			this.#block.set(bytes.subarray(at, at + length), this.#filled);
-			this.#filled += length;
+			this.#block.set(length === bytes.byteLength ? bytes : bytes.subarray(at, at + length), this.#filled);
 			at += length;
-			if (this.#filled === METADATA_BLOCK_BYTES) this.#flush();
+			this.#advance(length);
 		}
+	}
+
+	/** As `write` of the encoded record; tables have hundreds of thousands of them, and most fit the block. */
+	record<Table extends Fields>(type: RecordType<Table>, values: ValuesOf<Table>): void {
+		const end = this.#filled + type.byteLength;
+		if (end > METADATA_BLOCK_BYTES) {
+			this.write(type.encode(values));
+			return;
+		}
+		this.#block.fill(0, this.#filled, end);
+		type.encodeInto(values, this.#view, this.#filled);
+		this.#advance(type.byteLength);
 	}
 
 	finish(): void {
 		if (this.#filled > 0) this.#flush();
+	}
+
+	#advance(byteLength: number): void {
+		this.#contentBytes += byteLength;
+		this.#filled += byteLength;
+		if (this.#filled === METADATA_BLOCK_BYTES) this.#flush();
 	}
 
 	#flush(): void {
