@@ -207,7 +207,6 @@ Napi::Value BlockCompressor::Drain(const Napi::CallbackInfo& info) {
 
 Napi::Value BlockCompressor::EncodeNow(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
   const Bytes block = BytesArgument(info, 0);
   const Bytes output = BytesArgument(info, 1);
   if (block.length > kMetadataBlockBytes || output.length < block.length)
@@ -222,7 +221,6 @@ void BlockCompressor::Close(const Napi::CallbackInfo& info) {
   Shutdown();
   order_.clear();
   encoders_.clear();
-  now_.reset();
   for (const std::shared_ptr<Slot>& slot : slots_) slot->GiveBackMemory();
   slots_.clear();
   on_ready_.Abort();

@@ -21,7 +21,8 @@ namespace oci2iso {
  *   length of the output (0: it does not shrink; negative: the codec failed), and returns the number of pairs. Call it until it
  *   returns 0: `onReady` is not called again for what was finished and did not fit.
  * - `encodeNow(block, output): number` is one block of at most 8 KiB on this thread; the same lengths.
- * - `close()` forgets what has not started, waits for what has, and ends the threads.
+ * - `close()` forgets what has not started, waits for what has, ends the threads and gives the slots' memory back; only `encodeNow`
+ *   goes on working.
  *
  * `onReady()` runs on the JavaScript thread after the head of the order finished; many blocks may share one call.
  */

@@ -69,7 +69,6 @@ async function assemble(
 	} finally {
 		// also where the contract is not met: the next attempt starts from what this one has compressed
 		stage.finishCache();
-		await stage.close();
 	}
 	options.signal?.throwIfAborted();
 	progress.phase("publish");

@@ -96,7 +96,6 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 	let flushing: Promise<void> | undefined;
 	try {
 		ownChecksum?.allow(SQUASHFS_BLOCK * ISO_BLOCK_BYTES + summary.byteLength);
-		await stage.close();
 		await writeRest(target, layout, {
 			tree,
 			esp,

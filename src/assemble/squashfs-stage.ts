@@ -49,8 +49,6 @@ export interface SquashfsStage {
 	readonly losses: readonly string[];
 	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
 	finishCache(): void;
-	/** Lets go of the compressor's threads and memory; `tree` can still be read. */
-	close(): Promise<void>;
 }
 
 /** What one layer cost; all but counts in bytes. */
@@ -177,6 +175,8 @@ async function stream(
 		await collectMissing(context, missingBodies(kept, bodies), "store");
 
 		await squashfs.finishData();
+		// the tables need no threads, and the memory is needed elsewhere
+		await compressor.close();
 		const used = collected.map(({ stretches }) => usedBytes(squashfs, stretches));
 		const tree = createImageTree({
 			root: merged.root,
@@ -212,7 +212,6 @@ async function stream(
 				cache?.finish(blocks?.usedPacks ?? []);
 				blocks?.close();
 			},
-			close: () => compressor.close(),
 		};
 	} catch (error) {
 		// what was compressed so far is not compressed again

@@ -14,7 +14,7 @@ export interface EncodingPool {
 	take(): EncodingResult | undefined;
 	/** One block of at most 8 KiB at once; undefined where it does not shrink. The result is owned by the caller. */
 	encodeNow(block: Uint8Array): Uint8Array | undefined;
-	/** Forgets what is in flight. Safe to call twice. */
+	/** Forgets what is in flight. Safe to call twice. Only `encodeNow` goes on working. */
 	close(): void;
 }
 

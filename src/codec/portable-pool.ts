@@ -69,6 +69,7 @@ export function portablePool(
 			closed = true;
 			order = [];
 			waiting = [];
+			free.length = 0;
 		},
 	};
 }

@@ -53,7 +53,7 @@ export interface BlockCompressor {
 	settle(maxPending: number): Promise<void>;
 	/** One block at once on this thread (squashfs metadata blocks, at most 8 KiB), same settings. The result is owned by the caller. */
 	compressNow(block: Uint8Array): { readonly compressed: boolean; readonly bytes: Uint8Array };
-	/** Stops the threads; safe to call twice. */
+	/** Stops the threads and gives their memory back; safe to call twice. Only `compressNow` goes on working. */
 	close(): Promise<void>;
 }
 

@@ -314,6 +314,14 @@ describe.skipIf(addonMissing)("native compressor", () => {
 		await compressor.close();
 	});
 
+	it.each(codecs)("goes on with metadata blocks when closed: %s", async (codec) => {
+		const compressor = await open(codec, 128 * KiB);
+		const block = patternedBytes(8 * KiB);
+		const before = compressor.compressNow(block);
+		await compressor.close();
+		expect(compressor.compressNow(block)).toEqual(before);
+	});
+
 	it("gives memory and threads back when closed", async () => {
 		setFlagsFromString("--expose-gc");
 		const collectGarbage: () => void = runInNewContext("gc");
