@@ -106,8 +106,8 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		ownChecksum?.allow(imageBlocks * ISO_BLOCK_BYTES);
 
 		progress.phase("checksum");
-		// a failure comes up again when the ISO is published
-		flushing = output.flush().catch(() => {});
+		flushing = output.flush();
+		flushing.catch(() => {});
 		const [checked, byTool] = await Promise.allSettled([
 			checkContract(tree, contract, checkOptions),
 			usesTool(options) ? checksumByTool(tree, target.path, options) : OWN_CHECKSUM,
@@ -121,6 +121,8 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		for (const note of [...image.notes, ...stage.notes, ...losses]) progress.notice(note);
 		stage.finishCache();
 		await ownChecksum?.finish((done, total) => progress.bytes(done, total), options.signal);
+		// the system tells of a failed write only once
+		await flushing;
 
 		const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
 		return {
@@ -135,7 +137,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		};
 	} finally {
 		ownChecksum?.close();
-		await flushing;
+		await flushing?.catch(() => {});
 	}
 }
 
@@ -155,8 +157,11 @@ async function besideCoreImage<Result>(
 		onStart = resolve;
 	});
 	const making = elToritoCore(tree, contract.grubModules.path, { ...options, signal, onStart });
+	const toolWorks = Promise.race([started, making.then(() => {})]);
+	// a failure may come before anybody waits
+	toolWorks.catch(() => {});
 	try {
-		const result = await work(Promise.race([started, making.then(() => {})]));
+		const result = await work(toolWorks);
 		return [await making, result];
 	} finally {
 		stop.abort();
