@@ -42,13 +42,11 @@ export function fragmentSum(md5: string): string {
 }
 
 /** The checksum of an image from the MD5s at each of the range's `sumOffsets` and, last, at its `totalBytes`. */
-export function checksumOfDigests(digests: readonly string[]): MediaChecksum {
+export function checksumOfDigests(
+	digests: readonly string[],
+	skipSectors: number = SKIP_SECTORS,
+	fragmentCount: number = FRAGMENT_COUNT,
+): MediaChecksum {
 	const sums = digests.slice(0, -1).map(fragmentSum);
-	return {
-		md5: digests.at(-1) ?? "",
-		skipSectors: SKIP_SECTORS,
-		supported: false,
-		fragmentSums: sums.join(""),
-		fragmentCount: FRAGMENT_COUNT,
-	};
+	return { md5: digests.at(-1) ?? "", skipSectors, supported: false, fragmentSums: sums.join(""), fragmentCount };
 }

@@ -10,7 +10,7 @@ import {
 	type MediaChecksum,
 	SKIP_SECTORS,
 } from "./application-use.ts";
-import { fragmentSum, hashedRange } from "./hashed-range.ts";
+import { checksumOfDigests, hashedRange } from "./hashed-range.ts";
 
 const DESCRIPTOR_OFFSET = 16 * ISO_BLOCK_BYTES;
 /** Of the application-use area within the image: ECMA-119 8.4.32, BP 884 of the primary volume descriptor. */
@@ -49,23 +49,23 @@ async function hashImage(
 ): Promise<MediaChecksum> {
 	const { totalBytes, sumOffsets } = hashedRange(await volumeBlocks(source, skipSectors), skipSectors, fragmentCount);
 	const hash = createHash("md5");
-	let fragmentSums = "";
-	let nextSum = 0;
+	const digests: string[] = [];
 	const buffer = new Uint8Array(Math.min(READ_BYTES, totalBytes));
 	for (let start = 0; start < totalBytes; start += READ_BYTES) {
 		const bytes = await readBlanked(source, start, Math.min(READ_BYTES, totalBytes - start), buffer);
 		const end = start + bytes.byteLength;
 		let hashed = start;
-		for (; (sumOffsets[nextSum] ?? Number.POSITIVE_INFINITY) <= end; nextSum++) {
-			const offset = sumOffsets[nextSum] ?? end;
+		for (let offset = sumOffsets[digests.length]; offset !== undefined && offset <= end; ) {
 			hash.update(bytes.subarray(hashed - start, offset - start));
+			digests.push(hash.copy().digest("hex"));
 			hashed = offset;
-			fragmentSums += fragmentSum(hash.copy().digest("hex"));
+			offset = sumOffsets[digests.length];
 		}
 		hash.update(bytes.subarray(hashed - start));
 		onProgress?.(end, totalBytes);
 	}
-	return { md5: hash.digest("hex"), skipSectors, supported: false, fragmentSums, fragmentCount };
+	digests.push(hash.digest("hex"));
+	return checksumOfDigests(digests, skipSectors, fragmentCount);
 }
 
 /** As the primary volume descriptor says; enough that there is something to hash. */
