@@ -62,6 +62,7 @@
 			"sources": [
 				"native/addon.cc",
 				"native/block_compressor.cc",
+				"native/block_copier.cc",
 				"native/block_decompressor.cc",
 				"native/codec.cc",
 				"native/codec_deflate.cc",

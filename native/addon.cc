@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "block_compressor.h"
+#include "block_copier.h"
 #include "block_decompressor.h"
 #include "codec.h"
 #include "digest.h"
@@ -30,6 +31,7 @@ Napi::Object DescribeCodecs(Napi::Env env) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("codecs", DescribeCodecs(env));
   exports.Set("BlockCompressor", oci2iso::BlockCompressor::Define(env));
+  exports.Set("BlockCopier", oci2iso::BlockCopier::Define(env));
   exports.Set("BlockDecompressor", oci2iso::BlockDecompressor::Define(env));
   exports.Set("ZstdInflater", oci2iso::ZstdInflater::Define(env));
   exports.Set("digests", oci2iso::Digest::Make("sha256") != nullptr && oci2iso::Digest::Make("sha512") != nullptr);

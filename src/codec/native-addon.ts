@@ -12,6 +12,7 @@ export interface NativeAddon {
 		threads: number,
 		onReady: () => void,
 	) => NativeBlockCompressor;
+	readonly BlockCopier: new (fd: number, onReady: () => void) => NativeBlockCopier;
 	readonly BlockDecompressor: new (codec: CodecName) => { decompress(block: Uint8Array, output: Uint8Array): number };
 	readonly ZstdInflater: new (maxWindowLog: number) => NativeZstdInflater;
 	/** Whether `LayerInflater` can digest. */
@@ -77,6 +78,15 @@ export interface NativeFileDigester {
 	allow(bytes: number): void;
 	doneBytes(): number;
 	result(): string[] | string | undefined;
+	close(): void;
+}
+
+/** Checked copying between files, described in native/block_copier.h. */
+export interface NativeBlockCopier {
+	addSource(fd: number): number;
+	submit(jobs: Float64Array, checksums: Uint8Array): void;
+	poll(): number;
+	failure(): [job: number, reason: string] | undefined;
 	close(): void;
 }
 

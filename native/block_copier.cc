@@ -1,0 +1,326 @@
+#include "block_copier.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <system_error>
+
+#include "arguments.h"
+#include "digest.h"
+
+namespace oci2iso {
+namespace {
+
+constexpr napi_type_tag kTag = {0x6f63693269736f06, 0x5be1c94f2d7087a3};
+constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
+constexpr int64_t kMaxJobBytes = 1 << 20;
+/** Read, checked and written at once: stays in a second-level cache meanwhile. */
+constexpr int64_t kRunBytes = 1 << 18;
+constexpr size_t kNumbersPerJob = 4;
+constexpr int64_t kPushBytes = 16 << 20;
+
+/** Empty, or what went wrong. */
+std::string ReadFully(int fd, int64_t offset, int64_t length, uint8_t* into) {
+  while (length > 0) {
+    const ssize_t count = pread(fd, into, static_cast<size_t>(length), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::string("read ") + uv_err_name(-errno);
+    if (count == 0) return "truncated";
+    into += count;
+    offset += count;
+    length -= count;
+  }
+  return "";
+}
+
+std::string WriteFully(int fd, int64_t offset, int64_t length, const uint8_t* from) {
+  while (length > 0) {
+    const ssize_t count = pwrite(fd, from, static_cast<size_t>(length), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::string("write ") + uv_err_name(-errno);
+    from += count;
+    offset += count;
+    length -= count;
+  }
+  return "";
+}
+
+bool MakeDigest(const uint8_t* bytes, size_t length, uint8_t* digest) {
+  if (Sha256::IsAvailable()) {
+    Sha256 sha256;
+    sha256.Update(bytes, length);
+    sha256.Finish(digest);
+    return true;
+  }
+  const std::unique_ptr<Digest> sha256 = Digest::Make("sha256");
+  if (sha256 == nullptr) return false;
+  uint8_t made[Digest::kMaxBytes];
+  sha256->Update(bytes, length);
+  if (sha256->Finish(made) != Sha256::kDigestBytes) return false;
+  std::memcpy(digest, made, Sha256::kDigestBytes);
+  return true;
+}
+
+int Duplicate(Napi::Env env, int fd) {
+  const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) throw Napi::Error::New(env, std::string("cannot use the descriptor: ") + uv_err_name(-errno));
+  return own;
+}
+
+}  // namespace
+
+Napi::Function BlockCopier::Define(Napi::Env env) {
+  return DefineClass(env, "BlockCopier",
+                     {InstanceMethod<&BlockCopier::AddSource>("addSource"),
+                      InstanceMethod<&BlockCopier::Submit>("submit"), InstanceMethod<&BlockCopier::Poll>("poll"),
+                      InstanceMethod<&BlockCopier::Failure>("failure"),
+                      InstanceMethod<&BlockCopier::Close>("close")});
+}
+
+BlockCopier::BlockCopier(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BlockCopier>(info) {
+  Napi::Env env = info.Env();
+  const int fd = static_cast<int>(IntegerArgument(info, 0, 0, INT_MAX));
+  if (!info[1].IsFunction()) throw Napi::TypeError::New(env, "argument 1 must be a function");
+  fd_ = Duplicate(env, fd);
+  try {
+    on_ready_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "oci2iso copying", 0, 1);
+  } catch (...) {
+    close(fd_);
+    throw;
+  }
+  on_ready_.Unref(env);
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    on_ready_.Abort();
+    close(fd_);
+    throw Napi::Error::New(env, std::string("cannot start a thread: ") + error.what());
+  }
+  // Clean-up hooks run last in, first out: the thread stops before the function that it calls goes away.
+  napi_add_env_cleanup_hook(env, ShutdownHook, this);
+  napi_type_tag_object(env, info.This(), &kTag);
+  open_ = true;
+}
+
+BlockCopier::~BlockCopier() {
+  if (!open_) return;
+  napi_remove_env_cleanup_hook(Env(), ShutdownHook, this);
+  Shutdown();
+  on_ready_.Abort();
+}
+
+void BlockCopier::ShutdownHook(void* self) { static_cast<BlockCopier*>(self)->Shutdown(); }
+
+void BlockCopier::Shutdown() {
+  open_ = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    queue_.clear();
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  for (const int source : sources_) close(source);
+  sources_.clear();
+  close(fd_);
+}
+
+void BlockCopier::RequireOpen(const Napi::CallbackInfo& info) const {
+  if (!open_) throw Napi::Error::New(info.Env(), "the copier is closed");
+}
+
+Napi::Value BlockCopier::AddSource(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  const int fd = Duplicate(info.Env(), static_cast<int>(IntegerArgument(info, 0, 0, INT_MAX)));
+  try {
+    sources_.push_back(fd);
+  } catch (const std::bad_alloc&) {
+    close(fd);
+    throw Napi::Error::New(info.Env(), "not enough memory for a source");
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(sources_.size() - 1));
+}
+
+void BlockCopier::Submit(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  RequireOpen(info);
+  Napi::Env env = info.Env();
+  const Napi::Value value = info[0];
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    throw Napi::TypeError::New(env, "argument 0 must be a Float64Array");
+  Napi::Float64Array numbers = value.As<Napi::Float64Array>();
+  const Bytes checksums = BytesArgument(info, 1);
+  const size_t count = numbers.ElementLength() / kNumbersPerJob;
+  if (numbers.ElementLength() % kNumbersPerJob != 0 || checksums.length != count * Sha256::kDigestBytes)
+    throw Napi::RangeError::New(env, "a job has four numbers and 32 bytes");
+  if (count == 0) return;
+
+  std::vector<Job> jobs;
+  try {
+    jobs.resize(count);
+    const double* at = numbers.Data();
+    for (size_t i = 0; i < count; i++, at += kNumbersPerJob) {
+      const auto integer = [&](size_t index, double min, double max) {
+        if (!(at[index] >= min && at[index] <= max) || at[index] != std::floor(at[index]))
+          throw Napi::RangeError::New(env, "a job's source, offset, length or position is out of range");
+        return static_cast<int64_t>(at[index]);
+      };
+      const int64_t source = integer(0, -1, static_cast<double>(sources_.size()) - 1);
+      Job& job = jobs[i];
+      job.is_checked = source >= 0;
+      job.source_fd = job.is_checked ? sources_[static_cast<size_t>(source)] : fd_;
+      job.offset = integer(1, 0, static_cast<double>(kMaxSafeInteger));
+      job.length = integer(2, 1, static_cast<double>(kMaxJobBytes));
+      job.position = integer(3, 0, static_cast<double>(kMaxSafeInteger));
+      std::memcpy(job.checksum, checksums.data + i * Sha256::kDigestBytes, Sha256::kDigestBytes);
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!failure_.empty()) return;
+    queue_.insert(queue_.end(), jobs.begin(), jobs.end());
+    submitted_ += static_cast<int64_t>(count);
+  } catch (const std::bad_alloc&) {
+    throw Napi::Error::New(env, "not enough memory for the jobs");
+  }
+  if (!referenced_) on_ready_.Ref(env);
+  referenced_ = true;
+  wake_.notify_one();
+}
+
+Napi::Value BlockCopier::Poll(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (open_ && referenced_ && (done_ == submitted_ || !failure_.empty())) {
+    on_ready_.Unref(info.Env());
+    referenced_ = false;
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(done_));
+}
+
+Napi::Value BlockCopier::Failure(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  Napi::Env env = info.Env();
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (failure_.empty()) return env.Undefined();
+  Napi::Array failure = Napi::Array::New(env, 2);
+  failure.Set(0u, static_cast<double>(done_));
+  failure.Set(1u, failure_);
+  return failure;
+}
+
+void BlockCopier::Close(const Napi::CallbackInfo& info) {
+  RequireTag(info, kTag);
+  if (!open_) return;
+  napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
+  Shutdown();
+  on_ready_.Abort();
+}
+
+void BlockCopier::Run() {
+  std::unique_ptr<uint8_t[]> buffer;
+  std::vector<Job> run;
+  while (TakeRun(run)) {
+    size_t copied = 0;
+    std::string reason;
+    try {
+      if (buffer == nullptr) buffer.reset(new uint8_t[kMaxJobBytes]);
+      copied = CopyRun(run, buffer.get(), reason);
+    } catch (const std::bad_alloc&) {
+      reason = "write ENOMEM";
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) return;
+    done_ += static_cast<int64_t>(copied);
+    if (copied < run.size()) failure_ = std::move(reason);
+    if (done_ < submitted_ && failure_.empty()) continue;
+    on_ready_.NonBlockingCall();
+    if (!failure_.empty()) return;
+  }
+}
+
+bool BlockCopier::TakeRun(std::vector<Job>& run) {
+  run.clear();
+  std::unique_lock<std::mutex> lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  if (stopping_) return false;
+  int64_t bytes = 0;
+  while (!queue_.empty()) {
+    const Job& next = queue_.front();
+    const bool follows = run.empty() || (next.is_checked && next.source_fd == run.back().source_fd &&
+                                         next.offset == run.back().offset + run.back().length &&
+                                         next.position == run.back().position + run.back().length &&
+                                         bytes + next.length <= kRunBytes);
+    if (!follows) break;
+    bytes += next.length;
+    run.push_back(next);
+    queue_.pop_front();
+  }
+  return true;
+}
+
+size_t BlockCopier::CopyRun(const std::vector<Job>& run, uint8_t* buffer, std::string& reason) {
+  const Job& first = run.front();
+  const int64_t bytes = run.back().offset + run.back().length - first.offset;
+  reason = ReadFully(first.source_fd, first.offset, bytes, buffer);
+  // Where all of them cannot be read, one of them may still be: the failure is that one's.
+  if (!reason.empty() && run.size() > 1) {
+    for (size_t i = 0; i < run.size(); i++)
+      if (CopyRun({run[i]}, buffer, reason) == 0) return i;
+    return run.size();
+  }
+  if (!reason.empty()) return 0;
+
+  size_t right = 0;
+  const auto at = [&](size_t i) { return buffer + (run[i].offset - first.offset); };
+  const auto length = [&](size_t i) { return static_cast<size_t>(run[i].length); };
+  const auto is_right = [&](size_t i, const uint8_t* digest) {
+    return std::memcmp(digest, run[i].checksum, Sha256::kDigestBytes) == 0;
+  };
+  uint8_t digests[2][Sha256::kDigestBytes];
+  while (first.is_checked && right < run.size()) {
+    if (Sha256::IsAvailable() && right + 1 < run.size()) {
+      Sha256 a, b;
+      Sha256::UpdateBoth(a, at(right), length(right), b, at(right + 1), length(right + 1));
+      Sha256::FinishBoth(a, digests[0], b, digests[1]);
+      if (!is_right(right, digests[0])) break;
+      right++;
+      if (!is_right(right, digests[1])) break;
+    } else if (!MakeDigest(at(right), length(right), digests[0]) || !is_right(right, digests[0])) {
+      break;
+    }
+    right++;
+  }
+  if (!first.is_checked) right = run.size();
+  if (right < run.size()) reason = "checksum";
+  if (right == 0) return 0;
+  const int64_t end = run[right - 1].position + run[right - 1].length;
+  const std::string failure = WriteFully(fd_, first.position, end - first.position, buffer);
+  if (failure.empty()) {
+    PushOut(first.position, end);
+    return right;
+  }
+  reason = failure;
+  return 0;
+}
+
+void BlockCopier::PushOut(int64_t begin, int64_t end) {
+#if defined(__linux__)
+  if (begin != pushed_to_) pushed_from_ = begin;
+  pushed_to_ = end;
+  if (end - pushed_from_ < kPushBytes) return;
+  sync_file_range(fd_, pushed_from_, end - pushed_from_, SYNC_FILE_RANGE_WRITE);
+  pushed_from_ = end;
+#else
+  static_cast<void>(begin);
+  static_cast<void>(end);
+#endif
+}
+
+}  // namespace oci2iso
