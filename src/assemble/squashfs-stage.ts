@@ -28,6 +28,7 @@ import { keepBlocks, usedBytes } from "./keep-blocks.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { LayerCounts } from "./read-layer.ts";
+import { type CopyTarget, SquashfsCopier } from "./squashfs-copier.ts";
 
 const PENDING_BYTES = 4 * MiB;
 const PENDING_BLOCKS_PER_JOB = 3;
@@ -60,7 +61,7 @@ export interface LayerOutcome extends LayerCounts {
 
 interface StageInput {
 	readonly image: OciImage;
-	readonly target: Target;
+	readonly target: Target & CopyTarget;
 	readonly epochSeconds: number;
 	readonly options: ResolvedOptions;
 	readonly progress: BuildProgress;
@@ -109,6 +110,7 @@ async function stream(
 	const { image, target, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
 	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
 	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
+	const copier = new SquashfsCopier(target, start);
 	const squashfs = new SquashfsWriter({
 		sink: {
 			write: (position, bytes) => target.write(start + position, bytes),
@@ -119,6 +121,7 @@ async function stream(
 		modificationTimeSeconds: epochSeconds,
 		maxPendingBlocks: pendingBlocks(blockBytes, jobs),
 		earlier: blocks,
+		copier,
 		hasher: nativeContentHasher(),
 	});
 	const bodies = new BodyStore<StoredFile>(image.layers.length);
@@ -177,6 +180,17 @@ async function stream(
 		await squashfs.finishData();
 		// the tables need no threads, and the memory is needed elsewhere
 		await compressor.close();
+		const tables = new Tables(() =>
+			squashfs.finish(kept, (file) => {
+				const stored = bodies.stored(file.body);
+				assert(stored !== undefined, `no content for entry ${file.body.entry}`);
+				return stored;
+			}),
+		);
+		// they do not wait for what is copied
+		if (copier.isBusy) tables.prepare();
+		await copier.finish(signal);
+		copier.close();
 		const used = collected.map(({ stretches }) => usedBytes(squashfs, stretches));
 		const tree = createImageTree({
 			root: merged.root,
@@ -188,12 +202,7 @@ async function stream(
 		});
 		return {
 			tree,
-			writeTables: () =>
-				squashfs.finish(kept, (file) => {
-					const stored = bodies.stored(file.body);
-					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
-					return stored;
-				}),
+			writeTables: () => tables.write(),
 			get layers() {
 				return collected.flatMap(({ counts }, i) => {
 					const bytes = used[i];
@@ -214,9 +223,37 @@ async function stream(
 			},
 		};
 	} catch (error) {
+		copier.close();
 		// what was compressed so far is not compressed again
 		if (isDamage(error)) keep();
 		throw error;
+	}
+}
+
+/** The tables of the squashfs, which may be written before they are asked for. */
+class Tables {
+	readonly #finish: () => SquashfsSummary;
+	#outcome: { readonly summary: SquashfsSummary } | { readonly error: unknown } | undefined;
+
+	constructor(finish: () => SquashfsSummary) {
+		this.#finish = finish;
+	}
+
+	/** Writes them; a failure is kept for `write`. */
+	prepare(): void {
+		try {
+			this.#outcome ??= { summary: this.#finish() };
+		} catch (error) {
+			this.#outcome = { error };
+		}
+	}
+
+	write(): SquashfsSummary {
+		this.prepare();
+		const outcome = this.#outcome;
+		assert(outcome !== undefined, "the tables were written");
+		if ("error" in outcome) throw outcome.error;
+		return outcome.summary;
 	}
 }
 

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
 import { MiB } from "../binary/units.ts";
-import type { BlockDecompressor, CompressedBlock } from "../codec/types.ts";
+import type { BlockDecompressor } from "../codec/types.ts";
 import type { TailSource } from "../squashfs/file-recipe.ts";
 import { Recent } from "../squashfs/recent.ts";
-import type { StoredBlocks } from "../squashfs/stored-blocks.ts";
+import type { BlockFile, StoredBlock, StoredBlocks } from "../squashfs/stored-blocks.ts";
 import { damaged } from "./failures.ts";
 import {
 	decodePackHead,
@@ -26,7 +26,11 @@ const MAX_PACKS = 512;
 const READ_AHEAD_BYTES = MiB;
 const KEPT_FRAGMENTS = 4;
 
-interface Pack {
+/** What is wrong with a pack whose block cannot be read. */
+export const CUT_SHORT = "a pack is cut short";
+export const WRONG_CHECKSUM = "a block's checksum is wrong";
+
+interface Pack extends BlockFile {
 	readonly name: string;
 	readonly file: OpenFile;
 	readonly dataOffset: number;
@@ -38,7 +42,7 @@ interface Place extends Pick<PackEntry, "offset" | "storedSize" | "rawBytes" | "
 	readonly pack: Pack;
 }
 
-/** The blocks of every pack with the same settings, checked as they are read. */
+/** The blocks of every pack with the same settings. Who reads one checks it. */
 export class BlockStore implements StoredBlocks {
 	readonly #directory: StoreDirectory;
 	readonly #settings: BlockSettings;
@@ -73,28 +77,31 @@ export class BlockStore implements StoredBlocks {
 		return this.#places.has(nameOf("block", key));
 	}
 
-	block(key: Uint8Array, rawBytes: number): CompressedBlock {
-		return this.#read("block", key, rawBytes);
+	/** Throws CACHE_DAMAGED, and forgets the pack, as `read` of the block does. */
+	block(key: Uint8Array, rawBytes: number): StoredBlock {
+		return this.#stored(nameOf("block", key), rawBytes);
 	}
 
 	hasFragment(key: Uint8Array): boolean {
 		return this.#places.has(nameOf("fragment", key));
 	}
 
-	fragment(key: Uint8Array, rawBytes: number): CompressedBlock {
-		return this.#read("fragment", key, rawBytes);
+	fragment(key: Uint8Array, rawBytes: number): StoredBlock {
+		return this.#stored(nameOf("fragment", key), rawBytes);
 	}
 
 	tail({ fragment, offset }: TailSource, byteLength: number, tailHash: Uint8Array): Uint8Array {
 		const name = nameOf("fragment", fragment);
 		let content = this.#fragments.get(name);
 		if (content === undefined) {
-			const { compressed, bytes } = this.#read("fragment", fragment);
-			content = compressed ? this.#decompress(name, bytes) : Uint8Array.from(bytes);
+			const place = this.#placeOf(name);
+			const bytes = this.#read(place);
+			content = isCompressed(place) ? this.#decompress(place.pack, bytes) : Uint8Array.from(bytes);
 			this.#fragments.set(name, content);
 		}
 		const tail = content.subarray(offset, offset + byteLength);
-		if (!hash("sha256", tail, "buffer").equals(tailHash)) throw this.#damage(name, "a tail is not what its index says");
+		if (!hash("sha256", tail, "buffer").equals(tailHash))
+			throw this.#placeOf(name).pack.damaged("a tail is not what its index says");
 		return tail;
 	}
 
@@ -105,7 +112,7 @@ export class BlockStore implements StoredBlocks {
 
 	/** Owned by the caller. */
 	content(key: Uint8Array, rawBytes: number): Uint8Array {
-		return Uint8Array.from(this.#read("content", key, rawBytes).bytes);
+		return Uint8Array.from(this.#read(this.#placeOf(nameOf("content", key), rawBytes)));
 	}
 
 	/** Names of the packs that something was read from. */
@@ -127,7 +134,18 @@ export class BlockStore implements StoredBlocks {
 			if (head === undefined) this.#directory.remove("pack", name);
 			return;
 		}
-		const pack = { name, file, dataOffset: head.dataOffset, dataBytes: head.dataBytes, isUsed: false };
+		const pack = {
+			name,
+			file,
+			descriptor: file.descriptor,
+			dataOffset: head.dataOffset,
+			dataBytes: head.dataBytes,
+			isUsed: false,
+			damaged: (what: string): Error => {
+				this.#directory.remove("pack", name);
+				return damaged(what, file.path);
+			},
+		};
 		this.#packs.push(pack);
 		for (const entry of head.entries) {
 			const { kind, offset, storedSize, rawBytes, checksum } = entry;
@@ -136,18 +154,32 @@ export class BlockStore implements StoredBlocks {
 		}
 	}
 
-	/** The stored bytes, valid until the next call. Throws CACHE_DAMAGED, and forgets the pack. */
-	#read(kind: PackKind, key: Uint8Array, rawBytes?: number): CompressedBlock {
-		const name = nameOf(kind, key);
+	#stored(name: string, rawBytes: number): StoredBlock {
+		const place = this.#placeOf(name, rawBytes);
+		const { pack, offset, checksum } = place;
+		return {
+			compressed: isCompressed(place),
+			byteLength: storedBytes(place),
+			read: () => this.#read(place),
+			place: { file: pack, offset: pack.dataOffset + offset, checksum },
+		};
+	}
+
+	/** What is about to be read. */
+	#placeOf(name: string, rawBytes?: number): Place {
 		const place = this.#places.get(name);
 		if (place === undefined) throw damaged("a block is gone", this.#directory.path);
 		place.pack.isUsed = true;
-		if (rawBytes !== undefined && place.rawBytes !== rawBytes) throw this.#damage(name, "a block has another length");
+		if (rawBytes !== undefined && place.rawBytes !== rawBytes) throw place.pack.damaged("a block has another length");
+		return place;
+	}
+
+	/** The stored bytes, valid until the next call. */
+	#read(place: Place): Buffer {
 		const bytes = this.#bytes(place);
-		if (bytes === undefined) throw this.#damage(name, "a pack is cut short");
-		if (!hash("sha256", bytes, "buffer").equals(place.checksum))
-			throw this.#damage(name, "a block's checksum is wrong");
-		return { compressed: kind !== "content" && (place.storedSize & STORED_RAW) === 0, bytes };
+		if (bytes === undefined) throw place.pack.damaged(CUT_SHORT);
+		if (!hash("sha256", bytes, "buffer").equals(place.checksum)) throw place.pack.damaged(WRONG_CHECKSUM);
+		return bytes;
 	}
 
 	#bytes({ pack, offset, kind, storedSize }: Place): Buffer | undefined {
@@ -172,20 +204,17 @@ export class BlockStore implements StoredBlocks {
 		return this.#window.subarray(offset - this.#windowStart, offset - this.#windowStart + length);
 	}
 
-	#decompress(name: string, bytes: Uint8Array): Uint8Array {
+	#decompress(pack: Pack, bytes: Uint8Array): Uint8Array {
 		try {
 			return this.#decompressor.decompress(bytes, this.#settings.blockBytes);
 		} catch {
-			throw this.#damage(name, "a block does not decode");
+			throw pack.damaged("a block does not decode");
 		}
 	}
+}
 
-	/** Removes the pack that a key is in. */
-	#damage(name: string, what: string): Error {
-		const pack = this.#places.get(name)?.pack;
-		if (pack !== undefined) this.#directory.remove("pack", pack.name);
-		return damaged(what, pack?.file.path ?? this.#directory.path);
-	}
+function isCompressed({ kind, storedSize }: Place): boolean {
+	return kind !== "content" && (storedSize & STORED_RAW) === 0;
 }
 
 function isReadable({ file, dataOffset }: Pack, offset: number, into: Buffer): boolean {

@@ -38,6 +38,8 @@ export interface StoreFile {
 /** A file of the store that is open for reading: it stays readable when somebody removes its name. */
 export interface OpenFile {
 	readonly path: string;
+	/** For those who read it themselves. */
+	readonly descriptor: number;
 	readonly byteLength: number;
 	/** Fewer bytes than asked for where the file ends. */
 	read(position: number, into: Buffer): number;
@@ -113,6 +115,7 @@ export class StoreDirectory {
 		}
 		return {
 			path,
+			descriptor,
 			byteLength: stats.size,
 			read: (position, into) => readSync(descriptor, into, 0, into.byteLength, position),
 			close: () => closeSync(descriptor),

@@ -1,6 +1,7 @@
 import { MiB } from "../binary/units.ts";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
+import { type BlockCopier, copierOf } from "./block-copier.ts";
 import { BlockList, type BlockSlot } from "./block-list.ts";
 import { BlockTable } from "./block-table.ts";
 import { MAX_TOTAL_BLOCKS, STORED_RAW } from "./constants.ts";
@@ -10,8 +11,16 @@ import { blockCountOf, type FileRecipe, HASH_BYTES, identityOf, type TailSource 
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { beyondLimit } from "./limits.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
-import type { StoredBlocks } from "./stored-blocks.ts";
-import type { Content, DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./stored-data.ts";
+import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
+import type {
+	BlockPlace,
+	Content,
+	DataMark,
+	DataSink,
+	DataStatistics,
+	PlacedBlock,
+	StoredFile,
+} from "./stored-data.ts";
 
 // Invariants
 // Order: blocks are stored where `#position` is when the compressor delivers them, and it delivers in submission order. So positions depend
@@ -31,6 +40,8 @@ export interface DataWriterOptions {
 	readonly position: number;
 	/** Blocks that need not be compressed again. */
 	readonly earlier?: StoredBlocks | undefined;
+	/** Default: they are copied at once. */
+	readonly copier?: BlockCopier | undefined;
 	readonly hasher: ContentHasher;
 }
 
@@ -41,6 +52,7 @@ const ZEROS = Buffer.alloc(MiB);
 export class DataWriter {
 	readonly #options: DataWriterOptions;
 	readonly #compressor: BlockCompressor;
+	readonly #copier: BlockCopier;
 	readonly #blockBytes: number;
 	readonly #fragments: FragmentPacker;
 	readonly #table = new BlockTable();
@@ -66,10 +78,11 @@ export class DataWriter {
 	constructor(options: DataWriterOptions) {
 		this.#options = options;
 		this.#compressor = options.compressor;
+		this.#copier = options.copier ?? copierOf(options.sink);
 		this.#blockBytes = options.blockBytes;
 		this.#position = options.position;
 		this.#fragments = new FragmentPacker(options.compressor, options.blockBytes, options.earlier, (block) =>
-			this.#store(block),
+			"bytes" in block ? this.#store(block) : this.#storeEarlier(block),
 		);
 	}
 
@@ -208,7 +221,7 @@ export class DataWriter {
 		return placed.sort((a, b) => a.position - b.position);
 	}
 
-	/** Resolves once everything is stored; nothing can be appended after it. */
+	/** Resolves once everything has its place; nothing can be appended after it. */
 	async finish(): Promise<void> {
 		assert(this.#file === undefined, "a file is still open");
 		this.#fragments.flush();
@@ -306,27 +319,27 @@ export class DataWriter {
 		this.#copyWaiting(file);
 		const { earlier } = this.#options;
 		const isEarlier = earlier?.hasBlock(key) === true;
-		const done = (block: CompressedBlock): void => {
-			const { position, size } = this.#storeOf(file.content, slot, block);
-			this.#table.setPlace(id, position, size, isEarlier);
+		const done = (place: BlockPlace): void => {
+			this.#addPlace(file.content, slot, place);
+			this.#table.setPlace(id, place.position, place.size, isEarlier);
 		};
 		if (isEarlier) {
 			const copy = Uint8Array.from(key);
-			this.#compressor.after(() => done(earlier.block(copy, byteLength)));
+			this.#compressor.after(() => done(this.#storeEarlier(earlier.block(copy, byteLength))));
 			return false;
 		}
 		assert(content !== undefined, "a block by reference comes out of a store");
-		this.#compressor.submit(content, byteLength, done);
+		this.#compressor.submit(content, byteLength, (block) => done(this.#store(block)));
 		return true;
 	}
 
 	#copyWaiting(file: OpenFile): void {
-		const { sink } = this.#options;
 		for (const { id, slot } of file.waiting)
 			this.#compressor.after(() => {
 				const size = this.#table.size(id);
-				const bytes = sink.readNow(this.#table.position(id), size & (STORED_RAW - 1));
-				this.#storeOf(file.content, slot, { compressed: (size & STORED_RAW) === 0, bytes });
+				const place = this.#placeFor(size);
+				this.#copier.copyWithin(this.#table.position(id), size & (STORED_RAW - 1), place.position);
+				this.#addPlace(file.content, slot, place);
 			});
 		file.waiting = [];
 	}
@@ -384,20 +397,30 @@ export class DataWriter {
 		return { byteLength, sparseBytes: hasHoles ? file.holeBytes : 0, content };
 	}
 
-	#storeOf(content: Content, slot: BlockSlot, block: CompressedBlock): { position: number; size: number } {
-		const place = this.#store(block);
-		if (content.firstBlock === 0) content.firstBlock = place.position;
-		slot.sizes[slot.at] = place.size;
+	#addPlace(content: Content, slot: BlockSlot, { position, size }: BlockPlace): void {
+		if (content.firstBlock === 0) content.firstBlock = position;
+		slot.sizes[slot.at] = size;
 		this.#counts.blocks++;
+	}
+
+	#store({ compressed, bytes }: CompressedBlock): BlockPlace {
+		const place = this.#placeFor(compressed ? bytes.byteLength : bytes.byteLength | STORED_RAW);
+		this.#options.sink.write(place.position, bytes);
 		return place;
 	}
 
-	#store({ compressed, bytes }: CompressedBlock): { position: number; size: number } {
+	#storeEarlier(block: StoredBlock): BlockPlace {
+		const place = this.#placeFor(block.compressed ? block.byteLength : block.byteLength | STORED_RAW);
+		this.#copier.copyStored(block, place.position);
+		return place;
+	}
+
+	/** The next place in the image. */
+	#placeFor(size: number): BlockPlace {
 		const position = this.#position;
-		this.#options.sink.write(position, bytes);
-		this.#position += bytes.byteLength;
-		if (!compressed) this.#counts.rawBlocks++;
-		return { position, size: compressed ? bytes.byteLength : bytes.byteLength | STORED_RAW };
+		this.#position += size & (STORED_RAW - 1);
+		if ((size & STORED_RAW) !== 0) this.#counts.rawBlocks++;
+		return { position, size };
 	}
 }
 

@@ -3,7 +3,8 @@ import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
 import { HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
-import type { StoredBlocks } from "./stored-blocks.ts";
+import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
+import type { BlockPlace } from "./stored-data.ts";
 
 /** Where a tail is: in which fragment block, and at which byte of its content. */
 export interface FragmentPlace {
@@ -47,8 +48,8 @@ export class FragmentPacker {
 	readonly #compressor: BlockCompressor;
 	readonly #blockBytes: number;
 	readonly #earlier: StoredBlocks | undefined;
-	/** Stores a compressed block in order; returns its position and its size with the "stored as it is" bit. */
-	readonly #store: (block: CompressedBlock) => { position: number; size: number };
+	/** Stores a block in order. */
+	readonly #store: (block: CompressedBlock | StoredBlock) => BlockPlace;
 	readonly #blocks: FragmentBlock[] = [];
 	#tails: {
 		readonly tail: Pick<Tail, "hash" | "byteLength">;
@@ -62,7 +63,7 @@ export class FragmentPacker {
 		compressor: BlockCompressor,
 		blockBytes: number,
 		earlier: StoredBlocks | undefined,
-		store: (block: CompressedBlock) => { position: number; size: number },
+		store: (block: CompressedBlock | StoredBlock) => BlockPlace,
 	) {
 		this.#compressor = compressor;
 		this.#blockBytes = blockBytes;
@@ -98,7 +99,7 @@ export class FragmentPacker {
 		const earlier = this.#earlier?.hasFragment(key) === true ? this.#earlier : undefined;
 		const common = { key, rawBytes, reused: earlier !== undefined };
 		this.#blocks.push({ ...common, position: 0, size: 0 });
-		const done = (block: CompressedBlock): void => {
+		const done = (block: CompressedBlock | StoredBlock): void => {
 			this.#blocks[index] = { ...common, ...this.#store(block) };
 		};
 		if (earlier === undefined) this.#compressor.submit(this.#gathered(), rawBytes, done);

@@ -2,6 +2,7 @@ import { alignUp, MiB } from "../binary/units.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { assert, Oci2isoError } from "../errors.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import type { BlockCopier } from "./block-copier.ts";
 import {
 	FLAG,
 	IMAGE_ALIGNMENT_BYTES,
@@ -44,6 +45,8 @@ export interface SquashfsWriterOptions {
 	readonly maxPendingBlocks?: number | undefined;
 	/** Blocks that need not be compressed again. They change no byte of the image. */
 	readonly earlier?: StoredBlocks | undefined;
+	/** Who copies blocks that exist already; `finish` does not wait for it. Default: they are copied at once. */
+	readonly copier?: BlockCopier | undefined;
 	/** Default: node's SHA-256. */
 	readonly hasher?: ContentHasher | undefined;
 }
@@ -105,6 +108,7 @@ export class SquashfsWriter {
 			fragments: this.#fragmentPolicy(),
 			position: SUPERBLOCK_BYTES + optionsBlock.byteLength,
 			earlier: options.earlier,
+			copier: options.copier,
 			hasher: options.hasher ?? PORTABLE_HASHER,
 		});
 	}
@@ -171,7 +175,7 @@ export class SquashfsWriter {
 		return this.#options.compressor.settle(this.#maxPendingBlocks);
 	}
 
-	/** Sends what is left to the compressor and waits until everything is stored. */
+	/** Sends what is left to the compressor and waits until everything has its place; a `copier` may not have copied all of it yet. */
 	async finishData(): Promise<void> {
 		await this.#data.finish();
 		this.#dataFinished = true;

@@ -44,14 +44,18 @@ export interface DataSink {
 	readNow(position: number, length: number): Uint8Array;
 }
 
-/** A block of the image, for those who keep it. */
-export interface PlacedBlock {
-	readonly kind: "block" | "fragment";
-	/** Of a data block the SHA-256 of its content, of a fragment block `FragmentBlock.key`. */
-	readonly key: Uint8Array;
+/** Where a block is in the image. */
+export interface BlockPlace {
 	readonly position: number;
 	/** On disk, with the "stored as it is" bit. */
 	readonly size: number;
+}
+
+/** A block of the image, for those who keep it. */
+export interface PlacedBlock extends BlockPlace {
+	readonly kind: "block" | "fragment";
+	/** Of a data block the SHA-256 of its content, of a fragment block `FragmentBlock.key`. */
+	readonly key: Uint8Array;
 	readonly rawBytes: number;
 	/** It was compressed in an earlier build. */
 	readonly reused: boolean;

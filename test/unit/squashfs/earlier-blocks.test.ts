@@ -36,12 +36,17 @@ class Kept implements StoredBlocks {
 
 	hasBlock = (key: Uint8Array) => this.#blocks.has(nameOf("block", key));
 	hasFragment = (key: Uint8Array) => this.#blocks.has(nameOf("fragment", key));
-	block = (key: Uint8Array, rawBytes: number) => this.#read("block", key, rawBytes);
-	fragment = (key: Uint8Array, rawBytes: number) => this.#read("fragment", key, rawBytes);
+	block = (key: Uint8Array, rawBytes: number) => this.#stored("block", key, rawBytes);
+	fragment = (key: Uint8Array, rawBytes: number) => this.#stored("fragment", key, rawBytes);
 
 	tail({ fragment, offset }: TailSource, byteLength: number): Uint8Array {
 		const { compressed, bytes } = this.#read("fragment", fragment);
 		return (compressed ? zlibDecompressor.decompress(bytes, BLOCK) : bytes).subarray(offset, offset + byteLength);
+	}
+
+	#stored(kind: "block" | "fragment", key: Uint8Array, rawBytes: number) {
+		const { compressed, bytes } = this.#read(kind, key, rawBytes);
+		return { compressed, byteLength: bytes.byteLength, read: () => bytes };
 	}
 
 	#read(kind: "block" | "fragment", key: Uint8Array, rawBytes?: number) {
