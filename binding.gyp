@@ -76,6 +76,7 @@
 				"native/gzip_decoder.cc",
 				"native/inflater.cc",
 				"native/layer_inflater.cc",
+				"native/match_finder.cc",
 				"native/md5.cc",
 				"native/openssl_digest.cc",
 				"native/sha256.cc",

@@ -1,7 +1,9 @@
-#include <zstd.h>
 #include <zstd_errors.h>
 
+#include <utility>
+
 #include "codec.h"
+#include "match_finder.h"
 #include "zstd_parameters.h"
 
 namespace oci2iso {
@@ -9,10 +11,14 @@ namespace {
 
 class ZstdEncoder final : public BlockEncoder {
  public:
-  explicit ZstdEncoder(ZSTD_CCtx* context) : context_(context) {}
+  /** With a `finder` the matches are those it finds. */
+  ZstdEncoder(ZSTD_CCtx* context, std::unique_ptr<MatchFinder> finder) : context_(context), finder_(std::move(finder)) {
+    if (finder_ != nullptr) ZSTD_registerSequenceProducer(context_, finder_.get(), MatchFinder::Produce);
+  }
   ~ZstdEncoder() override { ZSTD_freeCCtx(context_); }
 
   ptrdiff_t Encode(const uint8_t* block, size_t length, uint8_t* out, size_t capacity) noexcept override {
+    if (finder_ != nullptr) finder_->Begin(block, length);
     // One shot: the size is known to the encoder, so the window never exceeds the block (the kernel's limit).
     const size_t encoded = ZSTD_compress2(context_, out, capacity, block, length);
     if (!ZSTD_isError(encoded)) return static_cast<ptrdiff_t>(encoded);
@@ -21,6 +27,7 @@ class ZstdEncoder final : public BlockEncoder {
 
  private:
   ZSTD_CCtx* context_;
+  std::unique_ptr<MatchFinder> finder_;
 };
 
 class ZstdDecoder final : public BlockDecoder {
@@ -41,7 +48,12 @@ std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t max_block_bytes) {
   ZSTD_CCtx* context = ZSTD_createCCtx();
   if (context == nullptr) return nullptr;
   SetZstdParameters(context, level, max_block_bytes);
-  return std::make_unique<ZstdEncoder>(context);
+  std::unique_ptr<MatchFinder> finder = WantsMatchFinder(level, max_block_bytes) ? MatchFinder::Make(max_block_bytes) : nullptr;
+  if (finder == nullptr && WantsMatchFinder(level, max_block_bytes)) {
+    ZSTD_freeCCtx(context);
+    return nullptr;
+  }
+  return std::make_unique<ZstdEncoder>(context, std::move(finder));
 }
 
 std::unique_ptr<BlockDecoder> MakeDecoder() {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dirname, "..", "..");
 /** What the addon is linked with: the same encoders give the same bytes. */
 const PINNED = join(ROOT, "build/Release/pinned_codecs.a");
-const CODECS = ["codec.cc", "codec_deflate.cc", "codec_lz4.cc", "codec_xz.cc", "codec_zstd.cc"];
+/** The addon's encoders. */
+const ENCODERS = ["codec.cc", "codec_deflate.cc", "codec_lz4.cc", "codec_xz.cc", "codec_zstd.cc", "match_finder.cc"];
 const PINNED_HEADERS = ["node_modules/zstd-napi/deps/zstd/lib", "node_modules/lz4/deps/lz4/lib"];
 
 export interface Limit {
@@ -36,7 +37,7 @@ export function compileLimit(directory: string): { readonly program: string } | 
 	const xz = has("lzma.h") ? ["-DHAVE_LIBLZMA", "-llzma"] : [];
 	const program = join(directory, "limit");
 	const headers = PINNED_HEADERS.map((path) => `-I${join(ROOT, path)}`);
-	const sources = [join(import.meta.dirname, "limit.cc"), ...CODECS.map((name) => join(ROOT, "native", name))];
+	const sources = [join(import.meta.dirname, "limit.cc"), ...ENCODERS.map((name) => join(ROOT, "native", name))];
 	const args = [
 		"-std=c++17",
 		"-O3",

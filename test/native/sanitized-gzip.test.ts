@@ -4,28 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { constants, gzipSync } from "node:zlib";
 import { afterAll, expect, it } from "vitest";
-import { requires } from "../support/requires.ts";
+import { SANITIZE, sanitizersMissing } from "./sanitizers.ts";
 
 const SECONDS = Number(process.env["OCI2ISO_FUZZ_NATIVE_SECONDS"] ?? 5);
-const SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 const SOURCES = ["gzip_decoder.cc", "inflater.cc", "deflate_table.cc"];
 
 const work = mkdtempSync(join(tmpdir(), "oci2iso-sanitized-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-/** Some systems have a compiler without the sanitizers' libraries. */
-function sanitizersMissing(): string | undefined {
-	const missing = requires("c++");
-	if (missing !== undefined) return missing;
-	const source = join(work, "empty.cc");
-	writeFileSync(source, "int main() {}\n");
-	const { status } = spawnSync("c++", [...SANITIZE, "-o", join(work, "empty"), source], { stdio: "ignore" });
-	if (status === 0) return undefined;
-	process.stderr.write("SKIPPED: needs a C++ compiler with -fsanitize=address,undefined\n");
-	return "needs sanitizers";
-}
-
-it.skipIf(sanitizersMissing())(
+it.skipIf(sanitizersMissing(work))(
 	"the gzip decoder touches no byte that is not its own, whatever it reads",
 	{ timeout: (SECONDS + 120) * 1000 },
 	() => {
