@@ -49,21 +49,20 @@ export async function replayLayer(
 	const { squashfs, bodies, blocks, counts, signal } = options;
 	const places = new TailPlaces();
 	let files = 0;
-	for (const { entry, content } of index.entries()) {
-		if (entry.type !== "file") continue;
-		const route = routeOf(entry.index);
-		const body = { layer, entry: entry.index };
-		if (route === "skip") counts.skippedBytes += entry.byteLength;
+	for (const { index: entry, byteLength, content } of index.files()) {
+		const route = routeOf(entry);
+		const body = { layer, entry };
+		if (route === "skip") counts.skippedBytes += byteLength;
 		else if (route === "store") {
 			assert(content.stored !== undefined, "a content by reference has a recipe");
 			const { recipe, tail } = content.stored;
-			counts.storedBytes += entry.byteLength;
+			counts.storedBytes += byteLength;
 			const stored = squashfs.appendRecipe(recipe, tail);
 			bodies.setStored(body, stored);
 			places.add(tail, squashfs.tailPlace(stored));
 		} else if (route === "aside") {
 			assert(content.whole !== undefined, "a content that is set aside is kept as it is");
-			bodies.setAside(body, wholeContent(content.whole, entry.byteLength, blocks));
+			bodies.setAside(body, wholeContent(content.whole, byteLength, blocks));
 		}
 		if (++files % FILES_PER_SETTLE !== 0) continue;
 		signal?.throwIfAborted();
@@ -97,15 +96,15 @@ function wholeContent(hash: Uint8Array, byteLength: number, blocks: BlockStore |
 
 /** Where an index says that tails are against where they are now, fragment block by fragment block. */
 class TailPlaces {
-	readonly #numbers = new Map<string, number>();
+	/** By a key's object, of which an index has one for each block. */
+	readonly #numbers = new Map<Uint8Array, number>();
 	#hasMoved = false;
 
 	add(tail: TailSource | undefined, place: FragmentPlace | undefined): void {
 		if (tail === undefined || place === undefined || this.#hasMoved) return;
 		const { fragment, offset } = tail;
-		const key = Buffer.from(fragment.buffer, fragment.byteOffset, fragment.byteLength).toString("latin1");
-		const number = this.#numbers.get(key);
-		if (number === undefined) this.#numbers.set(key, place.index);
+		const number = this.#numbers.get(fragment);
+		if (number === undefined) this.#numbers.set(fragment, place.index);
 		this.#hasMoved = offset !== place.offset || (number !== undefined && number !== place.index);
 	}
 
@@ -113,7 +112,7 @@ class TailPlaces {
 	haveMoved(keyOf: (fragment: number) => Uint8Array): boolean {
 		for (const [key, number] of this.#numbers) {
 			if (this.#hasMoved) break;
-			this.#hasMoved = Buffer.from(key, "latin1").compare(keyOf(number)) !== 0;
+			this.#hasMoved = Buffer.compare(key, keyOf(number)) !== 0;
 		}
 		return this.#hasMoved;
 	}

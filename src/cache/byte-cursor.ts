@@ -44,6 +44,9 @@ export class ByteCursor {
 	}
 
 	varint(): number {
+		const first = this.u8();
+		if (first < 0x80) return first;
+		this.#at--;
 		let value = 0;
 		let unit = 1;
 		for (let i = 0; i < MAX_VARINT_BYTES; i++) {
@@ -56,6 +59,19 @@ export class ByteCursor {
 			unit *= 0x80;
 		}
 		throw new BrokenIndex("a number is too large");
+	}
+
+	/** Steps over numbers, and looks at none. */
+	skipVarints(count: number): void {
+		for (let left = count; left > 0; left--) {
+			let length = 1;
+			while (this.u8() >= 0x80) if (++length > MAX_VARINT_BYTES) throw new BrokenIndex("a number is too large");
+		}
+	}
+
+	skip(length: number): void {
+		if (length > this.left) throw new BrokenIndex("the bytes end");
+		this.#at += length;
 	}
 
 	signedVarint(): number {
@@ -72,6 +88,8 @@ export class ByteCursor {
 	}
 
 	latin1(length: number): string {
-		return this.bytes(length).toString("latin1");
+		const start = this.#at;
+		this.skip(length);
+		return this.#bytes.toString("latin1", start, start + length);
 	}
 }

@@ -76,6 +76,16 @@ export interface LayerIndex {
 	readonly byteLength: number;
 	/** In the archive's order. Throws `BrokenIndex` where the bytes do not decode. */
 	entries(): Generator<IndexedEntry, void, undefined>;
+	/** The contents alone, of every regular file, in less time. Throws as `entries`. */
+	files(): Generator<IndexedFile, void, undefined>;
+}
+
+/** A regular file of an index: what replaying a layer needs of it. */
+export interface IndexedFile {
+	/** The entry's number in the archive. */
+	readonly index: number;
+	readonly byteLength: number;
+	readonly content: IndexedContent;
 }
 
 /** Where a tail is: in a fragment block by its key, or by its number in the image that is being written. */
@@ -86,6 +96,8 @@ export interface TailPlace {
 
 const UNKNOWN: IndexedContent = {};
 const NO_XATTRS: TarEntry["xattrs"] = new Map();
+const NO_RUNS: readonly number[] = [];
+const NO_HASHES = Buffer.alloc(0);
 
 /** Collects a layer's entries while it is read; each `entry` of a regular file is followed by one of `stored`, `whole` and `skipped`. */
 export class LayerIndexWriter {
@@ -121,7 +133,7 @@ export class LayerIndexWriter {
 		this.#lastPath = entry.path;
 		writeVarint(out, shared);
 		writeText(out, entry.path.slice(shared));
-		if (entry.type === "hard-link" || entry.type === "symlink") writeText(out, entry.linkTarget);
+		if (hasTarget(entry.type)) writeText(out, entry.linkTarget);
 		for (const number of [entry.mode, entry.uid, entry.gid]) writeVarint(out, number);
 		writeSignedVarint(out, entry.mtime.seconds);
 		writeVarint(out, entry.mtime.nanoseconds);
@@ -249,42 +261,105 @@ export function openLayerIndex(file: Buffer): LayerIndex | undefined {
 		const entriesAt = cursor.position;
 		const fragmentsAt = file.byteLength - fragmentCount * HASH_BYTES;
 		if (entriesAt > fragmentsAt) return undefined;
-		const entries = () => decodeEntries(file.subarray(0, fragmentsAt), entriesAt, file.subarray(fragmentsAt), header);
-		return { diffId, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries };
+		const body = {
+			bytes: file.subarray(0, fragmentsAt),
+			entriesAt,
+			fragments: splitHashes(file.subarray(fragmentsAt)),
+		};
+		const entries = () => decodeEntries(body, header);
+		const files = () => decodeFiles(body, header);
+		return { diffId, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries, files };
 	} catch (error) {
 		if (error instanceof BrokenIndex) return undefined;
 		throw error;
 	}
 }
 
+interface IndexBody {
+	/** Up to the fragment keys. */
+	readonly bytes: Buffer;
+	readonly entriesAt: number;
+	/** Each key is one object, whoever refers to it. */
+	readonly fragments: readonly Buffer[];
+}
+
+interface IndexShape {
+	readonly blockBytes: number;
+	readonly entryCount: number;
+}
+
 function* decodeEntries(
-	bytes: Buffer,
-	at: number,
-	fragments: Buffer,
-	{ blockBytes, entryCount }: { readonly blockBytes: number; readonly entryCount: number },
+	{ bytes, entriesAt, fragments }: IndexBody,
+	{ blockBytes, entryCount }: IndexShape,
 ): Generator<IndexedEntry, void, undefined> {
-	const cursor = new ByteCursor(bytes, at);
+	const cursor = new ByteCursor(bytes, entriesAt);
 	let path = "";
 	let xattrs = NO_XATTRS;
 	let archiveOffset = 0;
 	for (let index = 0; index < entryCount; index++) {
 		const flags = cursor.u8();
-		const type = ENTRY_TYPES[flags & TYPE_MASK];
-		if (type === undefined) throw new BrokenIndex("an entry of an unknown type");
+		const type = typeOf(flags);
 		path = path.slice(0, cursor.varint()) + cursor.latin1(cursor.varint());
-		const linkTarget = type === "hard-link" || type === "symlink" ? cursor.latin1(cursor.varint()) : "";
-		const [mode, uid, gid] = [cursor.varint(), cursor.varint(), cursor.varint()];
-		const mtime = { seconds: cursor.signedVarint(), nanoseconds: cursor.varint() };
-		const [major, minor] = isDevice(type) ? [cursor.varint(), cursor.varint()] : [0, 0];
+		const linkTarget = hasTarget(type) ? cursor.latin1(cursor.varint()) : "";
+		const mode = cursor.varint();
+		const uid = cursor.varint();
+		const gid = cursor.varint();
+		const seconds = cursor.signedVarint();
+		const nanoseconds = cursor.varint();
+		const major = isDevice(type) ? cursor.varint() : 0;
+		const minor = isDevice(type) ? cursor.varint() : 0;
 		if ((flags & HAS_XATTRS) !== 0) xattrs = decodeXattrs(cursor);
 		archiveOffset += cursor.varint();
 		const byteLength = type === "file" ? cursor.varint() : 0;
-		const own = (flags & (HAS_XATTRS | SAME_XATTRS)) === 0 ? NO_XATTRS : xattrs;
-		const common = { index, type, path, linkTarget, mode, uid, gid, byteLength, mtime, major, minor };
-		const entry = { ...common, xattrs: own, archiveOffset };
+		const entry = {
+			index,
+			type,
+			path,
+			linkTarget,
+			mode,
+			uid,
+			gid,
+			byteLength,
+			mtime: { seconds, nanoseconds },
+			major,
+			minor,
+			xattrs: (flags & (HAS_XATTRS | SAME_XATTRS)) === 0 ? NO_XATTRS : xattrs,
+			archiveOffset,
+		};
 		yield { entry, content: type === "file" ? decodeContent(cursor, byteLength, blockBytes, fragments) : UNKNOWN };
 	}
 	if (cursor.left !== 0) throw new BrokenIndex("bytes follow the last entry");
+}
+
+/** Steps over what `decodeEntries` decodes. */
+function* decodeFiles(
+	{ bytes, entriesAt, fragments }: IndexBody,
+	{ blockBytes, entryCount }: IndexShape,
+): Generator<IndexedFile, void, undefined> {
+	const cursor = new ByteCursor(bytes, entriesAt);
+	for (let index = 0; index < entryCount; index++) {
+		const flags = cursor.u8();
+		const type = typeOf(flags);
+		// what the path shares with the one before
+		cursor.skipVarints(1);
+		cursor.skip(cursor.varint());
+		if (hasTarget(type)) cursor.skip(cursor.varint());
+		// mode, owner, group, seconds, nanoseconds; major and minor number
+		cursor.skipVarints(isDevice(type) ? 7 : 5);
+		if ((flags & HAS_XATTRS) !== 0) skipXattrs(cursor);
+		// where it is in the archive
+		cursor.skipVarints(1);
+		if (type !== "file") continue;
+		const byteLength = cursor.varint();
+		yield { index, byteLength, content: decodeContent(cursor, byteLength, blockBytes, fragments) };
+	}
+	if (cursor.left !== 0) throw new BrokenIndex("bytes follow the last entry");
+}
+
+function typeOf(flags: number): TarEntryType {
+	const type = ENTRY_TYPES[flags & TYPE_MASK];
+	if (type === undefined) throw new BrokenIndex("an entry of an unknown type");
+	return type;
 }
 
 function decodeXattrs(cursor: ByteCursor): TarEntry["xattrs"] {
@@ -297,7 +372,19 @@ function decodeXattrs(cursor: ByteCursor): TarEntry["xattrs"] {
 	return xattrs;
 }
 
-function decodeContent(cursor: ByteCursor, byteLength: number, blockBytes: number, fragments: Buffer): IndexedContent {
+function skipXattrs(cursor: ByteCursor): void {
+	for (let left = cursor.varint(); left > 0; left--) {
+		cursor.skip(cursor.varint());
+		cursor.skip(cursor.varint());
+	}
+}
+
+function decodeContent(
+	cursor: ByteCursor,
+	byteLength: number,
+	blockBytes: number,
+	fragments: readonly Buffer[],
+): IndexedContent {
 	const flags = cursor.u8();
 	const stored = (flags & IS_STORED) === 0 ? undefined : decodeStored(cursor, flags, byteLength, blockBytes, fragments);
 	const whole = (flags & IS_WHOLE) === 0 ? undefined : cursor.bytes(HASH_BYTES);
@@ -309,29 +396,50 @@ function decodeStored(
 	flags: number,
 	byteLength: number,
 	blockBytes: number,
-	fragments: Buffer,
+	fragments: readonly Buffer[],
 ): StoredContent {
 	const hasTail = (flags & HAS_TAIL) !== 0;
 	if (hasTail && byteLength % blockBytes === 0) throw new BrokenIndex("a tail without bytes");
 	const blockCount = blockCountOf(byteLength, blockBytes, hasTail);
-	const zeroRuns: number[] = [];
+	let zeroRuns: readonly number[] = NO_RUNS;
 	let holes = 0;
+	const runCount = cursor.varint();
+	if (runCount > 0) {
+		zeroRuns = decodeZeroRuns(cursor, runCount, blockCount);
+		for (let i = 1; i < zeroRuns.length; i += 2) holes += zeroRuns[i] ?? 0;
+	}
+	const blockHashes = blockCount === holes ? NO_HASHES : cursor.bytes((blockCount - holes) * HASH_BYTES);
+	const hasHoles = (flags & HAS_HOLES) !== 0;
+	if (!hasTail)
+		return { recipe: { byteLength, hasHoles, zeroRuns, blockHashes, tailHash: undefined }, tail: undefined };
+	const tailHash = cursor.bytes(HASH_BYTES);
+	const fragment = fragments[cursor.varint()];
+	const offset = cursor.varint();
+	if (fragment === undefined) throw new BrokenIndex("a fragment beyond the table");
+	return { recipe: { byteLength, hasHoles, zeroRuns, blockHashes, tailHash }, tail: { fragment, offset } };
+}
+
+function decodeZeroRuns(cursor: ByteCursor, runCount: number, blockCount: number): number[] {
+	const runs: number[] = [];
 	let end = -1;
-	for (let left = cursor.varint(); left > 0; left--) {
-		const [first, count] = [cursor.varint(), cursor.varint()];
+	for (let left = runCount; left > 0; left--) {
+		const first = cursor.varint();
+		const count = cursor.varint();
 		if (first <= end || count === 0 || first + count > blockCount) throw new BrokenIndex("a run of zeros out of place");
-		zeroRuns.push(first, count);
-		holes += count;
+		runs.push(first, count);
 		end = first + count;
 	}
-	const blockHashes = cursor.bytes((blockCount - holes) * HASH_BYTES);
-	const recipe = { byteLength, hasHoles: (flags & HAS_HOLES) !== 0, zeroRuns, blockHashes };
-	if (!hasTail) return { recipe: { ...recipe, tailHash: undefined }, tail: undefined };
-	const tailHash = cursor.bytes(HASH_BYTES);
-	const at = cursor.varint() * HASH_BYTES;
-	const offset = cursor.varint();
-	if (at >= fragments.byteLength) throw new BrokenIndex("a fragment beyond the table");
-	return { recipe: { ...recipe, tailHash }, tail: { fragment: fragments.subarray(at, at + HASH_BYTES), offset } };
+	return runs;
+}
+
+function splitHashes(bytes: Buffer): Buffer[] {
+	return Array.from({ length: bytes.byteLength / HASH_BYTES }, (_, i) =>
+		bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
+	);
+}
+
+function hasTarget(type: TarEntryType): boolean {
+	return type === "hard-link" || type === "symlink";
 }
 
 function isDevice(type: TarEntryType): boolean {
