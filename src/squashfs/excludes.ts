@@ -28,14 +28,31 @@ const ANYWHERE = "... ";
  */
 export function compileExcludes(patterns: readonly string[]): (path: ByteString) => boolean {
 	const compiled = patterns.map(compilePattern);
-	// What is deeper than any pattern decides nothing; one more for the slash at the beginning.
-	const depth = compiled.some(({ anywhere }) => anywhere)
-		? undefined
-		: 1 + Math.max(0, ...compiled.map(({ components }) => components.length));
+	let directory = "";
+	let below = namesBelow(compiled, directory);
 	return (path) => {
-		const names = path.split("/", depth).filter((name) => name !== "");
-		return compiled.some((pattern) => matches(pattern, names));
+		// neighbours are often in one directory
+		const length = Math.max(0, path.lastIndexOf("/"));
+		if (length !== directory.length || !path.startsWith(directory)) {
+			directory = path.slice(0, length);
+			below = namesBelow(compiled, directory);
+		}
+		if (below === "excluded") return true;
+		if (below.length === 0) return false;
+		const name = path.slice(path.lastIndexOf("/") + 1);
+		return name !== "" && below.some((expression) => expression.test(name));
 	};
+}
+
+/** What the patterns say of a directory: it is excluded, or the names in it are for which one of these matches. */
+function namesBelow(patterns: readonly Pattern[], directory: ByteString): "excluded" | readonly RegExp[] {
+	const names = directory.split("/").filter((name) => name !== "");
+	if (patterns.some((pattern) => matches(pattern, names))) return "excluded";
+	return patterns.flatMap(({ components, anywhere }) => {
+		const last = components[anywhere ? 0 : names.length];
+		if (last === undefined || (!anywhere && components.length > names.length + 1)) return [];
+		return anywhere || components.slice(0, -1).every((component, i) => component.test(names[i] ?? "")) ? [last] : [];
+	});
 }
 
 interface Pattern {

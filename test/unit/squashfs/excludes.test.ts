@@ -36,6 +36,32 @@ describe("excludes", () => {
 		expect(compileExcludes(["... ^d$"])("a/b/c")).toBe(false);
 	});
 
+	it("answer the same in whatever order paths are asked for, by the rule for each component", () => {
+		const name = fc.constantFrom("boot", "efi", "bo", "x", "usr", "rpm", "a1");
+		const path = fc.array(name, { minLength: 1, maxLength: 5 }).map((names) => names.join("/"));
+		const slashed = fc.tuple(fc.constantFrom("", "/"), path, fc.constantFrom("", "/")).map((parts) => parts.join(""));
+		const pattern = fc.oneof(
+			fc
+				.array(fc.constantFrom("boot", "e", ".*", "^x$", "r?pm", "a1"), { minLength: 1, maxLength: 3 })
+				.map((all) => all.join("/")),
+			fc.constantFrom("... efi", "... ^a", "... x$"),
+		);
+		const excludes = (pattern: string, path: string): boolean => {
+			const names = path.split("/").filter((part) => part !== "");
+			if (pattern.startsWith("... ")) return names.some((part) => new RegExp(pattern.slice(4)).test(part));
+			const components = pattern.split("/");
+			return names.length >= components.length && components.every((part, i) => new RegExp(part).test(names[i] ?? ""));
+		};
+		fc.assert(
+			fc.property(fc.array(pattern, { maxLength: 4 }), fc.array(slashed, { maxLength: 20 }), (patterns, paths) => {
+				const isExcluded = compileExcludes(patterns);
+				const expected = paths.map((path) => patterns.some((pattern) => excludes(pattern, path)));
+				expect(paths.map(isExcluded)).toEqual(expected);
+			}),
+			{ numRuns: 500 },
+		);
+	});
+
 	it("match bytes, so a name that is not UTF-8 too", () => {
 		expect(compileExcludes(["^caf.$"])("caf\xff")).toBe(true);
 		expect(compileExcludes(["^café$"])("caf\xc3\xa9")).toBe(true);
