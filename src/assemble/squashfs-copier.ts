@@ -52,6 +52,11 @@ export class SquashfsCopier implements BlockCopier {
 		copy.within(this.#start + from, byteLength, this.#start + position);
 	}
 
+	/** Begins with what was asked for so far, for who has other things to do next. */
+	flush(): void {
+		this.#background?.copy?.flush();
+	}
+
 	/** Resolves once everything is copied. Rejects as reading a stored block throws, with an `Oci2isoError` (exit 6) or with the signal's reason. */
 	async finish(signal: AbortSignal | undefined): Promise<void> {
 		const copy = this.#background?.copy;

@@ -172,6 +172,7 @@ async function stream(
 	progress.phase("layers");
 	try {
 		await collectLayers({ ...context, merger, isExcluded });
+		copier.flush();
 		const merged = merger.settle();
 		const kept = withoutPaths(merged.root, isExcluded);
 		const droppedXattrs = dropXattrs(kept);
@@ -187,7 +188,7 @@ async function stream(
 				return stored;
 			}),
 		);
-		// they do not wait for what is copied
+		// otherwise they are written beside what else takes time
 		if (copier.isBusy) tables.prepare();
 		await copier.finish(signal);
 		copier.close();

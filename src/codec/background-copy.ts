@@ -19,12 +19,14 @@ export interface CopyFailure {
 
 /** Copies blocks into a file on a thread of the addon, in the order of the calls, and checks them on the way. After a failure nothing is copied any more. */
 export interface BackgroundCopy {
-	/** Copies were asked for that may not be made yet. */
+	/** Copies were asked for that are not made yet. */
 	readonly isBusy: boolean;
 	/** 1 byte to 1 MiB from a file, which may be closed when this is closed, to `position`; `checksum` is the SHA-256 that they must have. */
 	fromFile(descriptor: number, offset: number, byteLength: number, checksum: Uint8Array, position: number): void;
 	/** 1 byte to 1 MiB of the output itself. */
 	within(offset: number, byteLength: number, position: number): void;
+	/** Says that no more copies are asked for soon: those gathered so far begin. */
+	flush(): void;
 	/** Resolves once every copy is made, or one cannot be. */
 	finish(): Promise<CopyFailure | undefined>;
 	/** Ends the thread; what it has not copied stays undone. */
@@ -76,8 +78,19 @@ class NativeCopy implements BackgroundCopy {
 		this.#gather(OUTPUT, offset, byteLength, position);
 	}
 
+	flush(): void {
+		const count = this.#gathered;
+		if (count === 0) return;
+		this.#gathered = 0;
+		this.#submitted += count;
+		this.#native.submit(
+			this.#jobs.subarray(0, NUMBERS_PER_JOB * count),
+			this.#checksums.subarray(0, CHECKSUM_BYTES * count),
+		);
+	}
+
 	async finish(): Promise<CopyFailure | undefined> {
-		this.#submit();
+		this.flush();
 		const isSettled = (): boolean => this.#native.poll() === this.#submitted || this.#native.failure() !== undefined;
 		await new Promise<void>((resolve) => {
 			const look = (): void => {
@@ -103,17 +116,6 @@ class NativeCopy implements BackgroundCopy {
 		this.#jobs[at + 1] = offset;
 		this.#jobs[at + 2] = byteLength;
 		this.#jobs[at + 3] = position;
-		if (++this.#gathered === JOBS_PER_BATCH) this.#submit();
-	}
-
-	#submit(): void {
-		const count = this.#gathered;
-		if (count === 0) return;
-		this.#gathered = 0;
-		this.#submitted += count;
-		this.#native.submit(
-			this.#jobs.subarray(0, NUMBERS_PER_JOB * count),
-			this.#checksums.subarray(0, CHECKSUM_BYTES * count),
-		);
+		if (++this.#gathered === JOBS_PER_BATCH) this.flush();
 	}
 }
