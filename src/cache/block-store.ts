@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { DigestMap } from "../binary/digest-map.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import type { TailSource } from "../squashfs/file-recipe.ts";
@@ -48,8 +49,12 @@ export class BlockStore implements StoredBlocks {
 	readonly #settings: BlockSettings;
 	readonly #decompressor: BlockDecompressor;
 	readonly #packs: Pack[] = [];
-	readonly #places = new Map<string, Place>();
-	readonly #fragments = new Recent<string, Uint8Array>(KEPT_FRAGMENTS);
+	readonly #places = {
+		block: new DigestMap<Place>(),
+		fragment: new DigestMap<Place>(),
+		content: new DigestMap<Place>(),
+	};
+	readonly #fragments = new Recent<Place, Uint8Array>(KEPT_FRAGMENTS);
 	/** The stretch of a pack that was read last. */
 	readonly #window = Buffer.allocUnsafe(READ_AHEAD_BYTES);
 	#windowPack: Pack | undefined;
@@ -63,9 +68,14 @@ export class BlockStore implements StoredBlocks {
 		this.#decompressor = decompressor;
 		const ours = `.${settingsId(settings)}.`;
 		for (const { kind, name } of directory.list()) {
-			if (this.#packs.length === MAX_PACKS || this.#places.size >= MAX_ENTRIES) break;
+			if (this.#packs.length === MAX_PACKS || this.#placeCount >= MAX_ENTRIES) break;
 			if (kind === "pack" && name.includes(ours)) this.#load(name);
 		}
+	}
+
+	get #placeCount(): number {
+		const { block, fragment, content } = this.#places;
+		return block.size + fragment.size + content.size;
 	}
 
 	/** Takes in packs that came after the store was opened. */
@@ -74,45 +84,43 @@ export class BlockStore implements StoredBlocks {
 	}
 
 	hasBlock(key: Uint8Array): boolean {
-		return this.#places.has(nameOf("block", key));
+		return this.#places.block.has(key);
 	}
 
 	/** Throws CACHE_DAMAGED, and forgets the pack, as `read` of the block does. */
 	block(key: Uint8Array, rawBytes: number): StoredBlock {
-		return this.#stored(nameOf("block", key), rawBytes);
+		return this.#stored("block", key, rawBytes);
 	}
 
 	hasFragment(key: Uint8Array): boolean {
-		return this.#places.has(nameOf("fragment", key));
+		return this.#places.fragment.has(key);
 	}
 
 	fragment(key: Uint8Array, rawBytes: number): StoredBlock {
-		return this.#stored(nameOf("fragment", key), rawBytes);
+		return this.#stored("fragment", key, rawBytes);
 	}
 
 	tail({ fragment, offset }: TailSource, byteLength: number, tailHash: Uint8Array): Uint8Array {
-		const name = nameOf("fragment", fragment);
-		let content = this.#fragments.get(name);
+		const place = this.#placeOf("fragment", fragment);
+		let content = this.#fragments.get(place);
 		if (content === undefined) {
-			const place = this.#placeOf(name);
 			const bytes = this.#read(place);
 			content = isCompressed(place) ? this.#decompress(place.pack, bytes) : Uint8Array.from(bytes);
-			this.#fragments.set(name, content);
+			this.#fragments.set(place, content);
 		}
 		const tail = content.subarray(offset, offset + byteLength);
-		if (!hash("sha256", tail, "buffer").equals(tailHash))
-			throw this.#placeOf(name).pack.damaged("a tail is not what its index says");
+		if (!hash("sha256", tail, "buffer").equals(tailHash)) throw place.pack.damaged("a tail is not what its index says");
 		return tail;
 	}
 
 	/** A whole file, by the SHA-256 of its content. */
 	hasContent(key: Uint8Array): boolean {
-		return this.#places.has(nameOf("content", key));
+		return this.#places.content.has(key);
 	}
 
 	/** Owned by the caller. */
 	content(key: Uint8Array, rawBytes: number): Uint8Array {
-		return Uint8Array.from(this.#read(this.#placeOf(nameOf("content", key), rawBytes)));
+		return Uint8Array.from(this.#read(this.#placeOf("content", key, rawBytes)));
 	}
 
 	/** Names of the packs that something was read from. */
@@ -122,7 +130,7 @@ export class BlockStore implements StoredBlocks {
 
 	close(): void {
 		for (const { file } of this.#packs.splice(0)) file.close();
-		this.#places.clear();
+		for (const places of Object.values(this.#places)) places.clear();
 	}
 
 	#load(name: string): void {
@@ -149,13 +157,13 @@ export class BlockStore implements StoredBlocks {
 		this.#packs.push(pack);
 		for (const entry of head.entries) {
 			const { kind, offset, storedSize, rawBytes, checksum } = entry;
-			const key = nameOf(kind, entry.key);
-			if (!this.#places.has(key)) this.#places.set(key, { kind, pack, offset, storedSize, rawBytes, checksum });
+			const places = this.#places[kind];
+			if (!places.has(entry.key)) places.set(entry.key, { kind, pack, offset, storedSize, rawBytes, checksum });
 		}
 	}
 
-	#stored(name: string, rawBytes: number): StoredBlock {
-		const place = this.#placeOf(name, rawBytes);
+	#stored(kind: PackKind, key: Uint8Array, rawBytes: number): StoredBlock {
+		const place = this.#placeOf(kind, key, rawBytes);
 		const { pack, offset, checksum } = place;
 		return {
 			compressed: isCompressed(place),
@@ -166,8 +174,8 @@ export class BlockStore implements StoredBlocks {
 	}
 
 	/** What is about to be read. */
-	#placeOf(name: string, rawBytes?: number): Place {
-		const place = this.#places.get(name);
+	#placeOf(kind: PackKind, key: Uint8Array, rawBytes?: number): Place {
+		const place = this.#places[kind].get(key);
 		if (place === undefined) throw damaged("a block is gone", this.#directory.path);
 		place.pack.isUsed = true;
 		if (rawBytes !== undefined && place.rawBytes !== rawBytes) throw place.pack.damaged("a block has another length");
@@ -233,8 +241,4 @@ export function readPackHead(file: OpenFile): PackHead | undefined {
 	if (length === undefined || length > file.byteLength) return undefined;
 	const head = Buffer.allocUnsafe(length);
 	return readFully(file, 0, head) ? decodePackHead(head, file.byteLength) : undefined;
-}
-
-function nameOf(kind: PackKind, key: Uint8Array): string {
-	return kind[0] + Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
 }

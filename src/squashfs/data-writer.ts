@@ -6,8 +6,9 @@ import { BlockList, type BlockSlot } from "./block-list.ts";
 import { BlockTable } from "./block-table.ts";
 import { MAX_TOTAL_BLOCKS, STORED_RAW } from "./constants.ts";
 import type { ContentHasher } from "./content-hasher.ts";
+import { ContentMap } from "./content-map.ts";
 import type { FileLayout } from "./file-layout.ts";
-import { blockCountOf, type FileRecipe, HASH_BYTES, identityOf, type TailSource } from "./file-recipe.ts";
+import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { beyondLimit } from "./limits.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
@@ -56,7 +57,7 @@ export class DataWriter {
 	readonly #blockBytes: number;
 	readonly #fragments: FragmentPacker;
 	readonly #table = new BlockTable();
-	readonly #contents = new Map<string, Content>();
+	readonly #contents = new ContentMap<Content>();
 	#position: number;
 	#file: OpenFile | undefined;
 	/** The block being filled. */
@@ -146,7 +147,7 @@ export class DataWriter {
 		this.#placeHeld(file);
 		this.#filled = 0;
 		this.#file = undefined;
-		return this.#endContent(file, tail, describe);
+		return this.#endContent(file, this.#recipeOf(file, tail?.hash), tail, describe);
 	}
 
 	/** A whole file by reference: every block of it is in the image or among the earlier ones, and the tail where `source` says. */
@@ -180,12 +181,12 @@ export class DataWriter {
 			assert(source !== undefined, "a tail by reference comes from somewhere");
 			tail = { byteLength: byteLength % this.#blockBytes, hash: tailHash, content: source };
 		}
-		return this.#endContent(file, tail, describe);
+		return this.#endContent(file, recipe, tail, describe);
 	}
 
 	/** Whether a file of the recipe needs nothing that is not in the image; `settled` or not. */
 	hasContent(recipe: FileRecipe): boolean {
-		return this.#contents.has(identityOf(recipe));
+		return this.#contents.get(recipe) !== undefined;
 	}
 
 	/** Whether a block with this content is in the image. */
@@ -369,22 +370,26 @@ export class DataWriter {
 			);
 	}
 
+	/** What the file was made of, where it was given as bytes. */
+	#recipeOf({ byteLength, hasHoles, zeroRuns, blockIds }: OpenFile, tailHash: Uint8Array | undefined): FileRecipe {
+		const blockHashes = Buffer.allocUnsafe(blockIds.length * HASH_BYTES);
+		for (const [i, id] of blockIds.entries()) blockHashes.set(this.#table.hash(id), i * HASH_BYTES);
+		return { byteLength, hasHoles, zeroRuns, blockHashes, tailHash };
+	}
+
 	#endContent(
 		file: OpenFile,
+		recipe: FileRecipe,
 		tail: Tail | undefined,
 		describe: ((recipe: FileRecipe, place: FragmentPlace | undefined) => void) | undefined,
 	): StoredFile {
-		const { byteLength, hasHoles, zeroRuns } = file;
-		const blockHashes = Buffer.allocUnsafe(file.blockIds.length * HASH_BYTES);
-		for (const [i, id] of file.blockIds.entries()) blockHashes.set(this.#table.hash(id), i * HASH_BYTES);
-		const recipe: FileRecipe = { byteLength, hasHoles, zeroRuns, blockHashes, tailHash: tail?.hash };
-		const identity = identityOf(recipe);
-		const known = this.#contents.get(identity);
+		const { byteLength, hasHoles } = file;
+		const known = this.#contents.get(recipe);
 		if (known === undefined) {
 			this.#copyWaiting(file);
 			if (file.content.blocks.count === 0) file.content.blocks = NO_BLOCKS;
 			if (tail !== undefined) file.content.fragment = this.#fragments.add(tail);
-			if (byteLength > 0) this.#contents.set(identity, file.content);
+			if (byteLength > 0) this.#contents.set(recipe, file.content);
 			this.#counts.sparseBytes += file.holeBytes;
 		} else {
 			this.#counts.duplicateFiles++;

@@ -28,15 +28,18 @@ export function blockCountOf(byteLength: number, blockBytes: number, hasTail: bo
 	return hasTail ? Math.floor(byteLength / blockBytes) : Math.ceil(byteLength / blockBytes);
 }
 
+/** The whole file is packed with others: its content is what `tailHash` names. */
+export function isTailOnly({ blockHashes, zeroRuns, tailHash }: FileRecipe): boolean {
+	return blockHashes.byteLength === 0 && zeroRuns.length === 0 && tailHash !== undefined;
+}
+
 /**
- * What two files have in common when their contents are the same. Blocks of zeros count by place, so that a hole of terabytes costs nothing and equals the
- * same zeros given as data. A small file is its content's hash; the letters keep the two kinds of hash apart.
+ * 32 bytes that two files have in common when their contents are the same, for files that are not `isTailOnly`. Blocks of zeros count by place, so that a
+ * hole of terabytes costs nothing and equals the same zeros given as data.
  */
-export function identityOf({ byteLength, zeroRuns, blockHashes, tailHash }: FileRecipe): string {
-	if (blockHashes.byteLength === 0 && zeroRuns.length === 0 && tailHash !== undefined)
-		return `t${Buffer.from(tailHash.buffer, tailHash.byteOffset, tailHash.byteLength).toString("latin1")}`;
+export function identityOf({ byteLength, zeroRuns, blockHashes, tailHash }: FileRecipe): Uint8Array {
 	const shape = Float64Array.from([byteLength, blockHashes.byteLength, zeroRuns.length].concat(zeroRuns));
 	const digest = createHash("sha256").update(new Uint8Array(shape.buffer)).update(blockHashes);
 	if (tailHash !== undefined) digest.update(tailHash);
-	return `b${digest.digest().toString("latin1")}`;
+	return digest.digest();
 }

@@ -1,0 +1,85 @@
+import { randomInt } from "node:crypto";
+
+const KEY_BYTES = 32;
+const MIN_CAPACITY = 1024;
+/** Slots of the hash table per entry, at least. */
+const SPREAD = 2;
+const EMPTY = -1;
+/** The lowest bits of a product depend on few bits of its factors; what is left suffices for 16 million entries. */
+const DROPPED_BITS = 7;
+/** Odd, and another in every process: nobody can make contents whose digests crowd the table. */
+const MULTIPLIER = 2 * randomInt(2 ** 30, 2 ** 31) + 1;
+
+/** A map whose keys are digests of 32 bytes, by their bytes. Makes no object for a lookup; some 45 bytes an entry, beside the value. */
+export class DigestMap<Value> {
+	readonly #values: Value[] = [];
+	#keys = new Uint8Array(MIN_CAPACITY * KEY_BYTES);
+	#slots = new Int32Array(MIN_CAPACITY * SPREAD).fill(EMPTY);
+
+	get size(): number {
+		return this.#values.length;
+	}
+
+	has(key: Uint8Array): boolean {
+		return this.#slots[this.#slotOf(key)] !== EMPTY;
+	}
+
+	get(key: Uint8Array): Value | undefined {
+		return this.#values[this.#slots[this.#slotOf(key)] ?? EMPTY];
+	}
+
+	/** `key` is copied. */
+	set(key: Uint8Array, value: Value): void {
+		const slot = this.#slotOf(key);
+		const known = this.#slots[slot] ?? EMPTY;
+		if (known !== EMPTY) {
+			this.#values[known] = value;
+			return;
+		}
+		const number = this.#values.push(value) - 1;
+		if (number * KEY_BYTES === this.#keys.byteLength) {
+			this.#grow();
+			this.#put(key, number, this.#slotOf(key));
+		} else this.#put(key, number, slot);
+	}
+
+	clear(): void {
+		this.#values.length = 0;
+		this.#keys = new Uint8Array(MIN_CAPACITY * KEY_BYTES);
+		this.#slots = new Int32Array(MIN_CAPACITY * SPREAD).fill(EMPTY);
+	}
+
+	#put(key: Uint8Array, number: number, slot: number): void {
+		this.#keys.set(key, number * KEY_BYTES);
+		this.#slots[slot] = number;
+	}
+
+	/** Where the key is, or would go. */
+	#slotOf(key: Uint8Array): number {
+		const mask = this.#slots.length - 1;
+		const word = ((key[0] ?? 0) << 24) | ((key[1] ?? 0) << 16) | ((key[2] ?? 0) << 8) | (key[3] ?? 0);
+		let slot = (Math.imul(word, MULTIPLIER) >>> DROPPED_BITS) & mask;
+		for (;;) {
+			const number = this.#slots[slot] ?? EMPTY;
+			if (number === EMPTY || this.#isKey(key, number)) return slot;
+			slot = (slot + 1) & mask;
+		}
+	}
+
+	#isKey(key: Uint8Array, number: number): boolean {
+		const keys = this.#keys;
+		for (let i = 0, at = number * KEY_BYTES; i < KEY_BYTES; i++, at++) if (keys[at] !== key[i]) return false;
+		return true;
+	}
+
+	#grow(): void {
+		const keys = new Uint8Array(2 * this.#keys.byteLength);
+		keys.set(this.#keys);
+		this.#keys = keys;
+		this.#slots = new Int32Array(2 * this.#slots.length).fill(EMPTY);
+		for (let number = 0; number < this.#values.length - 1; number++) {
+			const key = keys.subarray(number * KEY_BYTES, (number + 1) * KEY_BYTES);
+			this.#slots[this.#slotOf(key)] = number;
+		}
+	}
+}
