@@ -3,16 +3,17 @@ import type { BodyId, FileInode } from "../tree/inode.ts";
 
 /** Where the content of each regular-file entry went while its layer passed. `Stored` is the squashfs writer's handle. */
 export class BodyStore<Stored> {
-	readonly #stored: Map<number, Stored>[];
+	readonly #stored: Stored[][];
 	readonly #aside: Map<number, Uint8Array>[];
 
 	constructor(layerCount: number) {
-		this.#stored = Array.from({ length: layerCount }, () => new Map());
+		this.#stored = Array.from({ length: layerCount }, () => []);
 		this.#aside = Array.from({ length: layerCount }, () => new Map());
 	}
 
 	setStored({ layer, entry }: BodyId, stored: Stored): void {
-		this.#stored[layer]?.set(entry, stored);
+		const ofLayer = this.#stored[layer];
+		if (ofLayer !== undefined) ofLayer[entry] = stored;
 	}
 
 	/** Keeps a copy in memory of what the ISO needs and the squashfs leaves out. */
@@ -21,7 +22,7 @@ export class BodyStore<Stored> {
 	}
 
 	stored({ layer, entry }: BodyId): Stored | undefined {
-		return this.#stored[layer]?.get(entry);
+		return this.#stored[layer]?.[entry];
 	}
 
 	aside({ layer, entry }: BodyId): Uint8Array | undefined {

@@ -21,16 +21,16 @@ export class DigestMap<Value> {
 	}
 
 	has(key: Uint8Array): boolean {
-		return this.#slots[this.#slotOf(key)] !== EMPTY;
+		return this.#slots[this.#slotOf(key, 0)] !== EMPTY;
 	}
 
 	get(key: Uint8Array): Value | undefined {
-		return this.#values[this.#slots[this.#slotOf(key)] ?? EMPTY];
+		return this.#values[this.#slots[this.#slotOf(key, 0)] ?? EMPTY];
 	}
 
 	/** `key` is copied. */
 	set(key: Uint8Array, value: Value): void {
-		const slot = this.#slotOf(key);
+		const slot = this.#slotOf(key, 0);
 		const known = this.#slots[slot] ?? EMPTY;
 		if (known !== EMPTY) {
 			this.#values[known] = value;
@@ -39,7 +39,7 @@ export class DigestMap<Value> {
 		const number = this.#values.push(value) - 1;
 		if (number * KEY_BYTES === this.#keys.byteLength) {
 			this.#grow();
-			this.#put(key, number, this.#slotOf(key));
+			this.#put(key, number, this.#slotOf(key, 0));
 		} else this.#put(key, number, slot);
 	}
 
@@ -54,21 +54,23 @@ export class DigestMap<Value> {
 		this.#slots[slot] = number;
 	}
 
-	/** Where the key is, or would go. */
-	#slotOf(key: Uint8Array): number {
+	/** Where the key at `at` of the bytes is, or would go. */
+	#slotOf(bytes: Uint8Array, at: number): number {
 		const mask = this.#slots.length - 1;
-		const word = ((key[0] ?? 0) << 24) | ((key[1] ?? 0) << 16) | ((key[2] ?? 0) << 8) | (key[3] ?? 0);
+		const word =
+			((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
 		let slot = (Math.imul(word, MULTIPLIER) >>> DROPPED_BITS) & mask;
 		for (;;) {
 			const number = this.#slots[slot] ?? EMPTY;
-			if (number === EMPTY || this.#isKey(key, number)) return slot;
+			if (number === EMPTY || this.#isKey(bytes, at, number)) return slot;
 			slot = (slot + 1) & mask;
 		}
 	}
 
-	#isKey(key: Uint8Array, number: number): boolean {
+	#isKey(bytes: Uint8Array, at: number, number: number): boolean {
 		const keys = this.#keys;
-		for (let i = 0, at = number * KEY_BYTES; i < KEY_BYTES; i++, at++) if (keys[at] !== key[i]) return false;
+		const start = number * KEY_BYTES;
+		for (let i = 0; i < KEY_BYTES; i++) if (keys[start + i] !== bytes[at + i]) return false;
 		return true;
 	}
 
@@ -77,9 +79,8 @@ export class DigestMap<Value> {
 		keys.set(this.#keys);
 		this.#keys = keys;
 		this.#slots = new Int32Array(2 * this.#slots.length).fill(EMPTY);
-		for (let number = 0; number < this.#values.length - 1; number++) {
-			const key = keys.subarray(number * KEY_BYTES, (number + 1) * KEY_BYTES);
-			this.#slots[this.#slotOf(key)] = number;
-		}
+		// all but the value that is being added
+		for (let number = 0; number < this.#values.length - 1; number++)
+			this.#slots[this.#slotOf(keys, number * KEY_BYTES)] = number;
 	}
 }
