@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { z } from "zod";
-import { GiB } from "../binary/units.ts";
+import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { TransferPolicy } from "../oci/registry/options.ts";
 import type { BuildListener } from "../report/events.ts";
@@ -96,7 +96,6 @@ export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
 }
 
 const MAX_EPOCH_SECONDS = 2 ** 32 - 1;
-export const DEFAULT_CACHE_BYTES = 10 * GiB;
 
 const isPowerOfTwo = (value: number): boolean => Number.isInteger(Math.log2(value));
 

@@ -1,8 +1,12 @@
 import { hash } from "node:crypto";
+import { GiB } from "../binary/units.ts";
 import type { CodecName } from "../codec/types.ts";
 
 /** Of everything in the store. A store of another version is another directory, and left alone. */
 export const STORE_VERSION = 1;
+
+/** What a store may hold where nobody says otherwise. */
+export const DEFAULT_CACHE_BYTES = 10 * GiB;
 
 /** All that decides a block's compressed bytes, beside its content. */
 export interface BlockSettings {

@@ -1,8 +1,7 @@
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { DEFAULT_CACHE_BYTES } from "../assemble/options.ts";
-import { listStore, type StoreEntry, verifyStore } from "../cache/examine.ts";
-import { pruneStore } from "../cache/prune.ts";
+import type { StoreEntry } from "../cache/examine.ts";
+import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { defaultStorePath, StoreDirectory } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { formatSize, parseSize } from "./values.ts";
@@ -37,6 +36,7 @@ export function registerCache(program: Command): void {
 }
 
 async function list(given: CacheArguments): Promise<void> {
+	const { listStore } = await import("../cache/examine.ts");
 	const store = await openStore(given);
 	const entries = store === undefined ? [] : listStore(store);
 	if (given.json === true) {
@@ -49,6 +49,7 @@ async function list(given: CacheArguments): Promise<void> {
 }
 
 async function prune(given: CacheArguments): Promise<void> {
+	const { pruneStore } = await import("../cache/prune.ts");
 	const store = await openStore(given);
 	const maxBytes = given.all === true ? 0 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
 	const removed = store === undefined ? [] : pruneStore(store, maxBytes, Date.now());
@@ -57,6 +58,7 @@ async function prune(given: CacheArguments): Promise<void> {
 }
 
 async function verify(given: CacheArguments): Promise<void> {
+	const { verifyStore } = await import("../cache/examine.ts");
 	const store = await openStore(given);
 	let files = 0;
 	const damaged = store === undefined ? [] : verifyStore(store, () => files++);
