@@ -24,7 +24,6 @@ constexpr int64_t kMaxJobBytes = 1 << 20;
 /** Read, checked and written at once: stays in a second-level cache meanwhile. */
 constexpr int64_t kRunBytes = 1 << 18;
 constexpr size_t kNumbersPerJob = 4;
-constexpr int64_t kPushBytes = 16 << 20;
 
 /** Empty, or what went wrong. */
 std::string ReadFully(int fd, int64_t offset, int64_t length, uint8_t* into) {
@@ -302,25 +301,9 @@ size_t BlockCopier::CopyRun(const std::vector<Job>& run, uint8_t* buffer, std::s
   if (right == 0) return 0;
   const int64_t end = run[right - 1].position + run[right - 1].length;
   const std::string failure = WriteFully(fd_, first.position, end - first.position, buffer);
-  if (failure.empty()) {
-    PushOut(first.position, end);
-    return right;
-  }
+  if (failure.empty()) return right;
   reason = failure;
   return 0;
-}
-
-void BlockCopier::PushOut(int64_t begin, int64_t end) {
-#if defined(__linux__)
-  if (begin != pushed_to_) pushed_from_ = begin;
-  pushed_to_ = end;
-  if (end - pushed_from_ < kPushBytes) return;
-  sync_file_range(fd_, pushed_from_, end - pushed_from_, SYNC_FILE_RANGE_WRITE);
-  pushed_from_ = end;
-#else
-  static_cast<void>(begin);
-  static_cast<void>(end);
-#endif
 }
 
 }  // namespace oci2iso

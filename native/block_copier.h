@@ -60,13 +60,9 @@ class BlockCopier : public Napi::ObjectWrap<BlockCopier> {
   bool TakeRun(std::vector<Job>& run);
   /** How many of the run are right, and with less than all of them what is wrong with the next. */
   size_t CopyRun(const std::vector<Job>& run, uint8_t* buffer, std::string& reason);
-  /** Begins to write to the disk what has gathered. */
-  void PushOut(int64_t begin, int64_t end);
 
   int fd_ = -1;
   std::vector<int> sources_;
-  int64_t pushed_from_ = 0;
-  int64_t pushed_to_ = 0;
 
   // Everything below that both threads use is read and written with the mutex held.
   std::mutex mutex_;
