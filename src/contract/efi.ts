@@ -1,9 +1,10 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+import type { FileInode } from "../tree/inode.ts";
 import type { EfiFiles, FoundFile, OsRelease } from "./contract.ts";
 import type { Findings } from "./findings.ts";
 import { findDirectory, findFirstFile, namesIn, whyNoFile } from "./image-files.ts";
-import { isSignedPe } from "./signature.ts";
+import { DOS_HEADER_BYTES, isSignedPe, signatureHeadBytes } from "./signature.ts";
 
 /** Where one image keeps the three boot loaders: the candidates of each, the best first. */
 interface EfiSource {
@@ -132,6 +133,17 @@ function noteFallback(vendor: ByteString, first: ByteString | undefined, efi: Ef
 	findings.choice({ code: "EFI_FALLBACK", what: `${place}, those of ${displayName(vendor)} are used: ${paths}` });
 }
 
+/** As much of a program as tells whether it is signed: mostly its first chunk. */
+async function headOf(tree: ImageTree, inode: FileInode): Promise<Uint8Array> {
+	let head = Buffer.alloc(0);
+	for await (const chunk of tree.stream(inode)) {
+		head = Buffer.concat([head, chunk]);
+		if (head.byteLength >= DOS_HEADER_BYTES) break;
+	}
+	const needed = signatureHeadBytes(head);
+	return needed <= head.byteLength || needed > inode.byteLength ? head : tree.read(inode, MAX_EFI_BINARY_BYTES);
+}
+
 async function noteSignature(tree: ImageTree, file: FoundFile, what: string, findings: Findings): Promise<void> {
 	const where = displayName(file.path);
 	if (file.inode.byteLength > MAX_EFI_BINARY_BYTES) {
@@ -143,7 +155,7 @@ async function noteSignature(tree: ImageTree, file: FoundFile, what: string, fin
 		});
 		return;
 	}
-	const signed = isSignedPe(await tree.read(file.inode, MAX_EFI_BINARY_BYTES));
+	const signed = isSignedPe(await headOf(tree, file.inode), file.inode.byteLength);
 	if (signed === undefined)
 		findings.choice({
 			code: "EFI_BINARY_NOT_PE",

@@ -12,16 +12,19 @@ const peHeader = record("PE header", 176, {
 	certificateTableBytes: from0.u32le(172),
 });
 
+export const DOS_HEADER_BYTES = 64;
 const MACHINE_X86_64 = 0x8664;
 const PE32_PLUS = 0x20b;
 const CERTIFICATE_DIRECTORY = 4;
 
-/** Whether an EFI program for x86_64 carries a signature (whose is not checked); undefined where it is none. */
-export function isSignedPe(program: Uint8Array): boolean | undefined {
-	const bytes = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
-	if (bytes.byteLength < 64 || bytes.toString("latin1", 0, 2) !== "MZ") return undefined;
-	const start = bytes.readUInt32LE(60);
-	if (start > bytes.byteLength - peHeader.byteLength) return undefined;
+/**
+ * Whether an EFI program of `byteLength` bytes for x86_64 carries a signature (whose is not checked); undefined where it is none.
+ * `head` is the program's beginning up to the end of its PE header at least, or all of it.
+ */
+export function isSignedPe(head: Uint8Array, byteLength = head.byteLength): boolean | undefined {
+	const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
+	const start = peHeaderStart(bytes);
+	if (start === undefined || start > bytes.byteLength - peHeader.byteLength) return undefined;
 	const header = peHeader.decode(bytes, start);
 	const isPe = Buffer.from(header.signature).toString("latin1") === "PE\0\0";
 	if (!isPe || header.machine !== MACHINE_X86_64 || header.optionalMagic !== PE32_PLUS) return undefined;
@@ -30,6 +33,18 @@ export function isSignedPe(program: Uint8Array): boolean | undefined {
 		header.dataDirectoryCount > CERTIFICATE_DIRECTORY &&
 		header.certificateTableOffset > 0 &&
 		header.certificateTableBytes > 0 &&
-		end <= bytes.byteLength
+		end <= byteLength
 	);
+}
+
+/** How much of a program `isSignedPe` needs, going by its first 64 bytes; 0 where it is none. */
+export function signatureHeadBytes(head: Uint8Array): number {
+	const start = peHeaderStart(Buffer.from(head.buffer, head.byteOffset, head.byteLength));
+	return start === undefined ? 0 : start + peHeader.byteLength;
+}
+
+function peHeaderStart(bytes: Buffer): number | undefined {
+	return bytes.byteLength < DOS_HEADER_BYTES || bytes.toString("latin1", 0, 2) !== "MZ"
+		? undefined
+		: bytes.readUInt32LE(60);
 }

@@ -43,7 +43,7 @@ export interface FatOptions {
 export interface FatImage {
 	readonly geometry: FatGeometry;
 	readonly byteLength: number;
-	/** The image in order, in chunks of at most 1 MiB or one file; together `byteLength` bytes. */
+	/** The image in order, in chunks of at most 1 MiB or one file, to be read only; together `byteLength` bytes. */
 	chunks(): Iterable<Uint8Array>;
 }
 
@@ -220,8 +220,9 @@ class Allocation {
 
 function* imageChunks(geometry: FatGeometry, volumeId: number, allocation: Allocation): Iterable<Uint8Array> {
 	let written = 0;
+	const zeros = Buffer.alloc(MiB);
 	const padTo = function* (end: number): Iterable<Uint8Array> {
-		for (; written < end; written += Math.min(end - written, MiB)) yield Buffer.alloc(Math.min(end - written, MiB));
+		for (; written < end; written += Math.min(end - written, MiB)) yield zeros.subarray(0, end - written);
 	};
 	const emit = function* (bytes: Uint8Array): Iterable<Uint8Array> {
 		if (bytes.byteLength > 0) yield bytes;

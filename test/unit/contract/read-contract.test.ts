@@ -245,6 +245,26 @@ describe("the EFI vendor", () => {
 		expect(codes).toContain("EFI_BINARY_NOT_SIGNED");
 		expect(codes).toContain("EFI_BINARY_NOT_PE");
 	});
+
+	test("the PE header may be far behind the start, or beyond the end", async () => {
+		/** The program with its PE header, and what follows, further back. */
+		const stretched = (program: Buffer, by: number): Buffer => {
+			const bytes = Buffer.concat([program.subarray(0, 128), Buffer.alloc(by), program.subarray(128)]);
+			bytes.writeUInt32LE(128 + by, 60);
+			return bytes;
+		};
+		const far = 3 * 1024 * 1024;
+		const beyond = efiProgram(true);
+		beyond.writeUInt32LE(0xffff_ffff, 60);
+		for (const [program, code] of [
+			[stretched(efiProgram(true), far), undefined],
+			[stretched(efiProgram(false), far), "EFI_BINARY_NOT_SIGNED"],
+			[beyond, "EFI_BINARY_NOT_PE"],
+		] as const) {
+			const codes = codesOf(await contractOf(fedoraImage().file("/boot/efi/EFI/fedora/shimx64.efi", program)));
+			expect(codes.filter((found) => found.startsWith("EFI_BINARY"))).toEqual(code === undefined ? [] : [code]);
+		}
+	});
 });
 
 describe("a Debian image made without the reference's stubs", () => {
