@@ -37,8 +37,14 @@ export function record<Table extends Fields>(name: string, byteLength: number, f
 		end = offset + length;
 	}
 	assert(end <= byteLength, `${name} is longer than ${byteLength} bytes`);
+	const names = ordered.map(([field]) => field);
+	const types = ordered.map(([, type]) => type);
 	const encodeInto = (values: ValuesOf<Table>, view: DataView, at: number): void => {
-		for (const [field, type] of ordered) type.encode(values[field], view, at + type.offset);
+		// no iterator: tables have hundreds of thousands of fields
+		for (let i = 0; i < types.length; i++) {
+			const type = types[i];
+			type?.encode(values[names[i] ?? ""], view, at + type.offset);
+		}
 	};
 	return {
 		name,
@@ -145,7 +151,8 @@ function fieldsFrom(base: number) {
 
 function setUint(view: DataView, at: number, byteLength: 1 | 2 | 4, value: number, littleEndian: boolean): void {
 	// The message is made only where it is needed: tables have hundreds of thousands of fields.
-	if (!(Number.isInteger(value) && value >= 0 && value < 2 ** (8 * byteLength)))
+	const limit = byteLength === 4 ? 0x1_0000_0000 : byteLength === 2 ? 0x1_0000 : 0x100;
+	if (!(Number.isInteger(value) && value >= 0 && value < limit))
 		assert(false, `${value} does not fit ${byteLength} bytes`);
 	if (byteLength === 1) view.setUint8(at, value);
 	else if (byteLength === 2) view.setUint16(at, value, littleEndian);
