@@ -60,9 +60,12 @@ export function record<Table extends Fields>(name: string, byteLength: number, f
 		decode(bytes, offset = 0) {
 			if (bytes.byteLength - offset < byteLength) throw new RangeError(`${name} needs ${byteLength} bytes`);
 			const view = new DataView(bytes.buffer, bytes.byteOffset + offset, byteLength);
-			return Object.fromEntries(
-				ordered.map(([field, type]) => [field, type.decode(view, type.offset)]),
-			) as ValuesOf<Table>;
+			const values: Record<string, unknown> = {};
+			for (let i = 0; i < types.length; i++) {
+				const type = types[i];
+				values[names[i] ?? ""] = type?.decode(view, type.offset);
+			}
+			return values as ValuesOf<Table>;
 		},
 	};
 }
