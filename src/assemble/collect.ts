@@ -149,6 +149,7 @@ async function replayOrRead(
 ): Promise<void> {
 	const { index, layer, cache } = job;
 	if (index === undefined) return;
+	layer.checkArchiveBytes(index.tarBytes);
 	try {
 		const routes: Route[] = [];
 		let canReplay = true;

@@ -27,6 +27,8 @@ export interface Layer {
 	 * (exit 5), LAYER_COMPRESSION_UNSUPPORTED (exit 2) and INTERRUPTED (exit 130).
 	 */
 	tar(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): AsyncIterable<Uint8Array>;
+	/** What `tar` would end with for an archive of so many bytes: throws LAYER_TOO_LARGE for one that is known without being read. */
+	checkArchiveBytes(byteLength: number): void;
 	/**
 	 * The layer's table of contents where it has one that the manifest vouches for: its files can then be read one by one. `onBlobBytes` as for `tar`, also
 	 * for what is read later. Undefined, perhaps with a note, where there is none. Throws BLOB_MISSING, BLOB_SIZE_MISMATCH, INTERRUPTED and what registries throw.
@@ -57,6 +59,9 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 		mediaType,
 		diffId: options.diffId,
 		verifyBlob,
+		checkArchiveBytes(byteLength) {
+			if (byteLength > options.maxLayerBytes) throw layerTooLarge(where, options.maxLayerBytes);
+		},
 		tableOfContents: (signal, onBlobBytes) =>
 			openLayerToc(source, descriptor, { where, signal, onBlobBytes, note: options.note }),
 		async *tar(signal, onBlobBytes) {

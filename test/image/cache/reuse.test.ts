@@ -70,6 +70,19 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 		expect(warm.report.notices).toEqual(plain.report.notices);
 	});
 
+	it("holds a layer to --max-layer-bytes although it is not read", async () => {
+		const cache = newCache();
+		const written = image("bounded", imageLayers(dataLayer("a")));
+		const cold = await buildWith(work, written.reference, cache);
+		const largest = Math.max(...cold.report.layers.map(({ tarBytes }) => tarBytes));
+		const warm = await buildWith(work, written.reference, cache, { maxLayerBytes: largest });
+		expect([warm.digest, timesRead(warm)]).toEqual([cold.digest, cold.report.layers.map(() => 0)]);
+		const refused = buildWith(work, written.reference, cache, { maxLayerBytes: largest - 1 });
+		await expect(refused).rejects.toMatchObject({ code: "LAYER_TOO_LARGE", kind: "corrupt" });
+		const uncached = buildWith(work, written.reference, undefined, { maxLayerBytes: largest - 1 });
+		await expect(uncached).rejects.toMatchObject({ code: "LAYER_TOO_LARGE", kind: "corrupt" });
+	});
+
 	it("fetches what was passed over at first from the cache too", async () => {
 		const cache = newCache();
 		const written = image("late", [
