@@ -31,28 +31,21 @@ struct Match {
   uint32_t offset;
 };
 
-OCI2ISO_INLINE uint32_t Read32(const uint8_t* at) {
-  uint32_t value;
+/** Little-endian, so that the hashes are the same everywhere. */
+template <typename Number>
+OCI2ISO_INLINE Number Read(const uint8_t* at) {
+  Number value;
   std::memcpy(&value, at, sizeof value);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  value = __builtin_bswap32(value);
-#endif
-  return value;
-}
-
-OCI2ISO_INLINE uint64_t Read64(const uint8_t* at) {
-  uint64_t value;
-  std::memcpy(&value, at, sizeof value);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  value = __builtin_bswap64(value);
+  value = sizeof value == 4 ? __builtin_bswap32(static_cast<uint32_t>(value)) : __builtin_bswap64(value);
 #endif
   return value;
 }
 
 /** Multiplicative hashes; the primes are 2^32 and 2^64 over the golden ratio. */
-OCI2ISO_INLINE uint32_t HashOfFour(const uint8_t* at) { return Read32(at) * 2654435761U; }
+OCI2ISO_INLINE uint32_t HashOfFour(const uint8_t* at) { return Read<uint32_t>(at) * 2654435761U; }
 OCI2ISO_INLINE uint32_t HashOfSix(const uint8_t* at) {
-  return static_cast<uint32_t>(((Read64(at) << 16) * 0x9E3779B185EBCA87ULL) >> 32);
+  return static_cast<uint32_t>(((Read<uint64_t>(at) << 16) * 0x9E3779B185EBCA87ULL) >> 32);
 }
 
 OCI2ISO_INLINE uint32_t EntryOf(uint32_t position, uint32_t hash) {
@@ -172,7 +165,7 @@ struct Search {
   /** Length of the match at `position` with a former match's offset; 0 where there is none. */
   OCI2ISO_INLINE uint32_t RepeatedLength(uint32_t position, uint32_t offset) const {
     const uint8_t* const at = block + position;
-    if (Read32(at) != Read32(at - offset) || offset == 0) return 0;
+    if (Read<uint32_t>(at) != Read<uint32_t>(at - offset) || offset == 0) return 0;
     return kMinMatch + CommonLength(at + kMinMatch, at + kMinMatch - offset, end);
   }
 };

@@ -1,18 +1,19 @@
 import { MiB } from "../binary/units.ts";
-import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
+import type { BlockCompressor } from "../codec/types.ts";
 import { assert } from "../errors.ts";
 import { type BlockCopier, copierOf } from "./block-copier.ts";
 import { BlockList, type BlockSlot } from "./block-list.ts";
 import { BlockTable } from "./block-table.ts";
-import { MAX_TOTAL_BLOCKS, STORED_RAW } from "./constants.ts";
+import { MAX_TOTAL_BLOCKS } from "./constants.ts";
 import type { ContentHasher } from "./content-hasher.ts";
 import { ContentMap } from "./content-map.ts";
+import { DataArea } from "./data-area.ts";
 import type { FileLayout } from "./file-layout.ts";
 import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { beyondLimit } from "./limits.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
-import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
+import type { StoredBlocks } from "./stored-blocks.ts";
 import type {
 	BlockPlace,
 	Content,
@@ -24,7 +25,7 @@ import type {
 } from "./stored-data.ts";
 
 // Invariants
-// Order: blocks are stored where `#position` is when the compressor delivers them, and it delivers in submission order. So positions depend
+// Order: blocks are stored at the end of the data area when the compressor delivers them, and it delivers in submission order. So positions depend
 //   on what was appended, never on which thread was quick, nor on which blocks were compressed in an earlier build.
 // Files: no fragment block is submitted between two blocks of one file, so a file's blocks are adjacent.
 // Duplicates: blocks that are in the image already wait in `waiting`, by reference, until the file has a block that is not. Then the file is new, and
@@ -53,12 +54,11 @@ const ZEROS = Buffer.alloc(MiB);
 export class DataWriter {
 	readonly #options: DataWriterOptions;
 	readonly #compressor: BlockCompressor;
-	readonly #copier: BlockCopier;
+	readonly #area: DataArea;
 	readonly #blockBytes: number;
 	readonly #fragments: FragmentPacker;
 	readonly #table = new BlockTable();
 	readonly #contents = new ContentMap<Content>();
-	#position: number;
 	#file: OpenFile | undefined;
 	/** The block being filled. */
 	#block: Buffer | undefined;
@@ -70,7 +70,6 @@ export class DataWriter {
 		files: 0,
 		inputBytes: 0,
 		blocks: 0,
-		rawBlocks: 0,
 		sparseBytes: 0,
 		duplicateFiles: 0,
 		duplicateBytes: 0,
@@ -79,17 +78,16 @@ export class DataWriter {
 	constructor(options: DataWriterOptions) {
 		this.#options = options;
 		this.#compressor = options.compressor;
-		this.#copier = options.copier ?? copierOf(options.sink);
+		this.#area = new DataArea(options.sink, options.copier ?? copierOf(options.sink), options.position);
 		this.#blockBytes = options.blockBytes;
-		this.#position = options.position;
 		this.#fragments = new FragmentPacker(options.compressor, options.blockBytes, options.earlier, (block) =>
-			"bytes" in block ? this.#store(block) : this.#storeEarlier(block),
+			"bytes" in block ? this.#area.store(block) : this.#area.storeEarlier(block),
 		);
 	}
 
 	/** Where the data ends; settled after `finish`. */
 	get position(): number {
-		return this.#position;
+		return this.#area.position;
 	}
 
 	get fragments(): FragmentPacker {
@@ -99,7 +97,8 @@ export class DataWriter {
 	get statistics(): DataStatistics {
 		return {
 			...this.#counts,
-			storedBytes: this.#position - this.#options.position,
+			rawBlocks: this.#area.rawBlocks,
+			storedBytes: this.#area.byteLength,
 			fragmentBlocks: this.#fragments.count,
 		};
 	}
@@ -326,20 +325,18 @@ export class DataWriter {
 		};
 		if (isEarlier) {
 			const copy = Uint8Array.from(key);
-			this.#compressor.after(() => done(this.#storeEarlier(earlier.block(copy, byteLength))));
+			this.#compressor.after(() => done(this.#area.storeEarlier(earlier.block(copy, byteLength))));
 			return false;
 		}
 		assert(content !== undefined, "a block by reference comes out of a store");
-		this.#compressor.submit(content, byteLength, (block) => done(this.#store(block)));
+		this.#compressor.submit(content, byteLength, (block) => done(this.#area.store(block)));
 		return true;
 	}
 
 	#copyWaiting(file: OpenFile): void {
 		for (const { id, slot } of file.waiting)
 			this.#compressor.after(() => {
-				const size = this.#table.size(id);
-				const place = this.#placeFor(size);
-				this.#copier.copyWithin(this.#table.position(id), size & (STORED_RAW - 1), place.position);
+				const place = this.#area.repeat({ position: this.#table.position(id), size: this.#table.size(id) });
 				this.#addPlace(file.content, slot, place);
 			});
 		file.waiting = [];
@@ -406,26 +403,6 @@ export class DataWriter {
 		if (content.firstBlock === 0) content.firstBlock = position;
 		slot.sizes[slot.at] = size;
 		this.#counts.blocks++;
-	}
-
-	#store({ compressed, bytes }: CompressedBlock): BlockPlace {
-		const place = this.#placeFor(compressed ? bytes.byteLength : bytes.byteLength | STORED_RAW);
-		this.#options.sink.write(place.position, bytes);
-		return place;
-	}
-
-	#storeEarlier(block: StoredBlock): BlockPlace {
-		const place = this.#placeFor(block.compressed ? block.byteLength : block.byteLength | STORED_RAW);
-		this.#copier.copyStored(block, place.position);
-		return place;
-	}
-
-	/** The next place in the image. */
-	#placeFor(size: number): BlockPlace {
-		const position = this.#position;
-		this.#position += size & (STORED_RAW - 1);
-		if ((size & STORED_RAW) !== 0) this.#counts.rawBlocks++;
-		return { position, size };
 	}
 }
 
