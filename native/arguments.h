@@ -6,6 +6,9 @@
 
 namespace oci2iso {
 
+/** JavaScript's Number.MAX_SAFE_INTEGER. */
+constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
+
 /** A view of the bytes of an argument; valid during the call. */
 struct Bytes {
   uint8_t* data;

@@ -1,6 +1,5 @@
 #include "block_copier.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -13,13 +12,13 @@
 #include <system_error>
 
 #include "arguments.h"
+#include "descriptor.h"
 #include "digest.h"
 
 namespace oci2iso {
 namespace {
 
 constexpr napi_type_tag kTag = {0x6f63693269736f06, 0x5be1c94f2d7087a3};
-constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
 constexpr int64_t kMaxJobBytes = 1 << 20;
 /** Read, checked and written at once: stays in a second-level cache meanwhile. */
 constexpr int64_t kRunBytes = 1 << 18;
@@ -52,12 +51,6 @@ std::string WriteFully(int fd, int64_t offset, int64_t length, const uint8_t* fr
 }
 
 bool MakeDigest(const uint8_t* bytes, size_t length, uint8_t* digest) {
-  if (Sha256::IsAvailable()) {
-    Sha256 sha256;
-    sha256.Update(bytes, length);
-    sha256.Finish(digest);
-    return true;
-  }
   const std::unique_ptr<Digest> sha256 = Digest::Make("sha256");
   if (sha256 == nullptr) return false;
   uint8_t made[Digest::kMaxBytes];
@@ -65,12 +58,6 @@ bool MakeDigest(const uint8_t* bytes, size_t length, uint8_t* digest) {
   if (sha256->Finish(made) != Sha256::kDigestBytes) return false;
   std::memcpy(digest, made, Sha256::kDigestBytes);
   return true;
-}
-
-int Duplicate(Napi::Env env, int fd) {
-  const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (own < 0) throw Napi::Error::New(env, std::string("cannot use the descriptor: ") + uv_err_name(-errno));
-  return own;
 }
 
 }  // namespace
@@ -87,7 +74,7 @@ BlockCopier::BlockCopier(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bloc
   Napi::Env env = info.Env();
   const int fd = static_cast<int>(IntegerArgument(info, 0, 0, INT_MAX));
   if (!info[1].IsFunction()) throw Napi::TypeError::New(env, "argument 1 must be a function");
-  fd_ = Duplicate(env, fd);
+  fd_ = DuplicateDescriptor(env, fd);
   try {
     on_ready_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "oci2iso copying", 0, 1);
   } catch (...) {
@@ -138,7 +125,7 @@ void BlockCopier::RequireOpen(const Napi::CallbackInfo& info) const {
 Napi::Value BlockCopier::AddSource(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
   RequireOpen(info);
-  const int fd = Duplicate(info.Env(), static_cast<int>(IntegerArgument(info, 0, 0, INT_MAX)));
+  const int fd = DuplicateDescriptor(info.Env(), static_cast<int>(IntegerArgument(info, 0, 0, INT_MAX)));
   try {
     sources_.push_back(fd);
   } catch (const std::bad_alloc&) {

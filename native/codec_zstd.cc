@@ -45,14 +45,14 @@ class ZstdDecoder final : public BlockDecoder {
 };
 
 std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t max_block_bytes) {
+  std::unique_ptr<MatchFinder> finder;
+  if (WantsMatchFinder(level, max_block_bytes)) {
+    finder = MatchFinder::Make(max_block_bytes);
+    if (finder == nullptr) return nullptr;
+  }
   ZSTD_CCtx* context = ZSTD_createCCtx();
   if (context == nullptr) return nullptr;
   SetZstdParameters(context, level, max_block_bytes);
-  std::unique_ptr<MatchFinder> finder = WantsMatchFinder(level, max_block_bytes) ? MatchFinder::Make(max_block_bytes) : nullptr;
-  if (finder == nullptr && WantsMatchFinder(level, max_block_bytes)) {
-    ZSTD_freeCCtx(context);
-    return nullptr;
-  }
   return std::make_unique<ZstdEncoder>(context, std::move(finder));
 }
 

@@ -1,6 +1,5 @@
 #include "file_digester.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -12,13 +11,13 @@
 #include <system_error>
 
 #include "arguments.h"
+#include "descriptor.h"
 #include "hex.h"
 
 namespace oci2iso {
 namespace {
 
 constexpr napi_type_tag kTag = {0x6f63693269736f05, 0x91c2d06b7f3a48e5};
-constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
 /** Stays in a second-level cache between the kernel's copying it there and its being digested. */
 constexpr int64_t kPieceBytes = 1 << 17;
 
@@ -44,8 +43,7 @@ FileDigester::FileDigester(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Fi
   }
   if (!info[3].IsFunction()) throw Napi::TypeError::New(env, "argument 3 must be a function");
 
-  fd_ = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (fd_ < 0) throw Napi::Error::New(env, std::string("cannot use the descriptor: ") + uv_err_name(-errno));
+  fd_ = DuplicateDescriptor(env, fd);
   try {
     on_ready_ = Napi::ThreadSafeFunction::New(env, info[3].As<Napi::Function>(), "oci2iso digesting", 0, 1);
   } catch (...) {

@@ -6,17 +6,9 @@
 #include <vector>
 
 #include "../../native/match_finder.h"
+#include "random.h"
 
 namespace {
-
-uint64_t state;
-
-uint32_t Below(uint32_t limit) {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return static_cast<uint32_t>(state >> 11) % limit;
-}
 
 using Bytes = std::vector<uint8_t>;
 
