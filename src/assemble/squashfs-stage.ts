@@ -19,7 +19,7 @@ import { withoutPaths } from "../tree/filter.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
-import { countPaths, walk } from "../tree/walk.ts";
+import { inodesBelow } from "../tree/walk.ts";
 import { BodyStore } from "./body-store.ts";
 import { collectLayers, collectMissing, newCollectedLayer } from "./collect.ts";
 import { createImageTree } from "./contents.ts";
@@ -174,7 +174,7 @@ async function stream(
 		await collectLayers({ ...context, merger, isExcluded });
 		copier.flush();
 		const merged = merger.settle();
-		const kept = withoutPaths(merged.root, isExcluded);
+		const { root: kept, excludedPaths } = withoutPaths(merged.root, isExcluded);
 		const droppedXattrs = dropXattrs(kept);
 		await collectMissing(context, missingBodies(kept, bodies), "store");
 
@@ -211,7 +211,7 @@ async function stream(
 				});
 			},
 			compressor,
-			excludedPaths: countPaths(merged.root) - countPaths(kept),
+			excludedPaths,
 			droppedXattrs,
 			losses: unapplied,
 			notes: merged.notes,
@@ -268,7 +268,7 @@ function pendingBlocks(blockBytes: number, jobs: number): number {
 }
 
 function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Generator<BodyId> {
-	for (const { inode } of walk(root)) {
+	for (const inode of inodesBelow(root)) {
 		if (inode.type === "file" && bodies.stored(inode.body) === undefined) yield inode.body;
 	}
 }

@@ -9,7 +9,7 @@ import { createProgram } from "./program.ts";
 // An engine that does not know these switches would say so on standard error.
 if (Number.parseInt(process.versions.v8, 10) <= 13) {
 	setFlagsFromString("--semi-space-growth-factor=1");
-	setFlagsFromString("--heap-growing-percent=40");
+	setFlagsFromString("--heap-growing-percent=25");
 }
 
 try {

@@ -6,7 +6,7 @@ const SPREAD = 2;
 const EMPTY = -1;
 const REUSED = 2 ** 31;
 
-/** Every block of the image by the SHA-256 of its content, and where it was stored; some 60 bytes each. A block's id is its number in the order of `add`. */
+/** Blocks of the image by a SHA-256 that names their content, and where they were stored; some 60 bytes each. A block's id is its number in the order of `add`. */
 export class BlockTable {
 	#hashes = Buffer.alloc(MIN_CAPACITY * HASH_BYTES);
 	#positions = new Float64Array(MIN_CAPACITY);
@@ -24,7 +24,7 @@ export class BlockTable {
 		return this.#slots[this.#slotOf(hash)] ?? EMPTY;
 	}
 
-	/** `hash` is not in the table yet. */
+	/** Where `hash` is in the table already, `find` gives the new block from now on. */
 	add(hash: Uint8Array, rawBytes: number): number {
 		if (this.#count === this.#positions.length) this.#grow();
 		const id = this.#count++;

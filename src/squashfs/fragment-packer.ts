@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
+import { BlockTable } from "./block-table.ts";
 import { HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
 import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
@@ -50,7 +51,7 @@ export class FragmentPacker {
 	readonly #earlier: StoredBlocks | undefined;
 	/** Stores a block in order. */
 	readonly #store: (block: CompressedBlock | StoredBlock) => BlockPlace;
-	readonly #blocks: FragmentBlock[] = [];
+	readonly #table = new BlockTable();
 	#tails: {
 		readonly tail: Pick<Tail, "hash" | "byteLength">;
 		readonly offset: number;
@@ -73,7 +74,7 @@ export class FragmentPacker {
 
 	/** Fragment blocks that were ended. */
 	get count(): number {
-		return this.#blocks.length;
+		return this.#table.count;
 	}
 
 	add({ content, ...tail }: Tail): FragmentPlace {
@@ -84,7 +85,7 @@ export class FragmentPacker {
 			this.#block.set(content, offset);
 			this.#tails.push({ tail, offset });
 		} else this.#tails.push({ tail, offset, source: content });
-		const place = { index: this.#blocks.length, offset };
+		const place = { index: this.#table.count, offset };
 		this.#filled += tail.byteLength;
 		if (this.#filled >= MIN_FILL * this.#blockBytes && ((tail.hash[0] ?? 0) & BOUNDARY_MASK) === 0) this.flush();
 		return place;
@@ -93,14 +94,13 @@ export class FragmentPacker {
 	/** Sends the block that is being filled, if there is one, to the compressor, or has it stored from an earlier build. */
 	flush(): void {
 		if (this.#filled === 0) return;
-		const index = this.#blocks.length;
 		const rawBytes = this.#filled;
 		const key = this.#key();
 		const earlier = this.#earlier?.hasFragment(key) === true ? this.#earlier : undefined;
-		const common = { key, rawBytes, reused: earlier !== undefined };
-		this.#blocks.push({ ...common, position: 0, size: 0 });
+		const index = this.#table.add(key, rawBytes);
 		const done = (block: CompressedBlock | StoredBlock): void => {
-			this.#blocks[index] = { ...common, ...this.#store(block) };
+			const { position, size } = this.#store(block);
+			this.#table.setPlace(index, position, size, earlier !== undefined);
 		};
 		if (earlier === undefined) this.#compressor.submit(this.#gathered(), rawBytes, done);
 		else {
@@ -114,14 +114,25 @@ export class FragmentPacker {
 
 	/** Of a block that was ended; its position is known once the compressor has delivered it. */
 	block(index: number): FragmentBlock | undefined {
-		return this.#blocks[index];
+		const table = this.#table;
+		if (index >= table.count) return undefined;
+		return {
+			position: table.position(index),
+			size: table.size(index),
+			key: table.hash(index),
+			rawBytes: table.rawBytes(index),
+			reused: table.isReused(index),
+		};
 	}
 
 	/** The fragment table's records. */
 	encode(): Buffer {
-		const bytes = Buffer.alloc(FRAGMENT_ENTRY.byteLength * this.#blocks.length);
-		for (const [i, { position, size }] of this.#blocks.entries())
-			bytes.set(FRAGMENT_ENTRY.encode({ position, size }), FRAGMENT_ENTRY.byteLength * i);
+		const table = this.#table;
+		const bytes = Buffer.alloc(FRAGMENT_ENTRY.byteLength * table.count);
+		for (let i = 0; i < table.count; i++) {
+			const place = { position: table.position(i), size: table.size(i) };
+			bytes.set(FRAGMENT_ENTRY.encode(place), FRAGMENT_ENTRY.byteLength * i);
+		}
 		return bytes;
 	}
 

@@ -119,7 +119,8 @@ export class ChangeApplier {
 			Object.assign(old, attributes);
 			this.#touch(parent, name);
 		} else {
-			const directory: DirectoryInode = { type: "directory", ...attributes, entries: new Map() };
+			const { mode, uid, gid, mtime, xattrs } = attributes;
+			const directory: DirectoryInode = { type: "directory", mode, uid, gid, mtime, xattrs, entries: new Map() };
 			if (this.#unknown?.isKnown(parent.directory, name) === false) this.#unknown.open(directory);
 			this.#put(path, parent, name, directory);
 		}

@@ -1,5 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import type { DirectoryInode, InodeAttributes } from "./inode.ts";
+import { inodesBelow } from "./walk.ts";
 import { compileXattrPattern } from "./xattr-pattern.ts";
 
 /** What one pattern took away. */
@@ -47,12 +48,6 @@ function drop(root: DirectoryInode, patternOf: (name: ByteString) => number, cou
 		inode.xattrs = kept;
 		for (const pattern of dropped) counts[pattern] = (counts[pattern] ?? 0) + 1;
 	};
-	const pending = [root];
 	visit(root);
-	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-		for (const inode of directory.entries.values()) {
-			visit(inode);
-			if (inode.type === "directory") pending.push(inode);
-		}
-	}
+	for (const inode of inodesBelow(root)) visit(inode);
 }

@@ -1,29 +1,58 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import type { DirectoryInode, Inode } from "./inode.ts";
+import type { DirectoryInode } from "./inode.ts";
+import { countPaths } from "./walk.ts";
+
+export interface FilteredTree {
+	readonly root: DirectoryInode;
+	/** Names that were left out, those below excluded directories among them. */
+	readonly excludedPaths: number;
+}
+
+/** A directory on the way down, and its copy once something below it was left out. */
+interface Place {
+	readonly directory: DirectoryInode;
+	readonly parent: Place | undefined;
+	readonly name: ByteString;
+	readonly prefix: ByteString;
+	copy: DirectoryInode | undefined;
+}
 
 /**
- * A copy of the tree without the paths that `isExcluded` picks (`usr/lib/x`, no leading slash); an excluded directory takes all that is
- * below it along, unasked. Inodes that are not directories are shared with the original, so hard links stay hard links.
+ * The tree without the paths that `isExcluded` picks (`usr/lib/x`, no leading slash); an excluded directory takes all that is
+ * below it along, unasked. Directories above something that was left out are copies; everything else is shared with the original, which
+ * stays as it is.
  */
-export function withoutPaths(root: DirectoryInode, isExcluded: (path: ByteString) => boolean): DirectoryInode {
-	const copyOf = (directory: DirectoryInode): DirectoryInode => ({
-		...directory,
-		entries: new Map<ByteString, Inode>(),
-	});
-	const copy = copyOf(root);
-	const pending = [{ from: root, to: copy, prefix: "" }];
-	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-		for (const [name, inode] of next.from.entries) {
-			const path = next.prefix + name;
-			if (isExcluded(path)) continue;
-			if (inode.type !== "directory") {
-				next.to.entries.set(name, inode);
-				continue;
-			}
-			const child = copyOf(inode);
-			next.to.entries.set(name, child);
-			pending.push({ from: inode, to: child, prefix: `${path}/` });
+export function withoutPaths(root: DirectoryInode, isExcluded: (path: ByteString) => boolean): FilteredTree {
+	const top: Place = { directory: root, parent: undefined, name: "", prefix: "", copy: undefined };
+	const pending = [top];
+	let excludedPaths = 0;
+	for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
+		for (const [name, inode] of place.directory.entries) {
+			const path = place.prefix + name;
+			if (isExcluded(path)) {
+				copyOf(place).entries.delete(name);
+				excludedPaths += 1 + (inode.type === "directory" ? countPaths(inode) : 0);
+			} else if (inode.type === "directory")
+				pending.push({ directory: inode, parent: place, name, prefix: `${path}/`, copy: undefined });
 		}
 	}
+	return { root: top.copy ?? root, excludedPaths };
+}
+
+/** The place's copy, which is in the copy of the directory above it, and so on. */
+function copyOf(place: Place): DirectoryInode {
+	const known = place.copy;
+	if (known !== undefined) return known;
+	const copy = copied(place);
+	for (let at = place; at.parent !== undefined; at = at.parent) {
+		const above = at.parent.copy;
+		(above ?? copied(at.parent)).entries.set(at.name, at.copy ?? at.directory);
+		if (above !== undefined) break;
+	}
 	return copy;
+}
+
+function copied(place: Place): DirectoryInode {
+	place.copy = { ...place.directory, entries: new Map(place.directory.entries) };
+	return place.copy;
 }

@@ -8,7 +8,7 @@ import { changeOf, type LayerChange } from "./layer-changes.ts";
 import { changeCostBytes, INODE_COST_BYTES, xattrsCostBytes } from "./metadata-cost.ts";
 import { cleanPath } from "./path.ts";
 import { Shadow } from "./shadow.ts";
-import { walk } from "./walk.ts";
+import { inodesBelow } from "./walk.ts";
 
 export interface TreeMergerOptions {
 	/** Number of layers, at least 0. */
@@ -238,7 +238,7 @@ function isRootDirectory(change: LayerChange): boolean {
 
 function neededBodies(root: DirectoryInode): BodyId[] {
 	const files = new Set<FileInode>();
-	for (const { inode } of walk(root)) if (inode.type === "file") files.add(inode);
+	for (const inode of inodesBelow(root)) if (inode.type === "file") files.add(inode);
 	const bodies = Array.from(files, (file) => file.body).sort((a, b) => a.layer - b.layer || a.entry - b.entry);
 	return bodies.filter(({ layer, entry }, i) => bodies[i - 1]?.layer !== layer || bodies[i - 1]?.entry !== entry);
 }

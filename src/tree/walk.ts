@@ -23,14 +23,20 @@ export function* walk(root: DirectoryInode): Generator<WalkedEntry, void, undefi
 	}
 }
 
+/** The inode of every name in the tree but the root's own, in no order that means anything: several times as fast as `walk`. */
+export function* inodesBelow(root: DirectoryInode): Generator<Inode, void, undefined> {
+	const pending = [root];
+	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop())
+		for (const inode of directory.entries.values()) {
+			if (inode.type === "directory") pending.push(inode);
+			yield inode;
+		}
+}
+
 /** Names in the tree, the root's own not among them. */
 export function countPaths(root: DirectoryInode): number {
 	let count = 0;
-	const pending = [root];
-	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-		count += directory.entries.size;
-		for (const inode of directory.entries.values()) if (inode.type === "directory") pending.push(inode);
-	}
+	for (const _ of inodesBelow(root)) count++;
 	return count;
 }
 

@@ -6,7 +6,7 @@ import type { DroppedXattrs, XattrDropper } from "../tree/drop-xattrs.ts";
 import { withoutPaths } from "../tree/filter.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
-import { countPaths, walk } from "../tree/walk.ts";
+import { inodesBelow } from "../tree/walk.ts";
 import { ContentDigest } from "./content-digest.ts";
 
 /** What a squashfs made of an image has to hold. */
@@ -57,16 +57,16 @@ export async function readImageTree(
 		merge.finish();
 	}
 	const merged = merger.settle();
-	const root = withoutPaths(merged.root, isExcluded);
+	const { root, excludedPaths } = withoutPaths(merged.root, isExcluded);
 	const droppedXattrs = dropXattrs(root);
 	const missing = layers.map(() => new Set<number>());
-	for (const { inode } of walk(root))
+	for (const inode of inodesBelow(root))
 		if (inode.type === "file" && digest(inode.body) === undefined) missing[inode.body.layer]?.add(inode.body.entry);
 	for (const [index, entries] of missing.entries())
 		if (entries.size > 0) await readLayer(index, (entry) => entries.has(entry.index));
 	return {
 		root,
-		excludedPaths: countPaths(merged.root) - countPaths(root),
+		excludedPaths,
 		droppedXattrs,
 		notes,
 		digestOf: (file) => digest(file.body),

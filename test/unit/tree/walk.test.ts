@@ -48,29 +48,41 @@ describe("walk", () => {
 		const deep = mergeLayers([[{ path: `${"d/".repeat(8191)}x` }]]).tree.root;
 		expect([...walk(deep)].length).toBe(8193);
 		expect(countPaths(deep)).toBe(8192);
-		expect([...walk(withoutPaths(deep, () => false))].length).toBe(8193);
+		const deepest = `${"d/".repeat(8191)}x`;
+		const filtered = withoutPaths(deep, (path) => path === deepest);
+		expect([...walk(filtered.root)].length).toBe(8192);
+		expect([...walk(deep)].length).toBe(8193);
 	});
 });
 
 describe("withoutPaths", () => {
 	it("leaves out what is excluded, directories with all that is in them", () => {
 		const asked: string[] = [];
-		const copy = withoutPaths(root, (path) => {
+		const { root: copy, excludedPaths } = withoutPaths(root, (path) => {
 			asked.push(path);
 			return path === "boot/efi" || path === "b/a" || path === "B";
 		});
+		expect(excludedPaths).toBe(countPaths(root) - countPaths(copy));
 		expect(drawTree(copy)).toEqual(["b/", "b/link @0:3", "b/z @0:0", "b-c @0:2", "boot/", "\xff -> b"]);
 		expect(asked).not.toContain("b/a/x");
 		expect(asked).not.toContain("");
 		expect(drawTree(root)).toContain("boot/efi/x @0:6");
 	});
 
-	it("keeps hard links, and shares everything but directories", () => {
-		const copy = withoutPaths(root, () => false);
-		expect(drawTree(copy)).toEqual(drawTree(root));
-		expect(copy).not.toBe(root);
+	it("is the tree itself where nothing is left out", () => {
+		expect(withoutPaths(root, () => false)).toEqual({ root, excludedPaths: 0 });
+		expect(withoutPaths(root, () => false).root).toBe(root);
+	});
+
+	it("copies the directories above what is left out, and shares everything else", () => {
+		const before = drawTree(root);
+		const { root: copy } = withoutPaths(root, (path) => path === "boot/efi/x");
+		expect(drawTree(copy)).toEqual(before.filter((line) => !line.startsWith("boot/efi/x")));
+		expect([...copy.entries.keys()]).toEqual([...root.entries.keys()]);
+		expect(copy.entries.get("boot")).not.toBe(root.entries.get("boot"));
+		expect(copy.entries.get("b")).toBe(root.entries.get("b"));
 		expect(copy.entries.get("B")).toBe(root.entries.get("B"));
-		expect(copy.entries.get("b")).not.toBe(root.entries.get("b"));
+		expect(drawTree(root)).toEqual(before);
 	});
 });
 
