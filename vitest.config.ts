@@ -2,7 +2,8 @@ import { defineConfig } from "vitest/config";
 
 /** `unit` is the inner loop: no root, no network, no reference tools. The other rungs need the machine's tools. */
 const rungs = {
-	unit: { timeout: 20_000, parallel: true },
+	// Unit tests leave nothing behind in their process, so that files may share one.
+	unit: { timeout: 20_000, parallel: true, isolate: false, maxWorkers: "100%" },
 	native: { timeout: 60_000, parallel: true },
 	reference: { timeout: 600_000, parallel: false },
 	kernel: { timeout: 900_000, parallel: false },
@@ -25,6 +26,8 @@ export default defineConfig({
 				retry: "retry" in rung ? rung.retry : 0,
 				hookTimeout: rung.timeout,
 				fileParallelism: rung.parallel,
+				isolate: !("isolate" in rung),
+				...("maxWorkers" in rung ? { maxWorkers: rung.maxWorkers } : {}),
 				pool: "forks" as const,
 			},
 		})),
