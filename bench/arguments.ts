@@ -1,6 +1,16 @@
 import { parseArgs } from "node:util";
 
-export const PARTS = ["pipelines", "threads", "limit", "micro", "presets", "boot", "cache", "shared"] as const;
+export const PARTS = [
+	"pipelines",
+	"threads",
+	"limit",
+	"micro",
+	"presets",
+	"boot",
+	"cache",
+	"shared",
+	"memory",
+] as const;
 /** The others weigh what we offer instead of comparing it, and must be asked for. */
 /** What measures contenders against each other. */
 export const DEFAULT_PARTS: readonly Part[] = ["pipelines", "threads", "limit", "micro"];
@@ -30,7 +40,7 @@ export const USAGE = `usage: npm run bench -- [option]...
   --full            every setting: gzip and xz too, which take minutes
   --settings LIST   only these, separated by commas: "zstd 15", "zstd 3", lz4, gzip, xz
   --only LIST       only these parts: ${PARTS.join(", ")}
-                    (the last three, levels against block sizes, booting and caches in a registry, run only when they are named here)
+                    (levels against block sizes, booting, caches and memory run only when they are named here)
   --rootless        let the peers unpack as an ordinary user
   --work DIR        where trials put their files (default build/bench/work); emptied
   --out DIR         where results.md and results.json go (default build/bench)

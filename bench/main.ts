@@ -5,6 +5,7 @@ import { type Arguments, parseArguments, USAGE } from "./arguments.ts";
 import { cacheMarkdown } from "./cache/markdown.ts";
 import { describeMachine } from "./machine.ts";
 import { toMarkdown } from "./markdown.ts";
+import { memoryMarkdown } from "./memory/markdown.ts";
 import { presetsMarkdown } from "./presets/markdown.ts";
 import { rewriteReadme } from "./readme.ts";
 import { Run } from "./run.ts";
@@ -52,6 +53,10 @@ async function main(args: readonly string[]): Promise<void> {
 	if (run.shared.length > 0) {
 		const results = { command, machine, images: run.shared, skipped };
 		write("shared", run.shared.map(sharedMarkdown).join("\n"), results, out);
+	}
+	if (run.memory.length > 0) {
+		const results = { command, machine, images: run.memory, skipped };
+		write("memory", run.memory.map(memoryMarkdown).join("\n"), results, out);
 	}
 	if (run.weighed.length > 0) {
 		const results = { command, machine, images: run.weighed, skipped };

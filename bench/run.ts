@@ -6,6 +6,7 @@ import { type Arguments, DEFAULT_PARTS } from "./arguments.ts";
 import { type CacheResults, measureCache } from "./cache/run.ts";
 import { makePlan, runnable } from "./contenders.ts";
 import { type Inputs, openInputs } from "./inputs.ts";
+import { type MemoryResults, measureMemory } from "./memory/run.ts";
 import type { MicroRow } from "./micro/repeat.ts";
 import type { ImagePresets } from "./presets/results.ts";
 import { weighPresets } from "./presets/run.ts";
@@ -22,6 +23,7 @@ export class Run {
 	readonly weighed: ImagePresets[] = [];
 	readonly cached: CacheResults[] = [];
 	readonly shared: SharedResults[] = [];
+	readonly memory: MemoryResults[] = [];
 	micro: MicroRow[] = [];
 	readonly #given: Arguments;
 	readonly #processors: number;
@@ -54,6 +56,8 @@ export class Run {
 				this.cached.push(await measureCache({ name, layout, trials }, join(work, "cache")));
 			}
 			if (parts.includes("shared")) await this.#share(inputs);
+			if (parts.includes("memory"))
+				this.memory.push(await measureMemory(inputs, this.#given.trials, join(work, "memory")));
 		} finally {
 			rmSync(work, { recursive: true, force: true });
 		}

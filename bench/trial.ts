@@ -34,6 +34,8 @@ export interface TrialResult extends Measurement {
 	/** Wall time in seconds per step or phase, in order, as the contender itself counts them. */
 	readonly phases: Readonly<Record<string, number>>;
 	readonly squashfsBytes?: number | undefined;
+	/** Of all layers that oci2iso read, before compression. */
+	readonly tarBytes?: number | undefined;
 	/** How oci2iso compressed. */
 	readonly squashfs?: BuildReport["squashfs"] | undefined;
 }
@@ -56,7 +58,8 @@ async function runTrial({ output, scratch }: TrialPlaces, trial: TrialSpec): Pro
 	if (trial.kind === "command" && trial.report !== undefined) {
 		const report = JSON.parse(readFileSync(trial.report, "utf8")) as BuildReport;
 		for (const { phase, milliseconds } of report.phases) phases[phase] = milliseconds / 1000;
-		return { ...measured, phases, squashfsBytes: report.squashfs.byteLength, squashfs: report.squashfs };
+		const tarBytes = report.layers.reduce((sum, layer) => sum + layer.tarBytes, 0);
+		return { ...measured, phases, tarBytes, squashfsBytes: report.squashfs.byteLength, squashfs: report.squashfs };
 	}
 	const squashfs = trial.kind === "pipeline" ? join(trial.workDir, "iso/LiveOS/squashfs.img") : undefined;
 	return { ...measured, phases, squashfsBytes: squashfs === undefined ? undefined : statSync(squashfs).size };
