@@ -5,7 +5,7 @@ import { caseName } from "./presets/cases.ts";
 import { frontOf, pointCells, presetsOf, readsTable } from "./presets/markdown.ts";
 import type { ImagePresets, PresetsResults } from "./presets/results.ts";
 import { paretoSvg } from "./presets/svg.ts";
-import { type ImageResults, type Results, ratioOf, summarise } from "./results.ts";
+import { type ImageResults, parseResults, type Results, ratioOf, summarise } from "./results.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const PICTURE = "docs/pareto.svg";
@@ -22,12 +22,12 @@ export function rewriteReadme(directory: string): string[] {
 	const path = join(ROOT, "README.md");
 	let text = readFileSync(path, "utf8");
 	const done: string[] = [];
-	const results = readJson<Results>(join(directory, "results.json"));
+	const results = readIfThere(join(directory, "results.json"), parseResults);
 	if (results !== undefined) {
 		text = replaceBetween(text, "figures", figures(results));
 		done.push("the figures");
 	}
-	const weighed = readJson<PresetsResults>(join(directory, "presets.json"));
+	const weighed = readIfThere(join(directory, "presets.json"), (json) => JSON.parse(json) as PresetsResults);
 	const [image] = weighed?.images ?? [];
 	if (weighed !== undefined && image !== undefined) {
 		mkdirSync(join(ROOT, "docs"), { recursive: true });
@@ -111,6 +111,6 @@ function imagePresetFigures(image: ImagePresets): string {
 	return `${image.name}, presets and the rest of the front:\n\n${table(columns, sorted)}${reads}`;
 }
 
-function readJson<Value>(path: string): Value | undefined {
-	return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Value) : undefined;
+function readIfThere<Value>(path: string, parse: (text: string) => Value): Value | undefined {
+	return existsSync(path) ? parse(readFileSync(path, "utf8")) : undefined;
 }

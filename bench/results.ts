@@ -30,6 +30,16 @@ export interface LimitResult extends Limit {
 	readonly threads: number;
 }
 
+/** Reads `results.json`, where JSON has null for a round that was not run. */
+export function parseResults(text: string): Results {
+	const results = JSON.parse(text) as Results;
+	const images = results.images.map((image) => {
+		const rounds = Object.entries(image.rounds).map(([name, all]) => [name, all.map((round) => round ?? undefined)]);
+		return { ...image, rounds: Object.fromEntries(rounds) as ImageResults["rounds"] };
+	});
+	return { ...results, images };
+}
+
 /** Medians over the rounds. */
 export interface Summary {
 	readonly trials: number;

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { parseArguments } from "../../../bench/arguments.ts";
 import { makePlan, threadCounts } from "../../../bench/contenders.ts";
 import { toMarkdown } from "../../../bench/markdown.ts";
-import type { Results } from "../../../bench/results.ts";
+import { figures } from "../../../bench/readme.ts";
+import { parseResults, type Results } from "../../../bench/results.ts";
 import { settings } from "../../../bench/settings.ts";
 import { median, pairedRatio } from "../../../bench/statistics.ts";
 import type { TrialResult } from "../../../bench/trial.ts";
@@ -120,6 +121,12 @@ describe("toMarkdown", () => {
 
 	it("puts our time beside the limit's", () =>
 		expect(text).toMatch(/the same 7 blocks.*\| 1\.00 \| 2\.00 .*\| 1\.50 /));
+
+	it("is the same from the results as they are kept", () => {
+		const kept = parseResults(JSON.stringify(results));
+		expect(toMarkdown(kept)).toBe(text);
+		expect(figures(kept)).toBe(figures(results));
+	});
 
 	it("says what was skipped, and warns of a busy machine", () => {
 		expect(text).toContain("- SKIPPED: absent");
