@@ -26,7 +26,7 @@ export default defineConfig({
 				retry: "retry" in rung ? rung.retry : 0,
 				hookTimeout: rung.timeout,
 				fileParallelism: rung.parallel,
-				isolate: !("isolate" in rung),
+				isolate: "isolate" in rung ? rung.isolate : true,
 				...("maxWorkers" in rung ? { maxWorkers: rung.maxWorkers } : {}),
 				pool: "forks" as const,
 			},

@@ -11,8 +11,7 @@ export const PARTS = [
 	"shared",
 	"memory",
 ] as const;
-/** The others weigh what we offer instead of comparing it, and must be asked for. */
-/** What measures contenders against each other. */
+/** What measures contenders against each other. The others weigh what we offer, and must be asked for. */
 export const DEFAULT_PARTS: readonly Part[] = ["pipelines", "threads", "limit", "micro"];
 export type Part = (typeof PARTS)[number];
 

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
-import { copyLayout, digestOf } from "./layout-copy.ts";
+import { digestOf } from "../src/oci/digest.ts";
+import { copyLayout } from "./layout-copy.ts";
 
 /** Bytes of one file of the new layer. */
 const FILE_BYTES = 50_000;

@@ -1,6 +1,7 @@
-import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { digestOf } from "../src/oci/digest.ts";
+import { OCI_MEDIA_TYPES } from "../test/support/oci-layout.ts";
 
 export interface Descriptor {
 	readonly mediaType: string;
@@ -8,7 +9,7 @@ export interface Descriptor {
 	readonly size: number;
 }
 
-export const GZIP_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
+export const GZIP_LAYER = OCI_MEDIA_TYPES.layer.gzip;
 
 /** A copy of an OCI layout's first image, to which layers are added. */
 export interface LayoutCopy {
@@ -56,8 +57,4 @@ export function copyLayout(layout: string, copy: string): LayoutCopy {
 			writeFileSync(join(copy, "index.json"), JSON.stringify({ ...index, manifests }));
 		},
 	};
-}
-
-export function digestOf(bytes: Uint8Array): string {
-	return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

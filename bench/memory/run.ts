@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { oci2iso } from "../contenders.ts";
 import type { Inputs } from "../inputs.ts";
@@ -56,6 +56,5 @@ export async function measureMemory(inputs: Inputs, trials: number, work: string
 		process.stderr.write(`bench: ${inputs.name}: memory, ${name}\n`);
 		return { name, image: peaksOf(inputs.layoutDir), grown: peaksOf(grownLayout) };
 	});
-	rmSync(grownLayout, { recursive: true });
 	return { image: inputs.name, rows };
 }

@@ -1,4 +1,5 @@
 import { HASH_BYTES } from "./file-recipe.ts";
+import type { ImageBlock } from "./stored-data.ts";
 
 const MIN_CAPACITY = 1024;
 /** Slots of the hash table per block, at least. */
@@ -60,6 +61,17 @@ export class BlockTable {
 
 	rawBytes(id: number): number {
 		return this.#rawBytes[id] ?? 0;
+	}
+
+	/** All of it; the key is a view as `hash` gives it, position and size are 0 until the block is stored. */
+	block(id: number): ImageBlock {
+		return {
+			position: this.position(id),
+			size: this.size(id),
+			key: this.hash(id),
+			rawBytes: this.rawBytes(id),
+			reused: this.isReused(id),
+		};
 	}
 
 	/** Where the hash is, or would go. */

@@ -205,15 +205,7 @@ export class DataWriter {
 	/** What was stored between two moments, in the image's order; after `finish`. */
 	placedBlocks(from: DataMark, to: DataMark): PlacedBlock[] {
 		const placed: PlacedBlock[] = [];
-		for (let id = from.blocks; id < to.blocks; id++)
-			placed.push({
-				kind: "block",
-				key: this.#table.hash(id),
-				position: this.#table.position(id),
-				size: this.#table.size(id),
-				rawBytes: this.#table.rawBytes(id),
-				reused: this.#table.isReused(id),
-			});
+		for (let id = from.blocks; id < to.blocks; id++) placed.push({ kind: "block", ...this.#table.block(id) });
 		for (let index = from.fragments; index < to.fragments; index++) {
 			const block = this.#fragments.block(index);
 			if (block !== undefined) placed.push({ kind: "fragment", ...block });

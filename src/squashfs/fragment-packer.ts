@@ -5,7 +5,7 @@ import { BlockTable } from "./block-table.ts";
 import { HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
 import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
-import type { BlockPlace } from "./stored-data.ts";
+import type { BlockPlace, ImageBlock } from "./stored-data.ts";
 
 /** Where a tail is: in which fragment block, and at which byte of its content. */
 export interface FragmentPlace {
@@ -20,19 +20,6 @@ export interface Tail {
 	readonly hash: Uint8Array;
 	/** The bytes, which are copied, or where they can be had when they are needed. */
 	readonly content: Uint8Array | TailSource;
-}
-
-/** A fragment block. */
-export interface FragmentBlock {
-	/** 0 until it is stored. */
-	readonly position: number;
-	/** On disk, with the "stored as it is" bit. */
-	readonly size: number;
-	/** SHA-256 of hash and length of each tail in it: names the content without its bytes. */
-	readonly key: Uint8Array;
-	readonly rawBytes: number;
-	/** It was compressed in an earlier build. */
-	readonly reused: boolean;
 }
 
 /** A block may end here, so that what follows is packed the same way whatever came before: */
@@ -113,16 +100,8 @@ export class FragmentPacker {
 	}
 
 	/** Of a block that was ended; its position is known once the compressor has delivered it. */
-	block(index: number): FragmentBlock | undefined {
-		const table = this.#table;
-		if (index >= table.count) return undefined;
-		return {
-			position: table.position(index),
-			size: table.size(index),
-			key: table.hash(index),
-			rawBytes: table.rawBytes(index),
-			reused: table.isReused(index),
-		};
+	block(index: number): ImageBlock | undefined {
+		return index < this.#table.count ? this.#table.block(index) : undefined;
 	}
 
 	/** The fragment table's records. */

@@ -51,14 +51,21 @@ export interface BlockPlace {
 	readonly size: number;
 }
 
-/** A block of the image, for those who keep it. */
-export interface PlacedBlock extends BlockPlace {
-	readonly kind: "block" | "fragment";
-	/** Of a data block the SHA-256 of its content, of a fragment block `FragmentBlock.key`. */
+/** A block of the image. */
+export interface ImageBlock extends BlockPlace {
+	/**
+	 * Of a data block the SHA-256 of its content; of a fragment block that of hash and length of each tail in it, which names the content without
+	 * its bytes.
+	 */
 	readonly key: Uint8Array;
 	readonly rawBytes: number;
 	/** It was compressed in an earlier build. */
 	readonly reused: boolean;
+}
+
+/** A block of the image, for those who keep it. */
+export interface PlacedBlock extends ImageBlock {
+	readonly kind: "block" | "fragment";
 }
 
 /** A moment between two files: how many blocks were begun before it. */

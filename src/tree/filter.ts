@@ -44,10 +44,13 @@ function copyOf(place: Place): DirectoryInode {
 	const known = place.copy;
 	if (known !== undefined) return known;
 	const copy = copied(place);
+	let below = copy;
 	for (let at = place; at.parent !== undefined; at = at.parent) {
 		const above = at.parent.copy;
-		(above ?? copied(at.parent)).entries.set(at.name, at.copy ?? at.directory);
+		const parent = above ?? copied(at.parent);
+		parent.entries.set(at.name, below);
 		if (above !== undefined) break;
+		below = parent;
 	}
 	return copy;
 }
