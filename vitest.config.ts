@@ -27,7 +27,8 @@ export default defineConfig({
 				hookTimeout: rung.timeout,
 				fileParallelism: rung.parallel,
 				isolate: "isolate" in rung ? rung.isolate : true,
-				...("maxWorkers" in rung ? { maxWorkers: rung.maxWorkers } : {}),
+				// Rungs with another number of workers do not run beside each other.
+				...("maxWorkers" in rung ? { maxWorkers: rung.maxWorkers } : { sequence: { groupOrder: 1 } }),
 				pool: "forks" as const,
 			},
 		})),
