@@ -1,3 +1,5 @@
+import { printable } from "./binary/printable.ts";
+
 /**
  * What went wrong, by whose fault; each kind has one exit status (README, "Exit status").
  */
@@ -75,8 +77,7 @@ export function formatProblem(problem: Problem): string {
 		problem.expected === undefined ? undefined : `expected ${problem.expected}`,
 		problem.remedy === undefined ? undefined : problem.remedy,
 	].filter((part) => part !== undefined);
-	const text = `${problem.code}: ${problem.what}${where}${tail.length === 0 ? "" : `: ${tail.join("; ")}`}`;
-	return text.replace(/\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+	return printable(`${problem.code}: ${problem.what}${where}${tail.length === 0 ? "" : `: ${tail.join("; ")}`}`);
 }
 
 /** The input's bytes are not what their format says (exit 5). */

@@ -1,3 +1,5 @@
+import { printable } from "./printable.ts";
+
 /**
  * A string with one character (U+0000-U+00FF) per byte: how file names, link targets and xattr names are held, because the
  * formats store bytes and images hold names that are not UTF-8. Compare, hash and sort it like the bytes it stands for.
@@ -26,11 +28,14 @@ export function utf8TextOf(name: ByteString): string | undefined {
 	}
 }
 
-/** For people: UTF-8 where it is, `\xNN` for other bytes and for control characters. Never used as a key. */
+/** For people: `printable` where it is UTF-8, `\xNN` for all bytes beyond ASCII where it is not. Never used as a key. */
 export function displayName(name: ByteString): string {
 	const text = utf8TextOf(name);
-	const escaped = (c: string): string => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
-	return text === undefined ? name.replace(/[^ -~]/g, escaped) : text.replace(/\p{Cc}/gu, escaped);
+	return text === undefined ? name.replace(/[^ -~]/g, escapedByte) : printable(text);
+}
+
+function escapedByte(c: string): string {
+	return `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
 }
 
 /** Byte order, as directories on disk are sorted. */

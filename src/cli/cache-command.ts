@@ -4,6 +4,7 @@ import type { StoreEntry } from "../cache/examine.ts";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { defaultStorePath, StoreDirectory } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
+import { printJson, printLine } from "./print.ts";
 import { formatSize, parseSize } from "./values.ts";
 
 interface CacheArguments {
@@ -40,12 +41,12 @@ async function list(given: CacheArguments): Promise<void> {
 	const store = await openStore(given);
 	const entries = store === undefined ? [] : listStore(store);
 	if (given.json === true) {
-		process.stdout.write(`${JSON.stringify(entries, undefined, 2)}\n`);
+		printJson(process.stdout, entries, 2);
 		return;
 	}
-	for (const entry of entries) process.stdout.write(`${describe(entry)}\n`);
+	for (const entry of entries) printLine(process.stdout, describe(entry));
 	const bytes = entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
-	process.stdout.write(`${entries.length} files, ${formatSize(bytes)}, in ${storePath(given)}\n`);
+	printLine(process.stdout, `${entries.length} files, ${formatSize(bytes)}, in ${storePath(given)}`);
 }
 
 async function prune(given: CacheArguments): Promise<void> {
@@ -54,7 +55,7 @@ async function prune(given: CacheArguments): Promise<void> {
 	const maxBytes = given.all === true ? 0 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
 	const removed = store === undefined ? [] : pruneStore(store, maxBytes, Date.now());
 	const bytes = removed.reduce((sum, { byteLength }) => sum + byteLength, 0);
-	process.stdout.write(`removed ${removed.length} files, ${formatSize(bytes)}\n`);
+	printLine(process.stdout, `removed ${removed.length} files, ${formatSize(bytes)}`);
 }
 
 async function verify(given: CacheArguments): Promise<void> {
@@ -62,7 +63,7 @@ async function verify(given: CacheArguments): Promise<void> {
 	const store = await openStore(given);
 	let files = 0;
 	const damaged = store === undefined ? [] : verifyStore(store, () => files++);
-	for (const { path } of damaged) process.stdout.write(`removed ${path}: damaged\n`);
+	for (const { path } of damaged) printLine(process.stdout, `removed ${path}: damaged`);
 	if (damaged.length > 0) {
 		throw new Oci2isoError({
 			code: "CACHE_DAMAGED",
@@ -71,7 +72,7 @@ async function verify(given: CacheArguments): Promise<void> {
 			where: storePath(given),
 		});
 	}
-	process.stdout.write(`${files} files, all as they were written\n`);
+	printLine(process.stdout, `${files} files, all as they were written`);
 }
 
 /** Undefined where there is no store yet. */

@@ -1,4 +1,5 @@
 import { EXIT_STATUS, formatProblem, Oci2isoError } from "../errors.ts";
+import { printJson, printLine, printLines } from "./print.ts";
 
 /** Prints one line for an error (JSON with `--progress json`, causes with `--verbose`) and returns the exit status. */
 export function printFailure(error: unknown, commandLine: readonly string[]): number {
@@ -10,25 +11,20 @@ export function printFailure(error: unknown, commandLine: readonly string[]): nu
 	if (!(error instanceof Oci2isoError)) {
 		const text = error instanceof Error ? error.message : String(error);
 		const line = `INTERNAL_ERROR: ${text}: this is a bug of oci2iso; please report it with the output of --verbose`;
-		process.stderr.write(
-			json
-				? `${JSON.stringify({ type: "error", code: "INTERNAL_ERROR", what: text, exitStatus: 1 })}\n`
-				: `oci2iso: ${line}\n`,
-		);
-		if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+		if (json) printJson(process.stderr, { type: "error", code: "INTERNAL_ERROR", what: text, exitStatus: 1 });
+		else printLine(process.stderr, `oci2iso: ${line}`);
+		if (verbose && error instanceof Error) printLines(process.stderr, error.stack ?? "");
 		return EXIT_STATUS.internal;
 	}
 	if (json) {
 		const { code, what, where, expected, remedy, problems, exitStatus } = error;
-		process.stderr.write(
-			`${JSON.stringify({ type: "error", code, what, where, expected, remedy, problems, exitStatus })}\n`,
-		);
+		printJson(process.stderr, { type: "error", code, what, where, expected, remedy, problems, exitStatus });
 	} else {
-		process.stderr.write(`oci2iso: ${error.message}\n`);
+		printLine(process.stderr, `oci2iso: ${error.message}`);
 		if (error.problems.length > 1 || (error.problems[0] !== undefined && error.problems[0].code !== error.code)) {
-			for (const problem of error.problems) process.stderr.write(`  ${formatProblem(problem)}\n`);
+			for (const problem of error.problems) printLine(process.stderr, `  ${formatProblem(problem)}`);
 		}
-		if (verbose) for (const line of causes(error)) process.stderr.write(`  caused by: ${line}\n`);
+		if (verbose) for (const line of causes(error)) printLine(process.stderr, `  caused by: ${line}`);
 	}
 	return error.exitStatus;
 }

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { EXIT_STATUS } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { printJson, printLines } from "./print.ts";
 import { parseBoolean, parseCount, parseSize } from "./values.ts";
 
 interface InspectArguments {
@@ -65,9 +66,8 @@ async function inspect(image: string, given: InspectArguments): Promise<void> {
 			import("../inspect/describe.ts"),
 		]);
 		const inspection = await inspectImage(image, { ...options, authFile: authfile, signal: interrupt.signal });
-		process.stdout.write(
-			json === true ? `${JSON.stringify(inspection, undefined, 2)}\n` : describeInspection(inspection),
-		);
+		if (json === true) printJson(process.stdout, inspection, 2);
+		else printLines(process.stdout, describeInspection(inspection));
 		const isSecure = requireSecureBoot !== true || inspection.bootPaths["secure-boot"] === "expected to boot";
 		if (!inspection.isBootable || !isSecure) process.exitCode = EXIT_STATUS.contract;
 	} finally {

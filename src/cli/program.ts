@@ -10,6 +10,7 @@ import { registerCache } from "./cache-command.ts";
 import { registerInspect } from "./inspect-command.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
+import { printJson, printLine, printLines, type TextStream } from "./print.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
 import { formatSize, parseBoolean, parseCount, parseInteger, parseSize } from "./values.ts";
 import { registerVerify } from "./verify-command.ts";
@@ -60,6 +61,7 @@ export function createProgram(): Command {
 		)
 		.version(VERSION)
 		.exitOverride()
+		.configureOutput({ outputError: (text) => printUsageError(process.stderr, text) })
 		.showHelpAfterError("(see oci2iso --help)");
 	program
 		.command("build")
@@ -143,6 +145,14 @@ export function createProgram(): Command {
 	return program;
 }
 
+/** commander's message repeats arguments as they are; only what it proposes in their place is a second line. */
+function printUsageError(stream: TextStream, text: string): void {
+	const at = text.lastIndexOf("\n(Did you mean ");
+	const end = at === -1 ? text.length : at;
+	printLine(stream, text.slice(0, end).trimEnd());
+	if (at !== -1) printLine(stream, text.slice(at).trim());
+}
+
 async function build(image: string, given: BuildArguments): Promise<void> {
 	const { output: givenOutput, report, progress: style, printPlan, verbose: _, authfile, cache, ...options } = given;
 	const output = givenOutput ?? outputNameFor(image);
@@ -174,16 +184,16 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 			image,
 			output,
 			onEvent: progress.onEvent,
-			onPlan: printPlan === true ? (plan) => process.stderr.write(plan) : undefined,
+			onPlan: printPlan === true ? (plan) => printLines(process.stderr, plan) : undefined,
 			signal: interrupt.signal,
 		});
 		progress.finish();
 		if (report !== undefined) writeReport(report, result);
-		if (style === "json") process.stderr.write(`${JSON.stringify({ type: "done", iso: result.iso })}\n`);
+		if (style === "json") printJson(process.stderr, { type: "done", iso: result.iso });
 		else if (style !== "none") {
-			process.stderr.write(
-				`oci2iso: ${output === "-" ? "ISO" : output}: ${formatSize(result.iso.byteLength)}, label ${result.iso.volumeIdentifier}\n`,
-			);
+			const name = output === "-" ? "ISO" : output;
+			const { byteLength, volumeIdentifier } = result.iso;
+			printLine(process.stderr, `oci2iso: ${name}: ${formatSize(byteLength)}, label ${volumeIdentifier}`);
 		}
 	} finally {
 		progress.finish();
@@ -192,10 +202,9 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 }
 
 function writeReport(path: string, report: BuildReport): void {
-	const text = `${JSON.stringify(report, undefined, 2)}\n`;
 	try {
-		if (path === "-") process.stdout.write(text);
-		else writeFileSync(path, text);
+		if (path === "-") printJson(process.stdout, report, 2);
+		else writeFileSync(path, `${JSON.stringify(report, undefined, 2)}\n`);
 	} catch (cause) {
 		throw outputError(path, cause);
 	}

@@ -1,4 +1,5 @@
 import type { BuildEvent, BuildListener, Phase } from "../report/events.ts";
+import { printJson, printLine, type TextStream } from "./print.ts";
 import { formatSize } from "./values.ts";
 
 /** What each phase is called on a terminal. */
@@ -18,10 +19,9 @@ const PHASE_TITLES: Readonly<Record<Phase, string>> = {
 export type ProgressStyle = "auto" | "plain" | "json" | "none";
 
 /** Where progress goes: standard error, so that `-o -` keeps standard output for the ISO. */
-export interface ProgressStream {
+export interface ProgressStream extends TextStream {
 	readonly isTTY?: boolean;
 	readonly columns?: number;
-	write(text: string): unknown;
 }
 
 export interface ProgressDisplay {
@@ -42,14 +42,14 @@ export function createProgress(
 }
 
 function jsonLines(stream: ProgressStream): ProgressDisplay {
-	return { onEvent: (event) => stream.write(`${JSON.stringify(event)}\n`), finish: () => {} };
+	return { onEvent: (event) => printJson(stream, event), finish: () => {} };
 }
 
 function plainLines(stream: ProgressStream): ProgressDisplay {
 	return {
 		onEvent(event) {
-			if (event.type === "phase") stream.write(`oci2iso: ${PHASE_TITLES[event.phase]}\n`);
-			if (event.type === "notice") stream.write(`oci2iso: note: ${event.text}\n`);
+			if (event.type === "phase") printLine(stream, `oci2iso: ${PHASE_TITLES[event.phase]}`);
+			if (event.type === "notice") printLine(stream, `oci2iso: note: ${event.text}`);
 		},
 		finish: () => {},
 	};
@@ -71,7 +71,7 @@ function drawn(stream: ProgressStream, now: () => number): ProgressDisplay {
 		onEvent(event: BuildEvent) {
 			if (event.type === "notice") {
 				clear();
-				stream.write(`note: ${event.text}\n`);
+				printLine(stream, `note: ${event.text}`);
 			} else if (event.type === "phase") {
 				phaseStarted = now();
 				draw(PHASE_TITLES[event.phase]);

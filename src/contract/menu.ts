@@ -82,7 +82,7 @@ function chooseDefault(isoYaml: IsoYaml | undefined, entryCount: number, finding
 
 function installEntry(kernelArgs: readonly string[], osRelease: OsRelease, findings: Findings): MenuEntry {
 	const version = osRelease.versionId === undefined ? "" : ` ${osRelease.versionId}`;
-	const name = printable(`Install ${productOf(osRelease)}${version}`);
+	const name = withoutControls(`Install ${productOf(osRelease)}${version}`);
 	const what = `the image has no menu entries, the built-in entry ${JSON.stringify(name)} is used`;
 	findings.choice({ code: "MENU_DEFAULT", what, remedy: "set grub2.entries in iso.yaml" });
 	return { name, linux: `${KERNEL_PATH} ${kernelArgs.join(" ")} quiet`, initrd: INITRD_PATH };
@@ -135,8 +135,8 @@ function customEntries(isoYaml: IsoYaml, given: readonly MenuEntry[], values: Va
 function variables(values: Values, inContext: (value: string) => string): Map<string, string> {
 	const { label, kernelArgs, osRelease, timeoutSeconds } = values;
 	return new Map([
-		["product", inContext(printable(productOf(osRelease)))],
-		["version", inContext(printable(osRelease.versionId ?? ""))],
+		["product", inContext(withoutControls(productOf(osRelease)))],
+		["version", inContext(withoutControls(osRelease.versionId ?? ""))],
 		["isolabel", inContext(label)],
 		["kernelpath", KERNEL_PATH],
 		["initrdpath", INITRD_PATH],
@@ -169,6 +169,6 @@ function escapeForCommandLine(value: string): string {
 }
 
 /** os-release is not checked like iso.yaml: what a menu cannot show becomes a space. */
-function printable(text: string): string {
-	return text.replace(/\p{Cc}|\p{Surrogate}/gu, " ");
+function withoutControls(text: string): string {
+	return text.replace(/[\p{Cc}\p{Cs}]/gu, " ");
 }

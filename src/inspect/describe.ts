@@ -1,3 +1,4 @@
+import { printable } from "../binary/printable.ts";
 import type { OsRelease } from "../contract/contract.ts";
 import { formatProblem } from "../errors.ts";
 import type { InspectedEfiProgram } from "./efi-program.ts";
@@ -11,7 +12,7 @@ const FEDORA_LIKE =
 	/^(fedora|centos|rhel|rocky|almalinux|ol|amzn|bazzite|bluefin|aurora|kinoite|silverblue|nobara|ultramarine)/;
 const DEBIAN_LIKE = /^(debian|ubuntu|linuxmint|pop|raspbian|kali)/;
 
-/** An inspection as text for people, a line per thing, with a final newline. Control characters of the image are escaped. */
+/** An inspection as text for people, a line per thing, with a final newline. What the image says is made `printable`. */
 export function describeInspection(inspection: ImageInspection): string {
 	const { image, contract, osRelease, findings, kernel, initramfs, efi, grubModules, menu, label, bootPaths, read } =
 		inspection;
@@ -91,8 +92,4 @@ function fixLines(lines: ContainerfileLines | undefined, { id = "", idLike }: Os
 		if (DEBIAN_LIKE.test(name)) return [`          ${lines.debian}`];
 	}
 	return [`          Fedora: ${lines.fedora}`, `          Debian: ${lines.debian}`];
-}
-
-function printable(line: string): string {
-	return line.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

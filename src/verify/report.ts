@@ -1,3 +1,4 @@
+import { printable } from "../binary/printable.ts";
 import { formatProblem } from "../errors.ts";
 import type { CheckName, Finding } from "./findings.ts";
 
@@ -28,7 +29,7 @@ const MARKS = { pass: "ok", fail: "FAIL", skipped: "--" } as const;
 export function formatReport(report: VerifyReport): string {
 	const width = Math.max(...report.checks.map(({ name }) => name.length));
 	const lines = report.checks.flatMap(({ name, status, title, detail, findings, omittedFindings }) => [
-		`${MARKS[status].padEnd(4)}  ${name.padEnd(width)}  ${oneLine(detail === "" ? title : `${title}: ${detail}`)}`,
+		`${MARKS[status].padEnd(4)}  ${name.padEnd(width)}  ${printable(detail === "" ? title : `${title}: ${detail}`)}`,
 		...findings.map((finding) => `${" ".repeat(width + 8)}${describe(finding)}`),
 		...(omittedFindings > 0 ? [`${" ".repeat(width + 8)}and ${omittedFindings} more`] : []),
 	]);
@@ -38,8 +39,4 @@ export function formatReport(report: VerifyReport): string {
 
 function describe({ severity, what, where, expected }: Finding): string {
 	return formatProblem({ code: severity, what, where, expected });
-}
-
-function oneLine(text: string): string {
-	return text.replace(/\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
