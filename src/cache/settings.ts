@@ -3,7 +3,7 @@ import { GiB } from "../binary/units.ts";
 import type { CodecName } from "../codec/types.ts";
 
 /** Of everything in the store. A store of another version is another directory, and left alone. */
-export const STORE_VERSION = 1;
+export const STORE_VERSION = 2;
 
 /** What a store may hold where nobody says otherwise. */
 export const DEFAULT_CACHE_BYTES = 10 * GiB;

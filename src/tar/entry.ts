@@ -23,9 +23,9 @@ export interface TarEntry {
 	readonly linkTarget: ByteString;
 	/** 0 to 0o7777. */
 	readonly mode: number;
-	/** 0 to 2^32 - 1. */
+	/** 0 to 2^32 - 2, as Linux makes it of what is recorded. */
 	readonly uid: number;
-	/** 0 to 2^32 - 1. */
+	/** As `uid`. */
 	readonly gid: number;
 	/** Logical length in bytes with holes, 0 for everything that is not a regular file. */
 	readonly byteLength: number;

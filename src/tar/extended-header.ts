@@ -1,7 +1,8 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import type { Timestamp } from "../tree/inode.ts";
-import { type PaxRecord, parsePaxInteger, parsePaxTime } from "./pax.ts";
+import { type PaxRecord, parsePaxInt64, parsePaxInteger, parsePaxTime } from "./pax.ts";
 import { parseSparsePairs, type SparseSegment } from "./sparse.ts";
+import { decodeBase64, decodeSchilyName, decodeUrlName } from "./xattr-keyword.ts";
 
 /** What extended headers say about one member; an absent field leaves the header block's own value. */
 export interface ExtendedHeader {
@@ -9,11 +10,12 @@ export interface ExtendedHeader {
 	linkTarget?: ByteString;
 	/** Bytes recorded in the archive. */
 	size?: number;
-	uid?: number;
-	gid?: number;
+	/** As recorded, of 64 bits. */
+	uid?: bigint;
+	gid?: bigint;
 	mtime?: Timestamp;
-	major?: number;
-	minor?: number;
+	major?: bigint;
+	minor?: bigint;
 	/** star's name of the type, for types that the header block cannot say ("socket"). */
 	fileType?: ByteString;
 	xattrs?: Map<ByteString, Uint8Array>;
@@ -38,8 +40,7 @@ const SCHILY_XATTR = "SCHILY.xattr.";
 const LIBARCHIVE_XATTR = "LIBARCHIVE.xattr.";
 const GNU_SPARSE = "GNU.sparse.";
 
-const INTEGER_FIELDS = new Map<ByteString, "size" | "uid" | "gid" | "major" | "minor">([
-	["size", "size"],
+const INT64_FIELDS = new Map<ByteString, "uid" | "gid" | "major" | "minor">([
 	["uid", "uid"],
 	["gid", "gid"],
 	["SCHILY.devmajor", "major"],
@@ -67,11 +68,13 @@ export function interpretPaxRecords(
 	for (const { keyword, value } of records) {
 		if (keyword.startsWith(SCHILY_XATTR)) {
 			header.xattrs ??= new Map();
-			header.xattrs.set(xattrName(keyword.slice(SCHILY_XATTR.length), fail), Uint8Array.from(value));
+			const name = decodeSchilyName(keyword.slice(SCHILY_XATTR.length));
+			header.xattrs.set(xattrName(name, fail), Uint8Array.from(value));
 		} else if (keyword.startsWith(LIBARCHIVE_XATTR)) {
 			archiveXattrs ??= new Map();
-			const name = percentDecode(keyword.slice(LIBARCHIVE_XATTR.length));
-			archiveXattrs.set(xattrName(name, fail), base64Decode(keyword, text(value), fail));
+			const name = decodeUrlName(keyword.slice(LIBARCHIVE_XATTR.length));
+			const bytes = decodeBase64(text(value)) ?? fail(badValue(keyword, text(value), "base64"));
+			archiveXattrs.set(xattrName(name, fail), bytes);
 		} else if (keyword.startsWith(GNU_SPARSE)) {
 			sparse ??= new SparseKeywords();
 			sparse.add(keyword.slice(GNU_SPARSE.length), text(value), fail);
@@ -92,13 +95,17 @@ function applyKeyword(
 	value: ByteString,
 	fail: (fault: ExtendedHeaderFault) => never,
 ): void {
-	const integerField = INTEGER_FIELDS.get(keyword);
-	if (integerField !== undefined) {
-		if (value === "") delete header[integerField];
-		else header[integerField] = integer(keyword, value, fail);
+	const int64Field = INT64_FIELDS.get(keyword);
+	if (int64Field !== undefined) {
+		if (value === "") delete header[int64Field];
+		else header[int64Field] = parsePaxInt64(value) ?? fail(badValue(keyword, value, "a decimal number of 64 bits"));
 		return;
 	}
 	switch (keyword) {
+		case "size":
+			if (value === "") delete header.size;
+			else header.size = integer(keyword, value, fail);
+			break;
 		case "path":
 			if (value === "") delete header.path;
 			else header.path = value;
@@ -203,15 +210,4 @@ function badValue(keyword: ByteString, value: ByteString, expected: string): Ext
 
 function text(value: Uint8Array): ByteString {
 	return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1");
-}
-
-function percentDecode(name: ByteString): ByteString {
-	return name.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-}
-
-function base64Decode(keyword: ByteString, value: ByteString, fail: (fault: ExtendedHeaderFault) => never): Uint8Array {
-	const digits = value.replace(/=+$/, "");
-	// A last group of one digit holds no whole byte.
-	if (!/^[A-Za-z0-9+/]*$/.test(digits) || digits.length % 4 === 1) fail(badValue(keyword, value, "base64"));
-	return Uint8Array.from(Buffer.from(digits, "base64"));
 }

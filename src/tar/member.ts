@@ -2,6 +2,7 @@ import type { ByteString } from "../binary/byte-string.ts";
 import type { TarEntry, TarEntryType } from "./entry.ts";
 import type { ExtendedHeader } from "./extended-header.ts";
 import { gnuHeader, starHeader, ustarHeader } from "./header.ts";
+import { type LinuxNumber, linuxDeviceNumber, linuxId, MAJOR_BITS, MINOR_BITS } from "./linux-numbers.ts";
 
 /** A member's header block together with its extended headers. */
 export interface Member {
@@ -10,6 +11,8 @@ export interface Member {
 	readonly recordedBytes: number;
 	/** The header is an old GNU sparse one: it has the start of the map. */
 	readonly isOldSparse: boolean;
+	/** An owner or device number is recorded that Linux does not have. */
+	readonly hasChangedNumbers: boolean;
 }
 
 /** Reports a fault of the member at `path` (undefined while that is unknown), with its place. */
@@ -19,10 +22,9 @@ const ustar = ustarHeader.fields;
 const gnu = gnuHeader.fields;
 const star = starHeader.fields;
 
+/** Most owners are below, and need no second look. */
+const SMALL = 2 ** 31;
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
-const MAX_ID = 2 ** 32 - 1;
-const MAX_MAJOR = 2 ** 12 - 1;
-const MAX_MINOR = 2 ** 20 - 1;
 /** "usta", "r", "\0" and "0", "0". */
 const MAGIC_START = 0x75_73_74_61;
 const MAGIC_FIFTH = 0x72;
@@ -61,18 +63,26 @@ export function decodeMember(
 	const path = extended.path ?? pathOf(view, flag);
 	const fail = (code: string, what: string, expected?: string): never => fault(code, what, expected, path);
 	const number = (name: NumericField): number => decodeNumber(view, name, fail);
-	const inRange = (code: string, name: NumericField, own: number | undefined, limit: number): number => {
-		const value = own ?? number(name);
-		return value >= 0 && value <= limit ? value : fail(code, `${name} ${value}`, `0 to ${limit}`);
+	let hasChangedNumbers = false;
+	const linux = ({ value, isChanged }: LinuxNumber): number => {
+		hasChangedNumbers ||= isChanged;
+		return value;
+	};
+	const id = (name: "uid" | "gid", own: bigint | undefined): number => {
+		const value = own === undefined ? ustar[name].decode(view, ustar[name].offset) : -1;
+		return value >= 0 && value < SMALL ? value : linux(linuxId(own ?? decodeInt64(view, name, fail)));
 	};
 	const type = typeOf(flag, path, extended, fail);
 	const isLink = type === "hard-link" || type === "symlink";
 	const linkTarget = isLink ? (extended.linkTarget ?? ustar.linkname.decode(view, ustar.linkname.offset)) : "";
 	if (path.includes("\0") || linkTarget.includes("\0")) fail("TAR_NUL_IN_NAME", "a name with a NUL byte");
-	const size = inRange("TAR_BAD_NUMBER", "size", extended.size, Number.MAX_SAFE_INTEGER);
+	const size = extended.size ?? number("size");
+	if (size < 0) fail("TAR_BAD_NUMBER", `size ${size}`, "0 or more");
 	const isDevice = type === "character-device" || type === "block-device";
-	const device = (name: "devmajor" | "devminor", own: number | undefined, limit: number): number =>
-		isDevice ? inRange("TAR_BAD_NUMBER", name, own ?? (magicOf(view) === "v7" ? 0 : undefined), limit) : 0;
+	const device = (name: "devmajor" | "devminor", own: bigint | undefined, bits: number): number =>
+		isDevice && (own !== undefined || magicOf(view) !== "v7")
+			? linux(linuxDeviceNumber(own ?? decodeInt64(view, name, fail), bits))
+			: 0;
 	const isFile = type === "file";
 	const isOldSparse = flag === "S";
 	const realsize = isOldSparse ? gnu.realsize.decode(view, gnu.realsize.offset) : extended.sparse?.realsize;
@@ -85,17 +95,17 @@ export function decodeMember(
 		linkTarget,
 		// Some writers put the file type's bits there too.
 		mode: ((number("mode") % 0o10000) + 0o10000) % 0o10000,
-		uid: inRange("TAR_ID_OUT_OF_RANGE", "uid", extended.uid, MAX_ID),
-		gid: inRange("TAR_ID_OUT_OF_RANGE", "gid", extended.gid, MAX_ID),
+		uid: id("uid", extended.uid),
+		gid: id("gid", extended.gid),
 		byteLength: isFile ? (realsize ?? size) : 0,
 		mtime: extended.mtime ?? { seconds: number("mtime"), nanoseconds: 0 },
-		major: device("devmajor", extended.major, MAX_MAJOR),
-		minor: device("devminor", extended.minor, MAX_MINOR),
+		major: device("devmajor", extended.major, MAJOR_BITS),
+		minor: device("devminor", extended.minor, MINOR_BITS),
 		xattrs: extended.xattrs ?? NO_XATTRS,
 		archiveOffset: place.archiveOffset,
 	};
 	// Only GNU's list of names follows a directory; for links and nodes the size means nothing (star keeps the target's there).
-	return { entry, recordedBytes: isFile || flag === "D" ? size : 0, isOldSparse };
+	return { entry, recordedBytes: isFile || flag === "D" ? size : 0, isOldSparse, hasChangedNumbers };
 }
 
 type NumericField = "mode" | "uid" | "gid" | "size" | "mtime" | "devmajor" | "devminor";
@@ -110,6 +120,17 @@ export function decodeNumber(
 	const value = field.decode(view, field.offset);
 	if (Number.isSafeInteger(value)) return value;
 	return fail("TAR_BAD_NUMBER", `header field ${name} is not a usable number`, "octal or base 256");
+}
+
+/** A field of 8 bytes that has to be a number, which base 256 may write in 63 bits. */
+function decodeInt64(
+	view: DataView,
+	name: "uid" | "gid" | "devmajor" | "devminor",
+	fail: (code: string, what: string, expected?: string) => never,
+): bigint {
+	const { offset } = ustar[name];
+	if ((view.getUint8(offset) & 0x80) === 0) return BigInt(decodeNumber(view, name, fail));
+	return BigInt.asIntN(63, view.getBigUint64(offset));
 }
 
 function pathOf(view: DataView, flag: string): ByteString {

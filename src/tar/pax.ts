@@ -44,26 +44,52 @@ export function parsePaxRecords(bytes: Uint8Array): PaxRecord[] | { readonly mal
 	return records;
 }
 
-const DECIMAL = /^-?[0-9]{1,20}$/;
+/** No number has more digits; a longer text is none. */
+const MAX_DIGITS = 20;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
 
 /** A decimal integer, or NaN. */
 export function parsePaxInteger(text: ByteString): number {
-	if (!DECIMAL.test(text)) return Number.NaN;
-	const value = Number(text);
+	const start = text.charCodeAt(0) === MINUS ? 1 : 0;
+	const value = isDigits(text, start, text.length) ? Number(text) : Number.NaN;
 	return Number.isSafeInteger(value) ? value : Number.NaN;
 }
 
-const TIME = /^(-?)([0-9]{1,16})(?:\.([0-9]*))?$/;
+/** A decimal integer of 64 bits, with or without a sign, or undefined. */
+export function parsePaxInt64(text: ByteString): bigint | undefined {
+	const sign = text.charCodeAt(0);
+	const start = sign === MINUS || sign === PLUS ? 1 : 0;
+	if (!isDigits(text, start, text.length)) return undefined;
+	const value = BigInt(text);
+	return BigInt.asIntN(64, value) === value ? value : undefined;
+}
 
 /** Decimal seconds with any number of digits after the point (those below a nanosecond are cut off), or undefined. */
 export function parsePaxTime(text: ByteString): { seconds: number; nanoseconds: number } | undefined {
-	const match = TIME.exec(text);
-	if (match === null) return undefined;
-	const seconds = Number(match[2]);
+	const isNegative = text.charCodeAt(0) === MINUS;
+	const start = isNegative ? 1 : 0;
+	const point = text.indexOf(".");
+	const end = point === -1 ? text.length : point;
+	if (!isDigits(text, start, end)) return undefined;
+	const seconds = Number(text.slice(start, end));
 	if (!Number.isSafeInteger(seconds)) return undefined;
-	const nanoseconds = Number((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
-	if (match[1] !== "-") return { seconds, nanoseconds };
+	const fraction = text.slice(end + 1, end + 10);
+	for (let at = end + 1; at < text.length; at++) if (!isDigit(text.charCodeAt(at))) return undefined;
+	const nanoseconds = Number(fraction.padEnd(9, "0"));
+	if (!isNegative) return { seconds, nanoseconds };
 	return nanoseconds === 0
 		? { seconds: seconds === 0 ? 0 : -seconds, nanoseconds: 0 }
 		: { seconds: -seconds - 1, nanoseconds: 1e9 - nanoseconds };
+}
+
+/** One to `MAX_DIGITS` decimal digits and nothing else. */
+function isDigits(text: ByteString, start: number, end: number): boolean {
+	if (end <= start || end - start > MAX_DIGITS) return false;
+	for (let at = start; at < end; at++) if (!isDigit(text.charCodeAt(at))) return false;
+	return true;
+}
+
+function isDigit(code: number): boolean {
+	return code >= ZERO && code <= ZERO + 9;
 }

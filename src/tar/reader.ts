@@ -16,6 +16,7 @@ export interface TarReaderOptions {
 
 const gnu = gnuHeader.fields;
 const NO_BYTES = Buffer.alloc(0);
+const MAX_SHOWN_BYTES = 256;
 
 /** What the bytes at the reader's position are. */
 type Expecting = "header" | "extension" | "sparse-extension" | "sparse-map" | "data" | "ignored" | "end";
@@ -39,6 +40,8 @@ export class TarReader {
 	#remaining = 0;
 	#zeroBlocks = 0;
 	#entryCount = 0;
+	/** Entries with owners or device numbers that Linux does not have, and the first one's path. */
+	readonly #changedNumbers = { count: 0, firstPath: "" };
 
 	#extensionFlag = "";
 	#extension: Buffer = NO_BYTES;
@@ -64,9 +67,16 @@ export class TarReader {
 
 	/** What the archive says about files that this reader does not apply, for people. */
 	get notes(): string[] {
-		return [...this.#pending.unapplied].map(
+		const notes = [...this.#pending.unapplied].map(
 			([keyword, count]) => `${this.#origin}: PAX keyword ${displayName(keyword)} of ${count} entries is not applied`,
 		);
+		const { count, firstPath } = this.#changedNumbers;
+		if (count > 0)
+			notes.push(
+				`${this.#origin}: ${count} entries have an owner or device number that Linux does not have; as unpacking does, its lowest bits ` +
+					`were taken, and 0 for the owner -1 (first: ${displayName(firstPath.slice(0, MAX_SHOWN_BYTES))})`,
+			);
+		return notes;
 	}
 
 	/** Takes the next bytes; all of them are consumed before it returns. */
@@ -184,6 +194,8 @@ export class TarReader {
 		const place = { index: this.#entryCount++, archiveOffset: this.#offset - TAR_BLOCK_BYTES };
 		const member = decodeMember(view, extended, place, this.#fail);
 		const size = member.recordedBytes;
+		if (member.hasChangedNumbers && this.#changedNumbers.count++ === 0)
+			this.#changedNumbers.firstPath = member.entry.path;
 		this.#entry = member.entry;
 		this.#recorded = size;
 		this.#padding = paddingOf(size);

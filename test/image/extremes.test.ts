@@ -183,8 +183,8 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 				"0",
 			]);
 			expect(wordsOf("")[1]).toBe("711");
-			// The kernel shows the id that stands for none as the overflow id.
-			expect(column(2, "ids/most", "ids/none")).toEqual(["4294967294:4294967294", "65534:65534"]);
+			// 2^32 - 1 is no id: unpacking as root leaves root, as podman shows it.
+			expect(column(2, "ids/most", "ids/none")).toEqual(["4294967294:4294967294", "0:0"]);
 			expect(column(0, "nodes/largest", "nodes/null", "nodes/fifo", "nodes/socket")).toEqual(["b", "c", "p", "s"]);
 			expect(column(4, "many/first", "many/0", `many/${LINKS - 2}`)).toEqual([LINKS, LINKS, LINKS].map(String));
 			expect(wordsOf("links/target").at(-1)).toBe("t".repeat(4095));
@@ -329,7 +329,6 @@ describe.skipIf(!existsSync(HOST_GRUB))("an image of what no squashfs holds", ()
 		["a name of 256 bytes", [{ path: `d/${"n".repeat(256)}` }], 5, /^oci2iso: NAME_TOO_LONG: a name of 256 bytes/],
 		["a path of 20000 bytes", [{ path: "d/".repeat(10_000) }], 5, /^oci2iso: PATH_TOO_LONG: .*at most 16383 bytes$/],
 		["a file without a name", [{ path: "", content: Buffer.from("x") }], 5, /^oci2iso: ROOT_NOT_DIRECTORY: /],
-		["an id of 2^32", [{ path: "f", uid: 2 ** 32 }], 5, /^oci2iso: TAR_ID_OUT_OF_RANGE: uid 4294967296/],
 		["an empty link", [{ path: "l", type: "symlink" }], 5, /^oci2iso: SYMLINK_TARGET_INVALID: /],
 	])("is refused in one line: %s", async (name, upper, status, line) => {
 		const image = writeContractLayout(join(work, name), [tarArchive(upper)]);

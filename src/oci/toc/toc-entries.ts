@@ -1,6 +1,8 @@
 import { type ByteString, byteStringFromText } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
 import type { TarEntry, TarEntryType } from "../../tar/entry.ts";
+import { linuxDeviceNumber, linuxId, MAJOR_BITS, MINOR_BITS } from "../../tar/linux-numbers.ts";
+import { decodeSchilyName } from "../../tar/xattr-keyword.ts";
 import { type Digest, isDigest } from "../digest.ts";
 import { TocFault } from "./toc-fault.ts";
 
@@ -43,7 +45,6 @@ const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 const MAX_SKIPPED_BYTES = 64 * MiB;
 /** Headers of compressed streams, and of the archive's next member. */
 const MAX_OVERHEAD_BYTES = 4 * MiB;
-const MAX_ID = 2 ** 32 - 1;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -121,12 +122,12 @@ function entryOf(fields: Fields, index: number): TarEntry {
 		path,
 		linkTarget: isLink ? nameOf(fields, "linkName") : "",
 		mode: numberOf(fields, "mode") % 0o10000,
-		uid: numberOf(fields, "uid", MAX_ID),
-		gid: numberOf(fields, "gid", MAX_ID),
+		uid: linuxId(integerOf(fields, "uid")).value,
+		gid: linuxId(integerOf(fields, "gid")).value,
 		byteLength: type === "file" ? numberOf(fields, "size") : 0,
 		mtime: mtimeOf(fields["modtime"]),
-		major: isDevice ? numberOf(fields, "devMajor", 2 ** 12 - 1) : 0,
-		minor: isDevice ? numberOf(fields, "devMinor", 2 ** 20 - 1) : 0,
+		major: isDevice ? linuxDeviceNumber(integerOf(fields, "devMajor"), MAJOR_BITS).value : 0,
+		minor: isDevice ? linuxDeviceNumber(integerOf(fields, "devMinor"), MINOR_BITS).value : 0,
 		xattrs: xattrsOf(fields["xattrs"]),
 		archiveOffset: 0,
 	};
@@ -147,6 +148,13 @@ function numberOf(fields: Fields, key: string, limit = Number.MAX_SAFE_INTEGER):
 	throw new TocFault(`${key} of ${shown(fields["name"])} is ${shown(value)}`);
 }
 
+/** Owners and device numbers are as the archive records them: of any size, and negative. */
+function integerOf(fields: Fields, key: string): bigint {
+	const value = fields[key] ?? 0;
+	if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
+	throw new TocFault(`${key} of ${shown(fields["name"])} is ${shown(value)}`);
+}
+
 function mtimeOf(text: unknown): TarEntry["mtime"] {
 	const match =
 		typeof text === "string" ? /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text) : null;
@@ -161,7 +169,7 @@ function xattrsOf(value: unknown): ReadonlyMap<ByteString, Uint8Array> {
 	return new Map(
 		Object.entries(value).map(([name, text]) => {
 			if (typeof text !== "string") throw new TocFault(`the extended attribute ${shown(name)} is no text`);
-			return [byteStringFromText(name), Uint8Array.from(Buffer.from(text, "base64"))];
+			return [decodeSchilyName(byteStringFromText(name)), Uint8Array.from(Buffer.from(text, "base64"))];
 		}),
 	);
 }

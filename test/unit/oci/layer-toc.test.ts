@@ -135,7 +135,7 @@ describe.each(KINDS)("a layer with a table of contents, %s", (format, make) => {
 		["a negative size", set("size", -1)],
 		["a size beyond all numbers", set("size", 1e300)],
 		["a fraction as mode", set("mode", 0.5)],
-		["an owner out of range", set("uid", 2 ** 32)],
+		["an owner that is no integer", set("uid", 2 ** 64)],
 		["an offset behind the contents", set("offset", 2 ** 40)],
 		["no offset", set("offset", undefined)],
 		[

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parsePaxInteger, parsePaxRecords, parsePaxTime } from "../../../src/tar/pax.ts";
+import { parsePaxInt64, parsePaxInteger, parsePaxRecords, parsePaxTime } from "../../../src/tar/pax.ts";
 import { paxRecord } from "../../support/tar-fixtures.ts";
 
 const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
@@ -70,6 +70,14 @@ describe("PAX values", () => {
 		"refuses the time %j",
 		(text) => expect(parsePaxTime(text)).toBeUndefined(),
 	);
+
+	it("reads integers of 64 bits", () => {
+		expect(parsePaxInt64("9223372036854775807")).toBe(2n ** 63n - 1n);
+		expect(parsePaxInt64("-9223372036854775808")).toBe(-(2n ** 63n));
+		expect(parsePaxInt64("+5")).toBe(5n);
+		for (const text of ["9223372036854775808", "-9223372036854775809", "", "-", "+-1", "0x1", "1 ", "0".repeat(21)])
+			expect(parsePaxInt64(text)).toBeUndefined();
+	});
 
 	it("reads integers up to 2^53", () => {
 		expect(parsePaxInteger("9007199254740991")).toBe(Number.MAX_SAFE_INTEGER);
