@@ -1,9 +1,8 @@
 import { displayName } from "../binary/byte-string.ts";
-import { type AuthenticodeSignature, decodeSignature } from "../pe/authenticode.ts";
+import { signaturesOf } from "../pe/authenticode.ts";
 import { commonNameOf } from "../pe/certificates.ts";
 import { sectionBytes } from "../pe/pe-image.ts";
 import { parseSbat, type SbatEntry } from "../pe/sbat.ts";
-import type { SignedProgram } from "../pe/signed-program.ts";
 import type { EfiPart } from "./boot-parts.ts";
 
 /** An EFI program, as the report has it. */
@@ -28,19 +27,4 @@ export function describeEfiProgram({ file, pe }: EfiPart): InspectedEfiProgram {
 		})),
 		components: isProgram ? parseSbat(sectionBytes(pe, ".sbat") ?? new Uint8Array()) : [],
 	};
-}
-
-/** Each one digests the program. */
-const known = new WeakMap<SignedProgram, readonly AuthenticodeSignature[]>();
-
-/** The signatures that can be read, valid or not. */
-export function signaturesOf(image: SignedProgram): readonly AuthenticodeSignature[] {
-	const before = known.get(image);
-	if (before !== undefined) return before;
-	const signatures = image.signatures.flatMap((pkcs7) => {
-		const signature = decodeSignature(image, pkcs7);
-		return typeof signature === "string" ? [] : [signature];
-	});
-	known.set(image, signatures);
-	return signatures;
 }

@@ -45,7 +45,7 @@ async function readInPassing(file: StreamedFile): Promise<Kernel | undefined> {
 			return { image, pe: new PassingProgram(layout, []).finish() };
 		const pe = await pass(input, new PassingProgram(layout, [USUAL_ALGORITHM]));
 		const algorithms = algorithmsOf(pe);
-		if ([...algorithms].every((algorithm) => algorithm === USUAL_ALGORITHM)) return { image, pe };
+		if (algorithms.size === 1) return { image, pe };
 		return { image, pe: await passAgain(file, new PassingProgram(layout, algorithms)) };
 	} finally {
 		await input.close();
@@ -80,9 +80,9 @@ async function passAgain(file: StreamedFile, program: PassingProgram): Promise<S
 	}
 }
 
-/** What the signatures are made with. */
+/** What the signatures are made with, and what shim knows programs by. */
 function algorithmsOf({ signatures }: SignedProgram): Set<DigestAlgorithm> {
-	const algorithms = new Set<DigestAlgorithm>();
+	const algorithms = new Set<DigestAlgorithm>([USUAL_ALGORITHM]);
 	const listener: Pick<SignedProgram, "digest"> = {
 		digest(algorithm) {
 			algorithms.add(algorithm);

@@ -81,12 +81,3 @@ export const INITRAMFS_DECODER_SETTINGS: Readonly<Record<string, string>> = {
 	lz4: "CONFIG_RD_LZ4",
 	zstd: "CONFIG_RD_ZSTD",
 };
-
-/** Certificate authorities in the `db` of firmwares that ship with Microsoft's third-party keys. */
-export const FIRMWARE_AUTHORITIES: readonly string[] = ["Microsoft Corporation UEFI CA 2011", "Microsoft UEFI CA 2023"];
-
-/**
- * The newest revocation that shim's project publishes (github.com/rhboot/shim, SbatLevel_Variable.txt, 72fd4b70): firmwares that have it
- * refuse older generations whatever the shim on the medium says.
- */
-export const LATEST_SBAT_LEVEL = "sbat,1,2025051000\nshim,4\ngrub,5\ngrub.proxmox,2\n";

@@ -6,6 +6,7 @@ import type { DigestAlgorithm, SignedProgram } from "./signed-program.ts";
 const OID = {
 	signedData: "1.2.840.113549.1.7.2",
 	indirectData: "1.3.6.1.4.1.311.2.1.4",
+	contentType: "1.2.840.113549.1.9.3",
 	messageDigest: "1.2.840.113549.1.9.4",
 } as const;
 
@@ -22,11 +23,29 @@ export interface AuthenticodeSignature {
 	readonly signer: X509Certificate;
 	/** Every certificate that the signature carries, the signer's too. */
 	readonly certificates: readonly X509Certificate[];
-	readonly digestAlgorithm: string;
+	readonly digestAlgorithm: DigestAlgorithm;
 	/** The digest that was signed is that of the program as it is. */
 	readonly coversProgram: boolean;
 	/** The signer's key made the signature. */
 	readonly isAuthentic: boolean;
+}
+
+/** Signatures carry the signer's certificate and those above it; more are nobody's. */
+const MAX_CERTIFICATES = 32;
+
+/** Each one digests the program. */
+const known = new WeakMap<SignedProgram, readonly AuthenticodeSignature[]>();
+
+/** The signatures that can be read, valid or not. */
+export function signaturesOf(program: SignedProgram): readonly AuthenticodeSignature[] {
+	const before = known.get(program);
+	if (before !== undefined) return before;
+	const signatures = program.signatures.flatMap((pkcs7) => {
+		const signature = decodeSignature(program, pkcs7);
+		return typeof signature === "string" ? [] : [signature];
+	});
+	known.set(program, signatures);
+	return signatures;
 }
 
 /** Reads one of `SignedProgram.signatures`, or says in words why it is no signature that can be read. */
@@ -38,13 +57,17 @@ export function decodeSignature(
 	const [type, wrapped] = children(derElement(pkcs7), DER.sequence);
 	if (oidOf(type) !== OID.signedData) return "it is not PKCS #7 signed data";
 	const signedData = children(wrapped, DER.context0)[0];
-	const [, , contentInfo, ...rest] = children(signedData, DER.sequence);
-	const certificates = children(
+	const [, algorithms, contentInfo, ...rest] = children(signedData, DER.sequence);
+	const certificateBytes = children(
 		rest.find(({ tag }) => tag === DER.context0),
 		DER.context0,
-	).map(({ whole }) => decodeCertificate(whole));
+	);
+	if (certificateBytes.length > MAX_CERTIFICATES) return `it carries ${certificateBytes.length} certificates`;
+	const certificates = certificateBytes.map(({ whole }) => decodeCertificate(whole));
 	if (!certificates.every((certificate) => certificate !== undefined)) return "a certificate in it cannot be read";
-	const signerInfo = children(rest.at(-1), DER.set)[0];
+	// Authenticode, "SignedData": one signer.
+	const [signerInfo, ...others] = children(rest.at(-1), DER.set);
+	if (others.length > 0) return `it has ${others.length + 1} signers`;
 	const [contentType, content] = children(contentInfo, DER.sequence);
 	if (oidOf(contentType) !== OID.indirectData) return "it does not sign a program";
 
@@ -55,6 +78,9 @@ export function decodeSignature(
 	const digestAlgorithm = DIGESTS[oidOf(children(programAlgorithm, DER.sequence)[0]) ?? ""];
 	if (indirect === undefined || digestAlgorithm === undefined || digestOctets === undefined)
 		return "its digest algorithm is unknown";
+	// EDK II takes the algorithm from here, and the digest from there.
+	const stated = children(children(algorithms, DER.set)[0], DER.sequence)[0];
+	if (DIGESTS[oidOf(stated) ?? ""] !== digestAlgorithm) return "it states another digest algorithm than it uses";
 
 	// PKCS #7, 9.2: version, issuerAndSerialNumber, digestAlgorithm, authenticatedAttributes, encryption, encryptedDigest
 	const parts = children(signerInfo, DER.sequence);
@@ -76,12 +102,14 @@ function isAuthentic(parts: readonly DerElement[], signedContent: Uint8Array, si
 	const signature = parts.find(({ tag }) => tag === DER.octetString);
 	if (algorithm === undefined || signature === undefined) return false;
 	if (attributes === undefined) return isSignedBy(signer, algorithm, signedContent, signature.content);
-	const digest = derElements(attributes.content)
-		.map((attribute) => children(attribute, DER.sequence))
-		.find(([name]) => oidOf(name) === OID.messageDigest)?.[1];
-	const stated = children(digest, DER.set)[0]?.content;
-	if (stated === undefined || !createHash(algorithm).update(signedContent).digest().equals(stated)) return false;
-	// PKCS #7, 9.3: what is signed is the attributes as a SET OF.
+	// PKCS #7, 9.2 and 9.3: both are there, and what is signed is the attributes as a SET OF.
+	const list = derElements(attributes.content).map((attribute) => children(attribute, DER.sequence));
+	const attribute = (wanted: string): DerElement | undefined =>
+		children(list.find(([name]) => oidOf(name) === wanted)?.[1], DER.set)[0];
+	if (oidOf(attribute(OID.contentType)) !== OID.indirectData) return false;
+	const stated = attribute(OID.messageDigest);
+	if (stated?.tag !== DER.octetString) return false;
+	if (!createHash(algorithm).update(signedContent).digest().equals(stated.content)) return false;
 	const signed = Buffer.from(attributes.whole);
 	signed[0] = DER.set;
 	return isSignedBy(signer, algorithm, signed, signature.content);

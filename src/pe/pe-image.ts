@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { decodePeLayout, PE_MACHINES, type PeLayout, readCertificateTable } from "./pe-layout.ts";
-import type { SignedProgram } from "./signed-program.ts";
+import { layoutFaults, type SignedProgram } from "./signed-program.ts";
 
 const SYMBOL_BYTES = 18;
 const MAX_NAME_BYTES = 256;
@@ -24,8 +24,6 @@ export interface PeImage extends SignedProgram {
 	/** Bit 8: the program bears memory that is either writable or executable. */
 	readonly dllCharacteristics: number;
 	readonly sections: readonly PeSection[];
-	/** What is wrong with it although it can be read, in words: layouts whose digest or signatures firmware does not accept. */
-	readonly faults: readonly string[];
 }
 
 /** Decodes a PE32+ image, or says in words why it is none. Sections and signatures that leave the file make it none. */
@@ -45,10 +43,6 @@ function imageOf(file: Buffer, layout: PeLayout): PeImage {
 	const strings = stringTable(file, layout.symbolTableOffset, layout.symbolCount);
 	const table = file.subarray(certificates.start, certificates.end);
 	const attributes = readCertificateTable(table);
-	const faults = layout.fault === undefined ? [] : [layout.fault];
-	if (table.byteLength > 0 && certificates.end !== file.byteLength)
-		faults.push("its certificate table does not end the file");
-	if (!attributes.isWhole) faults.push("its certificate table is malformed");
 	return {
 		machine: layout.machine,
 		subsystem: layout.subsystem,
@@ -62,7 +56,7 @@ function imageOf(file: Buffer, layout: PeLayout): PeImage {
 			),
 		})),
 		signatures: attributes.signatures,
-		faults,
+		faults: layoutFaults(layout, file.byteLength, attributes.isWhole),
 		digest(algorithm) {
 			const hash = createHash(algorithm);
 			for (const { start, end } of layout.digested) hash.update(file.subarray(start, end));

@@ -149,7 +149,7 @@ export function decodePeLayout(head: Buffer, fileBytes: number): PeLayout | stri
 	};
 }
 
-/** `isWhole`: every certificate is inside the table. */
+/** `isWhole`: the table is certificates, each padded to 8 bytes, and nothing else. */
 export function readCertificateTable(table: Buffer): { signatures: Uint8Array[]; isWhole: boolean } {
 	const signatures: Uint8Array[] = [];
 	let at = 0;
@@ -160,5 +160,5 @@ export function readCertificateTable(table: Buffer): { signatures: Uint8Array[];
 		if (type === PKCS_SIGNED_DATA) signatures.push(table.subarray(at + certificateHeader.byteLength, at + byteLength));
 		at += alignUp(byteLength, 8);
 	}
-	return { signatures, isWhole: true };
+	return { signatures, isWhole: at === table.byteLength };
 }

@@ -14,6 +14,21 @@ export interface SbatLevel {
 
 const MAX_LINES = 256;
 
+/**
+ * The newest revocation that shim's project publishes (github.com/rhboot/shim, SbatLevel_Variable.txt, 72fd4b70): firmwares that have it
+ * refuse older generations whatever the shim on the medium says.
+ */
+export const PUBLISHED_SBAT_LEVEL = { date: "2025-05-10", text: "sbat,1,2025051000\nshim,4\ngrub,5\ngrub.proxmox,2\n" };
+
+/**
+ * The newest generations that distributions ship: Debian 13's grub2 2.12-9+deb13u4 of September 2026 (its changelog: 6 in November 2025, 7 in
+ * September 2026) and shim 16.1. What is below has faults that a later revocation may name, although no published one does.
+ */
+export const NEWEST_SBAT_GENERATIONS: readonly SbatLevel[] = [
+	{ component: "grub", minimumGeneration: 7 },
+	{ component: "shim", minimumGeneration: 4 },
+];
+
 export function parseSbat(section: Uint8Array): SbatEntry[] {
 	return linesOf(section).flatMap((line) => {
 		const [component = "", generation = "", vendor = "", , version = ""] = line.split(",");

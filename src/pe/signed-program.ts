@@ -8,11 +8,22 @@ export type DigestAlgorithm = "sha1" | "sha256" | "sha384" | "sha512";
 export interface SignedProgram {
 	/** PKCS #7 `SignedData` of each signature, DER, in the file's order. */
 	readonly signatures: readonly Uint8Array[];
+	/** What is wrong with it although it can be read, in words: layouts whose digest or signatures firmware does not accept. */
+	readonly faults: readonly string[];
 	/**
 	 * Authenticode's digest of the program ("Calculating the PE Image Hash"): headers, sections in the file's order and what follows them,
 	 * without checksum, certificate directory entry and certificate table. Where the layout is at fault, all of the program in one piece.
 	 */
 	digest(algorithm: DigestAlgorithm): Buffer;
+}
+
+/** `isWhole` of its certificate table, which is read apart; `fileBytes` long. */
+export function layoutFaults({ fault, certificates }: PeLayout, fileBytes: number, isWhole: boolean): string[] {
+	const faults = fault === undefined ? [] : [fault];
+	if (certificates.start < certificates.end && certificates.end !== fileBytes)
+		faults.push("its certificate table does not end the file");
+	if (!isWhole) faults.push("its certificate table is malformed");
+	return faults;
 }
 
 /** Digests a program and keeps its certificate table while its bytes pass, from the first on. For layouts that `canPass`. */
@@ -61,8 +72,10 @@ export class PassingProgram {
 	finish(): SignedProgram {
 		const zeros = Buffer.alloc(this.#layout.digestedZeros);
 		const digests = new Map([...this.#hashes].map(([name, hash]) => [name, hash.update(zeros).digest()]));
+		const { signatures, isWhole } = readCertificateTable(this.#table);
 		return {
-			signatures: readCertificateTable(this.#table).signatures,
+			signatures,
+			faults: layoutFaults(this.#layout, this.#position, isWhole),
 			digest(algorithm) {
 				const digest = digests.get(algorithm);
 				assert(digest !== undefined, `${algorithm} was asked for`);

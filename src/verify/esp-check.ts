@@ -9,7 +9,7 @@ import type { Findings } from "./findings.ts";
 import { fileAt, fileSource } from "./medium-files.ts";
 
 const COMPARED_BYTES = 1 * MiB;
-export const MAX_EFI_FILE_BYTES = 256 * MiB;
+export const MAX_EFI_FILE_BYTES = 64 * MiB;
 
 /** The partition as bytes. Throws `Oci2isoError` UNEXPECTED_END when read beyond the image. */
 export function partitionSource(source: ByteSource, { firstBlock, lastBlock }: GptPartition): ByteSource {

@@ -1,6 +1,10 @@
-import type { X509Certificate } from "node:crypto";
-import { commonNameOf } from "../pe/certificates.ts";
+import type { ByteSource } from "../binary/byte-source.ts";
+import { divideCeil, KiB, MiB } from "../binary/units.ts";
+import { corrupt } from "../errors.ts";
+import { signaturesOf } from "../pe/authenticode.ts";
+import { commonNameOf, vendorLists } from "../pe/certificates.ts";
 import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
+import { decodePeLayout } from "../pe/pe-layout.ts";
 import {
 	automaticSbatLevels,
 	latestSbatLevels,
@@ -9,91 +13,129 @@ import {
 	type SbatEntry,
 	type SbatLevel,
 } from "../pe/sbat.ts";
-import { isShim, isTrusted, readEfiProgram, readSignature, shimCertificates } from "./efi-program.ts";
+import { PassingProgram, type SignedProgram } from "../pe/signed-program.ts";
+import { firmwareTrust, judge, shimTrust, type TrustAnchor, type TrustStore } from "../pe/trust.ts";
+import { isShim, readEfiProgram, SHIM_CERTIFICATES } from "./efi-program.ts";
+import { MAX_EFI_FILE_BYTES } from "./esp-check.ts";
 import type { Findings } from "./findings.ts";
-import { DEFAULT_LOADER } from "./uefi-walk.ts";
+import { DEFAULT_LOADER, SECOND_STAGE } from "./uefi-walk.ts";
 
-/** An EFI program that Secure Boot asks about. */
+/** A program that Secure Boot asks about, not yet read. */
 export interface SecureBootProgram {
 	readonly path: string;
-	readonly bytes: Uint8Array;
+	readonly source: ByteSource;
 }
+
+/** A kernel's headers are in these unless they are in an odd place. */
+const HEAD_BYTES = 128 * KiB;
+const MAX_CERTIFICATE_TABLE_BYTES = MiB;
+const CHUNK_BYTES = MiB;
 
 /**
- * Signatures: each program carries one over its own digest, made with the key of the certificate that comes along; what shim starts is
- * signed under shim's own certificate; no program is revoked by the SBAT levels that shim brings. Not checked: the firmware's keys,
- * the machine owner's keys and revocation lists, which are in the machine.
+ * Signatures: the firmware's authorities, or those given, know shim; shim knows what it starts, and no program is of an SBAT generation that
+ * this shim revokes. `efiPrograms` are those on the EFI system partition, the default loader first. One program is read at a time, kernels
+ * chunk by chunk, and no more of them than `maxBytes` in all.
+ * Not checked: the keys and revocation lists that the machine has.
  */
-export function checkSecureBoot(programs: readonly SecureBootProgram[], findings: Findings): void {
-	const images = new Map<string, PeImage>();
-	for (const { path, bytes } of programs) {
-		try {
-			images.set(path, readEfiProgram(bytes, path));
-		} catch (error) {
-			findings.caught(error);
-		}
-	}
-	const loader = images.get(`/${DEFAULT_LOADER}`);
-	const shim = loader !== undefined && isShim(loader) ? loader : undefined;
-	const trusted = shim === undefined ? [] : shimCertificates(shim, `/${DEFAULT_LOADER}`);
-	if (shim !== undefined && trusted.length === 0) findings.note("shim brings no certificate of its own");
-	for (const [path, image] of images) {
-		try {
-			checkSignatures(path, image, image === loader ? undefined : trusted, findings);
-		} catch (error) {
-			findings.caught(error);
-		}
-	}
-	if (shim !== undefined) checkSbat(shim, images, findings);
-	findings.note("the firmware's own keys and revocation lists were not consulted");
-	findings.detail = trusted.map(({ subject }) => `shim trusts ${commonNameOf(subject)}`).join(", ");
-}
-
-function checkSignatures(
-	path: string,
-	image: PeImage,
-	trusted: readonly X509Certificate[] | undefined,
+export async function checkSecureBoot(
+	efiPrograms: readonly SecureBootProgram[],
+	kernels: readonly SecureBootProgram[],
+	{ maxBytes, anchors }: { readonly maxBytes: number; readonly anchors?: readonly TrustAnchor[] | undefined },
 	findings: Findings,
-): void {
-	if (image.signatures.length === 0) {
-		findings.fault("it is not signed", path, "an Authenticode signature");
+): Promise<void> {
+	const firmware = firmwareTrust(anchors);
+	let trust = firmware;
+	let levels: Uint8Array | undefined;
+	for (const { path, source } of efiPrograms) {
+		try {
+			if (source.byteLength > MAX_EFI_FILE_BYTES)
+				throw corrupt("FILE_TOO_LARGE", `it has ${source.byteLength} bytes`, path, `at most ${MAX_EFI_FILE_BYTES}`);
+			const program = readEfiProgram(await source.read(0, source.byteLength), path);
+			const isLoader = path === `/${DEFAULT_LOADER}`;
+			checkTrusted(path, program, isLoader ? firmware : trust, findings);
+			if (isLoader && isShim(program)) {
+				const vendor = sectionBytes(program, SHIM_CERTIFICATES) ?? new Uint8Array();
+				trust = shimTrust(vendor, firmware);
+				const { authorized } = vendorLists(vendor);
+				if (authorized.unreadable > 0) findings.fault("shim's own certificate cannot be read", path, "X.509");
+				if (authorized.certificates.length === 0) findings.note("shim brings no certificate of its own");
+				findings.detail = authorized.certificates
+					.map(({ subject }) => `shim trusts ${commonNameOf(subject)}`)
+					.join(", ");
+				levels = Uint8Array.from(sectionBytes(program, ".sbatlevel") ?? []);
+				if (automaticSbatLevels(levels).length === 0) findings.note("shim brings no SBAT levels");
+			}
+			if (levels !== undefined) checkSbat(path, program, levels, findings);
+		} catch (error) {
+			findings.caught(error);
+		}
+	}
+	let bytesLeft = maxBytes;
+	for (const { path, source } of kernels) {
+		bytesLeft -= source.byteLength;
+		if (bytesLeft < 0) {
+			findings.fault("the menu's kernels have more bytes than the medium, the rest was not looked at", path);
+			return;
+		}
+		try {
+			const kernel = await readKernelProgram(source);
+			if (typeof kernel === "string") findings.fault(`it is no 64-bit EFI program: ${kernel}`, path, "PE32+");
+			else checkTrusted(path, kernel, trust, findings);
+		} catch (error) {
+			findings.caught(error);
+		}
+	}
+	findings.note("the firmware's own keys and revocation lists were not consulted");
+}
+
+function checkTrusted(path: string, program: SignedProgram, trust: TrustStore, findings: Findings): void {
+	const verdict = judge(program, trust);
+	if (!verdict.isTrusted) {
+		findings.fault(`it ${verdict.why}`, path, `a program that ${trust.name} starts under Secure Boot`);
 		return;
 	}
-	const signatures = image.signatures.map((pkcs7) => readSignature(image, pkcs7, path));
-	for (const { coversProgram, isAuthentic } of signatures) {
-		if (!coversProgram) findings.fault("it is not what was signed", path, "the signed digest");
-		if (!isAuthentic) findings.fault("its signature is broken", path, "one made by the signer's key");
-	}
-	if (trusted === undefined) {
-		const issuers = signatures.map(({ signer }) => commonNameOf(signer.issuer)).join(", ");
-		findings.note(`signed under ${issuers}, which the firmware has to know`, path);
-	} else if (trusted.length > 0 && !signatures.some((signature) => isTrusted(signature, trusted))) {
-		const signers = signatures.map(({ signer }) => commonNameOf(signer.subject)).join(", ");
-		const names = trusted.map(({ subject }) => commonNameOf(subject)).join(", ");
-		findings.fault(`it is signed by ${signers}, which shim does not trust`, path, `a signer under ${names}`);
+	if (trust.name === "firmware") findings.note(`signed under ${verdict.anchors.join(" and ")}`, path);
+	const good = signaturesOf(program).filter(({ coversProgram, isAuthentic }) => coversProgram && isAuthentic);
+	if (good.length < program.signatures.length)
+		findings.note(`${program.signatures.length - good.length} of its signatures do not fit it`, path);
+}
+
+/** Reads headers and certificates, and digests the rest in passing. */
+async function readKernelProgram(source: ByteSource): Promise<SignedProgram | string> {
+	const { byteLength } = source;
+	const head = Buffer.from(await source.read(0, Math.min(HEAD_BYTES, byteLength)));
+	try {
+		const layout = decodePeLayout(head, byteLength);
+		if (typeof layout === "string") return layout;
+		if (!PassingProgram.canPass(layout, MAX_CERTIFICATE_TABLE_BYTES)) return "its parts are in an odd order";
+		const program = new PassingProgram(layout, ["sha1", "sha256", "sha384", "sha512"]);
+		const chunk = Buffer.alloc(CHUNK_BYTES);
+		for (let i = 0; i < divideCeil(byteLength, CHUNK_BYTES); i++) {
+			const at = i * CHUNK_BYTES;
+			program.push(await source.read(at, Math.min(CHUNK_BYTES, byteLength - at), chunk));
+		}
+		return program.finish();
+	} catch (error) {
+		if (error instanceof RangeError) return "its headers are not at its beginning";
+		throw error;
 	}
 }
 
-function checkSbat(shim: PeImage, images: ReadonlyMap<string, PeImage>, findings: Findings): void {
-	const section = sectionBytes(shim, ".sbatlevel") ?? new Uint8Array();
-	const applied = automaticSbatLevels(section);
-	if (applied.length === 0) {
-		findings.note("shim brings no SBAT levels");
+/** shim refuses what has no SBAT section, and what its levels revoke. */
+function checkSbat(path: string, program: PeImage, levels: Uint8Array, findings: Findings): void {
+	const own = sectionBytes(program, ".sbat");
+	if (own === undefined) {
+		if (path === `/${SECOND_STAGE}`) findings.fault("shim refuses it: it has no SBAT section", path, "one");
+		else findings.note("it has no SBAT section", path);
 		return;
 	}
-	for (const [path, image] of images) {
-		const own = sectionBytes(image, ".sbat");
-		if (own === undefined) {
-			findings.note("it has no SBAT section", path);
-			continue;
-		}
-		const faults = revoked(parseSbat(own), applied);
-		if (faults.length > 0)
-			findings.fault(`shim refuses it: ${faults.join(", ")}`, path, "generations that are not revoked");
-		const later = revoked(parseSbat(own), latestSbatLevels(section));
-		if (faults.length === 0 && later.length > 0)
-			findings.note(`refused where the latest revocations are in force: ${later.join(", ")}`, path);
-	}
+	const entries = parseSbat(own);
+	const faults = revoked(entries, automaticSbatLevels(levels));
+	if (faults.length > 0)
+		findings.fault(`shim refuses it: ${faults.join(", ")}`, path, "generations that are not revoked");
+	const later = revoked(entries, latestSbatLevels(levels));
+	if (faults.length === 0 && later.length > 0)
+		findings.note(`refused where the latest revocations are in force: ${later.join(", ")}`, path);
 }
 
 /** Components that are below the levels, as `grub 3 < 4`. */

@@ -1,12 +1,14 @@
+import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
-import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { readFat } from "../fat/read-fat.ts";
 import type { Volume } from "../iso9660/volume.ts";
+import { anchorOf } from "../pe/trust.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
 import { CheckRun } from "./check-run.ts";
 import { checkElTorito, checkUefiImage } from "./el-torito-check.ts";
-import { checkEsp, fatFileAt, MAX_EFI_FILE_BYTES, partitionSource } from "./esp-check.ts";
+import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
 import { checkExtents } from "./extents-check.ts";
 import { checkFidelity } from "./fidelity-check.ts";
 import { checkMediaChecksum } from "./media-checksum-check.ts";
@@ -28,12 +30,13 @@ export interface VerifyIsoOptions {
 	readonly mediaChecksum?: boolean | undefined;
 	/** Ask for signatures. Default true. */
 	readonly secureBoot?: boolean | undefined;
+	/** What the firmware's `db` holds. Default: Microsoft's authorities for boot loaders of others. */
+	readonly firmwareCertificates?: readonly X509Certificate[] | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
 const SQUASHFS_PATH = "LiveOS/squashfs.img";
 const BOOT_HYBRID_PATH = "boot/grub2/i386-pc/boot_hybrid.img";
-const MAX_KERNEL_BYTES = 512 * MiB;
 
 /**
  * Reads an ISO back and checks everything in `CHECKS`. Faults of the ISO are in the report; what is thrown is the caller's (an aborted
@@ -119,19 +122,23 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 	if (options.secureBoot === false) run.skip("secure-boot", "not asked for");
 	else
 		await run.check("secure-boot", [volume, esp], async (findings, first, fat) => {
-			const programs: SecureBootProgram[] = [];
-			for (const path of [DEFAULT_LOADER, SECOND_STAGE, "EFI/BOOT/mmx64.efi"]) {
+			const efiPrograms: SecureBootProgram[] = [DEFAULT_LOADER, SECOND_STAGE, "EFI/BOOT/mmx64.efi"].flatMap((path) => {
 				const file = fatFileAt(fat.root, path);
-				if (file !== undefined && file.byteLength <= MAX_EFI_FILE_BYTES)
-					programs.push({ path: `/${path}`, bytes: await file.read() });
-			}
+				if (file === undefined) return [];
+				const read = async (at: number, length: number) => (await file.read()).subarray(at, at + length);
+				return [{ path: `/${path}`, source: { byteLength: file.byteLength, read } }];
+			});
 			const menus = [cd, usb, uefiCd?.menu, uefiUsb?.menu];
+			// By place: names may share an extent.
+			const kernels = new Map<string, SecureBootProgram>();
 			for (const path of new Set(menus.flatMap((menu) => menu?.kernels ?? []))) {
 				const file = fileAt(first.root, path);
 				if (file === undefined) continue;
-				programs.push({ path: `/${path}`, bytes: await readVolumeFile(source, file, MAX_KERNEL_BYTES, path) });
+				const place = `${file.extents[0]?.block} ${file.byteLength}`;
+				if (!kernels.has(place)) kernels.set(place, { path: `/${path}`, source: fileSource(source, file, path) });
 			}
-			checkSecureBoot(programs, findings);
+			const limits = { maxBytes: source.byteLength, anchors: options.firmwareCertificates?.map(anchorOf) };
+			await checkSecureBoot(efiPrograms, [...kernels.values()], limits, findings);
 		});
 
 	if (expected === undefined) run.skip("fidelity", "no image was given");

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { decodeSignature } from "../../src/pe/authenticode.ts";
-import { commonNameOf, isIssuedBy, vendorCertificates } from "../../src/pe/certificates.ts";
+import { commonNameOf, isIssuedBy, vendorLists } from "../../src/pe/certificates.ts";
 import { decodePe, type PeImage, sectionBytes } from "../../src/pe/pe-image.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { type RealParts, realParts, unsigned } from "../support/inspect-matrix.ts";
@@ -28,7 +28,8 @@ describe.skipIf(missing !== undefined)("the distribution's signatures", () => {
 	});
 
 	it("are valid, and lead from shim's certificate to GRUB, the MOK manager and the kernel", () => {
-		const [vendor] = vendorCertificates(sectionBytes(decoded(parts.shim), ".vendor_cert") ?? new Uint8Array());
+		const { authorized } = vendorLists(sectionBytes(decoded(parts.shim), ".vendor_cert") ?? new Uint8Array());
+		const [vendor] = authorized.certificates;
 		expect(commonNameOf(vendor?.subject ?? "")).toBe("Debian Secure Boot CA");
 		expect(validSignatures(decoded(parts.shim))).toBe(decoded(parts.shim).signatures.length);
 		for (const program of [parts.grub, parts.mokManager, parts.kernel]) {

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { deriveIdentifiers } from "../../src/assemble/identifiers.ts";
 import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../../src/assemble/iso-layout.ts";
 import { writeFront, writeRest } from "../../src/assemble/write-iso.ts";
@@ -25,6 +26,8 @@ export interface SmallIso {
 	readonly bytes: Buffer;
 	readonly layout: IsoLayout;
 	readonly expected: ExpectedTree;
+	/** Who signed shim. */
+	readonly firmwareCertificates: readonly X509Certificate[];
 	readonly squashfsBytes: number;
 }
 
@@ -99,7 +102,8 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 	writeFront(target, layout, bootHybrid);
 	await writeRest(target, layout, { tree: new SmallRoot(), esp, elToritoImage, onBytes() {} });
 	bytes.set(await computeMediaChecksum(target), APPLICATION_USE_OFFSET);
-	return { bytes, layout, expected, squashfsBytes: image.byteLength };
+	const firmwareCertificates = [new X509Certificate(firmware.certificate)];
+	return { bytes, layout, expected, firmwareCertificates, squashfsBytes: image.byteLength };
 }
 
 const signersOnce = once(() => {

@@ -1,15 +1,23 @@
-import type { X509Certificate } from "node:crypto";
 import { displayName } from "../../binary/byte-string.ts";
-import type { AuthenticodeSignature } from "../../pe/authenticode.ts";
-import { commonNameOf, isIssuedBy, vendorCertificates } from "../../pe/certificates.ts";
+import { type AuthenticodeSignature, signaturesOf } from "../../pe/authenticode.ts";
+import { commonNameOf } from "../../pe/certificates.ts";
 import { type PeImage, sectionBytes } from "../../pe/pe-image.ts";
-import { automaticSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../pe/sbat.ts";
+import {
+	automaticSbatLevels,
+	latestSbatLevels,
+	NEWEST_SBAT_GENERATIONS,
+	PUBLISHED_SBAT_LEVEL,
+	parseSbat,
+	parseSbatLevels,
+	revokedBy,
+	type SbatEntry,
+	type SbatLevel,
+} from "../../pe/sbat.ts";
 import type { SignedProgram } from "../../pe/signed-program.ts";
+import { firmwareTrust, judge, shimTrust, type TrustStore } from "../../pe/trust.ts";
 import type { BootParts, EfiPart } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { signaturesOf } from "../efi-program.ts";
 import { type FindingList, UEFI_PATHS } from "../finding.ts";
-import { FIRMWARE_AUTHORITIES, LATEST_SBAT_LEVEL } from "../live-boot-facts.ts";
 
 const SECURE = ["secure-boot"] as const;
 
@@ -30,18 +38,14 @@ export function checkUefi(parts: BootParts, findings: FindingList): undefined {
 	}
 	const shim = images.get("shim");
 	if (shim === undefined) return;
-	checkShim(shim, efi.shim, findings);
-	const vendor = vendorCertificates(sectionBytes(shim, ".vendor_cert") ?? new Uint8Array());
-	const names = vendor.map(({ subject }) => commonNameOf(subject)).join(", ");
-	const trust: Trust = {
-		authorities: vendor,
-		who: vendor.length === 0 ? "shim, which holds no certificate of its vendor" : `shim (${names})`,
-	};
+	const firmware = firmwareTrust();
+	checkShim(shim, efi.shim, firmware, findings);
+	const trust = shimTrust(sectionBytes(shim, ".vendor_cert") ?? new Uint8Array(), firmware);
 	const grub = images.get("grub");
 	if (grub !== undefined) checkTrusted("GRUB", grub, efi.grub, trust, findings);
 	const mokManager = images.get("mokManager");
 	// Only needed to enrol keys.
-	if (mokManager !== undefined && isTrusted(mokManager, trust) !== undefined)
+	if (mokManager !== undefined && !judge(mokManager, trust).isTrusted)
 		findings.warn(
 			"MOK_MANAGER_NOT_TRUSTED",
 			"the MOK manager is not signed by what shim trusts: no keys can be enrolled",
@@ -72,78 +76,43 @@ function checkProgram(role: keyof typeof ROLES, part: EfiPart, findings: Finding
 }
 
 /** Firmware with Microsoft's third-party certificates starts it. */
-function checkShim(shim: PeImage, { file }: EfiPart, findings: FindingList): undefined {
-	const where = displayName(file.path);
-	const signatures = signaturesOf(shim);
-	const details = {
-		remedy: "install the distribution's signed shim",
+function checkShim(shim: PeImage, part: EfiPart, firmware: TrustStore, findings: FindingList): undefined {
+	const evidence = evidenceOf(part, shim);
+	const verdict = judge(shim, firmware);
+	if (verdict.isTrusted)
+		return findings.ok("SHIM_SIGNED", `shim is signed under ${verdict.anchors.join(" and ")}`, evidence);
+	const isValid = signaturesOf(shim).some(({ coversProgram, isAuthentic }) => coversProgram && isAuthentic);
+	const code =
+		shim.signatures.length === 0
+			? "SHIM_NOT_SIGNED"
+			: isValid && shim.faults.length === 0
+				? "SHIM_UNKNOWN_AUTHORITY"
+				: "SHIM_SIGNATURE_BROKEN";
+	const known = firmware.anchors.map(({ subject }) => commonNameOf(subject)).join(" or ");
+	findings.block(code, `shim ${verdict.why}: Secure Boot refuses it`, SECURE, {
+		evidence,
+		remedy:
+			code === "SHIM_UNKNOWN_AUTHORITY"
+				? `install a shim signed under ${known}, or enrol the key in the firmware`
+				: "install the distribution's signed shim",
 		containerfile: LINES.efi,
-	};
-	if (shim.signatures.length === 0)
-		return findings.block("SHIM_NOT_SIGNED", "shim is not signed: Secure Boot refuses it", SECURE, {
-			evidence: where,
-			...details,
-		});
-	const valid = signatures.filter(({ coversProgram, isAuthentic }) => coversProgram && isAuthentic);
-	if (valid.length === 0)
-		return findings.block("SHIM_SIGNATURE_BROKEN", "shim's signature does not fit it: Secure Boot refuses it", SECURE, {
-			evidence: `${where}: ${describe(signatures)}`,
-			...details,
-		});
-	const known = valid.filter((signature) =>
-		FIRMWARE_AUTHORITIES.some((name) => commonNameOf(signature.signer.issuer) === name),
-	);
-	if (known.length === 0)
-		return findings.block("SHIM_UNKNOWN_AUTHORITY", "shim is signed by nobody whom firmwares know", SECURE, {
-			evidence: `${where}: ${describe(valid)}`,
-			remedy: `install a shim signed by ${FIRMWARE_AUTHORITIES.join(" or ")}, or enrol the key in the firmware`,
-			containerfile: LINES.efi,
-		});
-	findings.ok(
-		"SHIM_SIGNED",
-		`shim is signed by ${known.map(({ signer }) => commonNameOf(signer.issuer)).join(" and by ")}`,
-		where,
-	);
-}
-
-interface Trust {
-	readonly authorities: readonly X509Certificate[];
-	readonly who: string;
-}
-
-/** Why it is not trusted, or undefined where it is. */
-function isTrusted(image: SignedProgram, { authorities, who }: Trust): string | undefined {
-	if (image.signatures.length === 0) return "is not signed";
-	const valid = signaturesOf(image).filter(({ coversProgram, isAuthentic }) => coversProgram && isAuthentic);
-	if (valid.length === 0) return "has a signature that does not fit it";
-	const chain = ({ signer, certificates }: AuthenticodeSignature): boolean =>
-		authorities.some(
-			(authority) =>
-				isIssuedBy(signer, authority) ||
-				certificates.some((between) => isIssuedBy(signer, between) && isIssuedBy(between, authority)),
-		);
-	// Firmwares' own authorities are good to shim too.
-	const byFirmware = ({ signer }: AuthenticodeSignature): boolean =>
-		FIRMWARE_AUTHORITIES.includes(commonNameOf(signer.issuer));
-	return valid.some((signature) => chain(signature) || byFirmware(signature))
-		? undefined
-		: `is not signed by what is trusted by ${who}`;
+	});
 }
 
 function checkTrusted(
 	code: "GRUB" | "KERNEL",
 	image: SignedProgram,
 	part: Pick<EfiPart, "file">,
-	trust: Trust,
+	trust: TrustStore,
 	findings: FindingList,
 ): undefined {
 	const name = code === "GRUB" ? "GRUB" : "the kernel";
-	const problem = isTrusted(image, trust);
-	if (problem === undefined)
+	const verdict = judge(image, trust);
+	if (verdict.isTrusted)
 		return findings.ok(`${code}_SIGNED`, `${name} is signed by what shim trusts`, evidenceOf(part, image));
 	findings.block(
 		image.signatures.length === 0 ? `${code}_NOT_SIGNED` : `${code}_NOT_TRUSTED`,
-		`${name} ${problem}: Secure Boot refuses it`,
+		`${name} ${verdict.why}: Secure Boot refuses it`,
 		SECURE,
 		{
 			evidence: evidenceOf(part, image),
@@ -164,24 +133,39 @@ function checkSbat(shim: PeImage, grub: PeImage, part: EfiPart, findings: Findin
 			...details,
 		});
 	const entries = parseSbat(section);
-	const described = entries.map(({ component, generation }) => `${component},${generation}`).join(" ");
-	const revoked = revokedBy(entries, automaticSbatLevels(sectionBytes(shim, ".sbatlevel") ?? new Uint8Array()));
+	const levels = sectionBytes(shim, ".sbatlevel") ?? new Uint8Array();
+	const revoked = revokedBy(entries, automaticSbatLevels(levels));
 	if (revoked.length > 0)
 		return findings.block("GRUB_REVOKED", "GRUB's SBAT generation is one that this shim revokes", SECURE, {
-			evidence: `${where}: ${described}`,
+			evidence: `${where}: ${generations(entries)}`,
 			...details,
 		});
-	const levels = parseSbatLevels(Buffer.from(LATEST_SBAT_LEVEL));
-	const old = [
-		...revokedBy(entries, levels),
-		...revokedBy(parseSbat(sectionBytes(shim, ".sbat") ?? new Uint8Array()), levels),
-	];
-	if (old.length > 0)
-		findings.warn("SBAT_OLD", "firmwares with the newest revocations refuse these boot loaders", {
-			evidence: old.map(({ component, generation }) => `${component},${generation}`).join(" "),
+	const own = [...entries, ...parseSbat(sectionBytes(shim, ".sbat") ?? new Uint8Array())];
+	const old = [latestSbatLevels(levels), parseSbatLevels(Buffer.from(PUBLISHED_SBAT_LEVEL.text))].find(
+		(list) => revokedBy(own, list).length > 0,
+	);
+	if (old !== undefined)
+		return findings.warn("SBAT_OLD", "firmwares with the newest revocations refuse these boot loaders", {
+			evidence: shortfall(own, old),
 			...details,
 		});
-	else findings.ok("SBAT", `SBAT generations are current: ${described}`, where);
+	const behind = shortfall(own, NEWEST_SBAT_GENERATIONS);
+	const published = `no revocation published by ${PUBLISHED_SBAT_LEVEL.date} names these boot loaders`;
+	findings.ok(
+		"SBAT",
+		behind === "" ? published : `${published}, but newer ones exist, and a later revocation may: ${behind}`,
+		`${where}: ${generations(entries)}`,
+	);
+}
+
+function generations(entries: readonly SbatEntry[]): string {
+	return entries.map(({ component, generation }) => `${component},${generation}`).join(" ");
+}
+
+function shortfall(entries: readonly SbatEntry[], levels: readonly SbatLevel[]): string {
+	return revokedBy(entries, levels)
+		.map(({ component, generation, minimumGeneration }) => `${component},${generation} below ${minimumGeneration}`)
+		.join(" ");
 }
 
 function describe(signatures: readonly AuthenticodeSignature[]): string {

@@ -10,7 +10,7 @@ import { readKernelImage } from "../../../src/inspect/kernel-image.ts";
 import { KernelModules } from "../../../src/inspect/kernel-modules.ts";
 import { memoryFile } from "../../../src/inspect/streamed-file.ts";
 import { decodeSignature } from "../../../src/pe/authenticode.ts";
-import { decodeCertificate, vendorCertificates } from "../../../src/pe/certificates.ts";
+import { decodeCertificate, vendorLists } from "../../../src/pe/certificates.ts";
 import { derElement, derElements, objectIdentifierText } from "../../../src/pe/der.ts";
 import { decodePe, sectionBytes, sectionText } from "../../../src/pe/pe-image.ts";
 import { automaticSbatLevels, latestSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../../src/pe/sbat.ts";
@@ -78,7 +78,7 @@ const peTarget: FuzzTarget = {
 			const section = sectionBytes(image, name);
 			sectionText(image, name);
 			if (section === undefined) continue;
-			vendorCertificates(section);
+			vendorLists(section);
 			parseSbat(section);
 			automaticSbatLevels(section);
 			findGrubModules(section);

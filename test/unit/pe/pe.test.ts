@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeSignature } from "../../../src/pe/authenticode.ts";
-import { vendorCertificates } from "../../../src/pe/certificates.ts";
+import { vendorLists } from "../../../src/pe/certificates.ts";
 import { derElement, derElements, objectIdentifierText } from "../../../src/pe/der.ts";
 import { decodePe, type PeImage, sectionBytes, sectionText } from "../../../src/pe/pe-image.ts";
 import { automaticSbatLevels, latestSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../../src/pe/sbat.ts";
@@ -244,7 +244,7 @@ describe("DER", () => {
 			fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
 				const elements = derElements(bytes);
 				expect(elements.reduce((sum, { whole }) => sum + whole.byteLength, 0)).toBeLessThanOrEqual(bytes.byteLength);
-				expect(vendorCertificates(bytes)).toEqual([]);
+				expect(vendorLists(bytes).authorized.certificates).toEqual([]);
 			}),
 			{ seed: 6 },
 		);

@@ -10,8 +10,8 @@ const faultsOf = (report: VerifyReport): string[] =>
 	);
 
 async function verified(options: SmallIsoOptions): Promise<VerifyReport> {
-	const { bytes, expected } = await smallIso(options);
-	return verifyIso(memorySource(bytes), { expected });
+	const iso = await smallIso(options);
+	return verifyIso(memorySource(iso.bytes), iso);
 }
 
 describe("an ISO that is as it should be", () => {
@@ -21,7 +21,7 @@ describe("an ISO that is as it should be", () => {
 	});
 
 	it("has no fault, and every check was made", async () => {
-		const report = await verifyIso(memorySource(iso.bytes), { expected: iso.expected });
+		const report = await verifyIso(memorySource(iso.bytes), iso);
 		expect(faultsOf(report)).toEqual([]);
 		expect(report.verdict).toBe("pass");
 		expect(report.checks.map(({ status }) => status)).toEqual(report.checks.map(() => "pass"));
@@ -35,6 +35,12 @@ describe("an ISO that is as it should be", () => {
 		const skipped = report.checks.filter(({ status }) => status === "skipped").map(({ name }) => name);
 		expect(skipped).toEqual(["media-checksum", "secure-boot", "fidelity"]);
 		expect(report.verdict).toBe("pass");
+	});
+
+	it("is not started by a firmware that does not know who signed shim", async () => {
+		const { bytes } = await smallIso();
+		const faults = faultsOf(await verifyIso(memorySource(bytes), { mediaChecksum: false }));
+		expect(faults).toEqual(["secure-boot: it is signed by Firmware Vendor CA, which is not trusted by firmware"]);
 	});
 
 	it("is interrupted by its signal", async () => {
@@ -55,7 +61,7 @@ describe("an ISO with something wrong in what it boots", () => {
 		["a live directory that is not there", menu("rd.live.image", "rd.live.dir=Other"), /Other\/squashfs.img is not in/],
 		["no menu entry", { menu: "set timeout=1\n" }, /the menu has no entry/],
 		["an unclosed block", menu("}\n", ""), /a block is not closed/],
-		["a signer that shim does not know", { strangeSigner: true }, /signed by Stranger, which shim does not trust/],
+		["a signer that shim does not know", { strangeSigner: true }, /signed by Stranger, which is not trusted by shim/],
 		["a revoked GRUB", { grubGeneration: 2 }, /shim refuses it: grub 2 < 3/],
 		["an unsigned kernel", { unsignedKernel: true }, /it is not signed/],
 	] as const)("reports %s", async (_, options, message) => {
