@@ -1,4 +1,5 @@
-import type { ByteString } from "../binary/byte-string.ts";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { HeldBytes } from "../binary/held-bytes.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
@@ -16,8 +17,7 @@ import { missingBlocks } from "./missing-blocks.ts";
 import { type AsideContent, type LayerCounts, type Route, readLayer } from "./read-layer.ts";
 import { isAtHand, replayLayer } from "./replay-layer.ts";
 
-/** Boot loaders and kernel configurations are left out of the squashfs by default, and are looked at: kept in memory up to this many bytes in all. */
-const ASIDE_PATH = /^boot\/(efi\/|config-[^/]*$)/;
+/** Of contents that are kept in memory before it is known that they are needed. */
 const MAX_ASIDE_BYTES = 64 * MiB;
 
 /** What one layer brought. */
@@ -38,6 +38,8 @@ export interface CollectOptions {
 	readonly collected: readonly CollectedLayer[];
 	readonly squashfs: SquashfsWriter;
 	readonly bodies: BodyStore<StoredFile>;
+	/** Room for contents that are set aside. */
+	readonly held: HeldBytes;
 	/** What is known of layers and compressed blocks from earlier builds; a build without a store has neither. */
 	readonly cache: BuildCache | undefined;
 	readonly blocks: BlockStore | undefined;
@@ -67,7 +69,7 @@ export function newCollectedLayer(): CollectedLayer {
  * needed. A layer whose entries and contents are all known from earlier builds is not read.
  */
 export async function collectLayers(options: CollectLayersOptions): Promise<void> {
-	const { layers, collected, merger, cache } = options;
+	const { layers, collected, merger, cache, held } = options;
 	let asideBytesLeft = MAX_ASIDE_BYTES;
 	let doneBytes = 0;
 	for (const [number, layer] of [...layers.entries()].reverse()) {
@@ -85,7 +87,7 @@ export async function collectLayers(options: CollectLayersOptions): Promise<void
 			if (entry.type !== "file" || decision === "skip") return "skip";
 			const path = cleanPath(entry.path);
 			if (!options.isExcluded(path)) return "store";
-			if (!ASIDE_PATH.test(path) || entry.byteLength > asideBytesLeft) return "skip";
+			if (!isAsidePath(path) || entry.byteLength > asideBytesLeft || !held.tryHold(entry.byteLength)) return "skip";
 			asideBytesLeft -= entry.byteLength;
 			return "aside";
 		};
@@ -110,7 +112,7 @@ export async function collectLayers(options: CollectLayersOptions): Promise<void
 
 /**
  * Fetches contents that were passed over although the tree needs them (a symbolic link led an entry elsewhere than its path says).
- * Appends them to the squashfs, or keeps them in memory when `into` is "aside".
+ * Appends them to the squashfs, or keeps them in memory when `into` is "aside": throws `Oci2isoError` CONTENTS_TOO_LARGE where there is no room for that.
  */
 export async function collectMissing(
 	options: CollectOptions,
@@ -128,10 +130,19 @@ export async function collectMissing(
 		if (layer === undefined || target === undefined) continue;
 		const index = options.cache?.layerIndex(layer.diffId);
 		const job = { ...options, number, layer, target, index };
-		const route = (entry: TarEntry): Route => (entries.has(entry.index) ? into : "ignore");
+		const route = (entry: TarEntry): Route => {
+			if (!entries.has(entry.index)) return "ignore";
+			if (into === "aside") options.held.hold(entry.byteLength, `${layer.digest}, ${displayName(entry.path)}`);
+			return into;
+		};
 		if (index === undefined) await readAndIndex(job, route, () => {});
 		else await replayOrRead(job, route, () => {});
 	}
+}
+
+/** Boot loaders and kernel configurations are left out of the squashfs by default, and are looked at. */
+function isAsidePath(path: ByteString): boolean {
+	return path.startsWith("boot/efi/") || (path.startsWith("boot/config-") && path.lastIndexOf("/") === "boot".length);
 }
 
 interface LayerJob extends CollectOptions {

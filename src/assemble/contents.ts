@@ -5,7 +5,7 @@ import { ContentReader } from "../squashfs/content-reader.ts";
 import type { FileLayout } from "../squashfs/file-layout.ts";
 import type { StoredFile } from "../squashfs/squashfs-writer.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
+import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { createLookup } from "../tree/lookup.ts";
 import { type BodyStore, readWhole } from "./body-store.ts";
 
@@ -17,7 +17,7 @@ export interface ContentsOptions {
 	readonly decompressor: BlockDecompressor;
 	layoutOf(file: StoredFile): FileLayout;
 	/** Reads a layer again for a content that was kept nowhere, and sets it aside. */
-	fetchAside(body: BodyId): Promise<void>;
+	fetchAside(file: FileInode): Promise<void>;
 }
 
 const ASIDE_CHUNK_BYTES = 1024 * 1024;
@@ -31,7 +31,7 @@ export function createImageTree(options: ContentsOptions): ImageTree {
 			yield* reader.read(options.layoutOf(stored));
 			return;
 		}
-		if (options.bodies.aside(file.body) === undefined) await options.fetchAside(file.body);
+		if (options.bodies.aside(file.body) === undefined) await options.fetchAside(file);
 		const bytes = options.bodies.aside(file.body);
 		assert(bytes?.byteLength === file.byteLength, `no content for entry ${file.body.entry}`);
 		for (let at = 0; at < bytes.byteLength; at += ASIDE_CHUNK_BYTES) yield bytes.subarray(at, at + ASIDE_CHUNK_BYTES);

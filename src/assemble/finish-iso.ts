@@ -27,8 +27,8 @@ import { writeFront, writeRest } from "./write-iso.ts";
 //                 whether the ISO would boot, and puts away what the cache keeps
 //   disk:         the file is flushed meanwhile
 
-/** Boot loaders and fonts, which are held in memory while the EFI system partition is made. */
-const MAX_ESP_FILE_BYTES = 256 * MiB;
+/** Boot loaders and fonts together, which are held in memory while the EFI system partition is made. */
+const MAX_ESP_BYTES = 128 * MiB;
 const MBR_BYTES = 512;
 const OWN_CHECKSUM: ToolReport = { task: "media-checksum", used: "builtin" };
 
@@ -65,6 +65,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 	const contract = await readBuildContract(tree, checkOptions);
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
 	const files = bootFiles(contract, epochSeconds);
+	await stage.fetchAside(files.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : [])));
 	const identifiers = deriveIdentifiers(ingredients(image, stage, contract, epochSeconds, options));
 
 	progress.phase("tools");
@@ -193,17 +194,16 @@ async function buildEsp(
 	epoch: number,
 ): Promise<FatImage> {
 	const contents = [];
+	let bytesLeft = MAX_ESP_BYTES;
 	for (const { esp, content } of files) {
 		if (esp === undefined) continue;
-		contents.push(
-			content.kind === "generated"
-				? { path: esp, content: content.bytes }
-				: {
-						path: esp,
-						content: await tree.read(content.file.inode, MAX_ESP_FILE_BYTES),
-						mtime: content.file.inode.mtime,
-					},
-		);
+		if (content.kind === "generated") {
+			contents.push({ path: esp, content: content.bytes });
+			continue;
+		}
+		const { inode } = content.file;
+		contents.push({ path: esp, content: await tree.read(inode, bytesLeft), mtime: inode.mtime });
+		bytesLeft -= inode.byteLength;
 	}
 	return buildFat(fatDirectoryOf(contents), { volumeId, timestamp: { seconds: epoch, nanoseconds: 0 } });
 }

@@ -1,5 +1,6 @@
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
+import { HeldBytes } from "../binary/held-bytes.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
@@ -17,7 +18,7 @@ import { type SquashfsSummary, SquashfsWriter, type StoredFile } from "../squash
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../tree/drop-xattrs.ts";
 import { withoutPaths } from "../tree/filter.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import type { BodyId, DirectoryInode } from "../tree/inode.ts";
+import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
 import { inodesBelow } from "../tree/walk.ts";
 import { BodyStore } from "./body-store.ts";
@@ -39,6 +40,8 @@ const MAX_ATTEMPTS = 4;
 export interface SquashfsStage {
 	/** Reads contents back from the data blocks. */
 	readonly tree: ImageTree;
+	/** Gets contents that the squashfs leaves out and nobody set aside, each layer read once for all of them. Throws as `collectMissing` does. */
+	fetchAside(files: Iterable<FileInode>): Promise<void>;
 	/** Writes what is left of the squashfs, the tables and the superblock; to be called once. Throws as `SquashfsWriter.finish` does. */
 	writeTables(): SquashfsSummary;
 	readonly layers: readonly LayerOutcome[];
@@ -148,6 +151,7 @@ async function stream(
 		collected,
 		squashfs,
 		bodies,
+		held: new HeldBytes(),
 		cache,
 		blocks,
 		blockBytes,
@@ -193,16 +197,23 @@ async function stream(
 		await copier.finish(signal);
 		copier.close();
 		const used = collected.map(({ stretches }) => usedBytes(squashfs, stretches));
+		const fetchAside = (files: Iterable<FileInode>): Promise<void> => {
+			const missing = [...files].map(({ body }) => body);
+			const isMissing = (body: BodyId): boolean =>
+				bodies.stored(body) === undefined && bodies.aside(body) === undefined;
+			return collectMissing(context, missing.filter(isMissing), "aside");
+		};
 		const tree = createImageTree({
 			root: merged.root,
 			bodies,
 			squashfs: region(target, start, squashfs.dataEnd),
 			decompressor: createDecompressor(comp),
 			layoutOf: (file) => squashfs.storedFileLayout(file),
-			fetchAside: (body) => collectMissing(context, [body], "aside"),
+			fetchAside: (file) => fetchAside([file]),
 		});
 		return {
 			tree,
+			fetchAside,
 			writeTables: () => tables.write(),
 			get layers() {
 				return collected.flatMap(({ counts }, i) => {

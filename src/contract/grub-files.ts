@@ -1,5 +1,7 @@
 import { type ByteString, compareByteStrings, displayName } from "../binary/byte-string.ts";
+import { MiB } from "../binary/units.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import type { FoundFile, GrubModuleFile, GrubModules } from "./contract.ts";
 import type { Findings } from "./findings.ts";
 import { type FoundDirectory, findAny, findDirectory, findFile, namesIn, whyNoFile } from "./image-files.ts";
@@ -26,7 +28,11 @@ const REQUIRED_MODULE_FILES = [
 	"normal.mod",
 ];
 const MAX_DEPTH = 8;
-const MAX_FILES = 10_000;
+/** Names that are looked at, links followed; GRUB's own directory has some 300. */
+const MAX_NAMES = 10_000;
+/** Of all contents together, each counted once, as the ISO holds it; GRUB's own directory has some 3 MiB. */
+const MAX_BYTES = 64 * MiB;
+const MAX_SKIPPED_SHOWN = 20;
 
 export function chooseUnicodeFont(tree: ImageTree, findings: Findings): FoundFile | undefined {
 	const [contractPath = ""] = UNICODE_FONT_PATHS;
@@ -77,7 +83,16 @@ export function findGrubModules(tree: ImageTree, findings: Findings): GrubModule
 		});
 	}
 	if (bootHybrid === undefined || missing.length > 0) return undefined;
-	const files = new DirectoryCopy(tree, findings).list(directory);
+	const copy = new DirectoryCopy(tree, findings);
+	const files = copy.list(directory);
+	if (copy.excess !== undefined) {
+		return findings.problem({
+			code: "GRUB_MODULES_TOO_LARGE",
+			what: `the directory of GRUB's modules, links followed, has more than ${copy.excess}`,
+			where: displayName(directory.path),
+			expected,
+		});
+	}
 	return { path: directory.path, directory: directory.inode, bootHybrid, files };
 }
 
@@ -86,6 +101,14 @@ class DirectoryCopy {
 	readonly #tree: ImageTree;
 	readonly #findings: Findings;
 	readonly #files: GrubModuleFile[] = [];
+	/** The directories on the way to the one that is listed. */
+	readonly #above = new Set<DirectoryInode>();
+	readonly #contents = new Set<FileInode>();
+	#names = 0;
+	#byteLength = 0;
+	#skipped = 0;
+	/** The bound that was passed; the list is not complete then. */
+	excess: string | undefined;
 
 	constructor(tree: ImageTree, findings: Findings) {
 		this.#tree = tree;
@@ -98,22 +121,29 @@ class DirectoryCopy {
 	}
 
 	#visit(directory: FoundDirectory, prefix: ByteString, depth: number): void {
+		this.#above.add(directory.inode);
 		for (const name of namesIn(directory)) {
+			if (++this.#names > MAX_NAMES) this.excess ??= `${MAX_NAMES} names`;
+			if (this.excess !== undefined) return;
 			const path = `${directory.path}/${name}`;
 			const found = findAny(this.#tree, path);
 			const relativePath = prefix + name;
 			if (found?.inode.type === "file") {
-				if (this.#files.length === MAX_FILES) this.#skip(path, `more than ${MAX_FILES} files`);
-				else this.#files.push({ relativePath, file: { path: found.path, inode: found.inode } });
+				this.#files.push({ relativePath, file: { path: found.path, inode: found.inode } });
+				if (!this.#contents.has(found.inode)) this.#byteLength += found.inode.byteLength;
+				this.#contents.add(found.inode);
+				if (this.#byteLength > MAX_BYTES) this.excess ??= `${MAX_BYTES} bytes`;
 			} else if (found?.inode.type === "directory") {
-				if (depth === MAX_DEPTH) this.#skip(path, `directories nested more than ${MAX_DEPTH} deep`);
+				if (this.#above.has(found.inode)) this.#skip(path, "a link to a directory that it is in");
+				else if (depth === MAX_DEPTH) this.#skip(path, `directories nested more than ${MAX_DEPTH} deep`);
 				else this.#visit({ path: found.path, inode: found.inode }, `${relativePath}/`, depth + 1);
 			} else this.#skip(path, found === undefined ? "a link that leads nowhere" : `a ${found.inode.type}`);
 		}
+		this.#above.delete(directory.inode);
 	}
 
 	#skip(path: ByteString, reason: string): void {
-		if (this.#findings.choices.filter(({ code }) => code === "GRUB_MODULE_SKIPPED").length >= 20) return;
+		if (++this.#skipped > MAX_SKIPPED_SHOWN) return;
 		const what = `not copied to the ISO: ${reason}`;
 		this.#findings.choice({ code: "GRUB_MODULE_SKIPPED", what, where: displayName(path) });
 	}

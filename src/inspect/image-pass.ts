@@ -1,4 +1,5 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { HeldBytes, MAX_HELD_BYTES } from "../binary/held-bytes.ts";
 import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { TreeLimits } from "../oci/image-limits.ts";
@@ -13,6 +14,7 @@ import { TreeMerger } from "../tree/merge.ts";
 import { baseName, cleanPath, parentLength } from "../tree/path.ts";
 import { LowerLayersNeeded } from "../tree/unknown-below.ts";
 import { walk } from "../tree/walk.ts";
+import { isExpectedPath } from "./expected-paths.ts";
 
 /** What was asked of an image, and what it cost to know. */
 export interface Answered<Answer> {
@@ -42,26 +44,6 @@ export interface ReadCost {
 	lastQuestion?: string;
 }
 
-/** Contents that the checks ask for: kept while they pass, so that no layer has to be read twice for them. */
-const EXPECTED: readonly RegExp[] = [
-	/^(etc|usr\/lib)\/os-release$/,
-	/^usr\/lib\/(image-builder\/bootc|bootc-image-builder)\/iso\.yaml$/,
-	/^(usr\/)?lib\/modules\/[^/]+\/(vmlinuz|initramfs\.img|config|modules\.(builtin|dep))$/,
-	/^boot\/(vmlinuz|initrd\.img|initramfs|config)-[^/]+$/,
-	/^boot\/efi\/EFI\/[^/]+\/[^/]+\.(efi|EFI)$/,
-	/^usr\/lib\/(bootupd\/updates\/EFI|efi\/[^/]+\/[^/]+\/EFI)\/[^/]+\/[^/]+\.efi$/,
-	/^usr\/lib\/shim\/[^/]+\.efi(\.signed(\.latest)?)?$/,
-	/^usr\/lib\/grub\/x86_64-efi(-signed|\/monolithic)\/gcdx64\.efi(\.signed)?$/,
-	/^usr\/lib\/grub\/i386-pc\/moddep\.lst$/,
-	/^etc\/selinux\/config$/,
-	/^etc\/ld\.so\.(conf|conf\.d\/[^/]+)$/,
-	/^(usr\/)?s?bin\/(grub2?-mkimage|implantisomd5)$/,
-	// The libraries of those two.
-	/^(usr\/)?lib(64)?\/([^/]+\/)?(ld-(linux|musl)[^/]*|libc|libm|libdl|libpthread|liblzma|libdevmapper|libudev|libselinux|libpcre2-8|libpopt|libisomd5|libcap|libgcc_s|libsystemd|libblkid|libc-[\d.]+|ld-[\d.]+)(\.so[^/]*|\.[\d.]+)$/,
-];
-const MAX_KEPT_FILE_BYTES = 512 * MiB;
-/** Contents kept in all; what does not fit is read again when it is asked for. */
-const MAX_KEPT_BYTES = 768 * MiB;
 const CHUNK_BYTES = MiB;
 /** Askings before the last layer; each takes time for all entries so far. */
 const MAX_ATTEMPTS = 16;
@@ -104,7 +86,9 @@ class ImagePass {
 	readonly #layers: readonly Layer[];
 	readonly #options: PassOptions;
 	readonly #tocs = new Map<number, LayerToc>();
+	/** Contents that the checks asked for or will probably ask for: kept while they pass, so that no layer has to be read twice for them. */
 	readonly #kept = new Map<string, Buffer>();
+	readonly #held = new HeldBytes();
 	readonly #notes: string[] = [];
 	readonly #cost: ReadCost;
 	readonly #onBlobBytes = (bytes: number): void => {
@@ -195,12 +179,15 @@ class ImagePass {
 	}
 
 	#isExpected(entry: TarEntry): boolean {
-		const path = cleanPath(entry.path);
-		return this.#isKeepable(entry.byteLength) && EXPECTED.some((pattern) => pattern.test(path));
+		return isExpectedPath(cleanPath(entry.path)) && this.#held.tryHold(entry.byteLength);
 	}
 
-	#isKeepable(byteLength: number): boolean {
-		return byteLength <= MAX_KEPT_FILE_BYTES && this.#cost.keptBytes + byteLength <= MAX_KEPT_BYTES;
+	/** Room for a content that is asked for: what was kept before may have to go, and is read again when it is asked for. */
+	#makeRoom(byteLength: number, layer: Layer): void {
+		if (this.#held.tryHold(byteLength)) return;
+		for (const bytes of this.#kept.values()) this.#held.release(bytes.byteLength);
+		this.#kept.clear();
+		this.#held.hold(byteLength, layer.digest);
 	}
 
 	async #read(file: FileInode, maxBytes: number): Promise<Uint8Array> {
@@ -215,7 +202,7 @@ class ImagePass {
 	}
 
 	async *#stream(file: FileInode): AsyncGenerator<Uint8Array> {
-		const bytes = await this.#read(file, MAX_KEPT_FILE_BYTES);
+		const bytes = await this.#read(file, MAX_HELD_BYTES);
 		for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 	}
 
@@ -227,13 +214,13 @@ class ImagePass {
 		const toc = this.#tocs.get(body.layer);
 		if (this.#kept.has(key) || layer === undefined) return this.#kept.get(key);
 		if (toc !== undefined) {
+			this.#makeRoom(file.byteLength, layer);
 			const bytes = await toc.content(body.entry, this.#options.signal);
-			if (this.#isKeepable(bytes.byteLength)) {
-				this.#cost.keptBytes += bytes.byteLength;
-				this.#kept.set(key, bytes);
-			}
+			this.#cost.keptBytes += bytes.byteLength;
+			this.#kept.set(key, bytes);
 			return bytes;
 		}
+		this.#makeRoom(file.byteLength, layer);
 		this.#cost.layersReadAgain++;
 		await this.#readLayer(body.layer, layer, (entry) => entry.index === body.entry);
 		return this.#kept.get(key);

@@ -329,6 +329,32 @@ describe("GRUB's files", () => {
 		expect(skipped.map(({ where }) => where)).toContain("/usr/lib/grub/i386-pc/dangling");
 	});
 
+	test("are bounded however links lead through the directories", async () => {
+		const selfLinks = fedoraImage();
+		for (let i = 0; i < 200; i++) selfLinks.symlink(`/usr/lib/grub/i386-pc/s${i}`, i % 2 === 0 ? "." : "../i386-pc");
+		const contract = await contractOf(selfLinks);
+		const own = (await contractOf(fedoraImage())).grubModules.files;
+		expect(contract.grubModules.files.map(({ relativePath }) => relativePath)).toEqual(
+			own.map(({ relativePath }) => relativePath),
+		);
+		expect(contract.choices.filter(({ code }) => code === "GRUB_MODULE_SKIPPED")).toHaveLength(20);
+
+		const crossed = fedoraImage();
+		for (let from = 0; from < 9; from++)
+			for (let to = 0; to < 9; to++) crossed.symlink(`/usr/lib/grub/i386-pc/d${from}/l${to}`, `../d${to}`);
+		const wide = fedoraImage();
+		for (let i = 0; i < 10_001; i++) wide.symlink(`/usr/lib/grub/i386-pc/${i}`, "normal.mod");
+		const large = fedoraImage().file("/usr/lib/grub/i386-pc/a.mod", Buffer.alloc(65 << 20));
+		for (const image of [crossed, wide, large]) {
+			const error = await contractOf(image).catch((thrown: unknown) => thrown);
+			expect(error).toMatchObject({ problems: [{ code: "GRUB_MODULES_TOO_LARGE" }] });
+		}
+		// Contents are on the ISO once.
+		const shared = fedoraImage().file("/opt/big", Buffer.alloc(33 << 20));
+		for (let i = 0; i < 500; i++) shared.symlink(`/usr/lib/grub/i386-pc/big${i}`, "/opt/big");
+		expect((await contractOf(shared)).grubModules.files.length).toBe(own.length + 500);
+	});
+
 	test("include the font from the other places distributions use", async () => {
 		const image = fedoraImage().file("/usr/share/grub/unicode.pf2", "").file("/boot/grub2/fonts/unicode.pf2", "F");
 		const contract = await contractOf(image);

@@ -20,6 +20,9 @@ const { root } = mergeLayers([
 		symlink("a", "b"),
 		symlink("b", "a"),
 		...chain,
+		...Array.from({ length: 9 }, (_, i) =>
+			symlink(`dots${i}`, `${"./".repeat(2040)}${i === 0 ? "usr" : `dots${i - 1}`}`),
+		),
 	],
 ]).tree;
 const lookup = createLookup(root);
@@ -69,4 +72,9 @@ describe("lookup", () => {
 	});
 
 	it("hands out the tree's own inodes", () => expect(lookup("/")?.inode).toBe(root));
+
+	it("goes no more steps than the longest path has, whatever links are made of", () => {
+		expect(lookup("/dots6")?.path).toBe("/usr");
+		expect(() => lookup("/dots8")).toThrow("SYMLINK_LOOP");
+	});
 });
