@@ -1,3 +1,4 @@
+import type { ByteString } from "../../binary/byte-string.ts";
 import { KiB, MiB } from "../../binary/units.ts";
 import { checkedCdBoot, decompressor, diskBoot } from "./boot-parts.ts";
 import { badGrubFile, coreTooBig } from "./failures.ts";
@@ -19,9 +20,11 @@ export type GrubFileReader = (name: string, maxBytes: number) => Promise<Uint8Ar
 
 export interface CoreImageOptions {
 	/** Where on the boot device GRUB finds its menu and further modules: an absolute path. */
-	readonly prefix: string;
+	readonly prefix: ByteString;
 	/** Names without `.mod`; what they depend on is added. */
 	readonly modules: readonly string[];
+	/** Called now and then while bytes are compressed, for others to have their turn or to end the work by rejecting. */
+	readonly pause?: (() => Promise<void>) | undefined;
 }
 
 /** The modules of a core image with these and all that they depend on, in the order in which they are loaded. Throws as `buildElToritoCore`. */
@@ -30,8 +33,8 @@ export async function readModuleNames(read: GrubFileReader, modules: readonly st
 }
 
 /**
- * GRUB's BIOS boot image for CDs and, with an MBR that loads it, disks: what `grub2-mkimage --format i386-pc-eltorito` makes, but for the
- * encoding of the compressed part. Layout: cdboot.img, diskboot.img, lzma_decompress.img, LZMA stream of kernel and modules; no padding.
+ * GRUB's BIOS boot image for CDs and, with an MBR that loads it, disks: what `grub2-mkimage --format i386-pc-eltorito` makes, byte
+ * for byte. Layout: cdboot.img, diskboot.img, lzma_decompress.img, LZMA stream of kernel and modules; no padding.
  * Its place on the medium is not yet patched in. Throws `Oci2isoError` of kind contract for files that are not GRUB's, of kind tool
  * (GRUB_CORE_TOO_BIG) for an image that memory below 640 KiB has no room for.
  */
@@ -49,7 +52,7 @@ export async function buildElToritoCore(read: GrubFileReader, options: CoreImage
 		}
 	}
 	const payload = Buffer.concat([kernel, moduleArea(modules, options.prefix)]);
-	const stream = encodeLzma(payload);
+	const stream = await encodeLzma(payload, options.pause);
 	const core = Buffer.concat([
 		decompressor(await load(read, "lzma_decompress.img"), stream.byteLength, payload.byteLength),
 		stream,

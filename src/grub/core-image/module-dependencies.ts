@@ -15,7 +15,8 @@ export function resolveModules(list: Uint8Array, wanted: readonly string[]): str
 	const dependencies = parseList(list);
 	const resolved = new Set<string>();
 	const open = new Set<string>();
-	const visit = (name: ByteString): void => {
+	const visit = (nameOrFile: ByteString): void => {
+		const name = nameOrFile.replace(/\.mod$/, "");
 		if (resolved.has(name)) return;
 		if (open.has(name)) throw bad(`${name} depends on itself`);
 		if (resolved.size + open.size === MAX_MODULES) throw bad(`more than ${MAX_MODULES} modules are needed`);

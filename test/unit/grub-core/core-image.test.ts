@@ -5,6 +5,7 @@ import { buildElToritoCore } from "../../../src/grub/core-image/build-core.ts";
 import { moduleAreaHeader, moduleObjectHeader } from "../../../src/grub/core-image/module-area.ts";
 import { CODE, DATA, DIRECTORY, type GrubDirectory, readerOf } from "./grub-directory.ts";
 import { decodeLzma } from "./lzma-decoder.ts";
+import { RECORDED, RECORDED_MODULE, RECORDED_PREFIX, recordedDirectory } from "./recorded-images.ts";
 
 const PREFIX = "/boot/grub2";
 const DECOMPRESSOR_BYTES = 100;
@@ -67,6 +68,13 @@ describe("buildElToritoCore", () => {
 
 	test("is the same for the same files", async () => {
 		expect(Buffer.compare(await build(), await build())).toBe(0);
+	});
+
+	test.each(RECORDED)("is what grub-mkimage made of the same files: $name", async (recorded) => {
+		const options = { prefix: RECORDED_PREFIX, modules: [RECORDED_MODULE] };
+		const image = await buildElToritoCore(readerOf(recordedDirectory(recorded)), options);
+		const sha256 = createHash("sha256").update(image).digest("hex");
+		expect([image.byteLength, sha256]).toEqual([recorded.byteLength, recorded.sha256]);
 	});
 
 	test.each([

@@ -14,6 +14,10 @@ describe("resolveModules", () => {
 		expect(resolve("a: x\na: y\n", "a")).toEqual(["y", "a"]);
 	});
 
+	test("takes a file's name for its module's", () => {
+		expect(resolve("a: b.mod\nb: c\n", "a.mod", "b")).toEqual(["c", "b", "a"]);
+	});
+
 	test("reads any blanks and a last line without an end", () => {
 		expect(resolve("a:\t x \r\nx:y", "a")).toEqual(["y", "x", "a"]);
 		expect(resolve("", "a")).toEqual(["a"]);

@@ -1,25 +1,43 @@
+import { KiB } from "../../../binary/units.ts";
 import { MatchFinder } from "./match-finder.ts";
 import { distanceSlot, LzmaModel, lengthClass, POSITION_STATES } from "./model.ts";
 import { Parser } from "./parser.ts";
+import { PriceTables } from "./price-tables.ts";
 import { RangeEncoder } from "./range-encoder.ts";
 import { type History, historyAfter, INITIAL_HISTORY, type LzmaSymbol } from "./symbols.ts";
 
+/** How much is compressed at a time, some 30 ms. */
+const SLICE_BYTES = 32 * KiB;
+
 /**
  * Compresses `bytes` to a raw LZMA stream with lc = 3, lp = 0, pb = 2 and distances of at most 64 KiB: no header, no end marker, so the
- * decoder must know the length. The same bytes give the same stream everywhere.
+ * decoder must know the length. The stream is the one that grub2-mkimage makes, bit by bit: that of the LZMA SDK's encoder at its default level.
+ * `pause` is called now and then, for others to have their turn or to end the work by rejecting.
  */
-export function encodeLzma(bytes: Uint8Array): Uint8Array {
+export async function encodeLzma(bytes: Uint8Array, pause?: () => Promise<void>): Promise<Uint8Array> {
 	const encoder = new RangeEncoder();
 	const model = new LzmaModel();
-	const parser = new Parser(bytes, new MatchFinder(bytes));
+	const tables = new PriceTables(model);
+	const finder = new MatchFinder(bytes);
+	const parser = new Parser(bytes, finder, model, tables);
 	let history = INITIAL_HISTORY;
 	let position = 0;
-	while (position < bytes.byteLength) {
-		for (const symbol of parser.next(position, history, model)) {
-			codeSymbol(encoder, model, bytes, position, history, symbol);
-			history = historyAfter(history, symbol);
-			position += symbol.byteLength;
-		}
+	const code = (symbol: LzmaSymbol): void => {
+		codeSymbol(encoder, model, bytes, position, history, symbol);
+		tables.coded(symbol, position % POSITION_STATES);
+		history = historyAfter(history, symbol);
+		position += symbol.byteLength;
+	};
+	if (bytes.byteLength > 0) {
+		finder.skip(1);
+		code({ type: "literal", byteLength: 1 });
+	}
+	for (let pauseAt = SLICE_BYTES; position < bytes.byteLength; ) {
+		for (const symbol of parser.plan(position, history)) code(symbol);
+		if (!parser.isAhead) tables.refresh();
+		if (position < pauseAt) continue;
+		pauseAt = position + SLICE_BYTES;
+		await pause?.();
 	}
 	return encoder.finish();
 }

@@ -12,15 +12,17 @@ export const MIN_MATCH_BYTES = 2;
 export const MAX_MATCH_BYTES = 273;
 /** Lengths from 5 on choose distances alike. */
 export const LENGTH_CLASSES = 4;
-export const DISTANCE_SLOTS = 64;
+/** Slots that distances up to 64 KiB have. */
+export const DISTANCE_SLOTS = 32;
 
 const LITERAL_PROBABILITIES = 0x300;
 const SLOT_BITS = 6;
 const ALIGN_BITS = 4;
+export const ALIGN_VALUES = 1 << ALIGN_BITS;
 /** Slots below it need no further bits; slots below the second have a tree of their own for them. */
 const FIRST_SLOT_WITH_FOOTER = 4;
-const FIRST_SLOT_WITH_DIRECT_BITS = 14;
-const SPECIAL_DISTANCES = 128;
+export const FIRST_SLOT_WITH_DIRECT_BITS = 14;
+export const SPECIAL_DISTANCES = 128;
 
 export function lengthClass(byteLength: number): number {
 	return Math.min(byteLength - MIN_MATCH_BYTES, LENGTH_CLASSES - 1);
@@ -77,7 +79,7 @@ export class LzmaModel {
 	readonly #literal = probabilities(LITERAL_PROBABILITIES << LITERAL_CONTEXT_BITS);
 	readonly #slot = probabilities(LENGTH_CLASSES << SLOT_BITS);
 	readonly #special = probabilities(SPECIAL_DISTANCES);
-	readonly #align = probabilities(1 << ALIGN_BITS);
+	readonly #align = probabilities(ALIGN_VALUES);
 
 	/** `matched` is the byte at the newest distance. */
 	literal(
@@ -132,15 +134,37 @@ export class LzmaModel {
 
 	/** What the slot leaves open of a distance. */
 	distanceFooter(coder: BitCoder, slot: number, distance: number): void {
-		if (slot < FIRST_SLOT_WITH_FOOTER) return;
-		const bitCount = (slot >>> 1) - 1;
-		const base = (2 | (slot & 1)) << bitCount;
-		const rest = distance - base;
 		if (slot < FIRST_SLOT_WITH_DIRECT_BITS) {
-			codeReverseTree(coder, this.#special, base - slot, bitCount, rest);
+			this.specialFooter(coder, slot, distance);
 		} else {
-			coder.direct(rest >>> ALIGN_BITS, bitCount - ALIGN_BITS);
-			codeReverseTree(coder, this.#align, 0, ALIGN_BITS, rest & ((1 << ALIGN_BITS) - 1));
+			this.directFooter(coder, slot, distance);
+			this.alignFooter(coder, distance);
 		}
 	}
+
+	/** Of a distance whose slot has probabilities for all bits. */
+	specialFooter(coder: BitCoder, slot: number, distance: number): void {
+		if (slot < FIRST_SLOT_WITH_FOOTER) return;
+		const base = slotBase(slot);
+		codeReverseTree(coder, this.#special, base - slot, footerBits(slot), distance - base);
+	}
+
+	/** All but the lowest bits of what another slot leaves open. */
+	directFooter(coder: BitCoder, slot: number, distance: number): void {
+		coder.direct((distance - slotBase(slot)) >>> ALIGN_BITS, footerBits(slot) - ALIGN_BITS);
+	}
+
+	/** The lowest bits. */
+	alignFooter(coder: BitCoder, distance: number): void {
+		codeReverseTree(coder, this.#align, 0, ALIGN_BITS, distance % ALIGN_VALUES);
+	}
+}
+
+function footerBits(slot: number): number {
+	return (slot >>> 1) - 1;
+}
+
+/** The least distance of a slot. */
+function slotBase(slot: number): number {
+	return (2 | (slot & 1)) << footerBits(slot);
 }

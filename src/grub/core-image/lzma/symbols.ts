@@ -11,8 +11,10 @@ export type LzmaSymbol =
 export interface History {
 	readonly state: number;
 	/** The last four distances, newest first. */
-	readonly distances: readonly [number, number, number, number];
+	readonly distances: Distances;
 }
+
+export type Distances = readonly [number, number, number, number];
 
 export const INITIAL_HISTORY: History = { state: 0, distances: [0, 0, 0, 0] };
 
