@@ -73,6 +73,7 @@
 				"native/digest.cc",
 				"native/digest_variants.cc",
 				"native/file_digester.cc",
+				"native/file_lock.cc",
 				"native/gzip_decoder.cc",
 				"native/inflater.cc",
 				"native/layer_inflater.cc",

@@ -7,6 +7,7 @@
 #include "digest.h"
 #include "digest_variants.h"
 #include "file_digester.h"
+#include "file_lock.h"
 #include "layer_inflater.h"
 #include "sha256_functions.h"
 #include "zstd_inflater.h"
@@ -38,6 +39,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("LayerInflater", oci2iso::LayerInflater::Define(env));
   oci2iso::DefineSha256(env, exports);
   exports.Set("FileDigester", oci2iso::FileDigester::Define(env));
+  oci2iso::DefineFileLock(env, exports);
   exports.Set("digestVariants", oci2iso::DescribeDigestVariants(env));
   return exports;
 }

@@ -1,12 +1,13 @@
 import { BuildCache } from "../cache/build-cache.ts";
-import { makeTemporaryStore } from "../cache/temporary-store.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
+import { makeScratchDirectory } from "../output/scratch.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import { buildReport } from "./build-report.ts";
 import { type FinishedIso, finishIso } from "./finish-iso.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { checkRoom, requireDistinctPlaces } from "./places.ts";
 import { BuildProgress } from "./progress.ts";
 import { SharedCache } from "./shared-cache.ts";
 import { writeSquashfs } from "./squashfs-stage.ts";
@@ -20,6 +21,21 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const progress = new BuildProgress(resolved.onEvent);
 	const { signal } = resolved;
 	signal?.throwIfAborted();
+	requireDistinctPlaces([{ name: "the output", path: resolved.output }], resolved);
+	const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
+	try {
+		return await buildInto(output, resolved, progress);
+	} finally {
+		output.discard();
+	}
+}
+
+async function buildInto(
+	output: PendingOutput,
+	resolved: ResolvedOptions,
+	progress: BuildProgress,
+): Promise<BuildReport> {
+	const { signal } = resolved;
 	const shared = new SharedCache(resolved);
 	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy, maxLayerBytes, maxInodes } = resolved;
 	const image = await openImage(resolved.image, {
@@ -36,14 +52,10 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 		signal,
 	});
 	try {
-		const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
-		try {
-			return await withStore(resolved, shared, progress, (cache) =>
-				assemble(image, output, resolved, progress, cache, shared),
-			);
-		} finally {
-			output.discard();
-		}
+		for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
+		return await withStore(resolved, shared, progress, (cache) =>
+			assemble(image, output, resolved, progress, cache, shared),
+		);
 	} finally {
 		await shared.close();
 		await image.close();
@@ -102,7 +114,7 @@ async function withStore<Result>(
 	const onNotice = (text: string): void => progress.notice(text);
 	const own = path === undefined ? undefined : BuildCache.open({ path, maxBytes: cacheSize, blockBytes, onNotice });
 	if (own !== undefined || !shared.isUsed) return await work(own);
-	const temporary = makeTemporaryStore();
+	const temporary = makeScratchDirectory("cache");
 	try {
 		const maxBytes = Number.MAX_SAFE_INTEGER;
 		return await work(BuildCache.open({ path: temporary.path, maxBytes, blockBytes, onNotice }));

@@ -4,8 +4,7 @@ import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
 import { encodeApplicationUse } from "../isomd5/application-use.ts";
 import { checksumOfDigests, hashedRange } from "../isomd5/hashed-range.ts";
 import { APPLICATION_USE_OFFSET, type ChecksumProgress, computeMediaChecksum } from "../isomd5/media-checksum.ts";
-import { outputError } from "../output/file-target.ts";
-import type { Target } from "../output/target.ts";
+import type { FileTarget } from "../output/file-target.ts";
 
 /** The descriptors before it and the one that will hold the checksum. */
 const HEAD_BYTES = (FIRST_DESCRIPTOR_BLOCK + 1) * ISO_BLOCK_BYTES;
@@ -25,10 +24,7 @@ export interface MediaChecksumJob {
  * Begins with the front of the ISO, volume descriptors included, in its place and an application-use area of spaces. Without the addon all of the work
  * is done by `finish`, on this thread.
  */
-export async function beginMediaChecksum(
-	target: Target & { readonly path: string; readonly descriptor: number },
-	imageBlocks: number,
-): Promise<MediaChecksumJob> {
+export async function beginMediaChecksum(target: FileTarget, imageBlocks: number): Promise<MediaChecksumJob> {
 	const { totalBytes, sumOffsets } = hashedRange(imageBlocks);
 	const head = await target.read(0, HEAD_BYTES);
 	const digest = digestFileInBackground(target.descriptor, head, [...sumOffsets, totalBytes]);
@@ -53,7 +49,7 @@ export async function beginMediaChecksum(
 					if (signal?.aborted === true) reject(signal.reason);
 					else onProgress(digest.doneBytes, totalBytes);
 				}, PROGRESS_MILLISECONDS);
-				digest.finish().then(resolve, (cause) => reject(outputError(target.path, cause)));
+				digest.finish().then(resolve, (cause) => reject(target.failure(cause)));
 			}).finally(() => clearInterval(timer));
 			onProgress(totalBytes, totalBytes);
 			target.write(APPLICATION_USE_OFFSET, encodeApplicationUse(checksumOfDigests(digests)));

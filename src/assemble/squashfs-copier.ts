@@ -1,15 +1,11 @@
 import { CUT_SHORT, WRONG_CHECKSUM } from "../cache/block-store.ts";
 import { type BackgroundCopy, type CopyFailure, copyInBackground } from "../codec/background-copy.ts";
-import { outputError } from "../output/file-target.ts";
-import type { Target } from "../output/target.ts";
+import type { FileTarget } from "../output/file-target.ts";
 import type { BlockCopier } from "../squashfs/block-copier.ts";
 import type { BlockFile, StoredBlock } from "../squashfs/stored-blocks.ts";
 
 /** What copying in the background needs of the ISO. */
-export interface CopyTarget extends Pick<Target, "write" | "readNow"> {
-	readonly path: string;
-	readonly descriptor: number;
-}
+export type CopyTarget = Pick<FileTarget, "write" | "readNow" | "descriptor" | "failure">;
 
 /** Copies stored blocks into the squashfs on a thread of the addon; without the addon at once. */
 export class SquashfsCopier implements BlockCopier {
@@ -83,7 +79,7 @@ export class SquashfsCopier implements BlockCopier {
 
 	#errorOf({ job, side, code }: CopyFailure): Error {
 		const file = this.#files[job];
-		if (side === "output" || file === undefined) return outputError(this.#target.path, { code });
+		if (side === "output" || file === undefined) return this.#target.failure({ code });
 		return file.damaged(code === "checksum" ? WRONG_CHECKSUM : CUT_SHORT);
 	}
 }

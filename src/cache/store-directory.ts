@@ -59,8 +59,17 @@ export interface PendingFile {
 export function defaultStorePath(environment: NodeJS.ProcessEnv = process.env): string | undefined {
 	const base = environment["XDG_CACHE_HOME"];
 	if (base !== undefined && isAbsolute(base)) return join(base, "oci2iso");
-	const home = environment["HOME"] ?? homedir();
-	return isAbsolute(home) && home !== "/" ? join(home, ".cache", "oci2iso") : undefined;
+	const home = environment["HOME"] ?? homeOfUser();
+	return home !== undefined && isAbsolute(home) && home !== "/" ? join(home, ".cache", "oci2iso") : undefined;
+}
+
+/** A user id that the machine does not know, as containers often have, has no home. */
+function homeOfUser(): string | undefined {
+	try {
+		return homedir();
+	} catch {
+		return undefined;
+	}
 }
 
 /**

@@ -4,7 +4,7 @@ import type { StoreEntry } from "../cache/examine.ts";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { defaultStorePath, StoreDirectory } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
-import { printJson, printLine } from "./print.ts";
+import { onStandardOutput, printJson, printLine } from "./print.ts";
 import { formatSize, parseSize } from "./values.ts";
 
 interface CacheArguments {
@@ -41,12 +41,14 @@ async function list(given: CacheArguments): Promise<void> {
 	const store = await openStore(given);
 	const entries = store === undefined ? [] : listStore(store);
 	if (given.json === true) {
-		printJson(process.stdout, entries, 2);
+		await onStandardOutput((out) => printJson(out, entries, 2));
 		return;
 	}
-	for (const entry of entries) printLine(process.stdout, describe(entry));
 	const bytes = entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
-	printLine(process.stdout, `${entries.length} files, ${formatSize(bytes)}, in ${storePath(given)}`);
+	await onStandardOutput((out) => {
+		for (const entry of entries) printLine(out, describe(entry));
+		printLine(out, `${entries.length} files, ${formatSize(bytes)}, in ${storePath(given)}`);
+	});
 }
 
 async function prune(given: CacheArguments): Promise<void> {
@@ -55,7 +57,7 @@ async function prune(given: CacheArguments): Promise<void> {
 	const maxBytes = given.all === true ? 0 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
 	const removed = store === undefined ? [] : pruneStore(store, maxBytes, Date.now());
 	const bytes = removed.reduce((sum, { byteLength }) => sum + byteLength, 0);
-	printLine(process.stdout, `removed ${removed.length} files, ${formatSize(bytes)}`);
+	await onStandardOutput((out) => printLine(out, `removed ${removed.length} files, ${formatSize(bytes)}`));
 }
 
 async function verify(given: CacheArguments): Promise<void> {
@@ -63,7 +65,9 @@ async function verify(given: CacheArguments): Promise<void> {
 	const store = await openStore(given);
 	let files = 0;
 	const damaged = store === undefined ? [] : verifyStore(store, () => files++);
-	for (const { path } of damaged) printLine(process.stdout, `removed ${path}: damaged`);
+	await onStandardOutput((out) => {
+		for (const { path } of damaged) printLine(out, `removed ${path}: damaged`);
+	});
 	if (damaged.length > 0) {
 		throw new Oci2isoError({
 			code: "CACHE_DAMAGED",
@@ -72,7 +76,7 @@ async function verify(given: CacheArguments): Promise<void> {
 			where: storePath(given),
 		});
 	}
-	printLine(process.stdout, `${files} files, all as they were written`);
+	await onStandardOutput((out) => printLine(out, `${files} files, all as they were written`));
 }
 
 /** Undefined where there is no store yet. */

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { EXIT_STATUS } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { printJson, printLines } from "./print.ts";
+import { onStandardOutput, printJson, printLines } from "./print.ts";
 import { parseBoolean, parseCount, parseSize } from "./values.ts";
 
 interface InspectArguments {
@@ -66,8 +66,10 @@ async function inspect(image: string, given: InspectArguments): Promise<void> {
 			import("../inspect/describe.ts"),
 		]);
 		const inspection = await inspectImage(image, { ...options, authFile: authfile, signal: interrupt.signal });
-		if (json === true) printJson(process.stdout, inspection, 2);
-		else printLines(process.stdout, describeInspection(inspection));
+		await onStandardOutput((out) => {
+			if (json === true) printJson(out, inspection, 2);
+			else printLines(out, describeInspection(inspection));
+		});
 		const isSecure = requireSecureBoot !== true || inspection.bootPaths["secure-boot"] === "expected to boot";
 		if (!inspection.isBootable || !isSecure) process.exitCode = EXIT_STATUS.contract;
 	} finally {

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from "node:v8";
-import { CommanderError } from "commander";
-import { EXIT_STATUS } from "../errors.ts";
 import { printFailure } from "./failure.ts";
-import { createProgram } from "./program.ts";
+import { guardStreams } from "./print.ts";
+import { runProgram } from "./program.ts";
 
 // Contents flow through buffers outside of JavaScript's heap. Left alone, the heap would grow to several times the metadata that it holds.
 // An engine that does not know these switches would say so on standard error.
@@ -12,13 +11,10 @@ if (Number.parseInt(process.versions.v8, 10) <= 13) {
 	setFlagsFromString("--heap-growing-percent=25");
 }
 
+guardStreams();
+process.on("uncaughtException", (error) => process.exit(printFailure(error, process.argv)));
 try {
-	await createProgram().parseAsync(process.argv);
+	await runProgram(process.argv);
 } catch (error) {
-	process.exitCode =
-		error instanceof CommanderError
-			? error.exitCode === 0
-				? 0
-				: EXIT_STATUS.usage
-			: printFailure(error, process.argv);
+	process.exitCode = printFailure(error, process.argv);
 }

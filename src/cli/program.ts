@@ -1,17 +1,18 @@
-import { writeFileSync } from "node:fs";
-import { Command, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import { requireDistinctPlaces } from "../assemble/places.ts";
 import { PRESET_NAMES } from "../assemble/presets.ts";
 import { VERSION } from "../assemble/version.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
-import { Oci2isoError } from "../errors.ts";
-import { outputError } from "../output/file-target.ts";
-import type { BuildReport } from "../report/build-report.ts";
+import { EXIT_STATUS, Oci2isoError } from "../errors.ts";
+import { resolvePlace } from "../output/place.ts";
+import { openReport } from "../output/report-file.ts";
 import { registerCache } from "./cache-command.ts";
 import { registerInspect } from "./inspect-command.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { outputNameFor } from "./output-name.ts";
-import { printJson, printLine, printLines, type TextStream } from "./print.ts";
+import { onStandardOutput, printJson, printLine, printLines } from "./print.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
+import { usageError } from "./usage-error.ts";
 import { formatSize, parseBoolean, parseCount, parseInteger, parseSize } from "./values.ts";
 import { registerVerify } from "./verify-command.ts";
 
@@ -53,16 +54,37 @@ interface BuildArguments {
 
 const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
 
-/** The whole command line. Usage errors are thrown as `CommanderError`, everything else as `Oci2isoError`. */
-export function createProgram(): Command {
+/** Does what a command line asks for; what is wrong, with the command line itself too, is thrown as `Oci2isoError`. */
+export async function runProgram(commandLine: readonly string[]): Promise<void> {
+	let shown = "";
+	const program = createProgram((text) => {
+		shown += text;
+	});
+	try {
+		await program.parseAsync(commandLine);
+	} catch (error) {
+		if (!(error instanceof CommanderError)) throw error;
+		if (error.exitCode === 0) return await onStandardOutput((out) => printLines(out, shown));
+		if (error.code !== "commander.help") throw usageError(error, commandNameOf(program, commandLine.slice(2)));
+		printLines(process.stderr, shown);
+		process.exitCode = EXIT_STATUS.usage;
+	}
+}
+
+function commandNameOf(command: Command, [word, ...rest]: readonly string[]): string {
+	const next = command.commands.find((other) => other.name() === word);
+	return next === undefined ? command.name() : `${command.name()} ${commandNameOf(next, rest)}`;
+}
+
+function createProgram(show: (text: string) => void): Command {
 	const program = new Command("oci2iso")
 		.description(
 			"Make a bootable live ISO out of an OCI image: no root, no podman, no loop devices, no mksquashfs, no xorriso.",
 		)
-		.version(VERSION)
+		.version(VERSION, "--version", "print the version")
+		.enablePositionalOptions()
 		.exitOverride()
-		.configureOutput({ outputError: (text) => printUsageError(process.stderr, text) })
-		.showHelpAfterError("(see oci2iso --help)");
+		.configureOutput({ writeOut: show, writeErr: show, outputError: () => {} });
 	program
 		.command("build")
 		.description("read IMAGE and write a bootable ISO")
@@ -145,18 +167,13 @@ export function createProgram(): Command {
 	return program;
 }
 
-/** commander's message repeats arguments as they are; only what it proposes in their place is a second line. */
-function printUsageError(stream: TextStream, text: string): void {
-	const at = text.lastIndexOf("\n(Did you mean ");
-	const end = at === -1 ? text.length : at;
-	printLine(stream, text.slice(0, end).trimEnd());
-	if (at !== -1) printLine(stream, text.slice(at).trim());
-}
-
 async function build(image: string, given: BuildArguments): Promise<void> {
 	const { output: givenOutput, report, progress: style, printPlan, verbose: _, authfile, cache, ...options } = given;
 	const output = givenOutput ?? outputNameFor(image);
-	if (output === "-" && process.stdout.isTTY === true) {
+	const places = [{ name: "the output", path: output }];
+	if (report !== undefined) places.push({ name: "--report", path: report });
+	requireDistinctPlaces(places, { image, authFile: authfile });
+	if (resolvePlace(output).kind === "stdout" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
 			code: "OUTPUT_IS_TERMINAL",
 			kind: "usage",
@@ -165,14 +182,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 			remedy: "redirect standard output or name a file",
 		});
 	}
-	if (output === "-" && report === "-") {
-		throw new Oci2isoError({
-			code: "INVALID_OPTION",
-			kind: "usage",
-			what: "the ISO and the report cannot both go to standard output",
-			where: "--report -",
-		});
-	}
+	const reportFile = report === undefined ? undefined : openReport(report, options);
 	const progress = createProgress(style, process.stderr, () => performance.now());
 	const interrupt = interruptSignal();
 	try {
@@ -188,7 +198,10 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 			signal: interrupt.signal,
 		});
 		progress.finish();
-		if (report !== undefined) writeReport(report, result);
+		if (report !== undefined) {
+			if (reportFile === undefined) await onStandardOutput((out) => printJson(out, result, 2));
+			else await reportFile.write(`${JSON.stringify(result, undefined, 2)}\n`);
+		}
 		if (style === "json") printJson(process.stderr, { type: "done", iso: result.iso });
 		else if (style !== "none") {
 			const name = output === "-" ? "ISO" : output;
@@ -196,16 +209,8 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 			printLine(process.stderr, `oci2iso: ${name}: ${formatSize(byteLength)}, label ${volumeIdentifier}`);
 		}
 	} finally {
+		reportFile?.discard();
 		progress.finish();
 		interrupt.dispose();
-	}
-}
-
-function writeReport(path: string, report: BuildReport): void {
-	try {
-		if (path === "-") printJson(process.stdout, report, 2);
-		else writeFileSync(path, `${JSON.stringify(report, undefined, 2)}\n`);
-	} catch (cause) {
-		throw outputError(path, cause);
 	}
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { type ByteSource, unexpectedEnd } from "../binary/byte-source.ts";
 import { Oci2isoError } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { printJson, printLines } from "./print.ts";
+import { onStandardOutput, printJson, printLines } from "./print.ts";
 import { parseCount, parseSize } from "./values.ts";
 
 interface VerifyArguments {
@@ -52,8 +52,10 @@ async function verify(path: string, given: VerifyArguments): Promise<void> {
 			import("../verify/report.ts"),
 		]);
 		const report = await verifyAgainstImage(iso, { ...given, signal: interrupt.signal });
-		if (given.json === true) printJson(process.stdout, report, 2);
-		else printLines(process.stdout, formatReport(report));
+		await onStandardOutput((out) => {
+			if (given.json === true) printJson(out, report, 2);
+			else printLines(out, formatReport(report));
+		});
 		if (report.verdict === "pass") return;
 		const failed = report.checks.filter(({ status }) => status === "fail").map(({ name }) => name);
 		throw new Oci2isoError({

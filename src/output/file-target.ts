@@ -6,21 +6,25 @@ import type { Target } from "./target.ts";
 /** A `Target` over one open file. Every failure of the disk is an `Oci2isoError` with exit status 6. */
 export class FileTarget implements Target {
 	readonly path: string;
+	/** What a failed system call on it means. */
+	readonly failure: (cause: unknown) => Oci2isoError;
 	readonly #descriptor: number;
 	#closed = false;
 
-	/** Creates `path`, which must not exist; throws `Oci2isoError` OUTPUT_UNWRITABLE. */
-	static create(path: string): FileTarget {
+	/** Creates `path`, which must not exist; throws what `failure` makes of it. */
+	static create(path: string, failure: FileTarget["failure"] = (cause) => outputError(path, cause)): FileTarget {
 		try {
-			return new FileTarget(path, openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o644));
+			const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+			return new FileTarget(path, openSync(path, flags, 0o644), failure);
 		} catch (cause) {
-			throw outputError(path, cause);
+			throw failure(cause);
 		}
 	}
 
-	private constructor(path: string, descriptor: number) {
+	private constructor(path: string, descriptor: number, failure: FileTarget["failure"]) {
 		this.path = path;
 		this.#descriptor = descriptor;
+		this.failure = failure;
 	}
 
 	get byteLength(): number {
@@ -69,7 +73,7 @@ export class FileTarget implements Target {
 		return new Promise((resolve, reject) => {
 			fsync(this.#descriptor, (cause) => {
 				if (cause === null) resolve();
-				else reject(outputError(this.path, cause));
+				else reject(this.failure(cause));
 			});
 		});
 	}
@@ -84,26 +88,26 @@ export class FileTarget implements Target {
 		try {
 			return operation();
 		} catch (cause) {
-			throw outputError(this.path, cause);
+			throw this.failure(cause);
 		}
 	}
 }
 
 const REASONS: Readonly<Record<string, readonly [code: string, what: string, remedy: string]>> = {
-	ENOSPC: ["DISK_FULL", "no space is left", "free some space or choose another place with -o"],
-	EDQUOT: ["DISK_FULL", "the disk quota is used up", "free some space or choose another place with -o"],
-	EFBIG: [
-		"OUTPUT_TOO_LARGE",
-		"the file system or a limit does not allow a file this large",
-		"choose another place with -o",
-	],
+	ENOSPC: ["DISK_FULL", "no space is left", "free some space or choose another place"],
+	EDQUOT: ["DISK_FULL", "the disk quota is used up", "free some space or choose another place"],
+	EFBIG: ["OUTPUT_TOO_LARGE", "the file system or a limit does not allow a file this large", "choose another place"],
 	EACCES: ["OUTPUT_UNWRITABLE", "permission denied", "choose a directory that you may write to"],
 	EPERM: ["OUTPUT_UNWRITABLE", "the operation is not permitted", "choose a directory that you may write to"],
-	EROFS: ["OUTPUT_UNWRITABLE", "the file system is read-only", "choose another place with -o"],
+	EROFS: ["OUTPUT_UNWRITABLE", "the file system is read-only", "choose another place"],
+	ENAMETOOLONG: ["OUTPUT_UNWRITABLE", "the name is longer than the file system takes", "choose a shorter one"],
+	ELOOP: ["OUTPUT_UNWRITABLE", "too many symbolic links", "choose another place"],
+	EISDIR: ["OUTPUT_NOT_A_FILE", "it names a directory", "name a file in it"],
 	ENOENT: ["OUTPUT_UNWRITABLE", "the directory does not exist", "create it first"],
-	ENOTDIR: ["OUTPUT_UNWRITABLE", "a part of the path is not a directory", "choose another place with -o"],
+	ENOTDIR: ["OUTPUT_UNWRITABLE", "a part of the path is not a directory", "choose another place"],
 	EEXIST: ["OUTPUT_EXISTS", "the file exists", "remove it or give --overwrite"],
-	EPIPE: ["OUTPUT_CLOSED", "the reader went away", "check the command that reads the ISO"],
+	ENXIO: ["OUTPUT_CLOSED", "nobody reads the pipe", "start its reader first"],
+	EPIPE: ["OUTPUT_CLOSED", "the reader went away", "check the command that reads it"],
 };
 
 /** What a failed system call on the output means. */

@@ -1,100 +1,158 @@
-import { createReadStream, existsSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { createReadStream, existsSync, linkSync, renameSync, rmSync, type Stats } from "node:fs";
+import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Oci2isoError } from "../errors.ts";
+import { copyOver, mayReplace } from "./existing-file.ts";
 import { FileTarget, outputError } from "./file-target.ts";
+import { createPartial, removeStalePartials } from "./partial-file.ts";
+import { type Place, resolvePlace } from "./place.ts";
+import { freeBytesAt, makeScratchDirectory, scratchError } from "./scratch.ts";
 
-/** Where the ISO goes, under a temporary name until it is whole. */
+/** Where a file goes, under a temporary name until it is whole. */
 export interface PendingOutput {
 	readonly target: FileTarget;
+	/** What the user should know about the place. */
+	readonly notices: readonly string[];
+	/** Free bytes of the file system that it is written to first; undefined where nobody can say. */
+	readonly freeBytes: number | undefined;
+	/** It passes through the temporary directory. */
+	readonly isSpooled: boolean;
 	/** Resolves when what was written so far is where `publish` wants it; beside other work, so that `publish` has little to wait for. */
 	flush(): Promise<void>;
-	/** Gives the ISO its final name (or streams it to standard output); nothing is left under the temporary one. */
+	/** Gives the file its final name (or streams it to standard output); nothing is left under the temporary one. */
 	publish(): Promise<void>;
 	/** Removes what was written. Does nothing after `publish`; never throws. */
 	discard(): void;
 }
 
 /**
- * Opens the place for an ISO that is to become `path`: `-` means standard output, which spools to the temporary directory first, because
- * the front of an ISO is written last. Throws `Oci2isoError` (exit 6) where it cannot be written, OUTPUT_EXISTS unless `overwrite`.
+ * Opens the place for a file that is to become `path`, through symbolic links: `-`, or another name of it, means standard output, which spools to the
+ * temporary directory first, because the front of an ISO is written last. Throws `Oci2isoError` (exit 6) where it cannot be written, OUTPUT_EXISTS unless
+ * `overwrite`, OUTPUT_NOT_A_FILE for devices, pipes and directories.
  */
 export function openOutput(path: string, options: { readonly overwrite?: boolean } = {}): PendingOutput {
-	return path === "-" ? openSpool() : openBeside(resolve(path), options.overwrite ?? false);
-}
-
-function openBeside(path: string, overwrite: boolean): PendingOutput {
-	if (existsSync(path)) {
-		if (!statSync(path).isFile()) {
-			throw new Oci2isoError({
-				code: "OUTPUT_NOT_A_FILE",
-				kind: "output",
-				what: "the output exists and is not a regular file",
-				where: path,
-				remedy: "build to a file, then copy it to the device",
-			});
-		}
-		if (!overwrite) throw outputError(path, { code: "EEXIST" });
+	const place = resolvePlace(path);
+	switch (place.kind) {
+		case "stdout":
+			return openSpool();
+		case "special":
+			throw notAFile(place);
+		case "file":
+			return openBeside(place.path, place.status, options.overwrite ?? false);
 	}
-	const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
-	const target = FileTarget.create(temporary);
-	return pending(
-		target,
-		() => rmSync(temporary, { force: true }),
-		() => target.sync(),
-		async () => {
-			await target.sync();
-			target.close();
-			if (!overwrite && existsSync(path)) throw outputError(path, { code: "EEXIST" });
-			renameSync(temporary, path);
-		},
-	);
 }
 
-function openSpool(): PendingOutput {
-	const directory = mkdtempSync(join(tmpdir(), "oci2iso-"));
-	const remove = () => rmSync(directory, { recursive: true, force: true });
-	const target = FileTarget.create(join(directory, "output.iso"));
-	return pending(
+function openBeside(path: string, existing: Stats | undefined, overwrite: boolean): PendingOutput {
+	if (existing !== undefined) {
+		if (!overwrite) throw outputError(path, { code: "EEXIST" });
+		mayReplace(path, existing);
+	}
+	const doubtful = removeStalePartials(path);
+	const target = createPartial(path);
+	const remove = (): void => rmSync(target.path, { force: true });
+	return pending({
 		target,
+		notices: doubtful.map((left) => `${left} may be what a build left that was killed: remove it if none is running`),
+		freeBytes: freeBytesAt(dirname(path)),
+		isSpooled: false,
 		remove,
-		() => Promise.resolve(),
-		async () => {
-			await pipeline(createReadStream(target.path, { highWaterMark: 1024 * 1024 }), process.stdout, { end: false });
+		flush: () => target.sync(),
+		async publish() {
+			await target.sync();
+			await (overwrite ? replace(target.path, path) : giveName(target.path, path));
 			target.close();
 			remove();
 		},
-	);
+	});
 }
 
-function pending(
-	target: FileTarget,
-	remove: () => void,
-	flush: () => Promise<void>,
-	publish: () => Promise<void>,
-): PendingOutput {
+/** Never takes the name from a file that came meanwhile. */
+function giveName(from: string, to: string): void {
+	try {
+		linkSync(from, to);
+	} catch (cause) {
+		// the file system has no second names
+		if ((cause as NodeJS.ErrnoException).code === "EEXIST" || existsSync(to)) throw outputError(to, { code: "EEXIST" });
+		renameSync(from, to);
+	}
+}
+
+async function replace(from: string, to: string): Promise<void> {
+	try {
+		renameSync(from, to);
+	} catch (cause) {
+		// a file mounted into a container keeps its name
+		if ((cause as NodeJS.ErrnoException).code !== "EBUSY") throw cause;
+		await copyOver(from, to);
+	}
+}
+
+function openSpool(): PendingOutput {
+	const { path, remove } = makeScratchDirectory("iso");
+	const target = FileTarget.create(join(path, "output.iso"), (cause) => scratchError(path, cause));
+	return pending({
+		target,
+		notices: [],
+		freeBytes: freeBytesAt(path),
+		isSpooled: true,
+		remove,
+		flush: () => Promise.resolve(),
+		async publish() {
+			try {
+				const spooled = createReadStream(target.path, { highWaterMark: 1024 * 1024 });
+				await pipeline(spooled, process.stdout, { end: false });
+			} catch (cause) {
+				throw outputError("standard output", cause);
+			}
+			target.close();
+			remove();
+		},
+	});
+}
+
+interface Parts extends Omit<PendingOutput, "discard"> {
+	readonly remove: () => void;
+}
+
+function pending({ remove, publish, ...rest }: Parts): PendingOutput {
+	const { target } = rest;
 	let published = false;
-	const onExit = () => discard();
-	process.once("exit", onExit);
 	const discard = () => {
-		process.off("exit", onExit);
+		process.off("exit", discard);
 		if (published) return;
 		target.close();
 		remove();
 	};
+	process.once("exit", discard);
 	return {
-		target,
-		flush,
+		...rest,
 		async publish() {
 			try {
 				await publish();
 				published = true;
-				process.off("exit", onExit);
+				process.off("exit", discard);
 			} catch (cause) {
-				throw cause instanceof Oci2isoError ? cause : outputError(target.path, cause);
+				throw cause instanceof Oci2isoError ? cause : target.failure(cause);
 			}
 		},
 		discard,
 	};
+}
+
+/** What is wrong with writing to it as to a file. */
+export function notAFile({ path, type }: Extract<Place, { kind: "special" }>): Oci2isoError {
+	const remedies: Readonly<Record<typeof type, string>> = {
+		directory: "name a file in it",
+		pipe: "write to standard output: -o - > PIPE",
+		"block device": "build to a file, then copy it to the device: dd if=FILE of=DEVICE bs=4M oflag=direct",
+		"character device": "build to a file, or to standard output with -o -",
+		socket: "build to a file, or to standard output with -o -",
+	};
+	return new Oci2isoError({
+		code: "OUTPUT_NOT_A_FILE",
+		kind: "output",
+		what: `the output is a ${type}, not a regular file`,
+		where: path,
+		remedy: remedies[type],
+	});
 }

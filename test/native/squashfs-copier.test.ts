@@ -6,7 +6,7 @@ import { SquashfsCopier } from "../../src/assemble/squashfs-copier.ts";
 import { BlockStore } from "../../src/cache/block-store.ts";
 import { isDamage } from "../../src/cache/failures.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";
-import { FileTarget } from "../../src/output/file-target.ts";
+import { FileTarget, outputError } from "../../src/output/file-target.ts";
 import { fillStore, TEST_SETTINGS, testLayer } from "../support/cache-store.ts";
 import { addonMissing } from "./addon-required.ts";
 
@@ -100,7 +100,8 @@ describe.skipIf(addonMissing).each(["native", "portable"])(
 				throw Object.assign(new Error("full"), { code: "DISK_FULL", exitStatus: 6 });
 			};
 			copier.close();
-			copier = new SquashfsCopier({ path: "/dev/full", descriptor, write, readNow: () => Buffer.alloc(0) }, START);
+			const failure = (cause: unknown) => outputError("/dev/full", cause);
+			copier = new SquashfsCopier({ descriptor, write, readNow: () => Buffer.alloc(0), failure }, START);
 			expect(await damageOf(() => void copyAll())).toMatchObject({ code: "DISK_FULL", exitStatus: 6 });
 			expect(existsSync(pack)).toBe(true);
 		});

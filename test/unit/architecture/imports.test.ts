@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	codec: [],
 	oci: ["codec", "tar"],
 	cache: ["squashfs", "oci"],
-	output: [],
+	output: ["codec"],
 	report: [],
 	buildroot: ["tree"],
 	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],

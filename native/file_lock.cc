@@ -1,0 +1,26 @@
+#include "file_lock.h"
+
+#include <cerrno>
+#include <sys/file.h>
+
+namespace oci2iso {
+
+namespace {
+
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  const int fd = info[0].As<Napi::Number>().Int32Value();
+  int status = 0;
+  do {
+    status = flock(fd, LOCK_EX | LOCK_NB);
+  } while (status != 0 && errno == EINTR);
+  const int outcome = status == 0 ? 1 : errno == EWOULDBLOCK ? 0 : -1;
+  return Napi::Number::New(info.Env(), outcome);
+}
+
+}  // namespace
+
+void DefineFileLock(Napi::Env env, Napi::Object exports) {
+  exports.Set("lockFile", Napi::Function::New(env, LockFile, "lockFile"));
+}
+
+}  // namespace oci2iso

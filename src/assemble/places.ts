@@ -1,0 +1,67 @@
+import { dirname } from "node:path";
+import { MiB } from "../binary/units.ts";
+import { Oci2isoError } from "../errors.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import { parseReference } from "../oci/reference.ts";
+import type { PendingOutput } from "../output/output-file.ts";
+import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
+
+/** Something that is written, by the name that the user knows it by. */
+export interface NamedOutput {
+	readonly name: string;
+	readonly path: string;
+}
+
+/**
+ * Throws `Oci2isoError` OUTPUT_CONFLICT (exit 2) where one output would take another's place, or that of something that is read: whatever the names, links
+ * and hard links included.
+ */
+export function requireDistinctPlaces(
+	outputs: readonly NamedOutput[],
+	{ image, authFile }: { readonly image: string; readonly authFile?: string | undefined },
+): void {
+	const reference = parseReference(image);
+	const inputs = ["path" in reference ? reference.path : undefined, authFile].filter((path) => path !== undefined);
+	const seen: { readonly name: string; readonly place: Place }[] = [];
+	for (const { name, path } of outputs) {
+		const place = resolvePlace(path);
+		const other = seen.find((earlier) => isSamePlace(earlier.place, place));
+		if (other !== undefined) throw conflict(`${other.name} and ${name} are the same file`, path);
+		const input = inputs.find((read) => isPartOf(place, read));
+		if (input !== undefined) throw conflict(`${name} would replace what is read from ${input}`, path);
+		seen.push({ name, place });
+	}
+}
+
+function conflict(what: string, where: string): Oci2isoError {
+	return new Oci2isoError({ code: "OUTPUT_CONFLICT", kind: "usage", what, where, remedy: "choose another name" });
+}
+
+/** Boot loaders and kernel outside of the squashfs, tables, alignment. */
+const BESIDE_LAYERS_BYTES = 48 * MiB;
+
+/**
+ * What the user should know about the room that the ISO needs, which is about what the layers have compressed. Throws `Oci2isoError`
+ * TEMPORARY_DIRECTORY_FULL (exit 6) where the temporary directory has less; a named output may do with less, where layers take much away.
+ */
+export function checkRoom(output: PendingOutput, { layers }: Pick<OciImage, "layers">): string[] {
+	const sizes = new Map(layers.map(({ digest, compressedBytes }) => [digest, compressedBytes]));
+	const neededBytes = [...sizes.values()].reduce((sum, bytes) => sum + bytes, BESIDE_LAYERS_BYTES);
+	const { freeBytes, isSpooled } = output;
+	const room = `about ${inMiB(neededBytes)}, ${freeBytes === undefined ? "an unknown number" : inMiB(freeBytes)} are free`;
+	const isShort = freeBytes !== undefined && freeBytes < neededBytes;
+	if (!isSpooled) return isShort ? [`the output may need more room than there is: ${room}`] : [];
+	const where = dirname(dirname(output.target.path));
+	if (!isShort) return [`on its way to standard output the ISO is kept in ${where} (TMPDIR): ${room}`];
+	throw new Oci2isoError({
+		code: "TEMPORARY_DIRECTORY_FULL",
+		kind: "output",
+		what: `the ISO is kept in the temporary directory on its way to standard output and needs ${room}`,
+		where,
+		remedy: "point TMPDIR at a directory with room, or name a file with -o, which needs no room elsewhere",
+	});
+}
+
+function inMiB(bytes: number): string {
+	return `${Math.ceil(bytes / MiB)} MiB`;
+}

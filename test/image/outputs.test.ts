@@ -1,0 +1,156 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { HOST_GRUB } from "../support/contract-image.ts";
+import { writeContractLayout } from "../support/contract-layout.ts";
+import { requires } from "../support/requires.ts";
+
+const noGrub = !existsSync(HOST_GRUB);
+if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+
+const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
+let work = "";
+let image = "";
+let reference = "";
+let folder = "";
+let round = 0;
+
+interface Outcome {
+	readonly status: number | null;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+/** Runs a shell script in which `$O` is oci2iso, `$B` a build of the image, `$TMPDIR` an empty directory; the status is that of the last pipeline's first failure. */
+function shell(script: string): Outcome {
+	const O = `${process.execPath} --import ${import.meta.resolve("tsx")} ${MAIN}`;
+	const B = `${O} build ${image} --force --tools builtin --no-cache --comp none --progress none`;
+	const { status, stdout, stderr } = spawnSync("bash", ["-c", `set -o pipefail; ${script}`], {
+		cwd: folder,
+		env: { ...process.env, O, B, TMPDIR: join(folder, "tmp") },
+		encoding: "utf8",
+		maxBuffer: 256 * 2 ** 20,
+	});
+	expect(stderr).not.toMatch(/^ {4}at |node:internal/m);
+	expect(readdirSync(join(folder, "tmp")).filter((name) => name.startsWith("oci2iso"))).toEqual([]);
+	expect(readdirSync(folder).filter((name) => name.endsWith(".partial"))).toEqual([]);
+	return { status, stdout, stderr };
+}
+
+const digestOf = (name: string) =>
+	createHash("sha256")
+		.update(readFileSync(join(folder, name)))
+		.digest("hex");
+const lines = (text: string) => text.trimEnd().split("\n");
+
+describe.skipIf(noGrub)("outputs of the command line", () => {
+	beforeAll(() => {
+		work = mkdtempSync(join(tmpdir(), "oci2iso-outputs-"));
+		image = writeContractLayout(join(work, "image"), []);
+		folder = work;
+		mkdirSync(join(folder, "tmp"));
+		expect(shell("$B -o reference.iso")).toMatchObject({ status: 0 });
+		reference = digestOf("reference.iso");
+	});
+	afterAll(() => rmSync(work, { recursive: true, force: true }));
+	beforeEach(() => {
+		folder = join(work, `${round++}`);
+		mkdirSync(join(folder, "tmp"), { recursive: true });
+	});
+
+	it("writes to /dev/stdout as to standard output, and through a link", () => {
+		expect(shell("$B -o /dev/stdout > a.iso; ln -s b.iso l; $B -o l; $B -o l --overwrite")).toMatchObject({
+			status: 0,
+		});
+		expect([digestOf("a.iso"), digestOf("b.iso")]).toEqual([reference, reference]);
+		expect(existsSync("/dev/x.iso")).toBe(false);
+	});
+
+	it.each([
+		"-o x.iso --report x.iso",
+		"-o x.iso --report ./x.iso",
+		"-o x.iso --report X.ISO",
+		"-o x.iso --report $PWD/tmp/../x.iso",
+		"-o - --report /dev/stdout",
+		"-o $(touch a; ln a b; echo a) --report b --overwrite",
+		"-o $(touch a; ln -s a b; echo a) --report b --overwrite",
+		"-o - --overwrite --report c > c",
+	])("refuses before anything is read: %s", (options) => {
+		const { status, stderr } = shell(`$B ${options}`);
+		expect([status, stderr]).toEqual([2, expect.stringContaining("OUTPUT_CONFLICT")]);
+	});
+
+	it("never replaces the image that it reads", () => {
+		const { status, stderr } = shell(`$B -o ${image.replace(/^oci:|:[a-z]+$/g, "")}/index.json --overwrite`);
+		expect([status, stderr]).toEqual([2, expect.stringContaining("OUTPUT_CONFLICT")]);
+	});
+
+	it("finds a report's place missing or taken before it builds", () => {
+		const missing = shell("$B -o x.iso --report missing/r.json");
+		expect([missing.status, existsSync(join(folder, "x.iso"))]).toEqual([6, false]);
+		const taken = shell("echo precious > r.json; $B -o x.iso --report r.json");
+		expect([taken.status, readFileSync(join(folder, "r.json"), "utf8")]).toEqual([6, "precious\n"]);
+		expect(shell("$B -o x.iso --report r.json --overwrite").status).toBe(0);
+		expect(JSON.parse(readFileSync(join(folder, "r.json"), "utf8"))).toMatchObject({ iso: { path: "x.iso" } });
+		expect(shell("$B -o y.iso --report >(cat > piped.json); sleep 1").status).toBe(0);
+		expect(JSON.parse(readFileSync(join(folder, "piped.json"), "utf8"))).toMatchObject({ iso: { path: "y.iso" } });
+	});
+
+	it.each([
+		"$O --help",
+		"$O build --help",
+		"$O --version",
+		"$O inspect $I",
+		"$O inspect $I --json",
+		"$O verify $R",
+		"$O verify $R --json",
+		"$O cache ls --cache tmp",
+		"$B -o x.iso --report -",
+		"$B -o -",
+	])("ends in one line and with status 6 where standard output is full or gone: %s", (command) => {
+		const text = command.replace("$I", image).replace("$R", join(work, "reference.iso"));
+		const full = shell(`${text} > /dev/full`);
+		expect([full.status, lines(full.stderr)]).toEqual([6, [expect.stringContaining("oci2iso: DISK_FULL")]]);
+		const gone = shell(`${text.replace("--report", "--overwrite --report")} | true`);
+		expect([gone.status, lines(gone.stderr)]).toEqual([6, [expect.stringContaining("oci2iso: OUTPUT_CLOSED")]]);
+	});
+
+	it("builds on where nobody reads its progress", () => {
+		for (const style of ["plain", "json"]) {
+			const B = `$B --progress ${style} --overwrite -o x.iso`;
+			expect(shell(`${B} 2> /dev/full`)).toMatchObject({ status: 0 });
+			expect(shell(`${B} 2>&1 | head -n 1 > first`)).toMatchObject({ status: 0 });
+			expect(digestOf("x.iso")).toBe(reference);
+		}
+	});
+
+	it.skipIf(requires("root", "mount"))("says how much room standard output needs, and checks it", () => {
+		const { status, stderr } = shell(
+			"mkdir m; mount -t tmpfs -o size=2m tmpfs m; TMPDIR=$PWD/m $B -o - | wc -c; r=$?; ls m; umount m; exit $r",
+		);
+		expect([status, stderr]).toEqual([6, expect.stringMatching(/TEMPORARY_DIRECTORY_FULL: .*needs about \d+ MiB/)]);
+		expect(shell("$B --progress plain -o - > x.iso").stderr).toMatch(/kept in .*\(TMPDIR\): about \d+ MiB/);
+	});
+
+	it.skipIf(requires("root", "setpriv"))("needs neither a home nor a name of its user", () => {
+		expect(
+			shell(
+				`chmod 777 . tmp; chmod 755 ${work}; setpriv --reuid 12345 --regid 12345 --clear-groups env -u HOME -u XDG_CACHE_HOME \${B/--no-cache /} -o x.iso`,
+			),
+		).toMatchObject({ status: 0, stderr: "" });
+	});
+
+	it("calls usage errors by their code, in JSON where that was asked for", () => {
+		for (const command of ["build", "build x --nope", "build x --level q", "frobnicate", "verify a b"]) {
+			const { status, stderr } = shell(`$O ${command}`);
+			expect([status, stderr]).toEqual([2, expect.stringMatching(/^oci2iso: [A-Z_]+: .*--help\n$/)]);
+		}
+		const { stderr } = shell("$O build x --nope --progress json");
+		expect(JSON.parse(stderr)).toMatchObject({ type: "error", code: "UNKNOWN_OPTION", exitStatus: 2 });
+		const label = shell("$O build x -V LABEL");
+		expect([label.status, label.stderr]).toEqual([2, expect.stringContaining("--label")]);
+	});
+});
