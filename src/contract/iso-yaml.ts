@@ -79,6 +79,11 @@ const KNOWN_KEYS: readonly { readonly at: readonly string[]; readonly keys: read
 	{ at: ["grub2", "entries", "*"], keys: ["name", "linux", "initrd"] },
 ];
 
+/** The one of the two that is read. */
+export function isoYamlPathIn(tree: ImageTree): string | undefined {
+	return ISO_YAML_PATHS.find((path) => findAny(tree, path) !== undefined);
+}
+
 /** iso.yaml of the image: undefined where there is none (a choice) or where it is not usable (problems were added). */
 export async function readIsoYaml(tree: ImageTree, findings: Findings): Promise<IsoYaml | undefined> {
 	const present = ISO_YAML_PATHS.filter((path) => findAny(tree, path) !== undefined);

@@ -28,6 +28,10 @@ export interface BootParts {
 	readonly efi: Readonly<Record<keyof EfiFiles, EfiPart>> | undefined;
 	/** `/usr/lib/grub/i386-pc` holds what GRUB needs to begin with (the contract's files). */
 	readonly hasGrubModules: boolean;
+	/** The iso.yaml in use; undefined where there is none. */
+	readonly isoYamlPath: string | undefined;
+	/** As blkid would make it of the ISO's date; undefined where that is not known yet. */
+	readonly volumeUuid: string | undefined;
 }
 
 export interface KernelPart {

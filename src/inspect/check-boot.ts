@@ -3,7 +3,7 @@ import type { Choice, Contract, ContractOptions } from "../contract/contract.ts"
 import { chooseEfi } from "../contract/efi.ts";
 import { Findings } from "../contract/findings.ts";
 import { findGrubModules } from "../contract/grub-files.ts";
-import { readIsoYaml } from "../contract/iso-yaml.ts";
+import { isoYamlPathIn, readIsoYaml } from "../contract/iso-yaml.ts";
 import { chooseKernel } from "../contract/kernel.ts";
 import { chooseLabel } from "../contract/label.ts";
 import { chooseKernelArgs, chooseMenu } from "../contract/menu.ts";
@@ -14,10 +14,12 @@ import { checkDrivers } from "./checks/drivers.ts";
 import { checkGrubModules } from "./checks/grub-bios.ts";
 import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
 import { checkLiveSupport } from "./checks/live-system.ts";
-import { checkMenu, defaultEntryArgs } from "./checks/menu.ts";
+import { checkMenu, defaultEntryOf } from "./checks/menu.ts";
 import { checkUefi } from "./checks/secure-boot.ts";
 import { checkSystem } from "./checks/system.ts";
 import { type BootPath, type BootPaths, type Finding, FindingList } from "./finding.ts";
+import { fixedIsoYaml } from "./menu-fix.ts";
+import { grubWords } from "./menu-words.ts";
 
 /** What the contract finds, part by part; undefined is what it does not. */
 export interface ContractParts
@@ -78,18 +80,21 @@ export async function checkBoot(
 		config: release === undefined ? undefined : await readKernelConfig(tree, release),
 		efi: found.boot && (await readEfiParts(tree, found.boot.efi)),
 		hasGrubModules: found.grubModules !== undefined,
+		isoYamlPath: isoYamlPathIn(tree),
+		volumeUuid: undefined,
 	};
 	const findings = new FindingList();
 	checkKernel(parts, findings);
-	const args = defaultEntryArgs(parts);
+	const entry = defaultEntryOf(parts)?.linux ?? "";
 	if (checkUnpacking(parts, findings)) {
-		checkLiveSupport(parts, args, findings);
+		checkLiveSupport(parts, entry, findings);
 		await checkDrivers(parts, findings);
 	}
 	checkMenu(parts, findings);
-	await checkSystem(parts, args, findings);
+	await checkSystem(parts, grubWords(entry).slice(1), findings);
 	await checkGrubModules(parts, findings);
 	checkUefi(parts, findings);
+	findings.fixMenu((fixes) => fixedIsoYaml(parts, fixes));
 	return { parts, findings };
 }
 

@@ -45,37 +45,17 @@ const mediaTools: ContainerfileLines = {
 	debian: `${APT} isomd5sum`,
 };
 
+const mediaCheck: ContainerfileLines = {
+	fedora: makeInitramfs.fedora.replace("dracut-live", "dracut-live isomd5sum"),
+	debian: makeInitramfs.debian.replace("dracut-live", "dracut-live isomd5sum"),
+};
+
 const init: ContainerfileLines = { fedora: "RUN dnf -y install systemd", debian: `${APT} systemd-sysv` };
 
 const release: ContainerfileLines = {
 	fedora: "RUN dnf -y install fedora-release",
 	debian: `${APT} base-files`,
 };
-
-const ISO_YAML = "/usr/lib/image-builder/bootc/iso.yaml /usr/lib/bootc-image-builder/iso.yaml";
-
-/** A `RUN` line that changes the image's iso.yaml, wherever it is; the same on every distribution. */
-function editIsoYaml(expression: string): ContainerfileLines {
-	const line = `RUN sed -i '${expression}' $(ls ${ISO_YAML} 2>/dev/null)`;
-	return { fedora: line, debian: line };
-}
-
-/** Adds a kernel argument to every entry, or, where there is none, to the arguments of the built-in one. */
-function addKernelArgument(
-	argument: string,
-	menu: { readonly isBuiltIn: boolean; readonly label: string },
-): ContainerfileLines {
-	if (!menu.isBuiltIn) return editIsoYaml(`s|linux: *[^ ]*|& ${argument}|`);
-	const args = [`root=live:CDLABEL=${shellSafe(menu.label)}`, "rd.live.image", "quiet", "enforcing=0", argument];
-	const yaml = `kernel_args: [${args.join(", ")}]`;
-	const line = `RUN mkdir -p /usr/lib/bootc-image-builder && echo '${yaml}' >> /usr/lib/bootc-image-builder/iso.yaml`;
-	return { fedora: line, debian: line };
-}
-
-/** A label of the image's in a command that people copy: what could end a word becomes `-`. */
-export function shellSafe(label: string): string {
-	return label.replace(/[^A-Za-z0-9._-]+/g, "-");
-}
 
 export const LINES = {
 	makeInitramfs,
@@ -85,10 +65,9 @@ export const LINES = {
 	grubModules,
 	grubTools,
 	mediaTools,
+	mediaCheck,
 	init,
 	release,
-	editIsoYaml,
-	addKernelArgument,
 } as const;
 
 /** The lines that fix a contract violation, by its code. */

@@ -1,3 +1,5 @@
+import type { MenuFix } from "./menu-fix.ts";
+
 /** The ways a firmware starts the ISO. `secure-boot` is UEFI that enforces signatures. */
 export type BootPath = "bios" | "uefi" | "secure-boot";
 
@@ -40,20 +42,38 @@ export interface ContainerfileLines {
 /** Collects findings in the order of the checks. */
 export class FindingList {
 	readonly all: Finding[] = [];
+	readonly #menuFixes = new Map<Finding, MenuFix>();
 
 	ok(code: string, what: string, evidence?: string): undefined {
 		this.all.push({ code, severity: "ok", what, evidence, blocks: [] });
 	}
 
 	warn(code: string, what: string, details: FindingDetails = {}): undefined {
-		this.all.push({ code, severity: "warning", what, blocks: [], ...details });
+		this.#add({ code, severity: "warning", what, blocks: [] }, details);
 	}
 
 	/** What ends at least one boot path: a blocker where BIOS or plain UEFI is among them. */
 	block(code: string, what: string, blocks: readonly BootPath[], details: FindingDetails = {}): undefined {
 		const severity = blocks.some((path) => path !== "secure-boot") ? "blocker" : "warning";
-		this.all.push({ code, severity, what, blocks, ...details });
+		this.#add({ code, severity, what, blocks }, details);
+	}
+
+	/** Gives every finding of the menu the line that `lineFor` makes of all their fixes. */
+	fixMenu(lineFor: (fixes: readonly MenuFix[]) => ContainerfileLines | undefined): void {
+		if (this.#menuFixes.size === 0) return;
+		const containerfile = lineFor([...this.#menuFixes.values()]);
+		for (const [index, finding] of this.all.entries())
+			if (this.#menuFixes.has(finding)) this.all[index] = { ...finding, containerfile };
+	}
+
+	#add(finding: Finding, { menuFix, ...details }: FindingDetails): void {
+		const full = { ...finding, ...details };
+		this.all.push(full);
+		if (menuFix !== undefined) this.#menuFixes.set(full, menuFix);
 	}
 }
 
-export type FindingDetails = Pick<Finding, "evidence" | "remedy" | "containerfile">;
+export interface FindingDetails extends Pick<Finding, "evidence" | "remedy" | "containerfile"> {
+	/** What would make the menu right; `containerfile` comes of all of them together. */
+	readonly menuFix?: MenuFix | undefined;
+}

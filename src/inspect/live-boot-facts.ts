@@ -5,7 +5,7 @@ import type { CodecName } from "../codec/types.ts";
  * numbers (057, 100, 107 ...); a fact holds for since <= version < before.
  */
 export interface DracutFact {
-	readonly id: "overlay-argument" | "proc-directory" | "usr-directory" | "ostree-root";
+	readonly id: "proc-directory" | "usr-directory" | "ostree-root";
 	readonly since: number;
 	readonly before: number;
 	/** In words, for people. */
@@ -15,13 +15,6 @@ export interface DracutFact {
 }
 
 export const DRACUT_FACTS: readonly DracutFact[] = [
-	{
-		id: "overlay-argument",
-		since: 58,
-		before: 60,
-		what: "the overlay for a squashfs that holds the root file system itself is only set up with rd.live.overlay.overlayfs=1 on the kernel's command line",
-		source: "begins with 40dd5c90 (release 058, module overlayfs), ends with 0e780720 (release 060)",
-	},
 	{
 		id: "proc-directory",
 		since: 50,
@@ -44,9 +37,6 @@ export const DRACUT_FACTS: readonly DracutFact[] = [
 		source: "begins with 69a43970 (release 110)",
 	},
 ];
-
-/** In dmsquash-live-root since 0e780720: the overlay's argument is written for later scripts. Distributions may carry it earlier. */
-export const OVERLAY_ARGUMENT_FIX = "rd.live.overlay.overlayfs=1";
 
 export function dracutFacts(version: number | undefined): DracutFact[] {
 	return version === undefined ? [] : DRACUT_FACTS.filter(({ since, before }) => since <= version && version < before);

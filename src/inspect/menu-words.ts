@@ -39,11 +39,3 @@ export function isArgumentSet(args: readonly string[], name: string): boolean {
 	const value = argumentValue(args, name);
 	return value !== undefined && !/^(0|no|off)$/.test(value);
 }
-
-/** How udev writes a label in /dev/disk/by-label: what is neither allowed nor UTF-8 beyond ASCII becomes `\xNN`. */
-export function udevLabel(label: string): string {
-	return label.replace(
-		/[^A-Za-z0-9#+\-.:=@_\u0080-\u{10ffff}]/gu,
-		(c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-	);
-}

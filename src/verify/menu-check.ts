@@ -5,8 +5,8 @@ import type { VolumeDirectory } from "../iso9660/volume.ts";
 import { SQUASHFS_MAGIC } from "../squashfs/constants.ts";
 import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
 import type { Findings } from "./findings.ts";
-import { readLiveArguments } from "./kernel-arguments.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
+import { followEntry } from "./live-root-check.ts";
 import { fileAt, readFileHead } from "./medium-files.ts";
 
 export const MAX_GRUB_CONFIG_BYTES = 1024 * KiB;
@@ -17,6 +17,8 @@ export interface BootVolume {
 	readonly source: ByteSource;
 	readonly root: VolumeDirectory;
 	readonly label: ByteString;
+	/** As blkid makes it of the volume's dates. */
+	readonly uuid: string;
 	readonly name: string;
 }
 
@@ -46,7 +48,11 @@ export async function checkMenu(
 				);
 	}
 	for (const path of menu.searchFiles) await findFile(path, where, volumes, findings);
-	for (const entry of menu.entries) kernels.push(...(await checkEntry(entry, where, volumes, findings)));
+	const images = new Set<ByteString>();
+	const faults = findings.faults;
+	for (const entry of menu.entries) kernels.push(...(await checkEntry(entry, where, volumes, images, findings)));
+	if (menu.entries.length > 0 && images.size === 0 && findings.faults === faults)
+		findings.fault("no entry leads to the medium's root file system", where, "one that does");
 	return { menu, kernels };
 }
 
@@ -54,6 +60,7 @@ async function checkEntry(
 	entry: BootEntry,
 	config: string,
 	volumes: readonly BootVolume[],
+	images: Set<ByteString>,
 	findings: Findings,
 ): Promise<ByteString[]> {
 	const where = `${config}, entry "${displayName(entry.title)}"`;
@@ -65,24 +72,20 @@ async function checkEntry(
 	}
 	const path = await findFile(kernel, where, volumes, findings, (head, at) => checkKernelHead(head, at, findings));
 	if (initrds.length === 0) findings.fault("it has no initramfs", where, "initrd");
-	for (const initrd of initrds)
-		await findFile(initrd, where, volumes, findings, (head, at) => checkInitramfsHead(head, at, findings));
-	const { labels, squashfsPath } = readLiveArguments(entry.kernelArguments);
-	for (const { label, name } of volumes)
-		for (const wanted of labels)
-			if (wanted !== label)
-				findings.fault(
-					`the kernel arguments name the label "${displayName(wanted)}"`,
-					where,
-					`"${displayName(label)}" of ${name}`,
-				);
-	if (squashfsPath === undefined)
-		findings.note("its arguments ask for no live root by label: what it mounts was not checked", where);
-	else
-		await findFile(squashfsPath, where, volumes, findings, (head, at) => {
+	const found: ByteString[] = [];
+	for (const initrd of initrds) {
+		const at = await findFile(initrd, where, volumes, findings, (head, at) => checkInitramfsHead(head, at, findings));
+		if (at !== undefined) found.push(at);
+	}
+	for (const volume of volumes) {
+		const image = await followEntry([kernel, ...entry.kernelArguments], found, volume, where, findings);
+		if (image === undefined) continue;
+		images.add(image);
+		await findFile(image, where, [volume], findings, (head, at) => {
 			if (head.byteLength < 4 || head.readUInt32LE() !== SQUASHFS_MAGIC)
 				findings.fault("it is no squashfs", at, "hsqs");
 		});
+	}
 	return path === undefined ? [] : [path];
 }
 

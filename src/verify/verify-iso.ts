@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import { readFat } from "../fat/read-fat.ts";
 import type { Volume } from "../iso9660/volume.ts";
 import { anchorOf } from "../pe/trust.ts";
@@ -150,7 +151,8 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 }
 
 function bootVolume(source: ByteSource, { root, primary }: Volume, name: string): BootVolume {
-	return { source, root, label: primary.volumeIdentifier, name };
+	const { volumeIdentifier: label, modifiedAtSeconds, createdAtSeconds } = primary;
+	return { source, root, label, uuid: volumeUuid(modifiedAtSeconds ?? createdAtSeconds ?? 0), name };
 }
 
 function fromBlock(source: ByteSource, block: number): ByteSource {

@@ -302,7 +302,7 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		name: "an entry without the argument that this dracut needs",
 		layer: menu((text) => text.replaceAll("rd.live.overlay.overlayfs=1 ", "")),
 		isBootable: false,
-		findings: ["OVERLAY_ARGUMENT_MISSING"],
+		findings: ["OVERLAY_ARGUMENT_MISSING", "OVERLAY_ARGUMENT_MISSING"],
 		blocks: ALL,
 	},
 	{

@@ -1,81 +1,45 @@
-import type { BootParts, InitramfsPart } from "../boot-parts.ts";
+import { followRoot } from "../../boot/live-root/follow-root.ts";
+import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
+import type { DmsquashLive } from "../../boot/live-root/live-support.ts";
+import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { ALL_PATHS, type FindingList } from "../finding.ts";
-import { dracutFacts, OVERLAY_ARGUMENT_FIX } from "../live-boot-facts.ts";
-import { argumentValue, isArgumentSet } from "../menu-words.ts";
+import { initramfsSupport } from "../initramfs/live-support.ts";
+import { dracutFacts } from "../live-boot-facts.ts";
+import { grubWords } from "../menu-words.ts";
 
-/** How an initramfs finds its root file system on a medium. */
-export interface LiveSupport {
-	readonly dmsquashLive: boolean;
-	/** The installer's own logic, `inst.stage2`. */
-	readonly anaconda: boolean;
-	readonly liveBoot: boolean;
-	readonly casper: boolean;
-	/** dracut's version as it says it, `059-4`. */
-	readonly dracut: string | undefined;
-	/** Arguments that the initramfs adds to the kernel's. */
-	readonly ownArguments: readonly string[];
-}
-
-export function liveSupportOf({ content }: InitramfsPart): LiveSupport {
-	const has = (...paths: string[]): boolean => paths.some((path) => quietLookup(content, path) !== undefined);
-	const names = (path: string): string[] => {
-		const found = quietLookup(content, path)?.inode;
-		return found?.type === "directory" ? [...found.entries.keys()] : [];
-	};
-	const hooks = names("/usr/lib/dracut/hooks/cmdline").concat(names("/lib/dracut/hooks/cmdline"));
-	const release = content.content("/usr/lib/initrd-release")?.toString("utf8") ?? "";
-	const versionFile = names("/usr/lib/dracut").find((name) => /^dracut-\d/.test(name));
-	const cmdline = ["/etc/cmdline", ...names("/etc/cmdline.d").map((name) => `/etc/cmdline.d/${name}`)];
+/** The medium that would be built: the contract's layout, and the partition that begins with the volume. */
+export function mediumOf({ label, volumeUuid }: Pick<BootParts, "label" | "volumeUuid">): LiveMedium {
 	return {
-		dmsquashLive: has("/usr/sbin/dmsquash-live-root", "/sbin/dmsquash-live-root", "/usr/bin/dmsquash-live-root"),
-		anaconda:
-			hooks.some((name) => name.includes("anaconda")) || has("/usr/lib/anaconda-lib.sh", "/lib/anaconda-lib.sh"),
-		liveBoot: has("/usr/lib/live/boot", "/lib/live/boot", "/scripts/live"),
-		casper: has("/scripts/casper"),
-		dracut: versionFile?.slice("dracut-".length) ?? /^DRACUT_VERSION="?([^"\n]+)/m.exec(release)?.[1],
-		ownArguments: cmdline
-			.map((path) => content.content(path)?.toString("utf8") ?? "")
-			.join(" ")
-			.split(/\s+/)
-			.filter((word) => word !== ""),
+		label,
+		uuid: volumeUuid,
+		partitions: [{ name: "ISO9660" }],
+		names: (directory) => (directory === "LiveOS" ? ["squashfs.img"] : undefined),
 	};
-}
-
-/** What an entry's arguments ask the initramfs for. */
-export type RootRequest = "dmsquash-live" | "anaconda" | "live-boot" | "casper" | "other";
-
-export function rootRequestOf(args: readonly string[]): RootRequest {
-	const root = argumentValue(args, "root");
-	if (root?.startsWith("live:") === true) return "dmsquash-live";
-	if (isArgumentSet(args, "rd.live.image") && root !== undefined) return "dmsquash-live";
-	if (argumentValue(args, "inst.stage2") !== undefined || argumentValue(args, "inst.repo") !== undefined)
-		return "anaconda";
-	const boot = argumentValue(args, "boot");
-	return boot === "live" ? "live-boot" : boot === "casper" ? "casper" : "other";
 }
 
 /** The initramfs has what the default entry asks for, and that finds `/LiveOS/squashfs.img`. */
-export function checkLiveSupport(parts: BootParts, entryArgs: readonly string[], findings: FindingList): undefined {
-	const { initramfs } = parts;
-	if (initramfs === undefined) return;
-	const support = liveSupportOf(initramfs);
-	const args = [...support.ownArguments, ...entryArgs];
-	const request = rootRequestOf(args);
+export function checkLiveSupport(parts: BootParts, defaultEntry: string, findings: FindingList): undefined {
+	const support = parts.initramfs && initramfsSupport(parts.initramfs.content);
+	if (support === undefined || parts.initramfs === undefined) return;
+	const { request, problems } = followRoot(grubWords(defaultEntry), support, mediumOf(parts));
 	if (support.dracut !== undefined) findings.ok("DRACUT", `made by dracut ${support.dracut}`);
-	if (
-		request === "live-boot" ||
-		request === "casper" ||
-		(!support.dmsquashLive && (support.liveBoot || support.casper))
-	)
+	if (support.dmsquashLive === undefined && (support.liveBoot || support.casper)) {
+		const name = support.casper ? "casper" : "live-boot";
+		const directory = support.casper ? "casper" : "live";
 		return findings.block(
 			"LIVE_MODULE_OTHER_LAYOUT",
-			`the initramfs starts with ${support.casper ? "casper" : "live-boot"}, which looks for /${support.casper ? "casper" : "live"}/*.squashfs; the contract's ISO has /LiveOS/squashfs.img`,
+			`the initramfs starts with ${name}, which looks for /${directory}/*.squashfs; the contract's ISO has /LiveOS/squashfs.img`,
 			ALL_PATHS,
-			{ remedy: "make the initramfs with dracut and its dmsquash-live module", containerfile: LINES.makeInitramfs },
+			{
+				evidence: problems[0]?.evidence,
+				remedy: "make the initramfs with dracut and its dmsquash-live module",
+				containerfile: LINES.makeInitramfs,
+			},
 		);
-	if (!support.dmsquashLive)
+	}
+	if (support.dmsquashLive === undefined)
 		return findings.block(
 			"LIVE_MODULE_MISSING",
 			"the initramfs has no live support (dracut's dmsquash-live)",
@@ -106,20 +70,16 @@ export function checkLiveSupport(parts: BootParts, entryArgs: readonly string[],
 		"LIVE_MODULE",
 		`the initramfs has ${request === "anaconda" ? "anaconda's stage2 logic" : "dmsquash-live"}`,
 	);
-	if (request !== "other") checkDracut(parts, initramfs, support, args, findings);
+	if (request !== "other") checkDracut(parts, support.dmsquashLive, support.dracut, findings);
 }
 
-/** What this version of dmsquash-live needs of the squashfs and the command line. */
+/** What this version of dmsquash-live needs of the squashfs. */
 function checkDracut(
-	{ tree, menu, label }: BootParts,
-	{ content }: InitramfsPart,
-	{ dracut }: LiveSupport,
-	args: readonly string[],
+	{ tree }: BootParts,
+	{ version, script }: DmsquashLive,
+	dracut: string | undefined,
 	findings: FindingList,
 ): undefined {
-	const version = /^\d+/.exec(dracut ?? "")?.[0];
-	const script = content.content("/usr/sbin/dmsquash-live-root") ?? content.content("/usr/bin/dmsquash-live-root");
-	const text = script?.toString("latin1") ?? "";
 	const isDirectory = (path: string): boolean => quietLookup(tree, path)?.inode.type === "directory";
 	if (isDirectory("/LiveOS"))
 		findings.block(
@@ -132,20 +92,12 @@ function checkDracut(
 				containerfile: { fedora: "RUN rm -rf /LiveOS", debian: "RUN rm -rf /LiveOS" },
 			},
 		);
-	for (const fact of dracutFacts(version === undefined ? undefined : Number(version))) {
+	for (const fact of dracutFacts(version)) {
 		const evidence = `dracut ${dracut}: ${fact.what} (${fact.source})`;
 		switch (fact.id) {
-			case "overlay-argument":
-				if (isArgumentSet(args, "rd.live.overlay.overlayfs") || text.includes(OVERLAY_ARGUMENT_FIX)) break;
-				findings.block("OVERLAY_ARGUMENT_MISSING", "the default entry lacks rd.live.overlay.overlayfs=1", ALL_PATHS, {
-					evidence,
-					remedy: "add rd.live.overlay.overlayfs=1 to the entry's linux line",
-					containerfile: LINES.addKernelArgument("rd.live.overlay.overlayfs=1", { ...menu, label }),
-				});
-				break;
 			case "proc-directory":
 				// The script decides where a distribution has changed it.
-				if (isDirectory("/proc") || (text !== "" && !text.includes("/run/initramfs/squashfs/proc"))) break;
+				if (isDirectory("/proc") || (script !== "" && !script.includes("/run/initramfs/squashfs/proc"))) break;
 				findings.block(
 					"ROOT_WITHOUT_PROC",
 					"the image has no directory /proc, by which this dracut knows a root",

@@ -34,11 +34,7 @@ export async function checkSystem(parts: BootParts, args: readonly string[], fin
 }
 
 /** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */
-async function checkSelinux(
-	{ tree, menu, label }: BootParts,
-	args: readonly string[],
-	findings: FindingList,
-): Promise<void> {
+async function checkSelinux({ tree }: BootParts, args: readonly string[], findings: FindingList): Promise<void> {
 	const config = await readText(tree, ["/etc/selinux/config"]);
 	if (config === undefined || !/^\s*SELINUX=enforcing\b/m.test(config)) return;
 	if (argumentValue(args, "enforcing") === "0" || argumentValue(args, "selinux") === "0") return;
@@ -47,6 +43,6 @@ async function checkSelinux(
 	findings.warn("SELINUX_UNLABELLED", "SELinux is enforcing, but the image's files have no labels", {
 		evidence: "/etc/selinux/config: SELINUX=enforcing; the default entry has no enforcing=0",
 		remedy: "add enforcing=0 to the entry's linux line",
-		containerfile: LINES.addKernelArgument("enforcing=0", { ...menu, label }),
+		menuFix: { set: ["enforcing=0"] },
 	});
 }

@@ -17,7 +17,7 @@ const FILE_TYPE = 0o170000;
 const TYPES = { directory: 0o040000, file: 0o100000, symlink: 0o120000 } as const;
 /** What the checks read of an initramfs. */
 const KEPT =
-	/(^|\/)(modules\.(dep|builtin|softdep)|squashfs\.ko(\.(gz|xz|zst))?|dmsquash-live-root(\.sh)?|mount-overlayfs\.sh|initrd-release|build-parameter\.txt)$|(^|\/)dracut\/[^/]+$|^etc\/cmdline(\.d\/[^/]+\.conf)?$/;
+	/(^|\/)(modules\.(dep|builtin|softdep)|squashfs\.ko(\.(gz|xz|zst))?|dmsquash-live-root(\.sh)?|mount-overlayfs\.sh|(\d+-)?parse-dmsquash-live\.sh|initrd-release|build-parameter\.txt)$|(^|\/)dracut\/[^/]+$|^etc\/cmdline(\.d\/[^/]+\.conf)?$/;
 
 /** As `ImageTree.lookup`; a loop of symbolic links leads nowhere. */
 export type QuietLookup = (path: ByteString, options?: { readonly followLast?: boolean }) => Found | undefined;

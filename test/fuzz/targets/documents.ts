@@ -1,10 +1,14 @@
+import { lookupsIn } from "../../../src/boot/live-root/argument-lookup.ts";
+import { followRoot } from "../../../src/boot/live-root/follow-root.ts";
+import { udevLabel } from "../../../src/boot/live-root/live-medium.ts";
+import { rootFormsIn } from "../../../src/boot/live-root/root-forms.ts";
 import { Findings } from "../../../src/contract/findings.ts";
 import { parseIsoYaml } from "../../../src/contract/iso-yaml.ts";
 import { parseOsRelease } from "../../../src/contract/os-release.ts";
 import { substitute, variablesIn } from "../../../src/contract/template.ts";
 import { parseYaml } from "../../../src/contract/yaml-node.ts";
 import { commandArguments, singleQuoted } from "../../../src/grub/quoting.ts";
-import { grubWords, udevLabel } from "../../../src/inspect/menu-words.ts";
+import { grubWords } from "../../../src/inspect/menu-words.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { parseDockerReference } from "../../../src/oci/docker-reference.ts";
 import { parseImageConfig } from "../../../src/oci/image-config.ts";
@@ -22,7 +26,6 @@ import { compileExcludes } from "../../../src/squashfs/excludes.ts";
 import { compileXattrPattern } from "../../../src/tree/xattr-pattern.ts";
 import { readBootMenu } from "../../../src/verify/boot-menu.ts";
 import { Findings as VerifyFindings } from "../../../src/verify/findings.ts";
-import { readLiveArguments } from "../../../src/verify/kernel-arguments.ts";
 import { type FuzzTarget, utf8 } from "../engine/target.ts";
 
 const DIGEST = digestOf(Buffer.from("x"));
@@ -227,7 +230,15 @@ const grubTarget: FuzzTarget = {
 	run(input) {
 		const text = input.toString("latin1");
 		const words = grubWords(text);
-		return [readBootMenu(text, "grub.cfg", new VerifyFindings()), readLiveArguments(words), udevLabel(text)];
+		const medium = { label: "L", uuid: undefined, partitions: [], names: () => undefined };
+		const followed = followRoot(words, undefined, medium);
+		return [
+			readBootMenu(text, "grub.cfg", new VerifyFindings()),
+			followed,
+			rootFormsIn(text),
+			[...lookupsIn(text)],
+			udevLabel(text),
+		];
 	},
 };
 

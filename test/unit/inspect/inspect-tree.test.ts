@@ -1,86 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { describeInspection } from "../../../src/inspect/describe.ts";
 import { type Inspection, inspectTree } from "../../../src/inspect/inspect-image.ts";
-import { type NewcMember, newcArchive } from "../../support/inspect-cpio.ts";
+import { newcArchive } from "../../support/inspect-cpio.ts";
+import { liveImage, MODULES, RELEASE, text } from "../../support/live-image.ts";
 import type { SmallRoot } from "../../support/small-root.ts";
-import { fedoraImage, ISO_YAML } from "../contract/contract-images.ts";
-
-const RELEASE = "6.19.3-300.fc43.x86_64";
-const MODULES = `/usr/lib/modules/${RELEASE}`;
-
-function bzImage(release: string): Buffer {
-	const bytes = Buffer.alloc(4096);
-	bytes.writeUInt16LE(0xaa55, 0x1fe);
-	bytes.write("HdrS", 0x202, "latin1");
-	bytes.writeUInt16LE(0x20f, 0x206);
-	bytes.writeUInt16LE(0x400, 0x20e);
-	bytes.writeUInt16LE(1, 0x236);
-	bytes.write(`${release} (mock@fedora)`, 0x600, "latin1");
-	return bytes;
-}
-
-const text = (path: string, content: string, mode = 0o100644): Partial<NewcMember> => ({
-	path,
-	mode,
-	content: Buffer.from(content),
-});
-const driver = (path: string, content = ""): Partial<NewcMember> =>
-	text(`usr/lib/modules/${RELEASE}/kernel/${path}`, content);
-
-interface Setup {
-	readonly dracut?: string;
-	readonly builtIn?: readonly string[];
-	readonly squashfs?: string;
-	readonly extra?: readonly Partial<NewcMember>[];
-	readonly config?: string;
-	readonly linux?: string;
-}
-
-/** A Fedora-like image whose initramfs has what a live boot needs, unless the setup says otherwise. */
-function liveImage({
-	dracut = "107-4.fc43",
-	builtIn = [],
-	squashfs = "zstd_init_dstream\0",
-	extra = [],
-	config,
-	linux,
-}: Setup = {}): SmallRoot {
-	const files = [
-		"fs/overlayfs/overlay",
-		"drivers/block/loop",
-		"fs/isofs/isofs",
-		"drivers/scsi/sr_mod",
-		"drivers/scsi/sd_mod",
-	];
-	files.push("drivers/ata/ahci", "drivers/usb/storage/usb-storage", "drivers/usb/host/xhci-pci");
-	const members = [
-		text("init", "#!/bin/sh", 0o100755),
-		text(`usr/lib/dracut/dracut-${dracut}`, ""),
-		text("usr/lib/systemd/systemd", "", 0o100755),
-		text("usr/sbin/dmsquash-live-root", "[ -d /run/initramfs/squashfs/proc ]", 0o100755),
-		{ path: "lib", mode: 0o120777, content: Buffer.from("usr/lib") },
-		text(`usr/lib/modules/${RELEASE}/modules.dep`, ""),
-		text(`usr/lib/modules/${RELEASE}/modules.builtin`, builtIn.map((name) => `kernel/${name}.ko\n`).join("")),
-		...files.filter((name) => !builtIn.includes(name)).map((name) => driver(`${name}.ko`)),
-		...(builtIn.includes("fs/squashfs/squashfs") ? [] : [driver("fs/squashfs/squashfs.ko", squashfs)]),
-		...extra,
-	];
-	const image = fedoraImage()
-		.file(`${MODULES}/vmlinuz`, bzImage(RELEASE))
-		.file(`${MODULES}/initramfs.img`, newcArchive(members))
-		.file("/usr/sbin/init", "systemd")
-		.symlink("/sbin", "usr/sbin")
-		.directory("/proc");
-	for (const name of ["search.mod", "search_label.mod", "linux.mod", "gzio.mod"])
-		image.file(`/usr/lib/grub/i386-pc/${name}`, name);
-	if (config !== undefined) image.file(`${MODULES}/config`, config);
-	if (linux !== undefined)
-		image.file(
-			ISO_YAML,
-			`label: Live\ngrub2:\n  entries:\n    - name: x\n      linux: ${linux}\n      initrd: /images/pxeboot/initrd.img\n`,
-		);
-	return image;
-}
+import { ISO_YAML } from "../contract/contract-images.ts";
 
 const inspect = (image: SmallRoot): Promise<Inspection> => inspectTree(image, { architecture: "amd64" });
 
@@ -201,7 +125,7 @@ describe("inspecting a tree", () => {
 		};
 		const printed = describeInspection({ ...inspection, image, notes: [], read });
 		expect(printed).toContain("BLOCKER MENU_NO_ROOT");
-		expect(printed).toContain("RUN sed -i");
+		expect(printed).toContain("RUN mkdir -p /usr/lib/bootc-image-builder && printf");
 		expect(printed).toContain("dnf -y install");
 		expect(printed).not.toContain("apt-get");
 		expect(printed).toContain("\\x1b[31m");

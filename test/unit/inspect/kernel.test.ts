@@ -69,7 +69,7 @@ describe("kernel modules", () => {
 it("knows what each dracut needs", () => {
 	const ids = (version: number) => dracutFacts(version).map(({ id }) => id);
 	expect(ids(57)).toEqual(["proc-directory"]);
-	expect(ids(59)).toEqual(["overlay-argument", "proc-directory"]);
+	expect(ids(59)).toEqual(["proc-directory"]);
 	expect(ids(105)).toEqual(["proc-directory"]);
 	expect(ids(107)).toEqual(["usr-directory"]);
 	expect(ids(110)).toEqual(["ostree-root"]);

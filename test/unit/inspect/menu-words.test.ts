@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { commandArguments } from "../../../src/grub/quoting.ts";
-import { rootRequestOf } from "../../../src/inspect/checks/live-system.ts";
-import { argumentValue, grubWords, isArgumentSet, udevLabel } from "../../../src/inspect/menu-words.ts";
+import { argumentValue, grubWords, isArgumentSet } from "../../../src/inspect/menu-words.ts";
 
 describe("words of a GRUB command", () => {
 	it.each([
@@ -34,20 +33,4 @@ describe("kernel arguments", () => {
 		["x=no", false],
 		["y", false],
 	])("%s sets x: %s", (argument, isSet) => expect(isArgumentSet([argument], "x")).toBe(isSet));
-
-	it.each([
-		["root=live:CDLABEL=X", "dmsquash-live"],
-		["root=CDLABEL=X rd.live.image", "dmsquash-live"],
-		["inst.stage2=hd:LABEL=X", "anaconda"],
-		["boot=live", "live-boot"],
-		["boot=casper", "casper"],
-		["root=/dev/sda1 quiet", "other"],
-	])("%s asks for %s", (args, request) => expect(rootRequestOf(args.split(" "))).toBe(request));
-});
-
-it("writes labels as udev does", () => {
-	expect(udevLabel("Fedora-43_x")).toBe("Fedora-43_x");
-	expect(udevLabel("My Disk")).toBe("My\\x20Disk");
-	expect(udevLabel("a/b%")).toBe("a\\x2fb\\x25");
-	expect(udevLabel("Größe")).toBe("Größe");
 });

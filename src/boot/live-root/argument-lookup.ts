@@ -1,0 +1,96 @@
+import { type KernelArgument, kernelArguments } from "./kernel-command-line.ts";
+
+/** One name that a script asks for, and what it takes its presence for. */
+export interface AskedName {
+	readonly name: string;
+	readonly as: "value" | "yes" | "no";
+	readonly isDeprecated: boolean;
+}
+
+/** The names that one call of dracut's `getarg` or `getargbool` tries, in order: the first that is there counts. */
+export type ArgumentLookup = readonly AskedName[];
+
+export interface FoundArgument {
+	readonly name: string;
+	/** "" where the argument has none. */
+	readonly value: string;
+	readonly isDeprecated: boolean;
+}
+
+/** What an initramfs sees as its arguments: its own, then the kernel's. Of several with one name the last counts. */
+export class InitramfsArguments {
+	readonly #all = new Map<string, KernelArgument>();
+
+	constructor(lines: readonly string[]) {
+		for (const argument of kernelArguments(lines.join(" "))) this.#all.set(argument.name, argument);
+	}
+
+	/** dracut's `getarg`. */
+	find(lookup: ArgumentLookup): FoundArgument | undefined {
+		for (const { name, as, isDeprecated } of lookup) {
+			const found = this.#all.get(name);
+			if (found === undefined) continue;
+			return { name, isDeprecated, value: as === "value" ? (found.value ?? "") : as === "yes" ? "1" : "0" };
+		}
+		return undefined;
+	}
+
+	value(name: string): string | undefined {
+		return this.find([{ name, as: "value", isDeprecated: false }])?.value;
+	}
+
+	/** dracut's `getargbool 0`. */
+	isSet(lookup: ArgumentLookup): boolean {
+		const found = this.find(lookup);
+		return found !== undefined && !["0", "no", "off"].includes(found.value);
+	}
+}
+
+export function lookupOf(...names: readonly string[]): ArgumentLookup {
+	return names.map((name) => ({ name, as: "value", isDeprecated: false }));
+}
+
+/** No script of dracut's is near this long. */
+const MAX_SCRIPT_CHARACTERS = 256 * 1024;
+
+/**
+ * The arguments that a shell script of dracut's asks for: by the variable that a call sets, or by the first name of a call that sets none.
+ * Reads calls that stand on one line, which all of them do.
+ */
+export function lookupsIn(script: string): ReadonlyMap<string, ArgumentLookup> {
+	const found = new Map<string, ArgumentLookup>();
+	for (const line of script.slice(0, MAX_SCRIPT_CHARACTERS).split("\n")) {
+		const words = line.trim().split(" ");
+		const at = words.findIndex((word) => ["getarg", "getargbool"].includes(word.slice(word.lastIndexOf("(") + 1)));
+		const call = words[at];
+		if (call === undefined || words[0]?.startsWith("#") === true) continue;
+		const start = at + (call.endsWith("getargbool") ? 2 : 1);
+		const end = words.findIndex((word, index) => index >= start && ["&&", "||", "|"].includes(word));
+		const lookup = askedNames(words.slice(start, end < 0 ? undefined : end));
+		const assigned = call.includes("=$(") ? call : words[end + 1];
+		const key =
+			assigned?.includes("=") === true && !assigned.startsWith("-") ? assigned.slice(0, assigned.indexOf("=")) : "";
+		if (lookup[0] !== undefined && !found.has(key)) found.set(key === "" ? lookup[0].name : key, lookup);
+	}
+	return found;
+}
+
+/** `A -d B -d -y C`: `-d` says that the next name is deprecated, `-y` and `-n` that its presence means yes or no. */
+function askedNames(words: readonly string[]): ArgumentLookup {
+	const names: AskedName[] = [];
+	let isDeprecated = false;
+	let as: AskedName["as"] = "value";
+	for (const word of words) {
+		const name = word.replace(/[;)"'=]+$/, "").replace(/^["']/, "");
+		if (name === "-d") isDeprecated = true;
+		else if (name === "-y") as = "yes";
+		else if (name === "-n") as = "no";
+		else if (name !== "" && !name.startsWith("2>") && !name.startsWith(">")) {
+			names.push({ name, as, isDeprecated });
+			isDeprecated = false;
+			as = "value";
+		}
+		if (/[;)]$/.test(word)) break;
+	}
+	return names;
+}

@@ -1,0 +1,377 @@
+import { type ArgumentLookup, type FoundArgument, InitramfsArguments } from "./argument-lookup.ts";
+import { grubCommandLine } from "./kernel-command-line.ts";
+import { type LiveMedium, matchDevice, pathOnMedium } from "./live-medium.ts";
+import { type DmsquashLive, type LiveSupport, UNKNOWN_DMSQUASH_LIVE } from "./live-support.ts";
+import { formOf } from "./root-forms.ts";
+
+/** What an entry's arguments ask the initramfs for. */
+export type RootRequest = "dmsquash-live" | "anaconda" | "live-boot" | "casper" | "other";
+
+/** Why the initramfs does not come from its arguments to the medium's root file system, or not everywhere. */
+export interface RootProblem {
+	readonly code:
+		| "COMMAND_LINE_TOO_LONG"
+		| "MEDIA_CHECK_TOOL_MISSING"
+		| "MENU_LABEL"
+		| "MENU_LIVE_PATH"
+		| "MENU_NO_ROOT"
+		| "MENU_OVERLAY_DEVICE"
+		| "MENU_ROOT_DEVICE"
+		| "MENU_ROOT_NETWORK"
+		| "MENU_ROOT_PARTITION"
+		| "MENU_ROOT_UNKNOWN"
+		| "MENU_ROOT_UUID"
+		| "OVERLAY_ARGUMENT_MISSING";
+	/** Goes on "the menu entry NAME". */
+	readonly what: string;
+	readonly evidence: string;
+	/** The argument that is at fault, or that is missing, where it is one. */
+	readonly argument?: string | undefined;
+	/** The boot ends there; otherwise it depends on the machine, or asks somebody. */
+	readonly stops: boolean;
+}
+
+/** Where the boot of an entry gets to. */
+export interface FollowedRoot {
+	readonly request: RootRequest;
+	/** The device that is waited for; undefined where none is. */
+	readonly device: string | undefined;
+	/** Path on the medium of the root file system's image, without leading slash; undefined where it finds none. */
+	readonly image: string | undefined;
+	readonly problems: readonly RootProblem[];
+	/** Arguments that still work and will not for ever, in sentences. */
+	readonly notes: readonly string[];
+}
+
+/**
+ * Follows the words of a `linux` command (the kernel's path first) through the initramfs to the root file system: what dracut's
+ * parse-dmsquash-live and dmsquash-live-root (releases 050 to 112), anaconda's stage2 logic, live-boot and casper do with them.
+ * `support` is undefined where the initramfs cannot be looked into.
+ */
+export function followRoot(
+	words: readonly string[],
+	support: LiveSupport | undefined,
+	medium: LiveMedium,
+): FollowedRoot {
+	const line = grubCommandLine(words);
+	const ownLines = support?.ownLines ?? [];
+	const args = new InitramfsArguments([...ownLines, line.text]);
+	const live = support === undefined ? UNKNOWN_DMSQUASH_LIVE : support.dmsquashLive;
+	const request = requestOf(args, live ?? UNKNOWN_DMSQUASH_LIVE, support);
+	const way = new Way(args, live ?? UNKNOWN_DMSQUASH_LIVE, support, medium);
+	if (line.lost.length > 0)
+		way.problem("COMMAND_LINE_TOO_LONG", "has more arguments than a kernel's command line holds", {
+			evidence: `GRUB leaves away ${line.lost.length} words, from ${shorten(line.lost[0] ?? "")} on`,
+		});
+	if (request === "dmsquash-live") way.dmsquashLive([...ownLines, line.text]);
+	else if (request === "anaconda") way.anaconda();
+	else if (request === "live-boot" || request === "casper") way.liveBoot(request === "casper" ? "casper" : "live");
+	else if (request === "other")
+		way.problem("MENU_NO_ROOT", "does not say where the root file system is", {
+			evidence: `root=${args.value("root") ?? "(none)"}`,
+		});
+	return { request, device: way.device, image: way.image, problems: way.problems, notes: way.notes };
+}
+
+function requestOf(args: InitramfsArguments, live: DmsquashLive, support: LiveSupport | undefined): RootRequest {
+	const root = args.value("root");
+	const isInstaller = (args.value("inst.stage2") ?? args.value("inst.repo")) !== undefined;
+	// The installer's hook runs after dmsquash-live's and puts its own root in place of it.
+	if (isInstaller && (support?.anaconda === true || root === undefined)) return "anaconda";
+	if (root !== undefined && (isLive(root) || args.isSet(live.asks["rd.live.image"]))) return "dmsquash-live";
+	const boot = args.value("boot");
+	if (boot === "live" && support?.liveBoot !== false) return "live-boot";
+	return boot === "casper" && support?.casper !== false ? "casper" : "other";
+}
+
+function isLive(root: string): boolean {
+	return root === "live" || root.startsWith("live:");
+}
+
+const LIVE_IMAGE = /\.(squashfs|ext2|ext3|ext4|xfs|dir|jffs)$/;
+const NETWORK = /^live:(https?|ftp|tftp|nfs4?|torrent):/;
+
+class Way {
+	readonly problems: RootProblem[] = [];
+	readonly notes: string[] = [];
+	device: string | undefined;
+	image: string | undefined;
+	/** The argument that is being followed. */
+	#asking = "root";
+	readonly #args: InitramfsArguments;
+	readonly #live: DmsquashLive;
+	readonly #support: LiveSupport | undefined;
+	readonly #medium: LiveMedium;
+
+	constructor(args: InitramfsArguments, live: DmsquashLive, support: LiveSupport | undefined, medium: LiveMedium) {
+		this.#args = args;
+		this.#live = live;
+		this.#support = support;
+		this.#medium = medium;
+	}
+
+	problem(
+		code: RootProblem["code"],
+		what: string,
+		{ stops = true, ...details }: Pick<RootProblem, "evidence" | "argument"> & { readonly stops?: boolean },
+	): undefined {
+		this.problems.push({ code, what, argument: this.#asking, ...details, stops });
+	}
+
+	dmsquashLive(lines: readonly string[]): undefined {
+		const root = this.#args.value("root") ?? "";
+		if (NETWORK.test(root) && (this.#live.livenet || this.#support === undefined))
+			return this.problem("MENU_ROOT_NETWORK", "gets its root file system from the network, not from this medium", {
+				evidence: shorten(`root=${root}`),
+				stops: false,
+			});
+		this.#findDevice(root);
+		this.#findImage();
+		this.#checkOverlay(lines);
+		this.#checkMediaCheck();
+	}
+
+	/** anaconda's `hd:DEVICE[:PATH]`; what it does with others is not known here. */
+	anaconda(): undefined {
+		this.#asking = "inst.stage2";
+		const stage2 = this.#args.value("inst.stage2") ?? this.#args.value("inst.repo") ?? "";
+		const [kind = "", source = "", path = ""] = stage2.split(":");
+		if (kind !== "hd")
+			return this.problem("MENU_ROOT_DEVICE", `gets its root file system from ${stage2}`, {
+				evidence: "inst.stage2=hd:LABEL= names the medium on every machine",
+				stops: false,
+			});
+		const isPath = source.startsWith("/dev/");
+		this.#waitFor(isPath ? source : (deviceOfTag(source) ?? `/dev/${source}`), source);
+		this.#takeImage(`${path}/LiveOS/squashfs.img`, "inst.stage2");
+		this.#checkMediaCheck();
+	}
+
+	/** live-boot's is_live_path (9990-misc-helpers.sh), and casper's: images by the ends of their names, in one directory of any medium. */
+	liveBoot(usual: string): undefined {
+		const fromNetwork = ["netboot", "fetch", "httpfs", "ftpfs", "iscsi", "url"].find((name) => this.#args.value(name));
+		if (fromNetwork !== undefined)
+			return this.problem("MENU_ROOT_NETWORK", "gets its root file system from the network, not from this medium", {
+				evidence: shorten(`${fromNetwork}=${this.#args.value(fromNetwork)}`),
+				stops: false,
+			});
+		const path = this.#args.value("live-media-path") ?? "";
+		const directory = (path === "" ? usual : path)
+			.split("/")
+			.filter((part) => part !== "" && part !== ".")
+			.join("/");
+		const image = this.#medium.names(directory)?.find((name) => LIVE_IMAGE.test(name));
+		if (image !== undefined) this.image = `${directory}/${image}`;
+		else
+			this.problem("MENU_LIVE_PATH", "looks for its root file system where the medium has none", {
+				evidence: `no /${shorten(directory)}/*.squashfs on the medium, whose image is /LiveOS/squashfs.img`,
+			});
+	}
+
+	/** parse-dmsquash-live.sh and parse-livenet.sh: which device is waited for. */
+	#findDevice(root: string): undefined {
+		const liveRoot = isLive(root) ? root : `live:${root}`;
+		const bare = root.startsWith("live:") ? root.slice("live:".length) : root;
+		const shown = shorten(`root=${root}`);
+		const form = formOf(this.#live.rootForms, liveRoot);
+		const unknown = (why: string): undefined =>
+			this.problem("MENU_ROOT_UNKNOWN", "says where its root is in a way that the initramfs does not understand", {
+				evidence: `${shown}: ${why}`,
+			});
+		switch (form) {
+			case "tag":
+				return this.#waitFor(deviceOfTag(bare) ?? bare, bare.slice(bare.indexOf("=") + 1));
+			case "cdlabel": {
+				const label = bare.replace(/^CDLABEL=/, "");
+				return this.#waitFor(`/dev/disk/by-label/${escaped(label)}`, label);
+			}
+			case "image-file":
+			case "iso-file": {
+				const isScanned = form === "iso-file" && this.#args.value("iso-scan/filename") !== undefined;
+				if (isScanned || this.#support?.isFile(bare) === true) return;
+				return unknown("no such file in the initramfs, where dmsquash-live looks for it");
+			}
+			case "as-is":
+				if (!bare.startsWith("/dev/")) return unknown("there is nothing in the initramfs that fetches it");
+				if (root === liveRoot) return this.#waitFor(bare, bare);
+				return this.problem(
+					"MENU_ROOT_DEVICE",
+					`looks for its root on ${bare}, which is another disk on other machines`,
+					{
+						evidence: `${shown}; dmsquash-live only takes a device that is written root=live:${bare}`,
+						stops: false,
+					},
+				);
+			default:
+				return unknown(`"Don't know how to handle 'root=${shorten(root)}'"`);
+		}
+	}
+
+	/** Whether the device can be the medium. `named` is how the arguments name it. */
+	#waitFor(device: string, named: string): undefined {
+		this.device = device;
+		const { label, uuid } = this.#medium;
+		const match = matchDevice(this.#medium, device);
+		switch (match) {
+			case "medium":
+				return;
+			case "disk-only":
+				this.problem("MENU_ROOT_PARTITION", "looks for a partition, which a CD does not have", {
+					evidence: device,
+					stops: false,
+				});
+				return;
+			case "machine":
+				this.problem("MENU_ROOT_DEVICE", `looks for its root on ${device}, which is another device on other machines`, {
+					evidence: "the medium's label is the name that it has everywhere",
+					stops: false,
+				});
+				return;
+			case "unknown":
+				this.problem("MENU_ROOT_UUID", `looks for a medium with the UUID ${shorten(named)}`, {
+					evidence: "the ISO's UUID is made of the date that the build gives it",
+					stops: false,
+				});
+				return;
+			default:
+		}
+		if (device.startsWith("/dev/disk/by-label/"))
+			this.problem(
+				"MENU_LABEL",
+				`looks for a medium labelled ${JSON.stringify(shorten(named))}, which this one is not`,
+				{
+					evidence: `the label is ${JSON.stringify(label)}${explain(named, label)}`,
+				},
+			);
+		else if (device.startsWith("/dev/disk/by-uuid/"))
+			this.problem(
+				"MENU_ROOT_UUID",
+				`looks for a medium with the UUID ${shorten(named)}, which this one does not have`,
+				{
+					evidence: `the UUID is ${uuid}`,
+				},
+			);
+		else
+			this.problem("MENU_ROOT_PARTITION", `looks for the partition ${shorten(named)}, which the medium does not have`, {
+				evidence: device,
+			});
+	}
+
+	/** dmsquash-live-root.sh: which image on the medium is mounted. */
+	#findImage(): void {
+		const asked = (lookup: ArgumentLookup, usual: string): FoundArgument => {
+			const found = this.#args.find(lookup);
+			return found === undefined || found.value === "" ? { name: "", value: usual, isDeprecated: false } : found;
+		};
+		const directory = asked(this.#live.asks.live_dir, "LiveOS");
+		const image = asked(this.#live.asks.squash_image, "squashfs.img");
+		this.#note(directory);
+		const by = [directory, image].flatMap(({ name, value }) => (name === "" ? [] : [`${name}=${shorten(value)}`]));
+		this.#takeImage(`${directory.value}/${image.value}`, by.join(" "));
+	}
+
+	#takeImage(path: string, by: string): void {
+		this.image = pathOnMedium(this.#medium, path);
+		if (this.image !== undefined) return;
+		const shown = `/${path}`.replace(/\/{2,}/g, "/");
+		this.problem("MENU_LIVE_PATH", "looks for its root file system where the medium has none", {
+			evidence: `${by === "" ? "" : `${by}: `}no ${shorten(shown)} on the medium, whose image is /LiveOS/squashfs.img`,
+		});
+	}
+
+	/**
+	 * A squashfs that holds the root itself needs an overlay. dmsquash-live-root says so to the scripts after it, in a line that comes before the
+	 * kernel's (since 060); releases 058 and 059 do only what the kernel's say.
+	 */
+	#checkOverlay(lines: readonly string[]): void {
+		const { version, writtenArgument, asks } = this.#live;
+		const found = this.#args.find(asks.overlayfs);
+		if (found !== undefined) this.#note(found);
+		const writes = writtenArgument ?? (version === undefined || version >= 60 ? asks.overlayfs[0]?.name : undefined);
+		const isObeyed = (version ?? 58) >= 58;
+		const seen = writes === undefined ? this.#args : new InitramfsArguments([writes, ...lines]);
+		if (isObeyed && !seen.isSet(asks.overlayfs)) {
+			const name = asks.overlayfs[0]?.name ?? "rd.live.overlay.overlayfs";
+			const what = found === undefined ? `lacks ${name}=1` : `turns the overlay off that its root needs`;
+			const why = `dracut ${this.#support?.dracut ?? ""} overlays a squashfs that holds the root itself`;
+			this.problem("OVERLAY_ARGUMENT_MISSING", what, {
+				argument: `${name}=1`,
+				evidence: found === undefined ? `${why} only with ${name}=1` : `${found.name}=${found.value}: ${why.trim()}`,
+			});
+		}
+		const place = this.#overlayPlace();
+		if (place !== undefined && !this.#args.isSet(asks.overlay_no_user_confirm_prompt))
+			this.problem(
+				"MENU_OVERLAY_DEVICE",
+				`wants its changes on ${shorten(place.value)}: where that is not, it waits for Enter`,
+				{
+					evidence: `${place.name}: the medium has no such place`,
+					argument: place.name,
+					stops: false,
+				},
+			);
+	}
+
+	/** Where changes are asked to be kept; undefined where that is memory. */
+	#overlayPlace(): FoundArgument | undefined {
+		const names = this.#live.asks.overlay;
+		for (const [index, name] of names.entries()) {
+			const found = this.#args.find([name]);
+			if (found === undefined) continue;
+			if (index < names.length - 1 && ["0", "no", "off", "", "1"].includes(found.value)) continue;
+			return found.value === "" || /^none$/i.test(found.value) ? undefined : found;
+		}
+		return undefined;
+	}
+
+	/** dmsquash-live-root.sh asks whether the argument is there, not what it says. */
+	#checkMediaCheck(): void {
+		const check = this.#args.find(this.#live.asks.check);
+		if (check === undefined || this.#live.mediaCheck === "checks") return;
+		const fails = this.#live.mediaCheck === "fails";
+		this.problem(
+			"MEDIA_CHECK_TOOL_MISSING",
+			`asks for a check of the medium, for which the initramfs has no checkisomd5${fails ? ": the boot ends there" : ": none is made"}`,
+			{ evidence: `${check.name}; no usr/bin/checkisomd5 in the initramfs`, stops: fails },
+		);
+	}
+
+	#note({ name, isDeprecated }: FoundArgument): void {
+		const lookup = Object.values(this.#live.asks).find((names) => names.some((asked) => asked.name === name));
+		if (isDeprecated && lookup?.[0] !== undefined)
+			this.notes.push(`dracut ${this.#support?.dracut ?? ""} calls ${name} deprecated in favour of ${lookup[0].name}`);
+	}
+}
+
+/** dracut's label_uuid_to_dev. */
+function deviceOfTag(tag: string): string | undefined {
+	const equals = tag.indexOf("=");
+	const value = tag.slice(equals + 1);
+	switch (tag.slice(0, equals)) {
+		case "LABEL":
+		case "CDLABEL":
+			return `/dev/disk/by-label/${escaped(value)}`;
+		case "PARTLABEL":
+			return `/dev/disk/by-partlabel/${escaped(value)}`;
+		case "UUID":
+			return `/dev/disk/by-uuid/${value}`;
+		case "PARTUUID":
+			return `/dev/disk/by-partuuid/${value}`;
+		default:
+			return undefined;
+	}
+}
+
+/** dracut's sed: of what udev encodes only these two. */
+function escaped(label: string): string {
+	return label.replaceAll("/", "\\x2f").replaceAll(" ", "\\x20");
+}
+
+function explain(named: string, label: string): string {
+	if (label.startsWith(`${named} `)) return "; a kernel argument ends at a space";
+	return named.toLowerCase() === label.toLowerCase() ? "; case matters" : "";
+}
+
+function shorten(text: string): string {
+	return text.length > 100 ? `${text.slice(0, 100)}...` : text;
+}

@@ -1,0 +1,82 @@
+import { udevLabel } from "../boot/live-root/live-medium.ts";
+import type { MenuEntry } from "../contract/contract.ts";
+import { ISO_YAML_PATHS } from "../contract/iso-yaml.ts";
+import type { BootParts } from "./boot-parts.ts";
+import type { ContainerfileLines } from "./finding.ts";
+import { grubWords } from "./menu-words.ts";
+
+export const KERNEL_PATH = "/images/pxeboot/vmlinuz";
+export const INITRD_PATH = "/images/pxeboot/initrd.img";
+/** Longer ones nobody copies. */
+const MAX_LINE_CHARACTERS = 16 * 1024;
+
+/** What would make a menu entry right. */
+export interface MenuFix {
+	/** Index of the entry; absent: every one. */
+	readonly entry?: number | undefined;
+	/** The ISO's kernel and initramfs. */
+	readonly paths?: boolean | undefined;
+	/** Names the medium by its label, for dmsquash-live or for the installer. */
+	readonly root?: "live" | "installer" | undefined;
+	readonly drop?: readonly string[] | undefined;
+	/** Arguments that replace those of the same names. */
+	readonly set?: readonly string[] | undefined;
+}
+
+/**
+ * A `RUN` line that writes the iso.yaml in use anew, with all of the fixes; the same for every finding of the menu, so that one line does it and
+ * none undoes another. Undefined where it would be too long to copy.
+ */
+export function fixedIsoYaml(parts: BootParts, fixes: readonly MenuFix[]): ContainerfileLines | undefined {
+	const { label, menu, isoYamlPath = ISO_YAML_PATHS.at(-1) ?? "" } = parts;
+	const { timeoutSeconds: timeout, defaultEntry, entries } = menu;
+	const isDefaultThere = defaultEntry !== undefined && defaultEntry < entries.length;
+	const yaml = JSON.stringify({
+		label,
+		grub2: {
+			timeout,
+			...(isDefaultThere ? { default: defaultEntry } : {}),
+			entries: entries.map((entry, index) => {
+				const own = fixes.filter((fix) => fix.entry === undefined || fix.entry === index);
+				return escaped(own.reduce((fixed, fix) => applied(fix, fixed, label), entry));
+			}),
+		},
+	});
+	const directory = isoYamlPath.slice(0, isoYamlPath.lastIndexOf("/"));
+	const line = `RUN mkdir -p ${directory} && printf '%s\\n' '${yaml.replaceAll("'", "'\\''")}' > ${isoYamlPath}`;
+	return line.length > MAX_LINE_CHARACTERS ? undefined : { fedora: line, debian: line };
+}
+
+function applied({ paths, root, drop = [], set = [] }: MenuFix, entry: MenuEntry, label: string): MenuEntry {
+	const [kernel = "", ...args] = grubWords(entry.linux);
+	const named = udevLabel(label);
+	const added = [
+		...(root === "live" ? [`root=live:CDLABEL=${named}`, "rd.live.image"] : []),
+		...(root === "installer" ? [`inst.stage2=hd:LABEL=${named}`] : []),
+		...set,
+	];
+	const gone = new Set([...drop, ...added.map(nameOf)]);
+	const words = [paths === true ? KERNEL_PATH : kernel, ...args.filter((word) => !gone.has(nameOf(word))), ...added];
+	return {
+		name: entry.name,
+		linux: words.map(word).join(" "),
+		initrd: paths === true ? INITRD_PATH : entry.initrd,
+	};
+}
+
+function nameOf(argument: string): string {
+	const equals = argument.indexOf("=");
+	return equals < 0 ? argument : argument.slice(0, equals);
+}
+
+/** A word as GRUB's command line takes it. */
+function word(text: string): string {
+	const bare = text.replace(/['"\\]/g, "\\$&");
+	return text === "" || /\s/.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : bare;
+}
+
+/** In iso.yaml a dollar stands for itself only twice. */
+function escaped({ name, linux, initrd }: MenuEntry): MenuEntry {
+	const twice = (text: string): string => text.replaceAll("$", "$$$$");
+	return { name: twice(name), linux: twice(linux), initrd: twice(initrd) };
+}

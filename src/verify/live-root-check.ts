@@ -1,0 +1,85 @@
+import { type ByteString, byteStringFromText, utf8TextOf } from "../binary/byte-string.ts";
+import { MiB } from "../binary/units.ts";
+import { followRoot } from "../boot/live-root/follow-root.ts";
+import type { LiveMedium } from "../boot/live-root/live-medium.ts";
+import type { LiveSupport } from "../boot/live-root/live-support.ts";
+import { readInitramfs } from "../inspect/initramfs/initramfs.ts";
+import { initramfsSupport } from "../inspect/initramfs/live-support.ts";
+import { findNode, type VolumeFile } from "../iso9660/volume.ts";
+import type { Findings } from "./findings.ts";
+import { fileAt, fileSource } from "./medium-files.ts";
+import type { BootVolume } from "./menu-check.ts";
+
+const MAX_INITRAMFS_BYTES = 512 * MiB;
+const CHUNK_BYTES = MiB;
+/** The menus of all ways of starting have the same initramfs. */
+const known = new WeakMap<VolumeFile, Promise<LiveSupport | undefined>>();
+
+/**
+ * Follows an entry's `linux` words through its initramfs, as the medium has it, to the root file system. Returns the image's path without leading
+ * slash, or undefined where there is none to look at; what is in the way is a fault.
+ */
+export async function followEntry(
+	words: readonly ByteString[],
+	initrds: readonly ByteString[],
+	volume: BootVolume,
+	where: string,
+	findings: Findings,
+): Promise<ByteString | undefined> {
+	const support = await supportOn(volume, initrds);
+	const { problems, notes, image } = followRoot(words.map(textOf), support, mediumOf(volume));
+	for (const { code, what, evidence, stops } of problems) {
+		const text = `the entry ${what} (${evidence})`;
+		// A menu may offer other things beside the medium's own system.
+		if (stops && code !== "MENU_NO_ROOT")
+			findings.fault(text, where, `a way to the root file system of ${volume.name}`);
+		else findings.note(text, where);
+	}
+	for (const note of notes) findings.note(note, where);
+	return image === undefined ? undefined : byteStringFromText(image);
+}
+
+/** Of the last of several initramfs that says anything; undefined where none can be read. */
+async function supportOn(volume: BootVolume, initrds: readonly ByteString[]): Promise<LiveSupport | undefined> {
+	let last: LiveSupport | undefined;
+	for (const path of initrds) {
+		const file = fileAt(volume.root, path);
+		if (file === undefined || file.byteLength > MAX_INITRAMFS_BYTES) continue;
+		const read = known.get(file) ?? readSupport(volume, file, path);
+		known.set(file, read);
+		last = (await read) ?? last;
+	}
+	return last;
+}
+
+async function readSupport(
+	{ source }: BootVolume,
+	file: VolumeFile,
+	path: ByteString,
+): Promise<LiveSupport | undefined> {
+	const bytes = fileSource(source, file, path);
+	const content = await readInitramfs({
+		byteLength: bytes.byteLength,
+		async *stream() {
+			for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES)
+				yield await bytes.read(at, Math.min(CHUNK_BYTES, bytes.byteLength - at));
+		},
+	});
+	return content.fault === undefined ? initramfsSupport(content) : undefined;
+}
+
+function textOf(bytes: ByteString): string {
+	return utf8TextOf(bytes) ?? bytes;
+}
+
+function mediumOf({ root, label, uuid }: BootVolume): LiveMedium {
+	return {
+		label: textOf(label),
+		uuid,
+		partitions: [{ name: "ISO9660" }],
+		names(directory) {
+			const node = findNode(root, byteStringFromText(directory));
+			return node?.type === "directory" ? [...node.entries.keys()].map(textOf) : undefined;
+		},
+	};
+}
