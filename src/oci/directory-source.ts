@@ -26,7 +26,7 @@ export function directorySource(store: FileStore): ImageSource {
 			if (version !== undefined && !/^Directory Transport Version: 1\.\d+\s*$/.test(version))
 				throw corrupt(
 					"DIRECTORY_INVALID",
-					`version file says "${version.slice(0, 64)}"`,
+					"the file version names no version that is known",
 					store.path,
 					"Directory Transport Version: 1.1",
 				);

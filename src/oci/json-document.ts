@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { corrupt } from "../errors.ts";
+import { describeIssue } from "./schema-issue.ts";
 
 /** Manifests, indexes and configurations beyond this are refused, as registries and other clients do. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
@@ -25,9 +26,9 @@ export function parseJson(bytes: Uint8Array, { code, name, where }: DocumentOrig
 		throw corrupt(code, `${name} of ${bytes.byteLength} bytes`, where, `at most ${MAX_DOCUMENT_BYTES} bytes`);
 	try {
 		return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
-	} catch (error) {
-		const reason = error instanceof Error ? error.message : String(error);
-		throw corrupt(code, `${name} is not JSON: ${reason.slice(0, 200)}`, where, "a JSON document in UTF-8");
+	} catch {
+		// the parser's own message quotes what it found, which may be another file of this machine that a link led to
+		throw corrupt(code, `${name} is not JSON`, where, "a JSON document in UTF-8");
 	}
 }
 
@@ -38,12 +39,6 @@ export function checkDocument<Schema extends z.ZodType>(
 ): z.infer<Schema> {
 	const result = schema.safeParse(document);
 	if (result.success) return result.data;
-	const [issue] = result.error.issues;
-	const path = (issue?.path ?? []).map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
-	throw corrupt(
-		code,
-		`${name} field ${path === "" ? "(top level)" : path.slice(0, 200)} is wrong`,
-		where,
-		issue?.message,
-	);
+	const { field, expected } = describeIssue(result.error);
+	throw corrupt(code, `${name} field ${field === "" ? "(top level)" : field} is wrong`, where, expected);
 }

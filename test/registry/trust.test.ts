@@ -278,6 +278,10 @@ describe.skipIf(requires("docker-registry", "skopeo", "openssl"))(
 						expect(await pull(host, { environment, creds: "alice:s3cret" })).toMatch(
 							/^REGISTRY_PROTOCOL: .*not reached by https/,
 						);
+						// also where certificates are not checked: the registry does speak TLS
+						expect(await pull(host, { tlsVerify: false, creds: "alice:s3cret" })).toMatch(
+							/^REGISTRY_PROTOCOL: .*not reached by https/,
+						);
 						expect(tokens.requests).toEqual([]);
 					});
 				});

@@ -34,6 +34,10 @@ export interface AuthorizerOptions {
 	readonly scopes: readonly string[];
 }
 
+interface HeardChallenge extends Challenge {
+	readonly isPlain: boolean;
+}
+
 interface Authorization {
 	readonly header: string;
 	/** By `performance.now()`. */
@@ -47,7 +51,7 @@ interface Authorization {
 export class Authorizer {
 	readonly #options: AuthorizerOptions;
 	#current: Authorization | undefined;
-	#challenge: Challenge | undefined;
+	#challenge: HeardChallenge | undefined;
 	#renewal: Promise<Authorization> | undefined;
 
 	constructor(options: AuthorizerOptions) {
@@ -66,10 +70,13 @@ export class Authorizer {
 		return this.#current.header;
 	}
 
-	/** After a 401 to a request with `used` (or none): makes `header` give another. Throws a final `Fault` where there is nothing else to try. */
+	/**
+	 * After a 401 of the registry itself to a request with `used` (or none): makes `header` give another. `isPlain`: it came over plain HTTP.
+	 * Throws a final `Fault` where there is nothing else to try.
+	 */
 	async answer(
 		wwwAuthenticate: string,
-		used: string | undefined,
+		{ used, isPlain }: { readonly used: string | undefined; readonly isPlain: boolean },
 		where: string,
 		signal: AbortSignal | undefined,
 	): Promise<void> {
@@ -88,9 +95,9 @@ export class Authorizer {
 			(this.#options.credentials?.kind !== "basic" || used?.startsWith("Basic ") === true)
 		)
 			throw final(this.#unauthorized(where));
-		this.#challenge = challenge;
+		this.#challenge = { ...challenge, isPlain };
 		this.#current = undefined;
-		await this.#renew(challenge, signal);
+		await this.#renew(this.#challenge, signal);
 	}
 
 	#unauthorized(where: string): Oci2isoError {
@@ -105,7 +112,7 @@ export class Authorizer {
 		);
 	}
 
-	#renew(challenge: Challenge, signal: AbortSignal | undefined): Promise<Authorization> {
+	#renew(challenge: HeardChallenge, signal: AbortSignal | undefined): Promise<Authorization> {
 		this.#renewal ??= this.#authorize(challenge, signal)
 			.then((authorization) => {
 				this.#current = authorization;
@@ -117,7 +124,7 @@ export class Authorizer {
 		return this.#renewal;
 	}
 
-	async #authorize(challenge: Challenge, signal: AbortSignal | undefined): Promise<Authorization> {
+	async #authorize(challenge: HeardChallenge, signal: AbortSignal | undefined): Promise<Authorization> {
 		const { credentials } = this.#options;
 		if (challenge.scheme === "basic" && credentials?.kind === "basic")
 			return {
@@ -125,17 +132,18 @@ export class Authorizer {
 				usableUntil: Number.POSITIVE_INFINITY,
 			};
 		try {
-			return await withRetries(this.#options.policy, signal, () => this.#requestToken(challenge, signal));
+			const { policy, endpoint } = this.#options;
+			const where = `token for ${endpoint.domain}/${endpoint.repository}`;
+			return await withRetries(policy, where, signal, (limited) => this.#requestToken(challenge, where, limited));
 		} catch (error) {
 			// it has been tried often enough
 			throw error instanceof Error && error.name === "Oci2isoError" ? final(error as Oci2isoError) : error;
 		}
 	}
 
-	async #requestToken(challenge: Challenge, signal: AbortSignal | undefined): Promise<Authorization> {
-		const { transport, secrets, policy, endpoint } = this.#options;
+	async #requestToken(challenge: HeardChallenge, where: string, signal: AbortSignal): Promise<Authorization> {
+		const { transport, secrets, policy } = this.#options;
 		const realm = this.#realm(challenge);
-		const where = `token for ${endpoint.domain}/${endpoint.repository}`;
 		const started = performance.now();
 		let bytes: Buffer | undefined;
 		let statusCode: number;
@@ -143,7 +151,9 @@ export class Authorizer {
 			const { url, request } = this.#tokenRequest(challenge, realm);
 			const response = await transport.send(url, request, signal);
 			statusCode = response.statusCode;
-			bytes = await readSmallBody(response.body, MAX_ANSWER_BYTES, policy.stallMilliseconds, signal);
+			const { stallMilliseconds, documentMilliseconds: totalMilliseconds } = policy;
+			const limits = { maxBytes: MAX_ANSWER_BYTES, stallMilliseconds, totalMilliseconds };
+			bytes = await readSmallBody(response.body, limits, `${where} at ${realm.host}`, signal);
 			if (statusCode === 401 || statusCode === 403) throw final(this.#unauthorized(`${where} at ${realm.host}`));
 			if (statusCode !== 200) throw statusFault(response, bytes, realm.host, where, secrets);
 		} catch (error) {
@@ -160,12 +170,12 @@ export class Authorizer {
 		return { header: `Bearer ${token}`, usableUntil: started + lifetime - MARGIN_MILLISECONDS };
 	}
 
-	/** Where tokens are given out. A registry reached safely must not make us send credentials or tokens over plain HTTP. */
-	#realm(challenge: Challenge): URL {
+	/** Where tokens are given out: any host that the registry names, but over plain HTTP only where the registry itself was asked so. */
+	#realm({ parameters, isPlain }: HeardChallenge): URL {
 		const { endpoint, host } = this.#options;
-		const text = challenge.parameters.get("realm") ?? "";
+		const text = parameters.get("realm") ?? "";
 		const url = URL.canParse(text) ? new URL(text) : undefined;
-		const isAllowed = url?.protocol === "https:" || (url?.protocol === "http:" && endpoint.insecure);
+		const isAllowed = url?.protocol === "https:" || (url?.protocol === "http:" && isPlain);
 		if (url === undefined || !isAllowed)
 			throw final(
 				registryFailure(

@@ -3,12 +3,12 @@ import { type BlobPart, RANGE_IGNORED } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { throwIfAborted } from "../failures.ts";
 import { sizeMismatch } from "../verified-blob.ts";
-import { readBody } from "./body.ts";
+import { notComplete, readBody } from "./body.ts";
 import { parseContentRange } from "./content-range.ts";
 import { Fault, registryFailure, transportFault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
 import type { RegistryClient } from "./registry-client.ts";
-import { pauseAfter } from "./retry.ts";
+import { pauseAfter, withinTime } from "./retry.ts";
 import { first } from "./status.ts";
 import type { BlobTransfer } from "./transfer.ts";
 import type { HttpResponse } from "./transport.ts";
@@ -71,11 +71,7 @@ async function* fromClient(
 		} catch (error) {
 			throwIfAborted(signal);
 			if (state.waitedMilliseconds > policy.totalMilliseconds)
-				throw registryFailure(
-					"REGISTRY_STALLED",
-					`not complete after ${Math.round(state.waitedMilliseconds / 1000)} s`,
-					`${where} at ${client.host}`,
-				);
+				throw notComplete(state.waitedMilliseconds, `${where} at ${client.host}`);
 			failures = state.position - start >= policy.progressBytes ? 1 : failures + 1;
 			await pauseAfter(transportFault(error, client.host, where), failures, policy, signal);
 			transfer.retries++;
@@ -99,7 +95,12 @@ async function* attempt(
 	const headers = asksRange ? { range: `bytes=${state.position}-${end - 1}` } : {};
 	const ignored = (): Fault => final(registryFailure(RANGE_IGNORED, `${client.host} does not give parts of blobs`, at));
 	if (part !== undefined && !state.useRange) throw ignored();
-	const response = await getBlob(client, digest, headers, where, state, signal);
+	const response = await withinTime(
+		policy.requestMilliseconds,
+		notComplete(policy.requestMilliseconds, at),
+		signal,
+		(limited) => getBlob(client, digest, headers, where, state, limited),
+	);
 	const begin = beginOf(response, size, asksRange ? state.position : undefined, at, state);
 	if (part !== undefined && response.statusCode === 200 && asksRange) {
 		response.body.destroy();
@@ -135,7 +136,7 @@ async function getBlob(
 	headers: { readonly range?: string },
 	where: string,
 	state: DownloadState,
-	signal: AbortSignal | undefined,
+	signal: AbortSignal,
 ): Promise<HttpResponse> {
 	try {
 		return await client.get(`blobs/${digest}`, headers, where, signal);

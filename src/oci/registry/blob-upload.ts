@@ -2,10 +2,11 @@ import { MiB } from "../../binary/units.ts";
 import type { Oci2isoError } from "../../errors.ts";
 import type { Digest } from "../digest.ts";
 import { throwIfAborted } from "../failures.ts";
+import { notComplete } from "./body.ts";
 import { Fault, registryFailure, transportFault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
-import type { RegistryClient, RegistryRequest } from "./registry-client.ts";
-import { pauseAfter } from "./retry.ts";
+import type { Place, RegistryClient, RegistryRequest, RegistryResponse } from "./registry-client.ts";
+import { pauseAfter, withinTime } from "./retry.ts";
 import { first } from "./status.ts";
 import type { HttpResponse } from "./transport.ts";
 
@@ -40,7 +41,11 @@ export async function uploadBlob(
 	policy: TransferPolicy,
 	signal: AbortSignal | undefined,
 ): Promise<UploadResult> {
-	return await new BlobUpload(client, content, policy, signal).run();
+	const { totalMilliseconds } = policy;
+	const failure = notComplete(totalMilliseconds, `upload of blob ${content.digest} to ${client.host}`);
+	return await withinTime(totalMilliseconds, failure, signal, (limited) =>
+		new BlobUpload(client, content, policy, limited).run(),
+	);
 }
 
 /** Invariant: `#accepted` bytes are in the session at `#location`; without a session it is 0. */
@@ -48,16 +53,16 @@ class BlobUpload {
 	readonly #client: RegistryClient;
 	readonly #content: BlobContent;
 	readonly #policy: TransferPolicy;
-	readonly #signal: AbortSignal | undefined;
+	readonly #signal: AbortSignal;
 	readonly #where: string;
-	#location: URL | undefined;
+	#location: Place | undefined;
 	#accepted = 0;
 	#chunkBytes = Number.POSITIVE_INFINITY;
 	#minChunkBytes = 0;
 	#sentBytes = 0;
 	#contentFailure: unknown;
 
-	constructor(client: RegistryClient, content: BlobContent, policy: TransferPolicy, signal: AbortSignal | undefined) {
+	constructor(client: RegistryClient, content: BlobContent, policy: TransferPolicy, signal: AbortSignal) {
 		this.#client = client;
 		this.#content = content;
 		this.#policy = policy;
@@ -67,7 +72,6 @@ class BlobUpload {
 
 	async run(): Promise<UploadResult> {
 		const policy = this.#policy;
-		const started = performance.now();
 		let isBroken = false;
 		for (let failures = 0; ; ) {
 			const before = this.#accepted;
@@ -82,11 +86,6 @@ class BlobUpload {
 				if (this.#contentFailure !== undefined) throw this.#contentFailure;
 				isBroken = true;
 				failures = this.#accepted - before >= policy.progressBytes ? 1 : failures + 1;
-				if (performance.now() - started > policy.totalMilliseconds)
-					throw this.#failure(
-						"REGISTRY_STALLED",
-						`not complete after ${Math.round(policy.totalMilliseconds / 1000)} s`,
-					);
 				await pauseAfter(transportFault(error, this.#client.host, this.#where), failures, policy, this.#signal);
 			}
 		}
@@ -98,12 +97,12 @@ class BlobUpload {
 		if (response.statusCode !== 202) throw await this.#fault(response);
 		const minimum = Number(first(response.headers["oci-chunk-min-length"]) ?? 0);
 		this.#minChunkBytes = Number.isSafeInteger(minimum) ? Math.min(Math.max(0, minimum), MAX_CHUNK_BYTES) : 0;
-		await this.#moveTo(at, response);
+		await this.#move(response);
 		this.#accepted = 0;
 	}
 
 	/** After a break: how far the session got. One that does not know is left for a new one. */
-	async #askProgress(location: URL): Promise<void> {
+	async #askProgress(location: Place): Promise<void> {
 		this.#location = undefined;
 		this.#accepted = 0;
 		const response = await this.#send({ method: "GET", at: location, headers: {} });
@@ -115,7 +114,7 @@ class BlobUpload {
 		if (response.headers["location"] === undefined) {
 			await this.#client.discard(response, this.#signal);
 			this.#location = location;
-		} else await this.#moveTo(location, response);
+		} else await this.#move(response);
 		this.#accepted = end;
 	}
 
@@ -137,7 +136,7 @@ class BlobUpload {
 		const response = await this.#send({ method: "PATCH", at, headers, body: this.#body(start, end) });
 		if (response.statusCode !== 202 && response.statusCode !== 204) throw await this.#sessionFault(response);
 		const accepted = acceptedOf(response) ?? end;
-		await this.#moveTo(at, response);
+		await this.#move(response);
 		if (accepted !== end)
 			throw new Fault(this.#failure("REGISTRY_PROTOCOL", `took ${accepted} bytes of ${end}`), { retryable: true });
 		this.#accepted = end;
@@ -146,8 +145,9 @@ class BlobUpload {
 	/** The last request, with everything from `start` on. */
 	async #finish(start: number): Promise<void> {
 		const { digest, size } = this.#content;
-		const at = new URL(this.#session());
-		at.searchParams.set("digest", digest);
+		const session = this.#session();
+		const at = { ...session, url: new URL(session.url) };
+		at.url.searchParams.set("digest", digest);
 		const headers = { "content-type": "application/octet-stream" };
 		const response = await this.#send(
 			start === size
@@ -180,26 +180,26 @@ class BlobUpload {
 		};
 	}
 
-	#session(): URL {
+	#session(): Place {
 		if (this.#location === undefined) throw new Error("internal invariant broken: upload without a session");
 		return this.#location;
 	}
 
-	async #moveTo(at: string | URL, response: HttpResponse): Promise<void> {
+	async #move(response: RegistryResponse): Promise<void> {
 		await this.#client.discard(response, this.#signal);
-		this.#location = await this.#client.located(at, response, this.#where, this.#signal);
+		this.#location = this.#client.located(response, this.#where);
 	}
 
-	async #send(request: RegistryRequest): Promise<HttpResponse> {
+	async #send(request: RegistryRequest): Promise<RegistryResponse> {
 		return await this.#client.send(request, this.#where, this.#signal);
 	}
 
-	async #fault(response: HttpResponse): Promise<Fault> {
+	async #fault(response: RegistryResponse): Promise<Fault> {
 		return await this.#client.fault(response, "push", this.#where, this.#signal);
 	}
 
 	/** What a refused part means: too large, a session that is lost, or something that no other session would change. */
-	async #sessionFault(response: HttpResponse): Promise<Fault> {
+	async #sessionFault(response: RegistryResponse): Promise<Fault> {
 		const fault = await this.#fault(response);
 		const smaller = Math.max(CHUNK_BYTES, this.#minChunkBytes);
 		if (response.statusCode === 413 && Math.min(this.#content.size, this.#chunkBytes) > smaller)

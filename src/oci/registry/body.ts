@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
+import type { Oci2isoError } from "../../errors.ts";
 import { throwIfAborted } from "../failures.ts";
-import { StallError } from "./fault.ts";
+import { registryFailure, StallError } from "./fault.ts";
 
 /**
  * A response's body in pieces; the socket is read only as fast as they are taken. Throws `StallError` when one is waited for longer than `stallMilliseconds`.
@@ -47,19 +48,37 @@ export async function* readBody(
 	}
 }
 
-/** A whole body of at most `maxBytes`; undefined where it is longer. */
+export interface SmallBodyLimits {
+	readonly maxBytes: number;
+	/** Without a byte. */
+	readonly stallMilliseconds: number;
+	/** For all of it. */
+	readonly totalMilliseconds: number;
+}
+
+/** A whole body, or undefined where it is longer. `where` is for REGISTRY_STALLED (exit 4), which one that takes too long ends with. */
 export async function readSmallBody(
 	body: Readable,
-	maxBytes: number,
-	stallMilliseconds: number,
+	{ maxBytes, stallMilliseconds, totalMilliseconds }: SmallBodyLimits,
+	where: string,
 	signal: AbortSignal | undefined,
 ): Promise<Buffer | undefined> {
 	const pieces: Buffer[] = [];
 	let received = 0;
-	for await (const piece of readBody(body, stallMilliseconds, signal)) {
-		received += piece.byteLength;
-		if (received > maxBytes) return undefined;
-		pieces.push(piece);
+	const late = setTimeout(() => body.destroy(notComplete(totalMilliseconds, where)), totalMilliseconds);
+	try {
+		for await (const piece of readBody(body, stallMilliseconds, signal)) {
+			received += piece.byteLength;
+			if (received > maxBytes) return undefined;
+			pieces.push(piece);
+		}
+	} finally {
+		clearTimeout(late);
 	}
 	return Buffer.concat(pieces);
+}
+
+/** What bytes that come too slowly end with, however often more are asked for. */
+export function notComplete(milliseconds: number, where: string): Oci2isoError {
+	return registryFailure("REGISTRY_STALLED", `not complete after ${Math.round(milliseconds) / 1000} s`, where);
 }

@@ -67,7 +67,8 @@ async function pem(path: string): Promise<string> {
 
 /** What the machine trusts: `SSL_CERT_FILE` or the distribution's bundle, else the list of this runtime; with `NODE_EXTRA_CA_CERTS`. */
 export async function systemAuthorities({ variables, systemRoot }: Environment): Promise<string[]> {
-	const extra = await readIfThere(variables["NODE_EXTRA_CA_CERTS"] || "/nonexistent");
+	const extraPath = variables["NODE_EXTRA_CA_CERTS"];
+	const extra = extraPath ? await readIfThere(extraPath) : undefined;
 	const added = extra === undefined ? [] : [extra];
 	const named = variables["SSL_CERT_FILE"];
 	for (const path of named ? [named] : SYSTEM_BUNDLES.map((bundle) => join(systemRoot, bundle))) {

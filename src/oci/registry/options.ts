@@ -53,6 +53,12 @@ export interface TransferPolicy {
 	readonly stallMilliseconds: number;
 	/** All the waiting for one blob's bytes. */
 	readonly totalMilliseconds: number;
+	/** For the body of one document: a manifest, a token, an answer without content. */
+	readonly documentMilliseconds: number;
+	/** For what a refusal says; beyond, it says nothing. */
+	readonly refusalMilliseconds: number;
+	/** All that one document takes, with redirects, tokens and tries; pauses between tries do not count. */
+	readonly requestMilliseconds: number;
 	/** Blobs in flight at a time. */
 	readonly concurrency: number;
 	/** Memory for bytes that have arrived and not been read yet, of all blobs together. */
@@ -68,6 +74,9 @@ export const DEFAULT_POLICY: TransferPolicy = {
 	responseMilliseconds: 60_000,
 	stallMilliseconds: 60_000,
 	totalMilliseconds: 6 * 3_600_000,
+	documentMilliseconds: 60_000,
+	refusalMilliseconds: 10_000,
+	requestMilliseconds: 300_000,
 	concurrency: 3,
 	windowBytes: 64 * MiB,
 };

@@ -72,9 +72,13 @@ export async function openPushTarget(
 		has: ({ digest }, interruption) => client.has(`blobs/${digest}`, `blob ${digest}`, interruption),
 		upload: (content, interruption) => uploadBlob(client, content, policy, interruption),
 		mount: (digest, from, interruption) =>
-			withRetries(policy, interruption, () => mountBlob(client, digest, from, interruption)),
+			withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
+				mountBlob(client, digest, from, limited),
+			),
 		putManifest: (bytes, mediaType, interruption) =>
-			withRetries(policy, interruption, () => putManifest(client, tag, bytes, mediaType, name, interruption)),
+			withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
+				putManifest(client, tag, bytes, mediaType, name, limited),
+			),
 		close: () => client.close(),
 	};
 }

@@ -1,5 +1,6 @@
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
+import { describeIssue } from "../schema-issue.ts";
 import { registryFailure } from "./fault.ts";
 
 /** A mirror of a `[[registry]]` (containers-registries.conf(5)). */
@@ -94,8 +95,8 @@ function parseFile(path: string, text: string): z.infer<typeof fileSchema> {
 		throw invalid("is of version 1, with [registries.search] and its like; version 2 has [[registry]]", path);
 	const result = fileSchema.safeParse(document);
 	if (result.success) return result.data;
-	const [issue] = result.error.issues;
-	throw invalid(`field ${issue?.path.map(String).join(".") ?? ""}: ${issue?.message ?? "invalid"}`, path);
+	const field = result.error.issues[0]?.path.map(String).join(".") ?? "";
+	throw invalid(`field ${field} is not ${describeIssue(result.error).expected}`, path);
 }
 
 function ruleOf(registry: z.infer<typeof registrySchema>, path: string): RegistryRule {

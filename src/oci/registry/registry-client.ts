@@ -15,7 +15,7 @@ import { type HttpRequest, type HttpResponse, Transport } from "./transport.ts";
 const MAX_REDIRECTS = 10;
 /** 401 answers to one request, each with other credentials or a fresh token, before it counts as refused. */
 const MAX_CHALLENGES = 3;
-const MAX_ERROR_BYTES = 64 * 1024;
+const MAX_REFUSAL_BYTES = 64 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const KEEP_METHOD = new Set([307, 308]);
 
@@ -29,9 +29,21 @@ export interface RegistryClientOptions {
 	readonly scopes?: readonly string[] | undefined;
 }
 
-/** A request to a registry: `at` is below `/v2/REPOSITORY/`, or what a `Location` of the registry said. */
+/** Where a request goes. Credentials, and answers to challenges, are for places of the registry's own alone. */
+export interface Place {
+	readonly url: URL;
+	/** On the registry's origin, and nobody else had a word in the choice: one that another host has sent us back to is not. */
+	readonly isOwn: boolean;
+}
+
+/** A request to a registry: `at` is below `/v2/REPOSITORY/`, or where a `Location` led (`located`). */
 export interface RegistryRequest extends HttpRequest {
-	readonly at: string | URL;
+	readonly at: string | Place;
+}
+
+/** With the place that it came from, after redirects. */
+export interface RegistryResponse extends HttpResponse {
+	readonly place: Place;
 }
 
 export interface RegistryDocument {
@@ -74,16 +86,17 @@ export class RegistryClient {
 		where: string,
 		signal: AbortSignal | undefined,
 	): Promise<RegistryDocument> {
-		const { stallMilliseconds } = this.#policy;
-		return await withRetries(this.#policy, signal, async () => {
-			const response = await this.get(path, headers, where, signal);
+		const { stallMilliseconds, documentMilliseconds: totalMilliseconds } = this.#policy;
+		const limits = { maxBytes: MAX_DOCUMENT_BYTES, stallMilliseconds, totalMilliseconds };
+		const at = `${where} at ${this.host}`;
+		return await withRetries(this.#policy, at, signal, async (limited) => {
+			const response = await this.get(path, headers, where, limited);
 			try {
-				const bytes = await readSmallBody(response.body, MAX_DOCUMENT_BYTES, stallMilliseconds, signal);
-				if (bytes === undefined)
-					throw registryFailure("DOCUMENT_TOO_LARGE", "answer has more than 4 MiB", `${where} at ${this.host}`);
+				const bytes = await readSmallBody(response.body, limits, at, limited);
+				if (bytes === undefined) throw registryFailure("DOCUMENT_TOO_LARGE", "answer has more than 4 MiB", at);
 				return { bytes, headers: response.headers };
 			} catch (error) {
-				throwIfAborted(signal);
+				throwIfAborted(limited);
 				throw transportFault(error, this.host, where);
 			}
 		});
@@ -91,9 +104,9 @@ export class RegistryClient {
 
 	/** Whether the registry has it. Retries; throws `Oci2isoError` (exit 4). */
 	async has(path: string, where: string, signal: AbortSignal | undefined): Promise<boolean> {
-		return await withRetries(this.#policy, signal, async () => {
-			const response = await this.send({ method: "HEAD", at: path, headers: {} }, where, signal);
-			const said = await this.#errorBody(response, signal);
+		return await withRetries(this.#policy, `${where} at ${this.host}`, signal, async (limited) => {
+			const response = await this.send({ method: "HEAD", at: path, headers: {} }, where, limited);
+			const said = await this.#refusal(response, limited);
 			if (response.statusCode === 404) return false;
 			// where it is kept somewhere else, that place may not answer HEAD
 			if (response.statusCode === 200 || REDIRECTS.has(response.statusCode)) return true;
@@ -107,7 +120,7 @@ export class RegistryClient {
 		headers: Readonly<Record<string, string>>,
 		where: string,
 		signal: AbortSignal | undefined,
-	): Promise<HttpResponse> {
+	): Promise<RegistryResponse> {
 		const response = await this.send({ method: "GET", at: path, headers }, where, signal);
 		if (response.statusCode === 200 || response.statusCode === 206) return response;
 		throw await this.fault(response, "pull", where, signal);
@@ -115,18 +128,21 @@ export class RegistryClient {
 
 	/** What an answer means that is no success; reads its body. */
 	async fault(
-		response: HttpResponse,
+		response: RegistryResponse,
 		task: "pull" | "push",
 		where: string,
 		signal: AbortSignal | undefined,
 	): Promise<Fault> {
-		const said = await this.#errorBody(response, signal);
-		return statusFault(response, said, this.host, where, this.#secrets, task);
+		const said = await this.#refusal(response, signal);
+		const { isOwn, url } = response.place;
+		if (response.statusCode !== 401 || isOwn) return statusFault(response, said, this.host, where, this.#secrets, task);
+		const what = `${url.host}, where ${this.host} sent us, asks for credentials, and ours are for ${this.host} alone`;
+		return new Fault(registryFailure("REGISTRY_UNAUTHORIZED", what, `${where} at ${this.host}`), { retryable: false });
 	}
 
 	/** Reads what nobody wants to know, so that the connection can be used again. */
 	async discard(response: HttpResponse, signal: AbortSignal | undefined): Promise<void> {
-		await this.#errorBody(response, signal);
+		await this.#refusal(response, signal);
 	}
 
 	/** One attempt with authentication and redirects: a response of any status whose body is still to be read, or a `Fault`. */
@@ -134,18 +150,18 @@ export class RegistryClient {
 		{ at, ...request }: RegistryRequest,
 		where: string,
 		signal: AbortSignal | undefined,
-	): Promise<HttpResponse> {
+	): Promise<RegistryResponse> {
 		try {
-			const base = await this.#base(signal);
-			const url = typeof at === "string" ? new URL(`${base}/v2/${this.endpoint.repository}/${at}`) : at;
+			const start = typeof at === "string" ? await this.#ownPlace(at, signal) : at;
 			for (let challenges = 0; ; challenges++) {
-				const authorization = await this.#authorizer.header(signal);
-				const headers = authorization === undefined ? request.headers : { ...request.headers, authorization };
-				const response = await this.#follow(url, new URL(base).origin, { ...request, headers }, where, signal);
-				const challenge = first(response.headers["www-authenticate"]);
-				if (response.statusCode !== 401 || challenge === undefined || challenges >= MAX_CHALLENGES) return response;
-				await this.#errorBody(response, signal);
-				await this.#authorizer.answer(joined(response.headers["www-authenticate"]), authorization, where, signal);
+				const authorization = start.isOwn ? await this.#authorizer.header(signal) : undefined;
+				const response = await this.#follow(start, request, authorization, where, signal);
+				const { place, statusCode, headers } = response;
+				const challenge = joined(headers["www-authenticate"]);
+				if (statusCode !== 401 || !place.isOwn || challenge === "" || challenges >= MAX_CHALLENGES) return response;
+				await this.#refusal(response, signal);
+				const heard = { used: authorization, isPlain: place.url.protocol === "http:" };
+				await this.#authorizer.answer(challenge, heard, where, signal);
 			}
 		} catch (error) {
 			throwIfAborted(signal);
@@ -153,61 +169,55 @@ export class RegistryClient {
 		}
 	}
 
-	/** Where a `Location` of an answer to the request leads. Throws a final `Fault` where that is no place to go. */
-	async located(
-		at: string | URL,
-		response: HttpResponse,
-		where: string,
-		signal: AbortSignal | undefined,
-	): Promise<URL> {
-		const from = typeof at === "string" ? `${await this.#base(signal)}/v2/${this.endpoint.repository}/${at}` : at;
-		return this.#redirected(new URL(from), first(response.headers["location"]), 0, where);
+	/** Where the `Location` of an answer leads. Throws a final `Fault` where that is no place to go. */
+	located({ place, headers }: RegistryResponse, where: string): Place {
+		return this.#redirected(place, first(headers["location"]), 0, where);
 	}
 
 	async close(): Promise<void> {
 		await this.#transport.close();
 	}
 
-	/** Follows the redirects of a GET, and others that keep the method; keeps `Authorization` from any origin but the registry's. */
+	/** Follows the redirects of a GET, and others that keep the method; `authorization` is for places of the registry's own. */
 	async #follow(
-		start: URL,
-		home: string,
+		start: Place,
 		request: HttpRequest,
+		authorization: string | undefined,
 		where: string,
 		signal: AbortSignal | undefined,
-	): Promise<HttpResponse> {
-		let url = start;
+	): Promise<RegistryResponse> {
+		let place = start;
 		for (let redirects = 0; ; redirects++) {
-			const isHome = url.origin === home;
-			const { authorization: _, ...public_ } = request.headers;
+			const { url, isOwn } = place;
+			const headers = isOwn && authorization !== undefined ? { ...request.headers, authorization } : request.headers;
 			let response: HttpResponse;
 			try {
-				response = await this.#transport.send(url, { ...request, headers: isHome ? request.headers : public_ }, signal);
+				response = await this.#transport.send(url, { ...request, headers }, signal);
 			} catch (error) {
 				throwIfAborted(signal);
 				throw transportFault(error, url.host, where);
 			}
 			if (!isFollowed(request.method, response.statusCode)) {
 				if (
-					!isHome &&
+					!isOwn &&
 					request.method === "GET" &&
 					response.statusCode >= 400 &&
 					response.statusCode < 500 &&
 					![408, 416, 425, 429].includes(response.statusCode)
 				) {
 					// a signed URL that has expired: the registry will sign another
-					await this.#errorBody(response, signal);
+					await this.#refusal(response, signal);
 					const what = `${url.host}, where ${this.host} sent us, answered ${response.statusCode}`;
 					throw new Fault(registryFailure("REGISTRY_DENIED", what, `${where} at ${this.host}`), { retryable: true });
 				}
-				return response;
+				return { ...response, place };
 			}
-			await this.#errorBody(response, signal);
-			url = this.#redirected(url, first(response.headers["location"]), redirects, where);
+			await this.#refusal(response, signal);
+			place = this.#redirected(place, first(response.headers["location"]), redirects, where);
 		}
 	}
 
-	#redirected(from: URL, location: string | undefined, redirects: number, where: string): URL {
+	#redirected({ url: from, isOwn }: Place, location: string | undefined, redirects: number, where: string): Place {
 		const refused = (what: string): Fault =>
 			new Fault(registryFailure("REGISTRY_PROTOCOL", what, `${where} at ${this.host}`), { retryable: false });
 		if (redirects >= MAX_REDIRECTS) throw refused(`${this.host} redirects more than ${MAX_REDIRECTS} times`);
@@ -217,17 +227,23 @@ export class RegistryClient {
 			throw refused(`${from.host} redirects from https to plain http on ${url.host}`);
 		url.username = "";
 		url.password = "";
-		return url;
+		return { url, isOwn: isOwn && url.origin === from.origin };
 	}
 
 	/** Reads what a failed request says, so that its connection can be used again; undefined where it is too long or breaks off. */
-	async #errorBody({ body }: HttpResponse, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+	async #refusal({ body }: HttpResponse, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+		const { stallMilliseconds, refusalMilliseconds: totalMilliseconds } = this.#policy;
+		const limits = { maxBytes: MAX_REFUSAL_BYTES, stallMilliseconds, totalMilliseconds };
 		try {
-			return await readSmallBody(body, MAX_ERROR_BYTES, this.#policy.stallMilliseconds, signal);
+			return await readSmallBody(body, limits, this.host, signal);
 		} catch {
 			throwIfAborted(signal);
 			return undefined;
 		}
+	}
+
+	async #ownPlace(path: string, signal: AbortSignal | undefined): Promise<Place> {
+		return { url: new URL(`${await this.#base(signal)}/v2/${this.endpoint.repository}/${path}`), isOwn: true };
 	}
 
 	async #base(signal: AbortSignal | undefined): Promise<string> {
@@ -242,7 +258,7 @@ export class RegistryClient {
 	/** An insecure registry may speak either; https is tried first. */
 	async #findScheme(signal: AbortSignal | undefined): Promise<"https" | "http"> {
 		try {
-			await this.#errorBody(await this.#transport.send(new URL(`https://${this.host}/v2/`), PING, signal), signal);
+			await this.#refusal(await this.#transport.send(new URL(`https://${this.host}/v2/`), PING, signal), signal);
 			return "https";
 		} catch (error) {
 			throwIfAborted(signal);

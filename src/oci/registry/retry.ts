@@ -1,22 +1,50 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Oci2isoError } from "../../errors.ts";
 import { throwIfAborted } from "../failures.ts";
+import { notComplete } from "./body.ts";
 import { Fault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
 
-/** Runs `attempt` until it gives something or its `Fault` is final; then throws the fault's failure. */
+/**
+ * Runs `attempt` until it gives something or its `Fault` is final; then throws the fault's failure. All attempts together have `requestMilliseconds`;
+ * what they wait for has to heed the signal that they are given.
+ */
 export async function withRetries<T>(
 	policy: TransferPolicy,
+	where: string,
 	signal: AbortSignal | undefined,
-	attempt: () => Promise<T>,
+	attempt: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+	let leftMilliseconds = policy.requestMilliseconds;
 	for (let failures = 0; ; ) {
 		throwIfAborted(signal);
+		const started = performance.now();
 		try {
-			return await attempt();
+			return await withinTime(leftMilliseconds, notComplete(policy.requestMilliseconds, where), signal, attempt);
 		} catch (error) {
 			failures++;
+			leftMilliseconds -= performance.now() - started;
 			await pauseAfter(error, failures, policy, signal);
 		}
+	}
+}
+
+/** Runs `work` with a signal that fires after the time, with `failure`, or when `signal` does. */
+export async function withinTime<T>(
+	milliseconds: number,
+	failure: Oci2isoError,
+	signal: AbortSignal | undefined,
+	work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+	const controller = new AbortController();
+	const late = setTimeout(() => controller.abort(failure), Math.max(0, milliseconds));
+	const forward = (): void => controller.abort(signal?.reason);
+	signal?.addEventListener("abort", forward, { once: true });
+	try {
+		return await work(controller.signal);
+	} finally {
+		clearTimeout(late);
+		signal?.removeEventListener("abort", forward);
 	}
 }
 

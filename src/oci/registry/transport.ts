@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent, request } from "undici";
+import { throwIfAborted } from "../failures.ts";
 import { type Certificates, loadCertificates, systemAuthorities } from "./certificates.ts";
 import { registryFailure, StallError } from "./fault.ts";
 import type { Environment, TransferPolicy } from "./options.ts";
@@ -72,6 +73,7 @@ export class Transport {
 			response.body.on("error", () => {});
 			return response;
 		} catch (error) {
+			throwIfAborted(signal);
 			throw late.signal.reason instanceof StallError ? late.signal.reason : error;
 		} finally {
 			clearTimeout(timer);

@@ -666,6 +666,43 @@ describe("files", () => {
 		expect(await contentsOf(await openImage(written.reference, amd64))).toEqual(contents.slice(0, 1));
 	});
 
+	it.each([
+		["text", "S3CRETWORD of the host\n"],
+		["a text in JSON", '"S3CRETWORD"'],
+		["an object", '{"S3CRETWORD":"S3CRETWORD","imageLayoutVersion":7,"manifests":7,"schemaVersion":"S3CRETWORD"}'],
+		["a list", '[{"S3CRETWORD":1}]'],
+		[
+			"keys and values of maps",
+			'{"manifests":[{"annotations":{"S3CRETWORD":7},"mediaType":7,"platform":"S3CRETWORD"}]}',
+		],
+		["JSON that breaks off", '{"S3CRETWORD": S3CRETWORD'],
+		["what is no UTF-8", Buffer.concat([Buffer.from("S3CRETWORD"), Buffer.from([0xff])])],
+	])("of the host that links lead to are not shown: %s", async (_, content) => {
+		const host = fresh();
+		writeFileSync(host, content);
+		const link = (path: string): void => {
+			rmSync(path, { force: true });
+			symlinkSync(host, path);
+		};
+		for (const name of ["index.json", "oci-layout", "manifest", "config", "layer"]) {
+			const directory = fresh();
+			const written = writeOciLayout(directory, { layers: layers("gzip") });
+			const digests = {
+				manifest: written.manifestDigest,
+				config: written.config.digest,
+				layer: written.layers[0]?.digest ?? written.manifestDigest,
+			};
+			link(name in digests ? blobPath(directory, digests[name as "layer"]) : join(directory, name));
+			expect((await failure(written.reference)).message, name).not.toContain("S3CRET");
+		}
+		const layout = fresh();
+		const copy = asDirectory(layout, writeOciLayout(layout, { layers: layers("none") }));
+		for (const name of ["manifest.json", "version"]) {
+			link(join(copy, name));
+			expect((await failure(`dir:${copy}`)).message, name).not.toContain("S3CRET");
+		}
+	});
+
 	it("of documents beyond 4 MiB are refused", async () => {
 		const directory = fresh();
 		const large = writeBlob(directory, Buffer.alloc(4 * 1024 * 1024 + 1, " "), OCI_MEDIA_TYPES.manifest);

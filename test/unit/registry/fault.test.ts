@@ -57,7 +57,7 @@ describe("retries", () => {
 	const failure = new Oci2isoError({ code: "LAST", kind: "registry", what: "it" });
 	async function tried(fault: Fault, signal?: AbortSignal): Promise<[number, unknown]> {
 		let attempts = 0;
-		const error = await withRetries(policy, signal, () => {
+		const error = await withRetries(policy, "x", signal, () => {
 			attempts++;
 			return Promise.reject(fault);
 		}).catch((caught: unknown) => caught);
@@ -78,7 +78,7 @@ describe("retries", () => {
 		expect(error).toMatchObject({ code: "INTERRUPTED" });
 	});
 	it("pass on what is no fault", async () => {
-		await expect(withRetries(policy, undefined, () => Promise.reject(new RangeError("bug")))).rejects.toThrow(
+		await expect(withRetries(policy, "x", undefined, () => Promise.reject(new RangeError("bug")))).rejects.toThrow(
 			RangeError,
 		);
 	});
