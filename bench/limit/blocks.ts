@@ -1,9 +1,9 @@
 import { closeSync, openSync, statSync, writeSync } from "node:fs";
-import { SQUASHFS_BLOCK } from "../../src/assemble/iso-layout.ts";
 import { region } from "../../src/binary/byte-source.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../../src/binary/units.ts";
 import { codecFromSquashfsId } from "../../src/codec/codec-table.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";
+import { SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { FileSource } from "../../src/oci/file-region.ts";
 import type { SquashfsDirectory } from "../../src/squashfs/squashfs-inode.ts";
 import { openSquashfs } from "../../src/squashfs/squashfs-reader.ts";

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SQUASHFS_BLOCK } from "../../src/assemble/iso-layout.ts";
 import { ISO_BLOCK_BYTES, KiB } from "../../src/binary/units.ts";
+import { SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { withLoopMount } from "../../test/support/loop.ts";
 import { oci2iso } from "../contenders.ts";
 import type { Inputs } from "../inputs.ts";

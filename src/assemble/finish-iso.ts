@@ -1,9 +1,11 @@
-import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { Contract } from "../contract/contract.ts";
-import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
-import { type BootFile, bootFiles } from "../grub/boot-files.ts";
+import { bootFiles } from "../grub/boot-files.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET } from "../isomd5/media-checksum.ts";
+import { buildEsp } from "../medium/esp.ts";
+import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
+import { writeFront, writeRest } from "../medium/write-iso.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { PendingOutput } from "../output/output-file.ts";
 import type { BootCheckReport, ToolReport } from "../report/build-report.ts";
@@ -11,7 +13,6 @@ import type { SquashfsSummary } from "../squashfs/squashfs-writer.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { checkContract, describeCheck, readBuildContract } from "./checked-contract.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
-import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "./iso-layout.ts";
 import { describeLosses } from "./losses.ts";
 import { beginMediaChecksum } from "./media-checksum.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -19,7 +20,6 @@ import type { BuildProgress } from "./progress.ts";
 import type { SquashfsStage } from "./squashfs-stage.ts";
 import { checksumByTool, elToritoCore, usesTool } from "./tools.ts";
 import { VERSION } from "./version.ts";
-import { writeFront, writeRest } from "./write-iso.ts";
 
 // The order of things after the last layer. Nothing is on the critical path that need not be:
 //   core image:   its tool runs while this thread writes the squashfs's tables
@@ -27,8 +27,6 @@ import { writeFront, writeRest } from "./write-iso.ts";
 //                 whether the ISO would boot, and puts away what the cache keeps
 //   disk:         the file is flushed meanwhile
 
-/** Boot loaders and fonts together, which are held in memory while the EFI system partition is made. */
-const MAX_ESP_BYTES = 128 * MiB;
 const MBR_BYTES = 512;
 const OWN_CHECKSUM: ToolReport = { task: "media-checksum", used: "builtin" };
 
@@ -185,25 +183,4 @@ function ingredients(
 		image.manifestDigest,
 		{ label, kernel: kernel.version, vendor, codec, level, blockSize, exclude, defaultExcludes, dropXattr, epoch },
 	];
-}
-
-async function buildEsp(
-	tree: ImageTree,
-	files: readonly BootFile[],
-	volumeId: number,
-	epoch: number,
-): Promise<FatImage> {
-	const contents = [];
-	let bytesLeft = MAX_ESP_BYTES;
-	for (const { esp, content } of files) {
-		if (esp === undefined) continue;
-		if (content.kind === "generated") {
-			contents.push({ path: esp, content: content.bytes });
-			continue;
-		}
-		const { inode } = content.file;
-		contents.push({ path: esp, content: await tree.read(inode, bytesLeft), mtime: inode.mtime });
-		bytesLeft -= inode.byteLength;
-	}
-	return buildFat(fatDirectoryOf(contents), { volumeId, timestamp: { seconds: epoch, nanoseconds: 0 } });
 }

@@ -1,9 +1,10 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { CORE_IMAGE, makeElToritoCore } from "../buildroot/el-torito-core.ts";
+import { makeElToritoCore } from "../buildroot/el-torito-core.ts";
 import { implantMediaChecksum } from "../buildroot/media-checksum.ts";
 import type { ToolOptions, ToolRun } from "../buildroot/run.ts";
 import { Oci2isoError } from "../errors.ts";
-import { buildElToritoCore, type GrubFileReader, readModuleNames } from "../grub/core-image/build-core.ts";
+import { buildElToritoCore, CORE_IMAGE, readModuleNames } from "../grub/core-image/build-core.ts";
+import { grubFileReader } from "../medium/grub-files.ts";
 import type { ToolReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -34,13 +35,6 @@ export async function elToritoCore(
 	}
 	const image = await buildElToritoCore(grubFileReader(tree, grubDirectory), CORE_IMAGE);
 	return { image, report: { task, used: "builtin", reason } };
-}
-
-function grubFileReader(tree: ImageTree, directory: ByteString): GrubFileReader {
-	return async (name, maxBytes) => {
-		const file = tree.lookup(`${directory}/${name}`)?.inode;
-		return file?.type === "file" ? tree.read(file, maxBytes) : undefined;
-	};
 }
 
 /** All of GRUB's directory but the modules, some 280 files, that the core image does without; everything where nobody can say which those are. */

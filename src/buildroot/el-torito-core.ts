@@ -1,12 +1,11 @@
 import { GiB, MiB } from "../binary/units.ts";
+import { CORE_IMAGE } from "../grub/core-image/build-core.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { ToolDirectory } from "./extract.ts";
 import { runTool, type ToolOptions, type ToolRun } from "./run.ts";
 
 /** Fedora's and Debian's names for the same program. */
 const NAMES = ["grub2-mkimage", "grub-mkimage"];
-/** What the reference converter puts in the core image; grub2-mkimage adds what these depend on (moddep.lst). */
-export const CORE_IMAGE = { prefix: "/boot/grub2", modules: ["biosdisk", "part_gpt", "iso9660"] } as const;
 const OUTPUT = "core.img";
 const MAX_CORE_BYTES = 8 * MiB;
 

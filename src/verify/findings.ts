@@ -19,6 +19,7 @@ export const CHECKS = {
 	"uefi-usb": "boot walk: UEFI, USB",
 	"secure-boot": "signatures for Secure Boot",
 	fidelity: "fidelity to the image",
+	medium: "every byte beside the squashfs: the image's, made by rule, or zero",
 } as const;
 
 export type CheckName = keyof typeof CHECKS;

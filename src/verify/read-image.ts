@@ -13,6 +13,8 @@ import { ContentDigest } from "./content-digest.ts";
 export interface ExpectedTree {
 	/** Without what is excluded. */
 	readonly root: DirectoryInode;
+	/** Before anything was left out; undefined where only the squashfs is to be compared. */
+	readonly whole?: DirectoryInode | undefined;
 	readonly excludedPaths: number;
 	/** What `dropXattrs` took away. */
 	readonly droppedXattrs: readonly DroppedXattrs[];
@@ -58,14 +60,16 @@ export async function readImageTree(
 	}
 	const merged = merger.settle();
 	const { root, excludedPaths } = withoutPaths(merged.root, isExcluded);
+	const whole = merged.root;
 	const droppedXattrs = dropXattrs(root);
 	const missing = layers.map(() => new Set<number>());
-	for (const inode of inodesBelow(root))
+	for (const inode of inodesBelow(whole))
 		if (inode.type === "file" && digest(inode.body) === undefined) missing[inode.body.layer]?.add(inode.body.entry);
 	for (const [index, entries] of missing.entries())
 		if (entries.size > 0) await readLayer(index, (entry) => entries.has(entry.index));
 	return {
 		root,
+		whole,
 		excludedPaths,
 		droppedXattrs,
 		notes,

@@ -13,7 +13,9 @@ import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
 import { checkExtents } from "./extents-check.ts";
 import { checkFidelity } from "./fidelity-check.ts";
 import { checkMediaChecksum } from "./media-checksum-check.ts";
+import { checkMedium } from "./medium-check.ts";
 import { fileAt, fileSource, readVolumeFile } from "./medium-files.ts";
+import { readMediumContents } from "./medium-tree.ts";
 import type { BootVolume } from "./menu-check.ts";
 import { checkGpt, checkMbr, checkVolumePartition } from "./partitions-check.ts";
 import type { ExpectedTree } from "./read-image.ts";
@@ -106,9 +108,9 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 			? []
 			: [bootVolume(fromBlock(source, gpt.volumeBlock), second, "the partition's volume")]),
 	];
-	const whole = volumes.slice(0, 1);
+	const onlyFirst = volumes.slice(0, 1);
 	const cd = await run.check("bios-cd", [volume, bios], (findings, _, image) =>
-		walkBiosCd(source, image, whole, findings),
+		walkBiosCd(source, image, onlyFirst, findings),
 	);
 	const usb = await run.check("bios-usb", [volume, bios], (findings, _, image) =>
 		walkBiosUsb(source, image, volumes, findings),
@@ -117,7 +119,7 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 		const start = block * ISO_BLOCK_BYTES;
 		const rest = Math.max(0, source.byteLength - start);
 		const length = sectorCount === 0 ? rest : Math.min(rest, sectorCount * DISK_BLOCK_BYTES);
-		return walkUefi(await readFat(region(source, start, length)), whole, findings);
+		return walkUefi(await readFat(region(source, start, length)), onlyFirst, findings);
 	});
 	const uefiUsb = await run.check("uefi-usb", [volume, esp], (findings, _, fat) => walkUefi(fat, volumes, findings));
 	if (options.secureBoot === false) run.skip("secure-boot", "not asked for");
@@ -147,6 +149,19 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 		await run.check("fidelity", [squashfs, contents], (findings, { root }, { digests }) => {
 			checkFidelity(expected, { root, digests }, findings);
 		});
+	const whole = expected?.whole;
+	if (expected === undefined || whole === undefined) run.skip("medium", "no image was given");
+	else
+		await run.check(
+			"medium",
+			[volume, gpt, esp, squashfs, contents],
+			async (findings, first, tables, fat, { image, decompressor }, { digests }) => {
+				const packed = { image, decompressor, digests };
+				const held = await readMediumContents(source, first.root, SQUASHFS_PATH, packed, signal);
+				const facts = { volume: first, gpt: tables, esp: fat, contents: held };
+				await checkMedium(source, facts, { root: whole, digestOf: expected.digestOf }, findings, signal);
+			},
+		);
 	return run.report(source.byteLength, volume?.primary.volumeIdentifier);
 }
 

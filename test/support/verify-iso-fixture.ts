@@ -1,12 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { deriveIdentifiers } from "../../src/assemble/identifiers.ts";
-import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../../src/assemble/iso-layout.ts";
-import { writeFront, writeRest } from "../../src/assemble/write-iso.ts";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../../src/binary/units.ts";
 import { buildFat, fatDirectoryOf } from "../../src/fat/build-fat.ts";
 import type { BootFile } from "../../src/grub/boot-files.ts";
 import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../../src/isomd5/media-checksum.ts";
+import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
+import { writeFront, writeRest } from "../../src/medium/write-iso.ts";
 import type { DirectoryInode } from "../../src/tree/inode.ts";
 import { ContentDigest } from "../../src/verify/content-digest.ts";
 import type { ExpectedTree } from "../../src/verify/read-image.ts";

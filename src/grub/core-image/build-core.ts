@@ -27,6 +27,9 @@ export interface CoreImageOptions {
 	readonly pause?: (() => Promise<void>) | undefined;
 }
 
+/** What the reference converter puts in the core image; grub2-mkimage adds what these depend on (moddep.lst). */
+export const CORE_IMAGE: CoreImageOptions = { prefix: "/boot/grub2", modules: ["biosdisk", "part_gpt", "iso9660"] };
+
 /** The modules of a core image with these and all that they depend on, in the order in which they are loaded. Throws as `buildElToritoCore`. */
 export async function readModuleNames(read: GrubFileReader, modules: readonly string[]): Promise<readonly string[]> {
 	return resolveModules(await load(read, "moddep.lst"), modules);

@@ -30,11 +30,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	cache: ["squashfs", "oci"],
 	output: ["codec"],
 	report: [],
-	buildroot: ["tree"],
-	assemble: [...formats, "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],
+	buildroot: ["tree", "grub"],
+	// What goes at which block of an ISO: written by one, compared by the other.
+	medium: formats,
+	assemble: [...formats, "medium", "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],
 	inspect: [...formats, "boot", "codec", "oci", "buildroot", "report"],
 	// One reader of initramfs for both.
-	verify: [...formats, "boot", "codec", "inspect", "oci", "report"],
+	verify: [...formats, "medium", "boot", "codec", "inspect", "oci", "report"],
 	cli: ["assemble", "cache", "inspect", "verify", "output", "report", "codec", "index.ts"],
 	"index.ts": ["assemble", "inspect", "verify", "report", "oci", "codec"],
 	"errors.ts": [],

@@ -24,51 +24,72 @@ export interface IsoContents {
 	readonly onBytes: (bytes: number) => void;
 }
 
-/**
- * Sets the target's length and writes what precedes the squashfs: system area, volume descriptors. Everything up to the end of the squashfs
- * is then final, but for the media checksum.
- */
-export function writeFront(target: Target, { volume, disk, ...layout }: IsoLayout, bootHybrid: Uint8Array): void {
-	target.truncate(disk.imageBlocks * ISO_BLOCK_BYTES);
+/** Bytes and where on the medium they go, valid until the next piece is asked for. */
+export interface Piece {
+	readonly position: number;
+	readonly bytes: Uint8Array;
+}
+
+/** What precedes the squashfs: system area, volume descriptors. */
+export function* frontPieces({ volume, disk, ...layout }: IsoLayout, bootHybrid: Uint8Array): Generator<Piece> {
 	const descriptors = finishVolume(volume, {
 		imageBlocks: disk.imageBlocks,
 		bootRecords: [encodeBootRecord(layout.bootCatalogBlock)],
 	});
-	for (const { block, bytes } of descriptors) target.write(block * ISO_BLOCK_BYTES, bytes);
-	target.write(0, encodeMbr(bootHybrid, layout.elToritoBlock, disk.imageSectors));
-	putSectors(target, encodePrimaryGpt(disk.gpt));
+	for (const { block, bytes } of descriptors) yield { position: block * ISO_BLOCK_BYTES, bytes };
+	yield { position: 0, bytes: encodeMbr(bootHybrid, layout.elToritoBlock, disk.imageSectors) };
+	yield sectors(encodePrimaryGpt(disk.gpt));
 }
 
-/** Writes everything that follows the squashfs: tables, files, EFI system partition, backup GPT. */
-export async function writeRest(target: Target, layout: IsoLayout, contents: IsoContents): Promise<void> {
+/** What follows the squashfs: tables, files, EFI system partition, backup GPT. Whatever is in no piece is zero. */
+export async function* restPieces(layout: IsoLayout, contents: Omit<IsoContents, "onBytes">): AsyncGenerator<Piece> {
 	const { volume, disk } = layout;
-	for (const { block, bytes } of volume.tables) target.write(block * ISO_BLOCK_BYTES, bytes);
-	let written = 0;
+	for (const { block, bytes } of volume.tables) yield { position: block * ISO_BLOCK_BYTES, bytes };
 	for (const { contentKey, block, fixed } of volume.files) {
 		const source = layout.sources.get(contentKey);
 		if (fixed || source === undefined) continue;
 		let position = block * ISO_BLOCK_BYTES;
-		for await (const chunk of bodyChunks(source, layout, contents)) {
-			contents.signal?.throwIfAborted();
-			target.write(position, chunk);
-			position += chunk.byteLength;
-			written += chunk.byteLength;
-			contents.onBytes(written);
+		for await (const bytes of bodyChunks(source, layout, contents)) {
+			yield { position, bytes };
+			position += bytes.byteLength;
 		}
 	}
 	let position = disk.efiSystemBlock * ISO_BLOCK_BYTES;
-	for (const chunk of contents.esp.chunks()) {
-		target.write(position, chunk);
-		position += chunk.byteLength;
+	for (const bytes of contents.esp.chunks()) {
+		yield { position, bytes };
+		position += bytes.byteLength;
 	}
-	putSectors(target, encodeBackupGpt(disk.gpt));
+	yield sectors(encodeBackupGpt(disk.gpt));
 }
 
-function putSectors(target: Target, { block, bytes }: GptPart): void {
-	target.write(block * DISK_BLOCK_BYTES, bytes);
+/**
+ * Sets the target's length and writes what precedes the squashfs. Everything up to the end of the squashfs is then final, but for the media
+ * checksum.
+ */
+export function writeFront(target: Target, layout: IsoLayout, bootHybrid: Uint8Array): void {
+	target.truncate(layout.disk.imageBlocks * ISO_BLOCK_BYTES);
+	for (const { position, bytes } of frontPieces(layout, bootHybrid)) target.write(position, bytes);
 }
 
-async function* bodyChunks(source: BodySource, layout: IsoLayout, contents: IsoContents): AsyncGenerator<Uint8Array> {
+export async function writeRest(target: Target, layout: IsoLayout, contents: IsoContents): Promise<void> {
+	let written = 0;
+	for await (const { position, bytes } of restPieces(layout, contents)) {
+		contents.signal?.throwIfAborted();
+		target.write(position, bytes);
+		written += bytes.byteLength;
+		contents.onBytes(written);
+	}
+}
+
+function sectors({ block, bytes }: GptPart): Piece {
+	return { position: block * DISK_BLOCK_BYTES, bytes };
+}
+
+async function* bodyChunks(
+	source: BodySource,
+	layout: IsoLayout,
+	contents: Omit<IsoContents, "onBytes">,
+): AsyncGenerator<Uint8Array> {
 	switch (source.kind) {
 		case "image":
 			yield* contents.tree.stream(source.inode);

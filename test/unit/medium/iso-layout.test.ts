@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { deriveIdentifiers } from "../../../src/assemble/identifiers.ts";
-import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../../src/assemble/iso-layout.ts";
 import { buildFat } from "../../../src/fat/build-fat.ts";
+import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../../src/medium/iso-layout.ts";
 
 const epoch = { seconds: 0, nanoseconds: 0 };
 const esp = buildFat({ kind: "directory", entries: new Map() }, { volumeId: 1, timestamp: epoch });

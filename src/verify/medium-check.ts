@@ -1,0 +1,330 @@
+import type { ByteSource } from "../binary/byte-source.ts";
+import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.ts";
+import { alignUp, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { Contract } from "../contract/contract.ts";
+import { readContract } from "../contract/read-contract.ts";
+import { corrupt, Oci2isoError } from "../errors.ts";
+import type { FatVolume } from "../fat/read-fat.ts";
+import type { DiskGuids } from "../gpt/disk-layout.ts";
+import type { GptHeader, GptPartition } from "../gpt/gpt.ts";
+import { type BootFile, bootFiles } from "../grub/boot-files.ts";
+import { buildElToritoCore, CORE_IMAGE } from "../grub/core-image/build-core.ts";
+import type { Volume } from "../iso9660/volume.ts";
+import { APPLICATION_USE_BYTES } from "../isomd5/application-use.ts";
+import { APPLICATION_USE_OFFSET } from "../isomd5/media-checksum.ts";
+import { buildEsp } from "../medium/esp.ts";
+import { grubFileReader } from "../medium/grub-files.ts";
+import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
+import { frontPieces, type Piece, restPieces } from "../medium/write-iso.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import { ContentDigest } from "./content-digest.ts";
+import type { Findings } from "./findings.ts";
+import { decompressGrubCore } from "./grub-modules.ts";
+import { fileAt, readVolumeFile } from "./medium-files.ts";
+import { type MediumContents, mediumTree } from "./medium-tree.ts";
+
+const SQUASHFS_PATH = "LiveOS/squashfs.img";
+const CORE_PATH = "images/eltorito.img";
+/** Files that neither the image has nor a menu is: made from the others, and compared with them elsewhere. */
+const MADE_FILES: readonly ByteString[] = [SQUASHFS_PATH, CORE_PATH, "images/efiboot.img"];
+const OWN_PREPARER = "OCI2ISO-";
+const MBR_BYTES = 512;
+const MAX_CORE_BYTES = 16 * MiB;
+const MAX_TRIES = 256;
+
+/** What the medium says about itself that nothing else decides, beside the label. */
+export interface MediumFacts {
+	readonly volume: Volume;
+	readonly gpt: { readonly partitions: readonly GptPartition[]; readonly backup: GptHeader };
+	readonly esp: FatVolume;
+	readonly contents: MediumContents;
+}
+
+/** An image's tree before anything was left out, and a digest for each content. */
+export interface ImageOfMedium {
+	readonly root: DirectoryInode;
+	digestOf(file: FileInode): string | undefined;
+}
+
+/**
+ * Every byte of the medium is accounted for: what the image has is the image's, what a rule makes is made again and compared, and the rest is zero; the
+ * squashfs has checks of its own. The label, the kernel, the vendor, the time and the ids are taken from the medium.
+ */
+export async function checkMedium(
+	source: ByteSource,
+	facts: MediumFacts,
+	image: ImageOfMedium,
+	findings: Findings,
+	signal?: AbortSignal,
+): Promise<void> {
+	const { volume, contents } = facts;
+	const tree = mediumTree(image.root, image.digestOf, contents);
+	const { preparerIdentifier: preparer, createdAtSeconds: epochSeconds = 0 } = volume.primary;
+	const contract = await findContract(tree, image, volume, contents);
+	const files = bootFiles(contract, epochSeconds);
+	const isOwn = preparer.startsWith(OWN_PREPARER);
+	const unknown = checkFiles(files, image, contents, isOwn, findings);
+	const kernel = displayName(contract.kernel.version);
+	findings.detail = `label ${contract.label}, kernel ${kernel}, boot loaders of ${displayName(contract.vendor)}`;
+	if (!isOwn) {
+		const who = preparer === "" ? "another program" : displayName(preparer);
+		findings.note(`made by ${who}: volume structures, tables and padding were not made again to be compared`);
+		return;
+	}
+	const squashfs = fileAt(volume.root, SQUASHFS_PATH);
+	const coreFile = fileAt(volume.root, CORE_PATH);
+	if (squashfs === undefined || coreFile === undefined)
+		throw corrupt("FILE_MISSING", "squashfs or core image is missing");
+	const core = await readVolumeFile(source, coreFile, MAX_CORE_BYTES, CORE_PATH);
+	await checkCore(core, tree, contract, findings);
+	const esp = await buildEsp(tree, files, facts.esp.volumeId, epochSeconds);
+	const layout = layOutIso({
+		label: contract.label,
+		epochSeconds,
+		squashfsBytes: squashfs.byteLength,
+		elToritoBytes: core.byteLength,
+		esp,
+		bootFiles: files,
+		guids: guidsOf(facts),
+		preparer,
+	});
+	const comparison = new Comparison(source, layout, unknown, findings);
+	comparison.skip(SQUASHFS_BLOCK * ISO_BLOCK_BYTES, squashfs.byteLength);
+	const bootHybrid = await tree.read(contract.grubModules.bootHybrid.inode, MBR_BYTES);
+	for (const piece of frontPieces(layout, bootHybrid)) await comparison.compare(piece);
+	for await (const piece of restPieces(layout, { tree, esp, elToritoImage: core })) {
+		signal?.throwIfAborted();
+		await comparison.compare(piece);
+	}
+	await comparison.finish(signal);
+	findings.detail += `; ${comparison.comparedBytes} bytes compared`;
+}
+
+/** The contract as the build read it: with the kernel and the vendor whose files are on the medium. */
+async function findContract(
+	tree: ImageTree,
+	image: ImageOfMedium,
+	volume: Volume,
+	{ digests }: MediumContents,
+): Promise<Contract> {
+	const label = utf8TextOf(volume.primary.volumeIdentifier);
+	const fits = ({ kernel, efi }: Contract): boolean =>
+		(
+			[
+				["images/pxeboot/vmlinuz", kernel.vmlinuz],
+				["images/pxeboot/initrd.img", kernel.initramfs],
+				["EFI/BOOT/BOOTX64.EFI", efi.shim],
+				["EFI/BOOT/grubx64.efi", efi.grub],
+			] as const
+		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
+	const kernels = [undefined, ...namesIn(tree, "/usr/lib/modules")];
+	const vendors = [undefined, ...namesIn(tree, "/boot/efi/EFI"), ...namesIn(tree, "/usr/lib/bootupd/updates/EFI")];
+	let first: Contract | undefined;
+	let failure: unknown;
+	let tries = 0;
+	for (const vendor of vendors)
+		for (const kernel of kernels) {
+			if (++tries > MAX_TRIES) break;
+			try {
+				const contract = await readContract(tree, { architecture: "amd64", label, kernel, vendor });
+				if (fits(contract)) return contract;
+				first ??= contract;
+			} catch (error) {
+				if (!(error instanceof Oci2isoError)) throw error;
+				failure ??= error;
+			}
+		}
+	if (first !== undefined) return first;
+	const { what = "", problems = [] } = failure instanceof Oci2isoError ? failure : {};
+	throw corrupt(
+		"NOT_REGENERATED",
+		`what the image says about its ISO cannot be read: ${[what, ...problems.map((problem) => problem.what)].join("; ")}`,
+		undefined,
+		"an image that fulfils the contract",
+	);
+}
+
+function namesIn(tree: ImageTree, path: string): string[] {
+	const found = tree.lookup(path)?.inode;
+	return found?.type === "directory" ? [...found.entries.keys()].flatMap((name) => utf8TextOf(name) ?? []) : [];
+}
+
+/** Every file of the volume by name: the image's, by rule, or unknown. Returns the paths of those that are not as they should be. */
+function checkFiles(
+	files: readonly BootFile[],
+	image: ImageOfMedium,
+	{ digests }: MediumContents,
+	isOwn: boolean,
+	findings: Findings,
+): ReadonlySet<ByteString> {
+	const wrong = new Set<ByteString>();
+	const expected = new Set<ByteString>(MADE_FILES);
+	for (const { iso, content } of files) {
+		if (iso === undefined) continue;
+		expected.add(iso);
+		const actual = digests.get(iso);
+		const wanted = content.kind === "image" ? image.digestOf(content.file.inode) : digestOf(content.bytes);
+		if (actual === wanted && actual !== undefined) continue;
+		wrong.add(iso);
+		const origin =
+			content.kind === "image"
+				? `the image's /${displayName(content.file.path).replace(/^\//, "")}`
+				: "what the image's settings make";
+		findings.fault(actual === undefined ? "it is missing" : "the content differs", `/${displayName(iso)}`, origin);
+	}
+	for (const path of digests.keys()) {
+		if (expected.has(path)) continue;
+		wrong.add(path);
+		const what = "nobody knows what it is for: the image's contract does not ask for it";
+		if (isOwn) findings.fault(what, `/${displayName(path)}`, "no such file");
+		else findings.note(what, `/${displayName(path)}`);
+	}
+	return wrong;
+}
+
+function digestOf(bytes: Uint8Array): string {
+	const digest = new ContentDigest();
+	digest.update(bytes);
+	return digest.finish();
+}
+
+/** GRUB's boot information table, and the block list that it is started by. */
+const PATCHED = [
+	[8, 64],
+	[2548, 2560],
+] as const;
+const CORE_START = 2560;
+/** Jump, lengths and boot device, which the program that makes the image fills in. */
+const HEAD_BYTES = 32;
+
+/** The core image is made again; where another program compressed it, what it holds is compared. */
+async function checkCore(core: Buffer, tree: ImageTree, contract: Contract, findings: Findings): Promise<void> {
+	const read = grubFileReader(tree, contract.grubModules.path);
+	const own = Buffer.from(await buildElToritoCore(read, CORE_IMAGE));
+	const unpatched = (bytes: Buffer): Buffer => {
+		const copy = Buffer.from(bytes);
+		for (const [from, to] of PATCHED) copy.fill(0, from, to);
+		return copy;
+	};
+	const [actual, wanted] = [unpatched(core), unpatched(own)];
+	if (actual.equals(wanted)) return;
+	const decompressorBytes = (await read("lzma_decompress.img", MAX_CORE_BYTES))?.byteLength ?? 0;
+	const [a, b] = [actual, wanted].map((bytes) => bytes.subarray(CORE_START));
+	if (a === undefined || b === undefined || a.byteLength < decompressorBytes) {
+		findings.fault("it is too short", `/${CORE_PATH}`, "GRUB's core image");
+		return;
+	}
+	const compressedBytes = a.readUInt32LE(8);
+	const [held, made] = [a, b].map((bytes) => decompressGrubCore(bytes, decompressorBytes));
+	const isSame =
+		actual.subarray(0, CORE_START).equals(wanted.subarray(0, CORE_START)) &&
+		a.subarray(HEAD_BYTES, decompressorBytes).equals(b.subarray(HEAD_BYTES, decompressorBytes)) &&
+		a.byteLength === decompressorBytes + compressedBytes &&
+		held !== undefined &&
+		made !== undefined &&
+		Buffer.compare(held, made) === 0;
+	if (isSame) findings.note("it was compressed by another program; what it holds is the same", `/${CORE_PATH}`);
+	else findings.fault("it is not what GRUB's files of the image make", `/${CORE_PATH}`, "GRUB's core image");
+}
+
+function guidsOf({ gpt: { partitions, backup } }: MediumFacts): DiskGuids {
+	const [iso9660, efiSystem, padding] = partitions.map(({ partitionGuid }) => partitionGuid);
+	if (iso9660 === undefined || efiSystem === undefined || padding === undefined || partitions.length !== 3)
+		throw corrupt("BAD_PARTITIONS", `there are ${partitions.length} partitions`, "primary GPT", "3");
+	return { disk: backup.diskGuid, iso9660, efiSystem, padding };
+}
+
+interface Stretch {
+	readonly start: number;
+	readonly end: number;
+}
+
+/** Compares what should be written with what is there, and knows what was compared. */
+class Comparison {
+	readonly #source: ByteSource;
+	readonly #findings: Findings;
+	readonly #names: readonly (Stretch & { readonly name: string })[];
+	/** Reported already, by name. */
+	readonly #reported: Set<string>;
+	readonly #covered: Stretch[] = [];
+	readonly #end: number;
+	comparedBytes = 0;
+
+	constructor(source: ByteSource, layout: IsoLayout, reported: ReadonlySet<ByteString>, findings: Findings) {
+		this.#source = source;
+		this.#findings = findings;
+		this.#names = namesOf(layout);
+		this.#reported = new Set([...reported].map((path) => `/${displayName(path)}`));
+		this.#end = layout.disk.imageBlocks * ISO_BLOCK_BYTES;
+		this.skip(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
+	}
+
+	/** Has a check of its own. */
+	skip(start: number, byteLength: number): void {
+		this.#covered.push({ start, end: start + byteLength });
+	}
+
+	async compare({ position, bytes }: Piece): Promise<void> {
+		if (bytes.byteLength === 0) return;
+		this.skip(position, bytes.byteLength);
+		this.comparedBytes += bytes.byteLength;
+		const there = Math.max(0, Math.min(bytes.byteLength, this.#source.byteLength - position));
+		const actual = Buffer.from(await this.#source.read(position, there));
+		const use = APPLICATION_USE_OFFSET - position;
+		const wanted = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+		if (actual.equals(wanted)) return;
+		const differing = wanted.findIndex(
+			(byte, i) => byte !== actual[i] && !(i >= use && i < use + APPLICATION_USE_BYTES),
+		);
+		if (differing < 0) return;
+		this.#report(position + differing, "it differs from what the same program writes for the image");
+	}
+
+	/** What no piece covers is zero, and nothing is behind the end. */
+	async finish(signal?: AbortSignal): Promise<void> {
+		const { byteLength } = this.#source;
+		if (byteLength > this.#end)
+			this.#findings.fault(`${byteLength - this.#end} bytes are behind the end`, `byte ${this.#end}`, "nothing");
+		this.#covered.sort((a, b) => a.start - b.start);
+		let reached = 0;
+		for (const { start, end } of [...this.#covered, { start: this.#end, end: this.#end }]) {
+			for (let at = reached; at < Math.min(start, byteLength); at += MiB) {
+				signal?.throwIfAborted();
+				const bytes = await this.#source.read(at, Math.min(MiB, start - at, byteLength - at));
+				const set = bytes.findIndex((byte) => byte !== 0);
+				if (set >= 0) this.#report(at + set, "bytes that nothing accounts for are set");
+			}
+			reached = Math.max(reached, end);
+		}
+	}
+
+	#report(position: number, what: string): void {
+		const named = this.#names.findLast(({ start, end }) => position >= start && position < end);
+		const name = named?.name ?? "between the files";
+		if (this.#reported.has(name)) return;
+		this.#reported.add(name);
+		this.#findings.fault(`${what}, at byte ${position}`, name, "the same bytes");
+	}
+}
+
+/** In order of their places. */
+function namesOf({ volume, disk }: IsoLayout): (Stretch & { readonly name: string })[] {
+	const at = (block: number, byteLength: number, name: string) => ({
+		start: block * ISO_BLOCK_BYTES,
+		end: block * ISO_BLOCK_BYTES + alignUp(byteLength, ISO_BLOCK_BYTES),
+		name,
+	});
+	return [
+		at(0, 16 * ISO_BLOCK_BYTES, "system area: MBR, GPT header and entries"),
+		at(16, 16 * ISO_BLOCK_BYTES, "volume descriptors"),
+		at(32, 3 * ISO_BLOCK_BYTES, "volume descriptors of the partition"),
+		...volume.tables.map(({ block, bytes, name }) => at(block, bytes.byteLength, name)),
+		...volume.files.map(({ block, byteLength, paths, contentKey }) =>
+			at(block, byteLength, paths[0] === undefined ? contentKey : `/${displayName(paths[0])}`),
+		),
+		at(disk.efiSystemBlock, disk.efiSystemBlocks * ISO_BLOCK_BYTES, "EFI system partition"),
+		at(disk.paddingBlock, disk.paddingBlocks * ISO_BLOCK_BYTES, "padding"),
+		at(disk.backupGptBlock, (disk.imageBlocks - disk.backupGptBlock) * ISO_BLOCK_BYTES, "backup GPT"),
+	].sort((a, b) => a.start - b.start);
+}

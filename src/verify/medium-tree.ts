@@ -1,0 +1,110 @@
+import type { ByteSource } from "../binary/byte-source.ts";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { BlockDecompressor } from "../codec/types.ts";
+import { corrupt } from "../errors.ts";
+import type { VolumeDirectory, VolumeFile } from "../iso9660/volume.ts";
+import { ContentReader } from "../squashfs/content-reader.ts";
+import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import { createLookup } from "../tree/lookup.ts";
+import { ContentDigest } from "./content-digest.ts";
+import { nodesOf } from "./medium-files.ts";
+
+const CHUNK_BYTES = MiB;
+
+/** What a medium holds, by content: its files beside the squashfs, and those in it. */
+export interface MediumContents {
+	readonly source: ByteSource;
+	/** By path; every file but the squashfs. */
+	readonly digests: ReadonlyMap<ByteString, string>;
+	readonly files: ReadonlyMap<string, VolumeFile>;
+	readonly squashfs: {
+		readonly image: ByteSource;
+		readonly decompressor: BlockDecompressor;
+		readonly digests: ReadonlyMap<SquashfsFile, string>;
+	};
+}
+
+/** Digests every file of the volume but `except`, each extent once. */
+export async function readMediumContents(
+	source: ByteSource,
+	root: VolumeDirectory,
+	except: ByteString,
+	squashfs: MediumContents["squashfs"],
+	signal?: AbortSignal,
+): Promise<MediumContents> {
+	const digests = new Map<ByteString, string>();
+	const files = new Map<string, VolumeFile>();
+	const byPlace = new Map<string, string>();
+	let bytesLeft = source.byteLength;
+	for (const [path, node] of nodesOf(root)) {
+		if (node.type !== "file" || path === except) continue;
+		signal?.throwIfAborted();
+		const place = node.extents.map(({ block, byteLength }) => `${block}+${byteLength}`).join(" ");
+		let digest = byPlace.get(place);
+		if (digest === undefined) {
+			bytesLeft -= node.byteLength;
+			if (bytesLeft < 0)
+				throw corrupt("TOO_MUCH_CONTENT", "its files have more bytes than the medium", `/${displayName(path)}`);
+			const content = new ContentDigest();
+			for await (const chunk of chunksOf(source, node)) content.update(chunk);
+			digest = content.finish();
+			byPlace.set(place, digest);
+		}
+		digests.set(path, digest);
+		files.set(digest, node);
+	}
+	return { source, digests, files, squashfs };
+}
+
+/**
+ * The image's tree with contents taken from the medium, found by the digest that the image's layers gave for them: what is read is the image's, or the
+ * read fails with `Oci2isoError` CONTENT_NOT_ON_MEDIUM.
+ */
+export function mediumTree(
+	root: DirectoryInode,
+	digestOf: (file: FileInode) => string | undefined,
+	{ source, files, squashfs }: MediumContents,
+): ImageTree {
+	const reader = new ContentReader(squashfs.image, squashfs.decompressor);
+	async function* stream(file: FileInode): AsyncGenerator<Uint8Array> {
+		const wanted = digestOf(file);
+		const own = wanted === undefined ? undefined : files.get(wanted);
+		if (own !== undefined) {
+			yield* chunksOf(source, own);
+			return;
+		}
+		const packed = wanted === undefined ? undefined : keyOf(squashfs.digests, wanted);
+		if (packed === undefined)
+			throw corrupt(
+				"CONTENT_NOT_ON_MEDIUM",
+				`a file of the image, of ${file.byteLength} bytes, is nowhere on the medium`,
+			);
+		yield* reader.read(packed.layout);
+	}
+	return {
+		root,
+		lookup: createLookup(root),
+		stream,
+		async read(file, maxBytes) {
+			if (file.byteLength > maxBytes)
+				throw corrupt("FILE_TOO_LARGE", `a file of ${file.byteLength} bytes`, undefined, `at most ${maxBytes} bytes`);
+			const parts: Buffer[] = [];
+			for await (const chunk of stream(file)) parts.push(Buffer.from(chunk));
+			return Buffer.concat(parts);
+		},
+	};
+}
+
+function keyOf<Key>(map: ReadonlyMap<Key, string>, wanted: string): Key | undefined {
+	for (const [key, value] of map) if (value === wanted) return key;
+	return undefined;
+}
+
+async function* chunksOf(source: ByteSource, file: VolumeFile): AsyncGenerator<Uint8Array> {
+	for (const { block, byteLength } of file.extents)
+		for (let at = 0; at < byteLength; at += CHUNK_BYTES)
+			yield await source.read(block * ISO_BLOCK_BYTES + at, Math.min(CHUNK_BYTES, byteLength - at));
+}
