@@ -2,6 +2,7 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { DirectoryInode, Inode, InodeAttributes, Timestamp } from "./inode.ts";
 import type { LayerChange } from "./layer-changes.ts";
+import { Oddity, shown } from "./oddities.ts";
 import { baseName, cleanPath, MAX_NAME_BYTES, MAX_PATH_BYTES, parentLength } from "./path.ts";
 import { PlaceResolver } from "./place.ts";
 import { LowerLayersNeeded, UnknownBelow } from "./unknown-below.ts";
@@ -23,15 +24,21 @@ interface ParentPlace {
 	/** The name of each of them but the root, in the one before. */
 	readonly names: readonly ByteString[];
 	readonly pathBytes: number;
+	/** A symbolic link of a lower layer leads there. */
+	readonly isElsewhere: boolean;
 }
 
 const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 const CREATED_MODE = 0o755;
+/** Stands for the directory of a whiteout whose path leads to none. */
+const NOWHERE = newDirectory({ seconds: 0, nanoseconds: 0 });
 const SET_GROUP_ID = 0o2000;
 
 /**
  * Applies layers from the bottom up, entry by entry, as unpacking them onto a file system would: parents are found through symbolic links
- * inside the tree, links and whiteouts see what is there at that moment, and whiteouts spare what their own layer has put there.
+ * inside the tree, links and whiteouts see what is there at that moment, and whiteouts spare what their own layer has put there. What a lower layer has in
+ * the way of an entry and is no directory, a symbolic link that leads to none among it, gives way to one, as where each layer is unpacked on its own
+ * (overlay).
  *
  * Invariants: every directory of the tree has one name. `#touched` holds, for the layer being applied and only when it has
  * whiteouts, the names that this layer has put in place or passed through. `#parent` is right for `#parentPath` until
@@ -44,11 +51,29 @@ export class ChangeApplier {
 	readonly #unknown: UnknownBelow | undefined;
 	#touched: Map<DirectoryInode, Set<ByteString>> | undefined;
 	#origin = "";
+	#index = -1;
+	#changes: readonly LayerChange[] = [];
+	/** Of the changes, those that were applied or are being applied. */
+	#appliedChanges = 0;
+	/** What this layer has put in place and is neither a directory nor a file; undefined until somebody asks. */
+	#ownInodes: Set<Inode> | undefined;
 	#parent: ParentPlace | undefined;
 	#parentPath: ByteString = "";
 	#createdParents = 0;
 	#firstCreatedParent: ByteString = "";
 	#aufsEntries = 0;
+	readonly #replaced = new Oddity(
+		(count, paths) =>
+			`${count} files or links of a lower layer gave way to directories, because an upper layer has entries below them: ${paths}`,
+	);
+	readonly #elsewhere = new Oddity(
+		(count, paths) =>
+			`${count} entries were put where a symbolic link of a lower layer leads (podman and docker put a directory in the link's place): ${paths}`,
+	);
+	readonly #removedElsewhere = new Oddity(
+		(count, paths) =>
+			`${count} whiteouts had their effect where a symbolic link of a lower layer leads (podman and docker put a directory in the link's place): ${paths}`,
+	);
 
 	constructor(options: ChangeApplierOptions) {
 		this.#options = options;
@@ -65,9 +90,10 @@ export class ChangeApplier {
 		if (this.#createdParents > 0)
 			notes.push(
 				`${this.#createdParents} directories have no entry of their own and got mode 0755, owner 0:0 ` +
-					`(first: ${this.#firstCreatedParent})`,
+					`(first: ${shown(this.#firstCreatedParent)})`,
 			);
 		if (this.#aufsEntries > 0) notes.push(`${this.#aufsEntries} entries of aufs' own (.wh..wh.*) were ignored`);
+		for (const oddity of [this.#replaced, this.#elsewhere, this.#removedElsewhere]) notes.push(...oddity.notes);
 		return notes;
 	}
 
@@ -76,13 +102,21 @@ export class ChangeApplier {
 		return this.#unknown?.guarded(this.root) ?? this.root;
 	}
 
-	/** Applies one layer on top of those before; `origin` names it in errors. */
-	layer(changes: readonly LayerChange[], origin: string): void {
+	/** Applies the layer of this number on top of those before; `origin` names it in errors. */
+	layer(changes: readonly LayerChange[], index: number, origin: string): void {
 		this.#origin = origin;
+		this.#index = index;
+		this.#changes = changes;
+		this.#appliedChanges = 0;
+		this.#ownInodes = undefined;
 		this.#parent = undefined;
 		const hasWhiteouts = changes.some(({ type }) => type === "whiteout" || type === "opaque");
 		this.#touched = hasWhiteouts ? new Map() : undefined;
-		for (const change of changes) this.#apply(change);
+		for (const change of changes) {
+			this.#appliedChanges++;
+			this.#apply(change);
+		}
+		this.#changes = [];
 	}
 
 	#apply(change: LayerChange): void {
@@ -106,7 +140,16 @@ export class ChangeApplier {
 				this.#put(change.path, parent, name, this.#linkTarget(change.path, change.target));
 				return;
 			}
+			case "removal": {
+				const parent = this.#parentOf(change.path);
+				const name = this.#nameOf(change.path);
+				this.#remove(parent.directory, name);
+				this.#unknown?.remove(parent.directory, name);
+				this.#touch(parent, name);
+				return;
+			}
 			case "inode":
+				if (change.inode.type !== "file") this.#ownInodes?.add(change.inode);
 				this.#put(change.path, this.#parentOf(change.path), this.#nameOf(change.path), change.inode);
 		}
 	}
@@ -117,6 +160,7 @@ export class ChangeApplier {
 		const old = parent.directory.entries.get(name);
 		if (old?.type === "directory") {
 			Object.assign(old, attributes);
+			this.#noteElsewhere(path, parent, name);
 			this.#touch(parent, name);
 		} else {
 			const { mode, uid, gid, mtime, xattrs } = attributes;
@@ -131,7 +175,12 @@ export class ChangeApplier {
 		this.#remove(parent.directory, name);
 		parent.directory.entries.set(name, inode);
 		if (inode.type === "symlink") this.#parent = undefined;
+		this.#noteElsewhere(path, parent, name);
 		this.#touch(parent, name);
+	}
+
+	#noteElsewhere(path: ByteString, parent: ParentPlace, name: ByteString): void {
+		if (parent.isElsewhere) this.#elsewhere.add(path, ` (at ${shown([...parent.names, name].join("/"))})`);
 	}
 
 	#remove(directory: DirectoryInode, name: ByteString): void {
@@ -156,17 +205,42 @@ export class ChangeApplier {
 	}
 
 	#applyWhiteout(path: ByteString, name: ByteString): void {
-		const place = this.#places.resolve(path, this.#origin);
-		if (place.missing.length > 0 || place.deepest.type !== "directory") return;
-		this.#parent = undefined;
-		this.#removeUntouched(place.deepest, name);
+		const place = this.#whiteoutPlace(path);
+		if (place === undefined) return;
+		if (place.directory.entries.has(name)) this.#noteRemovedElsewhere(path, place, name);
+		this.#removeUntouched(place.directory, name);
 	}
 
 	#applyOpaque(path: ByteString): void {
-		const place = this.#places.resolve(path, this.#origin);
-		if (place.missing.length > 0 || place.deepest.type !== "directory") return;
+		const place = this.#whiteoutPlace(path);
+		if (place === undefined) return;
+		if (place.directory.entries.size > 0) this.#noteRemovedElsewhere(path, place, "*");
+		this.#removeUntouchedChildren(place.directory);
+	}
+
+	/** Where a whiteout in the directory `path` acts; undefined where there is no such directory, and so nothing for it to do. */
+	#whiteoutPlace(path: ByteString): Pick<ParentPlace, "directory" | "names" | "isElsewhere"> | undefined {
+		let isElsewhere = false;
+		let isBlocked = false;
+		const { deepest, missing, names } = this.#places.resolve(path, this.#origin, {
+			clear: (directory, name) => {
+				const inode = directory.entries.get(name);
+				if (inode === undefined || this.#isOwn(inode)) return undefined;
+				isBlocked = true;
+				return NOWHERE;
+			},
+			follow: (link) => {
+				isElsewhere ||= !this.#isOwn(link);
+			},
+		});
+		if (isBlocked || missing.length > 0 || deepest.type !== "directory") return undefined;
 		this.#parent = undefined;
-		this.#removeUntouchedChildren(place.deepest);
+		return { directory: deepest, names, isElsewhere };
+	}
+
+	#noteRemovedElsewhere(path: ByteString, place: Pick<ParentPlace, "names" | "isElsewhere">, name: ByteString): void {
+		if (place.isElsewhere)
+			this.#removedElsewhere.add(`${path}/${name}`, ` (at ${shown([...place.names, name].join("/"))})`);
 	}
 
 	/** Removes what lower layers have put there and keeps what this one has. */
@@ -211,7 +285,13 @@ export class ChangeApplier {
 		const known = this.#parent;
 		if (known !== undefined && this.#parentPath.length === length && path.startsWith(this.#parentPath)) return known;
 		const parentPath = path.slice(0, length);
-		const place = this.#places.resolve(parentPath, this.#origin);
+		let isElsewhere = false;
+		const place = this.#places.resolve(parentPath, this.#origin, {
+			clear: (directory, name, at) => this.#makeWay(directory, name, at),
+			follow: (link) => {
+				isElsewhere ||= !this.#isOwn(link);
+			},
+		});
 		const { directories, names } = place;
 		let directory = place.deepest;
 		if (directory.type !== "directory")
@@ -219,24 +299,54 @@ export class ChangeApplier {
 		if (place.pathBytes > MAX_PATH_BYTES) throw this.#pathTooLong(path);
 		for (const name of place.missing) {
 			if (name.length > MAX_NAME_BYTES) throw this.#nameTooLong(name, path);
-			const child = newDirectory(this.#options.createdParentTime);
-			if ((directory.mode & SET_GROUP_ID) !== 0) {
-				// As mkdir(2) does on Linux.
-				child.mode |= SET_GROUP_ID;
-				child.gid = directory.gid;
-			}
-			if (this.#createdParents++ === 0) this.#firstCreatedParent = path.slice(0, length);
-			if (this.#createdParents > this.#options.maxCreatedParents)
-				throw this.#error("TOO_MANY_ENTRIES", "too many directories without an entry of their own", path);
+			const child = this.#createParent(directory, path.slice(0, length));
 			directory.entries.set(name, child);
 			directories.push(child);
 			names.push(name);
 			directory = child;
 		}
-		const parent = { directory, directories, names, pathBytes: place.pathBytes };
+		const parent = { directory, directories, names, pathBytes: place.pathBytes, isElsewhere };
 		this.#parent = parent;
 		this.#parentPath = parentPath;
 		return parent;
+	}
+
+	/** Puts a directory in the place of what a lower layer has there. */
+	#makeWay(directory: DirectoryInode, name: ByteString, at: readonly ByteString[]): DirectoryInode | undefined {
+		const old = directory.entries.get(name);
+		if (old === undefined || this.#isOwn(old)) return undefined;
+		const path = at.join("/");
+		const created = this.#createParent(directory, path);
+		directory.entries.set(name, created);
+		this.#replaced.add(path, ` (${old.type})`);
+		return created;
+	}
+
+	/** A directory that no entry names, to be put into `parent`; `path` is named in the notes. */
+	#createParent(parent: DirectoryInode, path: ByteString): DirectoryInode {
+		const child = newDirectory(this.#options.createdParentTime);
+		if ((parent.mode & SET_GROUP_ID) !== 0) {
+			// As mkdir(2) does on Linux.
+			child.mode |= SET_GROUP_ID;
+			child.gid = parent.gid;
+		}
+		if (this.#createdParents++ === 0) this.#firstCreatedParent = path;
+		if (this.#createdParents > this.#options.maxCreatedParents)
+			throw this.#error("TOO_MANY_ENTRIES", "too many directories without an entry of their own", path);
+		return child;
+	}
+
+	/** Whether this layer has put it there; of hard links, whether it has put the file they lead to. */
+	#isOwn(inode: Inode): boolean {
+		if (inode.type === "file") return inode.body.layer === this.#index;
+		if (this.#ownInodes === undefined) {
+			this.#ownInodes = new Set();
+			for (let i = 0; i < this.#appliedChanges; i++) {
+				const change = this.#changes[i];
+				if (change?.type === "inode" && change.inode.type !== "file") this.#ownInodes.add(change.inode);
+			}
+		}
+		return this.#ownInodes.has(inode);
 	}
 
 	/** What `path`, whose last component is missing in `directory`, leads to does not depend on lower layers. */

@@ -5,7 +5,7 @@ import type { DirectoryInode, Inode, InodeAttributes } from "./inode.ts";
 import { baseName, MAX_PATH_BYTES, MAX_TARGET_BYTES } from "./path.ts";
 
 /** Names of the OCI image specification, "Layer Filesystem Changeset", "Whiteouts". */
-const WHITEOUT_PREFIX = ".wh.";
+export const WHITEOUT_PREFIX = ".wh.";
 const OPAQUE_WHITEOUT = ".wh..wh..opq";
 const AUFS_METADATA_PREFIX = ".wh..wh.";
 
@@ -15,7 +15,9 @@ export type LayerChange =
 	| { readonly type: "directory"; readonly path: ByteString; readonly attributes: InodeAttributes }
 	| { readonly type: "hard-link"; readonly path: ByteString; readonly target: ByteString }
 	| { readonly type: "whiteout"; readonly path: ByteString; readonly name: ByteString; readonly isAufs: boolean }
-	| { readonly type: "opaque"; readonly path: ByteString };
+	| { readonly type: "opaque"; readonly path: ByteString }
+	/** Whatever is there goes, of this layer too. */
+	| { readonly type: "removal"; readonly path: ByteString };
 
 const SYMLINK_MODE = 0o777;
 

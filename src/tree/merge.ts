@@ -1,4 +1,4 @@
-import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { ByteString } from "../binary/byte-string.ts";
 import { GiB, MiB } from "../binary/units.ts";
 import { assert, Oci2isoError } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
@@ -6,6 +6,7 @@ import { ChangeApplier } from "./apply.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "./inode.ts";
 import { changeOf, type LayerChange } from "./layer-changes.ts";
 import { changeCostBytes, INODE_COST_BYTES, xattrsCostBytes } from "./metadata-cost.ts";
+import { OverlayMarks } from "./overlay-marks.ts";
 import { cleanPath } from "./path.ts";
 import { Shadow } from "./shadow.ts";
 import { inodesBelow } from "./walk.ts";
@@ -68,6 +69,7 @@ export class TreeMerger {
 	readonly #createdParentTime: Timestamp;
 	readonly #maxLookupSteps: number;
 	#lastMtime: Timestamp = EPOCH;
+	readonly #overlayMarks = new OverlayMarks();
 	readonly #xattrs = new Map<string, ReadonlyMap<ByteString, Uint8Array>>();
 	#nextLayer: number;
 	#isLayerOpen = false;
@@ -100,11 +102,18 @@ export class TreeMerger {
 			entry: (entry) => {
 				const path = cleanPath(entry.path);
 				this.#countEntries(1, origin);
-				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(entry.xattrs, origin) };
-				const change = changeOf(entry, path, index, shared, origin);
+				const { xattrs, isWhiteout, isOpaque } = this.#overlayMarks.take(entry, path);
+				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(xattrs, origin) };
+				const marked = changeOf(entry, path, index, shared, origin);
+				const change: LayerChange = isWhiteout ? { type: "removal", path } : marked;
 				this.#countMetadata(changeCostBytes(change), origin);
 				if (change.type === "opaque" && change.path === "") this.#startsAfresh ||= changes.every(isRootDirectory);
 				changes.push(change);
+				if (isOpaque) {
+					const opaque: LayerChange = { type: "opaque", path };
+					this.#countMetadata(changeCostBytes(opaque), origin);
+					changes.push(opaque);
+				}
 				const isFile = change.type === "inode" && change.inode.type === "file";
 				return isFile && !this.#shadow.hides(path) ? "store" : "skip";
 			},
@@ -159,7 +168,7 @@ export class TreeMerger {
 			onUnknownBase: this.#nextLayer >= 0,
 		});
 		for (const [index, changes] of this.#layers.entries())
-			if (changes !== undefined) applier.layer(changes, this.#origins[index] ?? `layer ${index}`);
+			if (changes !== undefined) applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
 		return applier.guardedRoot;
 	}
 
@@ -177,11 +186,15 @@ export class TreeMerger {
 		});
 		for (const [index, changes] of this.#layers.entries()) {
 			assert(changes !== undefined, `layer ${index} was read`);
-			applier.layer(changes, this.#origins[index] ?? `layer ${index}`);
+			applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
 			this.#layers[index] = undefined;
 		}
 		const { root } = applier;
-		return { root, neededBodies: () => neededBodies(root), notes: applier.notes.map(displayName) };
+		return {
+			root,
+			neededBodies: () => neededBodies(root),
+			notes: [...applier.notes, ...this.#overlayMarks.notes],
+		};
 	}
 
 	#countEntries(entries: number, origin: string): void {

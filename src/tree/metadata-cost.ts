@@ -21,6 +21,7 @@ export function changeCostBytes(change: LayerChange): number {
 			return MARK_COST_BYTES + change.path.length + change.target.length;
 		case "whiteout":
 		case "opaque":
+		case "removal":
 			return MARK_COST_BYTES + change.path.length;
 	}
 }

@@ -1,6 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { corrupt } from "../errors.ts";
-import type { DirectoryInode, Inode } from "./inode.ts";
+import type { DirectoryInode, Inode, SymlinkInode } from "./inode.ts";
 
 /** Where a path leads: how far it exists, and what comes after. */
 export interface Place {
@@ -16,7 +16,24 @@ export interface Place {
 	readonly pathBytes: number;
 }
 
+/** What is to happen where a component of an entry's own path, followed if it is a symbolic link, leads to no directory. */
+export interface Way {
+	/** `name` in `directory` is in the way, at `path`; returns the directory that takes its place, or undefined where it stays. */
+	clear(directory: DirectoryInode, name: ByteString, path: readonly ByteString[]): DirectoryInode | undefined;
+	/** A symbolic link of the path was followed to a directory. */
+	follow(link: SymlinkInode): void;
+}
+
+/** A component of the path that is a symbolic link, and where the lookup stood before it. */
+interface TopLink {
+	readonly link: SymlinkInode;
+	readonly name: ByteString;
+	readonly names: readonly ByteString[];
+	readonly inodes: readonly (Inode | undefined)[];
+}
+
 const MAX_LINKS = 255;
+
 /**
  * Resolves directories' paths in the tree that is being built. Unlike a kernel's lookup it goes on as text where nothing exists, or where a
  * component is no directory, because what is missing will be created: `missing/..` is the directory itself, and the target of
@@ -39,16 +56,34 @@ export class PlaceResolver {
 		this.#maxSteps = maxSteps;
 	}
 
-	/** Throws `Oci2isoError` SYMLINK_LOOP after 255 links and TREE_TOO_COSTLY when the image makes lookups explode. */
-	resolve(path: ByteString, where: string): Place {
+	/**
+	 * Without a `way`, what is no directory ends the existing part of the path. Throws `Oci2isoError` SYMLINK_LOOP after 255 links (with a `way`, for one component of
+	 * the path) and TREE_TOO_COSTLY when the image makes lookups explode.
+	 */
+	resolve(path: ByteString, where: string, way?: Way): Place {
 		const names: ByteString[] = [];
 		const inodes: (Inode | undefined)[] = [this.#root];
 		let links = 0;
+		let topLink: TopLink | undefined;
 		// What is left of the path and of the links' targets, the innermost last.
 		const pending = [{ text: path, position: 0 }];
+		const goBack = ({ names: namesBefore, inodes: inodesBefore, name }: TopLink): boolean => {
+			const parent = inodesBefore.at(-1);
+			if (parent?.type !== "directory") return false;
+			const directory = way?.clear(parent, name, [...namesBefore, name]);
+			if (directory === undefined) return false;
+			names.splice(0, names.length, ...namesBefore, name);
+			inodes.splice(0, inodes.length, ...inodesBefore, directory);
+			pending.length = 1;
+			return true;
+		};
 		for (let part = pending.at(-1); part !== undefined; part = pending.at(-1)) {
 			if (part.position >= part.text.length) {
 				pending.pop();
+				if (topLink === undefined || pending.length !== 1) continue;
+				if (inodes.at(-1)?.type === "directory") way?.follow(topLink.link);
+				else goBack(topLink);
+				topLink = undefined;
 				continue;
 			}
 			const slash = part.text.indexOf("/", part.position);
@@ -63,15 +98,29 @@ export class PlaceResolver {
 				continue;
 			}
 			const parent = inodes.at(-1);
-			const child = parent?.type === "directory" ? parent.entries.get(name) : undefined;
+			let child = parent?.type === "directory" ? parent.entries.get(name) : undefined;
+			const isTop = way !== undefined && pending.length === 1;
 			if (child?.type !== "symlink") {
 				names.push(name);
-				if (child === undefined && parent?.type === "directory") this.#onMissing(parent, names);
+				if (parent?.type === "directory") {
+					if (child === undefined) this.#onMissing(parent, names);
+					else if (isTop && child.type !== "directory") child = way.clear(parent, name, names) ?? child;
+				}
 				inodes.push(child);
 				continue;
 			}
-			if (++links > MAX_LINKS)
+			if (isTop) {
+				this.charge(names.length, where);
+				links = 0;
+				topLink = { link: child, name, names: [...names], inodes: [...inodes] };
+			}
+			if (++links > MAX_LINKS) {
+				if (topLink !== undefined && goBack(topLink)) {
+					topLink = undefined;
+					continue;
+				}
 				throw corrupt("SYMLINK_LOOP", `more than ${MAX_LINKS} symbolic links`, `${where}, ${displayName(path)}`);
+			}
 			if (child.target.startsWith("/")) {
 				names.length = 0;
 				inodes.length = 1;

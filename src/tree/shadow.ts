@@ -49,6 +49,9 @@ export class Shadow {
 			case "whiteout":
 				this.#decide(change.path === "" ? change.name : `${change.path}/${change.name}`, SELF | BELOW);
 				break;
+			case "removal":
+				this.#decide(change.path, SELF | BELOW);
+				break;
 			case "opaque":
 				this.#decide(change.path, BELOW);
 		}

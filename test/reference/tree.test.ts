@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ByteString } from "../../src/binary/byte-string.ts";
 import { Oci2isoError } from "../../src/errors.ts";
 import { requires } from "../support/requires.ts";
-import type { TarMember } from "../support/tar-fixtures.ts";
+import { readTar, type TarMember, tarArchive } from "../support/tar-fixtures.ts";
 import { diskRows, NOW, unpackLayers } from "../support/unpacked-rows.ts";
 import { arbitraryLayers, type Layers, mergeLayers, type Row, rowsOf } from "../unit/tree/layers.ts";
-import { applicableLayers } from "../unit/tree/model.ts";
+import { applicableLayers, runModel } from "../unit/tree/model.ts";
 import { scenarios } from "../unit/tree/scenarios.ts";
 
 const reason = requires("umoci", "getfattr", "root");
@@ -71,7 +71,7 @@ describe.skipIf(reason !== undefined)("merge against umoci raw unpack", () => {
 		let unclocked = 0;
 		fc.assert(
 			fc.property(arbitraryLayers, (layers) => {
-				const telling = withTellingContents(applicableLayers(layers));
+				const telling = withTellingContents(applicableLayers(layers, (model) => !model.isUnlikeUmoci));
 				const theirs = unpack(telling);
 				if (theirs === undefined) throw new Error("umoci refuses what we accept");
 				expect(ours(telling, theirs)).toEqual(theirs);
@@ -88,6 +88,7 @@ describe.skipIf(reason !== undefined)("merge against umoci raw unpack", () => {
 		fc.assert(
 			fc.property(arbitraryLayers, (layers) => {
 				const telling = withTellingContents(layers);
+				if (runModel(layers.map((members) => readTar(tarArchive(members))))?.isUnlikeUmoci === true) return;
 				const theirs = unpack(telling);
 				if (theirs !== undefined) {
 					expect(ours(telling, theirs)).toEqual(theirs);

@@ -135,7 +135,7 @@ const member: fc.Arbitrary<TarMember> = fc.oneof(
 				attributes,
 				nodeXattrs,
 				fc.constantFrom("character-device" as const, "block-device" as const),
-				fc.constantFrom([0, 0], [1, 3], [8, 300], [4095, 2 ** 20 - 1], [259, 65_536]),
+				fc.constantFrom([0, 1], [1, 3], [8, 300], [4095, 2 ** 20 - 1], [259, 65_536]),
 			)
 			.map(([path, attributes, xattrs, type, [major = 0, minor = 0]]) => ({
 				...{ path, type, major, minor, ...attributes, xattrs },

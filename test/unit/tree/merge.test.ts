@@ -106,6 +106,36 @@ describe("TreeMerger", () => {
 		expect(rowsOf(tree.root).get("s")?.mode).toBe(0o777);
 	});
 
+	it("names what gave way to directories, and what links of lower layers led elsewhere", () => {
+		const link = (path: string, linkTarget: string): TarMember => ({ path, type: "symlink", linkTarget });
+		const { tree } = mergeLayers([
+			[{ path: "usr/lib/old" }, link("lib", "usr/lib"), { path: "f" }, link("gone", "nowhere"), { path: "usr/x/y" }],
+			[
+				{ path: "lib/driver" },
+				{ path: "lib/d/", type: "directory" },
+				{ path: "lib/.wh.old" },
+				{ path: "lib/.wh.none" },
+				{ path: "f/x" },
+				{ path: "gone/x" },
+				{ path: "usr/own", type: "symlink", linkTarget: "x" },
+				{ path: "usr/own/y" },
+				{ path: "usr/own/.wh.y" },
+			],
+		]);
+		expect(tree.notes).toEqual([
+			expect.stringContaining("directories have no entry of their own"),
+			expect.stringMatching(/^2 files or links of a lower layer gave way .*: f \(file\), gone \(symlink\)$/),
+			expect.stringMatching(/^2 entries .*: lib\/driver \(at usr\/lib\/driver\), lib\/d \(at usr\/lib\/d\)$/),
+			expect.stringMatching(/^1 whiteouts .*: lib\/old \(at usr\/lib\/old\)$/),
+		]);
+	});
+
+	it("names no more than fifty of them", () => {
+		const lower = [{ path: "t/x" }, { path: "l", type: "symlink" as const, linkTarget: "t" }];
+		const { notes } = mergeLayers([lower, Array.from({ length: 70 }, (_, i) => ({ path: `l/${i}` }))]).tree;
+		expect(notes.at(-1)).toMatch(/^70 entries .* l\/49 \(at t\/49\) and 20 more$/);
+	});
+
 	it("notes aufs metadata", () => {
 		expect(mergeLayers([[{ path: ".wh..wh.plnk" }]]).tree.notes).toEqual([
 			expect.stringContaining("1 entries of aufs"),
@@ -113,7 +143,7 @@ describe("TreeMerger", () => {
 	});
 
 	it("names the layer and the path in errors", () => {
-		const merger = () => mergeLayers([[{ path: "a" }], [{ path: "a/\xff\n" }]]);
+		const merger = () => mergeLayers([[], [{ path: "a" }, { path: "a/\xff\n" }]]);
 		expect(merger).toThrow(/layer 1, a\/\\xff\\x0a/);
 	});
 

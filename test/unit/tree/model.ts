@@ -19,10 +19,15 @@ export class ModelError extends Error {}
 export class ModelTree {
 	readonly nodes = new Map<string, Node>([["", directory(0o755, "0:0", "0.0", "")]]);
 	#upper = new Set<string>();
+	/** Made by entries of this layer. */
+	#own = new Set<Node>();
+	/** Something of a lower layer gave way to a directory, where umoci refuses the layer or follows a link to nowhere. */
+	isUnlikeUmoci = false;
 
 	/** Begins the next layer. */
 	nextLayer(): void {
 		this.#upper = new Set();
+		this.#own = new Set();
 	}
 
 	/** Applies one entry or throws `ModelError`; after that the model may have changed. */
@@ -34,11 +39,12 @@ export class ModelTree {
 			return;
 		}
 		const name = path.slice(path.lastIndexOf("/") + 1);
-		const parent = this.#secureJoin(dirname(path));
 		if (name.startsWith(".wh.")) {
-			this.#whiteout(parent, name);
+			const place = this.#whiteoutPlace(dirname(path));
+			if (place !== undefined) this.#whiteout(place, name);
 			return;
 		}
+		const parent = this.#entryParent(dirname(path));
 		this.#makeParents(parent);
 		const real = join(parent, name);
 		const old = this.nodes.get(real);
@@ -87,6 +93,7 @@ export class ModelTree {
 		};
 		this.#setAttributes(node, entry);
 		this.nodes.set(real, node);
+		this.#own.add(node);
 	}
 
 	#setAttributes(node: Node, entry: TarEntry): void {
@@ -102,6 +109,50 @@ export class ModelTree {
 		for (const path of [...this.nodes.keys()]) {
 			const isBelow = target === "" ? path !== "" : path.startsWith(`${target}/`);
 			if ((isBelow || (path === target && !isOpaque)) && !this.#upper.has(path)) this.#removeAll(path);
+		}
+	}
+
+	/** Where an entry goes, after what a lower layer has in its way was taken out of it. */
+	#entryParent(path: string): string {
+		let done = "";
+		for (const part of path === "" ? [] : path.split("/")) {
+			const candidate = join(done, part);
+			const node = this.nodes.get(candidate);
+			const real = node?.target === undefined ? candidate : this.#followed(candidate);
+			const isDirectory = real !== undefined && this.nodes.get(real)?.row.type === "directory";
+			if (node !== undefined && !isDirectory && !this.#own.has(node)) {
+				this.#removeAll(candidate);
+				this.#makeParents(candidate);
+				this.isUnlikeUmoci = true;
+				done = candidate;
+			} else if (real === undefined) throw new ModelError("loop");
+			else done = real;
+		}
+		return done;
+	}
+
+	#whiteoutPlace(path: string): string | undefined {
+		let done = "";
+		for (const part of path === "" ? [] : path.split("/")) {
+			const candidate = join(done, part);
+			const node = this.nodes.get(candidate);
+			const real = node?.target === undefined ? candidate : this.#followed(candidate);
+			if (real !== undefined) done = real;
+			else if (node === undefined || this.#own.has(node)) throw new ModelError("loop");
+			else {
+				this.isUnlikeUmoci = true;
+				return undefined;
+			}
+		}
+		return done;
+	}
+
+	#followed(path: string): string | undefined {
+		try {
+			return this.#secureJoin(path);
+		} catch (error) {
+			if (error instanceof ModelError) return undefined;
+			throw error;
 		}
 	}
 
@@ -151,7 +202,7 @@ export class ModelTree {
 }
 
 /** The merge of whole layers, or undefined where the model refuses them. */
-export function modelRows(layers: readonly (readonly TarEntry[])[]): Map<ByteString, Row> | undefined {
+export function runModel(layers: readonly (readonly TarEntry[])[]): ModelTree | undefined {
 	const model = new ModelTree();
 	try {
 		for (const [index, entries] of layers.entries()) {
@@ -162,7 +213,12 @@ export function modelRows(layers: readonly (readonly TarEntry[])[]): Map<ByteStr
 		if (error instanceof ModelError) return undefined;
 		throw error;
 	}
-	return model.rows();
+	return model;
+}
+
+/** The rows of the merged layers, or undefined where the model refuses them. */
+export function modelRows(layers: readonly (readonly TarEntry[])[]): Map<ByteString, Row> | undefined {
+	return runModel(layers)?.rows();
 }
 
 function directory(mode: number, owner: string, mtime: string, xattrs: string): Node {
@@ -191,8 +247,8 @@ function compareByComponents(a: string, b: string): number {
 	return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** The layers without the members that cannot be applied where they stand. */
-export function applicableLayers(layers: Layers): Layers {
+/** The layers without the members that cannot be applied where they stand, and without those that `isWanted` refuses then. */
+export function applicableLayers(layers: Layers, isWanted: (model: ModelTree) => boolean = () => true): Layers {
 	const entries: TarEntry[][] = [];
 	return layers.map((members) => {
 		const layer: TarEntry[] = [];
@@ -201,7 +257,8 @@ export function applicableLayers(layers: Layers): Layers {
 			const [entry] = readTar(tarArchive([member]));
 			if (entry === undefined) return false;
 			layer.push(entry);
-			const applies = modelRows(entries) !== undefined;
+			const model = runModel(entries);
+			const applies = model !== undefined && isWanted(model);
 			if (!applies) layer.pop();
 			return applies;
 		});

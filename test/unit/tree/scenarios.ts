@@ -25,6 +25,9 @@ const link = (path: string, linkTarget: string): TarMember => ({ path, type: "ha
 const hide = (path: string): TarMember => ({ path: path.replace(/([^/]+)$/, ".wh.$1") });
 const opaque = (path: string): TarMember => ({ path: path === "" ? ".wh..wh..opq" : `${path}/.wh..wh..opq` });
 
+const zero = (path: string): TarMember => ({ path, type: "character-device", major: 0, minor: 0 });
+const mark = (name: string, value: string): Partial<TarMember> => ({ xattrs: new Map([[name, Buffer.from(value)]]) });
+
 const chain = Array.from({ length: 256 }, (_, i) => symlink(`l${i}`, i === 0 ? "end" : `l${i - 1}`));
 
 export const scenarios: readonly Scenario[] = [
@@ -184,8 +187,108 @@ export const scenarios: readonly Scenario[] = [
 		tree: ["end/", "end/x @0:256", ...chain.slice(0, 255).map((m) => `${m.path} -> ${m.linkTarget}`)].sort(),
 	},
 	{ name: "256 links on the way", layers: [[dir("end"), ...chain, file("l255/x")]], error: "SYMLINK_LOOP" },
-	{ name: "an entry below a file", layers: [[file("a")], [file("a/b")]], error: "PARENT_NOT_DIRECTORY" },
-	{ name: "an entry far below a file", layers: [[file("a")], [file("a/b/c")]], error: "PARENT_NOT_DIRECTORY" },
+	{
+		name: "an entry below a lower layer's file",
+		layers: [[file("a"), file("b")], [file("a/b/c")], [file("a/d")]],
+		tree: ["a/", "a/b/", "a/b/c @1:0", "a/d @2:0", "b @0:1"],
+		unlikeUmoci: "it refuses the layer; podman and docker show a directory",
+	},
+	{
+		name: "a directory and a link below a lower layer's device and pipe",
+		layers: [
+			[
+				{ path: "n", type: "character-device", major: 1, minor: 3 },
+				{ path: "p", type: "fifo" },
+			],
+			[dir("n/d"), symlink("p/l", "x")],
+		],
+		tree: ["n/", "n/d/", "p/", "p/l -> x"],
+		unlikeUmoci: "it refuses the layer; podman and docker show a directory",
+	},
+	{
+		name: "an entry below a lower layer's link to nowhere, to a file, to itself",
+		layers: [
+			[symlink("gone", "missing/x"), file("f"), symlink("file", "f"), symlink("self", "self"), symlink("two", "gone")],
+			[file("gone/a"), file("file/a"), file("self/a"), file("two/a")],
+		],
+		// The last goes through "two" to what is a directory by then.
+		tree: ["f @0:1", "file/", "file/a @1:1", "gone/", "gone/a @1:3", "self/", "self/a @1:2", "two -> gone"],
+		unlikeUmoci: "it makes the target of a link to nowhere; podman and docker put a directory in the link's place",
+	},
+	{
+		name: "a link to nowhere on the way through another one",
+		layers: [[dir("usr"), symlink("a", "usr"), symlink("usr/b", "missing")], [file("a/b/x")]],
+		tree: ["a -> usr", "usr/", "usr/b/", "usr/b/x @1:0"],
+		unlikeUmoci: "it makes the target of a link to nowhere",
+	},
+	{
+		name: "a loop of links that two layers make, in the way of a third",
+		layers: [[symlink("a", "b")], [symlink("b", "a")], [file("a/x"), file("b/y")]],
+		tree: ["a/", "a/x @2:0", "a/y @2:1", "b -> a"],
+		unlikeUmoci: "it refuses the layer",
+	},
+	{
+		name: "a file in the way that is whited out before, or after",
+		layers: [
+			[file("a"), file("b")],
+			[hide("a"), file("a/x"), file("b/x"), hide("b")],
+		],
+		tree: ["a/", "a/x @1:1", "b/", "b/x @1:2"],
+		unlikeUmoci: "it refuses the layer",
+	},
+	{
+		name: "a hard link to what is below a lower layer's file",
+		layers: [[file("a")], [file("a/b"), link("c", "a/b")]],
+		tree: ["a/", "a/b @1:0", "c = a/b"],
+		unlikeUmoci: "it refuses the layer",
+	},
+	{
+		name: "300 links of a lower layer, one after the other",
+		layers: [
+			[
+				dir("end"),
+				...Array.from({ length: 300 }, (_, i) =>
+					symlink(`${i}`.padStart(3, "0"), i === 0 ? "end" : `${i - 1}`.padStart(3, "0")),
+				),
+			],
+			[file("299/x")],
+		],
+		tree: [
+			...Array.from(
+				{ length: 299 },
+				(_, i) => `${`${i}`.padStart(3, "0")} -> ${i === 0 ? "end" : `${i - 1}`.padStart(3, "0")}`,
+			),
+			"299/",
+			"299/x @1:0",
+			"end/",
+		],
+		unlikeUmoci: "it refuses the layer",
+	},
+	{ name: "an entry below a file of its own layer", layers: [[file("a"), file("a/b")]], error: "PARENT_NOT_DIRECTORY" },
+	{
+		name: "an entry far below a file of its own layer, over a directory",
+		layers: [[dir("a")], [file("a"), file("a/b/c")]],
+		error: "PARENT_NOT_DIRECTORY",
+	},
+	{
+		name: "a loop that its own layer completes",
+		layers: [[symlink("a", "b")], [symlink("b", "a"), file("b/x")]],
+		error: "SYMLINK_LOOP",
+	},
+	{
+		name: "whiteouts below what is no directory do nothing",
+		layers: [
+			[file("a"), symlink("gone", "missing"), symlink("self", "self")],
+			[hide("a/x"), opaque("a"), hide("gone/x"), opaque("gone")],
+		],
+		tree: ["a @0:0", "gone -> missing", "self -> self"],
+	},
+	{
+		name: "whiteouts below a loop of links do nothing",
+		layers: [[symlink("self", "self")], [hide("self/x"), opaque("self")]],
+		tree: ["self -> self"],
+		unlikeUmoci: "it refuses the layer",
+	},
 	{
 		name: "hard links within a layer",
 		layers: [[file("a"), link("b", "a"), link("d/c", "/b")]],
@@ -306,10 +409,52 @@ export const scenarios: readonly Scenario[] = [
 				{ path: "null", type: "character-device", major: 1, minor: 3 },
 				{ path: "disk", type: "block-device", major: 259, minor: 70_000 },
 				{ path: "pipe", type: "fifo" },
-				{ path: "zero", type: "character-device", major: 0, minor: 0 },
+				{ path: "zero", type: "block-device", major: 0, minor: 0 },
 			],
 		],
-		tree: ["disk block-device 259, 70000", "null character-device 1, 3", "pipe fifo ", "zero character-device 0, 0"],
+		tree: ["disk block-device 259, 70000", "null character-device 1, 3", "pipe fifo ", "zero block-device 0, 0"],
+	},
+	{
+		name: "overlay's whiteouts hide what is below them, and only that",
+		layers: [
+			[file("a"), file("d/x"), file("e/x"), file("b")],
+			[zero("a"), zero("d"), zero("new/w"), file("b"), zero("b"), zero("c"), file("c"), zero("e/x")],
+			[file("d/y")],
+		],
+		tree: ["c @1:6", "d/", "d/y @2:0", "e/", "new/"],
+		unlikeUmoci: "it keeps the devices, which podman and docker do not show",
+	},
+	{
+		name: "directories that overlay calls opaque or redirected, as podman shows them",
+		layers: [
+			[file("opaque/a"), file("redirected/a"), file("q/a"), file("no/a"), file("x/a"), file("user/a")],
+			[
+				dir("opaque", mark("trusted.overlay.opaque", "y")),
+				file("opaque/b"),
+				dir("redirected", mark("trusted.overlay.redirect", "q")),
+				dir("no", mark("trusted.overlay.opaque", "n")),
+				dir("x", mark("trusted.overlay.opaque", "x")),
+				file("x/a", mark("trusted.overlay.whiteout", "")),
+				dir("user", mark("user.overlay.opaque", "y")),
+				dir("./", mark("trusted.overlay.opaque", "y")),
+			],
+			[file("opaque/c")],
+		],
+		tree: [
+			"no/",
+			"no/a @0:3",
+			"opaque/",
+			"opaque/b @1:1",
+			"opaque/c @2:0",
+			"q/",
+			"q/a @0:2",
+			"redirected/",
+			"user/",
+			"user/a @0:5",
+			"x/",
+			"x/a @1:5",
+		],
+		unlikeUmoci: "it knows nothing of the marks",
 	},
 	{
 		name: "names that are not UTF-8, and that look like numbers or properties",
