@@ -11,6 +11,7 @@ import { checkRoom, requireDistinctPlaces } from "./places.ts";
 import { BuildProgress } from "./progress.ts";
 import { SharedCache } from "./shared-cache.ts";
 import { writeSquashfs } from "./squashfs-stage.ts";
+import { requireTools } from "./tools.ts";
 
 /**
  * Converts an OCI image into a bootable ISO. Resolves when the ISO has its final name.
@@ -22,6 +23,7 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const { signal } = resolved;
 	signal?.throwIfAborted();
 	requireDistinctPlaces([{ name: "the output", path: resolved.output }], resolved);
+	await requireTools(resolved);
 	const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
 	try {
 		return await buildInto(output, resolved, progress);

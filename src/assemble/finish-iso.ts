@@ -18,7 +18,7 @@ import { beginMediaChecksum } from "./media-checksum.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { SquashfsStage } from "./squashfs-stage.ts";
-import { checksumByTool, elToritoCore, usesTool } from "./tools.ts";
+import { checksumByTool, elToritoCore, toolNotices, usesTool } from "./tools.ts";
 import { VERSION } from "./version.ts";
 
 // The order of things after the last layer. Nothing is on the critical path that need not be:
@@ -113,6 +113,8 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		]);
 		if (checked.status === "rejected") throw checked.reason;
 		if (byTool.status === "rejected") throw byTool.reason;
+		const tools = [core.report, byTool.value];
+		for (const notice of tools.flatMap(toolNotices)) progress.notice(notice);
 		for (const finding of checked.value.findings) progress.notice(describeCheck(finding));
 		for (const { pattern, count } of stage.droppedXattrs)
 			progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
@@ -129,7 +131,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 			checks: checked.value,
 			summary,
 			losses,
-			tools: [core.report, byTool.value],
+			tools,
 			mediaMd5: decodeApplicationUse(area)?.md5 ?? "",
 			isoBytes: imageBlocks * ISO_BLOCK_BYTES,
 			diskGuid: identifiers.guids.disk,

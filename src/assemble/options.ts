@@ -34,7 +34,7 @@ export interface BuildOptions {
 	readonly defaultExcludes?: boolean | undefined;
 	/** Extended attributes to leave out of the squashfs: shell patterns for their full names, for example `security.selinux` or `user.*`. Default: none. */
 	readonly dropXattr?: readonly string[] | undefined;
-	/** Who makes the BIOS core image and the media checksum. Default: `auto` = the image's own tools, else ours. */
+	/** Who makes the BIOS core image and the media checksum. Default: `auto` = oci2iso itself, as `builtin`; the bytes are the tools'. */
 	readonly tools?: "auto" | "buildroot" | "host" | "builtin" | undefined;
 	/** Run the image's tools even where they cannot be confined. Default: false. */
 	readonly allowUnconfinedTools?: boolean | undefined;

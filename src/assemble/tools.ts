@@ -1,10 +1,13 @@
+import { setImmediate } from "node:timers/promises";
 import type { ByteString } from "../binary/byte-string.ts";
-import { makeElToritoCore } from "../buildroot/el-torito-core.ts";
-import { implantMediaChecksum } from "../buildroot/media-checksum.ts";
+import { CORE_TOOL_NAMES, makeElToritoCore } from "../buildroot/el-torito-core.ts";
+import { CHECKSUM_TOOL_NAMES, implantMediaChecksum } from "../buildroot/media-checksum.ts";
+import { requireToolsCanRun } from "../buildroot/preflight.ts";
 import type { ToolOptions, ToolRun } from "../buildroot/run.ts";
 import { Oci2isoError } from "../errors.ts";
 import { buildElToritoCore, CORE_IMAGE, readModuleNames } from "../grub/core-image/build-core.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
+import { throwIfAborted } from "../oci/failures.ts";
 import type { ToolReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -12,8 +15,8 @@ import type { ResolvedOptions } from "./options.ts";
 type ToolChoice = Pick<ResolvedOptions, "tools" | "allowUnconfinedTools" | "signal">;
 
 /**
- * Makes GRUB's BIOS core image with the tool that the options ask for; `builtin` does it in this process.
- * With `auto`, a tool that is missing, cannot be confined or fails gives way to `builtin`. `onStart` is called where a tool was started.
+ * Makes GRUB's BIOS core image: in this process, or with the tool of `buildroot` and `host`. All make the same bytes of the same files; where a tool's are
+ * others the report says so. `onStart` is called where a tool was started.
  */
 export async function elToritoCore(
 	tree: ImageTree,
@@ -21,20 +24,23 @@ export async function elToritoCore(
 	options: ToolChoice & Pick<ToolOptions, "onStart">,
 ): Promise<{ readonly image: Uint8Array; readonly report: ToolReport }> {
 	const task = "el-torito-core";
-	let reason: string | undefined;
-	if (options.tools !== "builtin") {
-		try {
-			const directory = { path: grubDirectory, needs: await neededGrubFiles(tree, grubDirectory) };
-			const made = await confined(options, (toolOptions) => makeElToritoCore(tree, directory, toolOptions));
-			return { image: made.image, report: reportOf(task, made.run) };
-		} catch (error) {
-			const canGoOn = options.tools === "auto" && error instanceof Oci2isoError && error.kind === "tool";
-			if (!canGoOn) throw error;
-			reason = error.message;
-		}
-	}
-	const image = await buildElToritoCore(grubFileReader(tree, grubDirectory), CORE_IMAGE);
-	return { image, report: { task, used: "builtin", reason } };
+	const pause = async (): Promise<void> => {
+		await setImmediate();
+		throwIfAborted(options.signal);
+	};
+	const builtin = () => buildElToritoCore(grubFileReader(tree, grubDirectory), { ...CORE_IMAGE, pause });
+	if (!usesTool(options)) return { image: await builtin(), report: { task, used: "builtin" } };
+	const directory = { path: grubDirectory, needs: await neededGrubFiles(tree, grubDirectory) };
+	const { image, run } = await confined(options, (toolOptions) => makeElToritoCore(tree, directory, toolOptions));
+	const ours = await builtin().catch(unlessImageAtFault);
+	const sameAsBuiltin = ours !== undefined && Buffer.compare(ours, image) === 0;
+	return { image, report: { ...reportOf(task, run), sameAsBuiltin } };
+}
+
+/** Nothing where the image's files are what failed; GRUB's own tool may take what we refuse. */
+function unlessImageAtFault(error: unknown): undefined {
+	if (error instanceof Oci2isoError && ["contract", "corrupt", "tool"].includes(error.kind)) return undefined;
+	throw error;
 }
 
 /** All of GRUB's directory but the modules, some 280 files, that the core image does without; everything where nobody can say which those are. */
@@ -46,17 +52,23 @@ async function neededGrubFiles(
 		const modules = new Set(await readModuleNames(grubFileReader(tree, directory), CORE_IMAGE.modules));
 		return (name) => !name.endsWith(".mod") || modules.has(name.slice(0, -".mod".length));
 	} catch (error) {
-		if (error instanceof Oci2isoError && (error.kind === "contract" || error.kind === "corrupt")) return undefined;
-		throw error;
+		return unlessImageAtFault(error);
 	}
 }
 
 /**
- * Whether the options have a tool write the media checksum. With `auto` none does: this program's has the same bytes and is there sooner, because it is
- * computed while the rest of the ISO is written.
+ * Whether the options have tools run. With `auto` none is: what oci2iso makes has the same bytes, is there sooner, and does not depend on what the machine
+ * that builds allows.
  */
 export function usesTool({ tools }: ToolChoice): boolean {
 	return tools === "buildroot" || tools === "host";
+}
+
+/** Whether tools could run here, where the options have some run: before anything is read. Throws as `requireToolsCanRun` does. */
+export async function requireTools(options: ToolChoice): Promise<void> {
+	if (!usesTool(options)) return;
+	const names = [CORE_TOOL_NAMES, CHECKSUM_TOOL_NAMES];
+	await confined(options, (toolOptions) => requireToolsCanRun(names, toolOptions));
 }
 
 /** Has the image's or the host's `implantisomd5` write the media checksum into the finished ISO at `isoPath`. */
@@ -82,4 +94,12 @@ async function confined<Result>(
 function reportOf(task: ToolReport["task"], run: ToolRun): ToolReport {
 	const reason = run.confinementNotes.length === 0 ? undefined : run.confinementNotes.join("; ");
 	return { task, used: run.source, path: run.toolPath, confinement: run.confinement, reason };
+}
+
+/** What of it the user should see at once. */
+export function toolNotices({ path, confinement, reason, sameAsBuiltin }: ToolReport): string[] {
+	return [
+		...(reason === undefined ? [] : [`${path} ran with ${confinement} (${reason})`]),
+		...(sameAsBuiltin === false ? [`${path} made another BIOS core image than --tools builtin would`] : []),
+	];
 }

@@ -5,7 +5,7 @@ import type { ToolDirectory } from "./extract.ts";
 import { runTool, type ToolOptions, type ToolRun } from "./run.ts";
 
 /** Fedora's and Debian's names for the same program. */
-const NAMES = ["grub2-mkimage", "grub-mkimage"];
+export const CORE_TOOL_NAMES = ["grub2-mkimage", "grub-mkimage"];
 const OUTPUT = "core.img";
 const MAX_CORE_BYTES = 8 * MiB;
 
@@ -27,7 +27,7 @@ export async function makeElToritoCore(
 ): Promise<ElToritoCore> {
 	const { outputs, ...run } = await runTool({
 		tree,
-		names: NAMES,
+		names: CORE_TOOL_NAMES,
 		directories: [{ path: grubDirectory, needs }],
 		args: (paths) => [
 			"--directory",

@@ -14,16 +14,48 @@ const PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sb
 
 /**
  * The first of `names` that is an executable regular file on the image's PATH, its symbolic links resolved inside the image.
- * Earlier names win over earlier directories.
+ * Earlier names win over earlier directories. What is there but cannot be run is passed over, as shells do.
  */
 export function findExecutable(tree: ImageTree, names: readonly string[]): FoundFile | undefined {
-	for (const name of names) {
-		for (const directory of PATH) {
-			const found = lookupFile(tree, `${directory}/${name}`);
-			if (found !== undefined && (found.inode.mode & 0o111) !== 0) return found;
-		}
+	for (const path of candidates(names)) {
+		const found = lookupFile(tree, path);
+		if (found !== undefined && isExecutable(found.inode)) return found;
 	}
 	return undefined;
+}
+
+/** What `findExecutable` passed over first, and why it cannot be run. */
+export interface Unusable {
+	readonly path: ByteString;
+	/** "a symbolic link to …, which is a directory" */
+	readonly what: string;
+}
+
+/** For an image where `findExecutable` found nothing. */
+export function findUnusable(tree: ImageTree, names: readonly string[]): Unusable | undefined {
+	for (const path of candidates(names)) {
+		const what = whyUnusable(tree, path);
+		if (what !== undefined) return { path, what };
+	}
+	return undefined;
+}
+
+function* candidates(names: readonly string[]): Iterable<ByteString> {
+	for (const name of names) for (const directory of PATH) yield `${directory}/${name}`;
+}
+
+function isExecutable(inode: FileInode): boolean {
+	return (inode.mode & 0o111) !== 0;
+}
+
+function whyUnusable(tree: ImageTree, path: ByteString): string | undefined {
+	const entry = lookupQuietly(tree, path, { followLast: false });
+	if (entry === undefined) return undefined;
+	const link = entry.inode.type === "symlink" ? `a symbolic link to ${displayName(entry.inode.target)}, which is ` : "";
+	const end = lookupQuietly(tree, path);
+	if (end === undefined) return `${link}missing or leads in a circle`;
+	if (end.inode.type !== "file") return `${link}a ${end.inode.type}`;
+	return isExecutable(end.inode) ? undefined : `${link}a file that nobody may execute`;
 }
 
 /** The regular file at `path`, or undefined where there is none, as where its links lead in circles. */
@@ -33,9 +65,13 @@ export function lookupFile(tree: ImageTree, path: ByteString): FoundFile | undef
 }
 
 /** Like `tree.lookup`, but a symbolic link loop is a path where nothing is: programs that search several places go on. */
-export function lookupQuietly(tree: ImageTree, path: ByteString): Found | undefined {
+export function lookupQuietly(
+	tree: ImageTree,
+	path: ByteString,
+	options?: { readonly followLast?: boolean },
+): Found | undefined {
 	try {
-		return tree.lookup(path);
+		return tree.lookup(path, options);
 	} catch (error) {
 		if (error instanceof Oci2isoError) return undefined;
 		throw error;

@@ -20,13 +20,18 @@ export async function withPrivateDirectory<Result>(
 	parent: string | undefined,
 	use: (directory: string) => Promise<Result>,
 ): Promise<Result> {
-	const place = resolve(parent ?? tmpdir());
+	const place = temporaryPlace(parent);
 	const directory = await writing(() => mkdtemp(join(place, "oci2iso-tool-")), place);
 	try {
 		return await use(directory);
 	} finally {
 		await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 	}
+}
+
+/** Where private directories are made. */
+export function temporaryPlace(parent: string | undefined): string {
+	return resolve(parent ?? tmpdir());
 }
 
 /** An image directory of which a tool reads the regular files directly in it, or those of them that it needs. */
@@ -76,32 +81,47 @@ export async function extract(tree: ImageTree, files: ReadonlyMap<ByteString, Fi
 		if (!path.startsWith("/") || components.some((name) => ["", ".", ".."].includes(name) || name.includes("\0")))
 			throw new Error(`internal invariant broken: ${displayName(path)} is not canonical`);
 		const bytes = await readToolFile(tree, { path, inode }, MAX_EXTRACTED_FILE_BYTES);
-		await writing(async () => {
-			for (let depth = 1; depth < components.length; depth++) {
-				const directory = components.slice(0, depth).join("/");
-				if (made.has(directory)) continue;
-				await mkdir(hostPath(root, directory), { recursive: true });
-				await chmod(hostPath(root, directory), 0o755);
-				made.add(directory);
-			}
-			const target = hostPath(root, components.join("/"));
-			await writeFile(target, bytes, { flag: "wx" });
-			await chmod(target, (inode.mode & 0o111) === 0 ? 0o444 : 0o555);
-		}, displayName(path));
+		await writing(
+			async () => {
+				for (let depth = 1; depth < components.length; depth++) {
+					const directory = components.slice(0, depth).join("/");
+					if (made.has(directory)) continue;
+					await mkdir(hostPath(root, directory), { recursive: true });
+					await chmod(hostPath(root, directory), 0o755);
+					made.add(directory);
+				}
+				const target = hostPath(root, components.join("/"));
+				await writeFile(target, bytes, { flag: "wx" });
+				await chmod(target, (inode.mode & 0o111) === 0 ? 0o444 : 0o555);
+			},
+			displayName(path),
+			true,
+		);
 	}
 }
 
-/** Runs a write to the temporary directory; its failure is the environment's. */
-export async function writing<Result>(write: () => Promise<Result>, where: string): Promise<Result> {
+/** Of names that an image may have and this host's file system may not, or that are in each other's way. */
+const NAME_ERRORS = ["EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "EINVAL", "EILSEQ"];
+const ROOM_ERRORS = ["ENOSPC", "EDQUOT", "EFBIG"];
+
+/** Runs a write to the temporary directory; its failure is the environment's. `named` says that the image chose the names. */
+export async function writing<Result>(write: () => Promise<Result>, where: string, named = false): Promise<Result> {
 	try {
 		return await write();
 	} catch (cause) {
+		const errno = String((cause as NodeJS.ErrnoException).code);
+		const what = `cannot prepare the files for an image tool: ${cause instanceof Error ? cause.message : String(cause)}`;
+		if (named && NAME_ERRORS.includes(errno)) {
+			const remedy = "use --tools builtin";
+			throw new Oci2isoError({ code: "TOOL_PATH_UNSUPPORTED", kind: "tool", what, where, remedy, cause });
+		}
+		const isFull = ROOM_ERRORS.includes(errno);
 		throw new Oci2isoError({
-			code: "TEMPORARY_DIRECTORY_UNWRITABLE",
+			code: isFull ? "TEMPORARY_DIRECTORY_FULL" : "TEMPORARY_DIRECTORY_UNWRITABLE",
 			kind: "output",
-			what: `cannot prepare the files for an image tool: ${cause instanceof Error ? cause.message : String(cause)}`,
+			what,
 			where,
-			remedy: "point TMPDIR at a directory with room",
+			remedy: `point TMPDIR at a directory ${isFull ? "with room" : "that this user may write to"}, or use --tools builtin, which needs none`,
 			cause,
 		});
 	}

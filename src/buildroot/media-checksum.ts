@@ -7,6 +7,7 @@ import { runTool, type ToolOptions, type ToolRun } from "./run.ts";
 /** ECMA-119 8.4.32: the application use field of the first volume descriptor, at BP 884 of block 16. */
 const APPLICATION_USE_START = 16 * 2 * KiB + 883;
 const APPLICATION_USE_END = APPLICATION_USE_START + 512;
+export const CHECKSUM_TOOL_NAMES = ["implantisomd5"];
 /** The tool may not write beyond this offset. */
 const WRITABLE_BYTES = 64 * KiB;
 /** The slowest medium that is waited for. */
@@ -33,7 +34,7 @@ export async function implantMediaChecksum(
 		try {
 			const { outputs: _, ...run } = await runTool({
 				tree,
-				names: ["implantisomd5"],
+				names: CHECKSUM_TOOL_NAMES,
 				args: (paths) => [paths.writable("image.iso")],
 				updates: new Map([["image.iso", await realpath(isoPath)]]),
 				limits: {

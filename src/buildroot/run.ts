@@ -4,7 +4,8 @@ import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.
 import { assertNever, Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { type ToolClosure, toolClosure } from "./closure.ts";
-import { findExecutable } from "./executable.ts";
+import { cannotConfine, confinementsToTry } from "./confinement-choice.ts";
+import { findExecutable, findUnusable } from "./executable.ts";
 import { extract, filesOfDirectory, type ToolDirectory, withPrivateDirectory, writing } from "./extract.ts";
 import { findHostTool } from "./host-tool.ts";
 import { type Confinement, type LaunchOutcome, type LaunchResult, launch, type ToolLimits } from "./launcher.ts";
@@ -78,7 +79,7 @@ const NOBODY = 65534;
 
 /**
  * Finds a tool, extracts what it needs, runs it confined with an empty environment and collects what it made.
- * Throws `Oci2isoError` of kind tool (exit 7): TOOL_NOT_FOUND, TOOL_CANNOT_CONFINE, TOOL_FAILED, TOOL_TIMED_OUT, TOOL_OUTPUT_MISSING, TOOL_OUTPUT_TOO_LARGE,
+ * Throws `Oci2isoError` of kind tool (exit 7): TOOL_NOT_FOUND, TOOL_UNUSABLE, TOOL_CANNOT_CONFINE, TOOL_NOT_EXECUTABLE, TOOL_FAILED, TOOL_TIMED_OUT, TOOL_OUTPUT_MISSING, TOOL_OUTPUT_TOO_LARGE,
  * and those of `toolClosure`; INTERRUPTED when the signal aborts. Nothing is left behind.
  */
 export async function runTool(request: ToolRequest): Promise<ToolResult> {
@@ -129,7 +130,7 @@ export async function runTool(request: ToolRequest): Promise<ToolResult> {
 	});
 }
 
-interface LocatedTool {
+export interface LocatedTool {
 	readonly path: string;
 	/** The command line up to the tool's own arguments, relative to the root. */
 	readonly command: readonly string[];
@@ -138,7 +139,7 @@ interface LocatedTool {
 
 async function imageTool(tree: ImageTree, names: readonly string[]): Promise<LocatedTool> {
 	const found = findExecutable(tree, names);
-	if (found === undefined) throw notFound(names, "the image", "install it in the image, or use --tools builtin");
+	if (found === undefined) throw unusable(tree, names) ?? notFound(names, "the image", "install it in the image");
 	const closure = await toolClosure(tree, found);
 	const tool = argumentOf(closure.tool);
 	const { loader } = closure;
@@ -156,24 +157,11 @@ async function imageTool(tree: ImageTree, names: readonly string[]): Promise<Loc
 	};
 }
 
-async function hostTool(names: readonly string[]): Promise<LocatedTool> {
+/** Throws TOOL_NOT_FOUND. */
+export async function hostTool(names: readonly string[]): Promise<LocatedTool> {
 	const path = await findHostTool(names);
-	if (path === undefined) throw notFound(names, "this host", "install it, or use --tools builtin");
+	if (path === undefined) throw notFound(names, "this host", "install it");
 	return { path, command: [path], closure: undefined };
-}
-
-function confinementsToTry(options: ToolOptions): readonly Confinement[] {
-	const host = options.source === "host";
-	switch (options.confinement ?? "auto") {
-		case "auto":
-			return host ? ["landlock", "limits"] : ["namespaces", "landlock"];
-		case "namespaces":
-			return host ? ["landlock", "limits"] : ["namespaces"];
-		case "landlock":
-			return ["landlock"];
-		case "none":
-			return ["limits"];
-	}
 }
 
 async function prepareRoot(root: string, outputs: readonly ToolOutput[], updates: readonly string[]): Promise<void> {
@@ -226,16 +214,21 @@ function requireSuccess(result: LaunchResult, tool: string): void {
 	if (failure === undefined) return;
 	const lastLines = result.stderr.trimEnd().split("\n").slice(-5).join(" | ").slice(-500);
 	throw new Oci2isoError({
-		code: result.outcome.kind === "timed-out" ? "TOOL_TIMED_OUT" : "TOOL_FAILED",
+		code: FAILURE_CODES[result.outcome.kind],
 		kind: "tool",
 		what: lastLines === "" ? failure : `${failure}: ${lastLines}`,
 		where: tool,
-		remedy:
-			result.outcome.kind === "cannot-execute"
-				? "point TMPDIR at a directory that is not mounted noexec, or use --tools builtin"
-				: "use --tools builtin",
+		remedy: "use --tools builtin",
 	});
 }
+
+const FAILURE_CODES: Readonly<Record<LaunchOutcome["kind"], string>> = {
+	exited: "TOOL_FAILED",
+	killed: "TOOL_FAILED",
+	"timed-out": "TOOL_TIMED_OUT",
+	"cannot-execute": "TOOL_NOT_EXECUTABLE",
+	"cannot-confine": "TOOL_CANNOT_CONFINE",
+};
 
 function failureOf(outcome: LaunchOutcome): string | undefined {
 	switch (outcome.kind) {
@@ -286,17 +279,20 @@ function notFound(names: readonly string[], place: string, remedy: string): Oci2
 		code: "TOOL_NOT_FOUND",
 		kind: "tool",
 		what: `${names.join(" or ")} is not on the PATH of ${place}`,
-		remedy,
+		remedy: `${remedy}, or use --tools builtin`,
 	});
 }
 
-function cannotConfine(tool: string, notes: readonly string[]): Oci2isoError {
+function unusable(tree: ImageTree, names: readonly string[]): Oci2isoError | undefined {
+	const found = findUnusable(tree, names);
+	if (found === undefined) return undefined;
 	return new Oci2isoError({
-		code: "TOOL_CANNOT_CONFINE",
+		code: "TOOL_UNUSABLE",
 		kind: "tool",
-		what: `the image's tool is not run, because it cannot be confined here: ${notes.join("; ")}`,
-		where: tool,
-		remedy: "use --tools builtin, or --allow-unconfined-tools for an image that you trust",
+		what: `the image's tool is ${found.what}`,
+		where: displayName(found.path),
+		expected: "an executable file",
+		remedy: "install its package in the image anew, or use --tools builtin",
 	});
 }
 

@@ -8,7 +8,7 @@ const PHASE_TITLES: Readonly<Record<Phase, string>> = {
 	layers: "reading and compressing layers",
 	squashfs: "writing the squashfs tables",
 	contract: "reading the contract",
-	tools: "running the image's tools",
+	tools: "making GRUB's BIOS image",
 	image: "writing the ISO",
 	checksum: "computing the media checksum",
 	publish: "finishing the file",

@@ -35,16 +35,6 @@ const grubModules: ContainerfileLines = {
 	debian: `${APT} grub-pc-bin`,
 };
 
-const grubTools: ContainerfileLines = {
-	fedora: "RUN dnf -y install /usr/bin/grub2-mkimage",
-	debian: `${APT} grub-common`,
-};
-
-const mediaTools: ContainerfileLines = {
-	fedora: "RUN dnf -y install isomd5sum",
-	debian: `${APT} isomd5sum`,
-};
-
 const mediaCheck: ContainerfileLines = {
 	fedora: makeInitramfs.fedora.replace("dracut-live", "dracut-live isomd5sum"),
 	debian: makeInitramfs.debian.replace("dracut-live", "dracut-live isomd5sum"),
@@ -63,8 +53,6 @@ export const LINES = {
 	kernel,
 	efi,
 	grubModules,
-	grubTools,
-	mediaTools,
 	mediaCheck,
 	init,
 	release,

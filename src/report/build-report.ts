@@ -108,6 +108,8 @@ export interface ToolReport {
 	/** Path of the executable, in the image or on the host. */
 	readonly path?: string | undefined;
 	readonly confinement?: string | undefined;
-	/** Why not the first choice. */
+	/** Why it was not confined better. */
 	readonly reason?: string | undefined;
+	/** Whether a tool's core image has the bytes that oci2iso itself would have made. */
+	readonly sameAsBuiltin?: boolean | undefined;
 }

@@ -489,22 +489,6 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		findings: ["SELINUX_UNLABELLED"],
 		blocks: [],
 	},
-
-	// tools
-	{
-		name: "no implantisomd5",
-		layer: () => [removed("usr/bin/implantisomd5")],
-		isBootable: true,
-		findings: ["CHECKSUM_TOOL_MISSING"],
-		blocks: [],
-	},
-	{
-		name: "a grub-mkimage without one of its libraries",
-		layer: () => [removed("usr/lib/x86_64-linux-gnu/libdevmapper.so.1.02.1")],
-		isBootable: true,
-		findings: ["CORE_TOOL_MISSING"],
-		blocks: [],
-	},
 ];
 
 /** Takes the real image (`layout` is its directory) apart. */

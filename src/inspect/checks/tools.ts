@@ -1,12 +1,13 @@
 import { displayName } from "../../binary/byte-string.ts";
 import { toolClosure } from "../../buildroot/closure.ts";
-import { findExecutable } from "../../buildroot/executable.ts";
+import { CORE_TOOL_NAMES } from "../../buildroot/el-torito-core.ts";
+import { findExecutable, findUnusable } from "../../buildroot/executable.ts";
+import { CHECKSUM_TOOL_NAMES } from "../../buildroot/media-checksum.ts";
 import { Oci2isoError } from "../../errors.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
-import { LINES } from "../containerfile.ts";
-import type { ContainerfileLines, FindingList } from "../finding.ts";
+import type { FindingList } from "../finding.ts";
 
-/** A tool of the image that a build runs. */
+/** A tool of the image that a build with `--tools buildroot` runs. */
 export interface FoundTool {
 	readonly task: "el-torito-core" | "media-checksum";
 	readonly names: readonly string[];
@@ -20,32 +21,19 @@ export interface FoundTool {
 	readonly fault: string | undefined;
 }
 
-const TOOLS: readonly {
-	readonly task: FoundTool["task"];
-	readonly names: readonly string[];
-	readonly lines: ContainerfileLines;
-}[] = [
-	{ task: "el-torito-core", names: ["grub2-mkimage", "grub-mkimage"], lines: LINES.grubTools },
-	{ task: "media-checksum", names: ["implantisomd5"], lines: LINES.mediaTools },
-];
+const TOOLS = [
+	{ task: "el-torito-core", names: CORE_TOOL_NAMES },
+	{ task: "media-checksum", names: CHECKSUM_TOOL_NAMES },
+] as const;
 
-/** Where the tools are, and whether all their libraries are there. A build goes on without them, by its own means. */
+/** Where the tools are that `--tools buildroot` runs, and whether all their libraries are there. No other build needs them. */
 export async function checkTools(tree: ImageTree, findings: FindingList): Promise<FoundTool[]> {
 	const found: FoundTool[] = [];
-	for (const { task, names, lines } of TOOLS) {
+	for (const { task, names } of TOOLS) {
 		const tool = await findTool(tree, task, names);
 		found.push(tool);
 		if (tool.fault === undefined) findings.ok("TOOL", `${names[0]} is ${tool.path}`);
-		else
-			findings.warn(
-				task === "media-checksum" ? "CHECKSUM_TOOL_MISSING" : "CORE_TOOL_MISSING",
-				`the image's ${names[0]} cannot be used: the built-in one does the work`,
-				{
-					evidence: tool.fault,
-					remedy: `install it, or pass --tools builtin to say so`,
-					containerfile: lines,
-				},
-			);
+		else findings.ok("TOOL", `${names[0]} cannot be used, which matters to --tools buildroot only`, tool.fault);
 	}
 	return found;
 }
@@ -53,7 +41,11 @@ export async function checkTools(tree: ImageTree, findings: FindingList): Promis
 async function findTool(tree: ImageTree, task: FoundTool["task"], names: readonly string[]): Promise<FoundTool> {
 	const none = { task, names, path: undefined, loader: undefined, libraries: [] };
 	const file = findExecutable(tree, names);
-	if (file === undefined) return { ...none, fault: `no ${names.join(" or ")} on the image's PATH` };
+	if (file === undefined) {
+		const unusable = findUnusable(tree, names);
+		const there = unusable === undefined ? "" : `: ${displayName(unusable.path)} is ${unusable.what}`;
+		return { ...none, fault: `no ${names.join(" or ")} on the image's PATH${there}` };
+	}
 	const path = displayName(file.path);
 	try {
 		const closure = await toolClosure(tree, file);

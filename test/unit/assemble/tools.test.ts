@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { elToritoCore } from "../../../src/assemble/tools.ts";
+import { elToritoCore, requireTools } from "../../../src/assemble/tools.ts";
 import { SmallRoot } from "../../support/small-root.ts";
+import { noise } from "../grub-core/contents.ts";
 import { DIRECTORY } from "../grub-core/grub-directory.ts";
 
 const GRUB_DIRECTORY = "/usr/lib/grub/i386-pc";
@@ -18,15 +19,26 @@ describe("elToritoCore", () => {
 	test("is made without any program when that is asked for", async () => {
 		const { image, report } = await elToritoCore(imageWithoutTools(), GRUB_DIRECTORY, { ...choice, tools: "builtin" });
 		expect(image.byteLength).toBeGreaterThan(2048 + 512);
-		expect(report).toEqual({ task: "el-torito-core", used: "builtin", reason: undefined });
+		expect(report).toEqual({ task: "el-torito-core", used: "builtin" });
 	});
 
-	test("is made the same way where the image has no grub2-mkimage, and the report says so", async () => {
-		const root = imageWithoutTools();
+	test("is made so by default, whatever tools the image has", async () => {
+		const root = imageWithoutTools().file("/usr/bin/grub2-mkimage", "no program");
 		const { image, report } = await elToritoCore(root, GRUB_DIRECTORY, { ...choice, tools: "auto" });
 		const builtin = await elToritoCore(root, GRUB_DIRECTORY, { ...choice, tools: "builtin" });
 		expect(Buffer.compare(image, builtin.image)).toBe(0);
-		expect(report).toMatchObject({ used: "builtin", reason: expect.stringMatching(/^TOOL_NOT_FOUND: grub2-mkimage/) });
+		expect(report).toEqual({ task: "el-torito-core", used: "builtin" });
+	});
+
+	test("ends when the build is interrupted", async () => {
+		const root = imageWithoutTools().file(
+			`${GRUB_DIRECTORY}/biosdisk.mod`,
+			noise(100_000).map((byte) => byte % 16),
+		);
+		const interrupt = new AbortController();
+		const made = elToritoCore(root, GRUB_DIRECTORY, { ...choice, tools: "auto", signal: interrupt.signal });
+		interrupt.abort();
+		await expect(made).rejects.toMatchObject({ code: "INTERRUPTED" });
 	});
 
 	test("is not made another way than was asked for", async () => {
@@ -43,5 +55,20 @@ describe("elToritoCore", () => {
 		const dangling = imageWithoutTools().symlink(`${GRUB_DIRECTORY}/cdboot.img`, "/nowhere");
 		const failed = elToritoCore(dangling, GRUB_DIRECTORY, { ...choice, tools: "builtin" });
 		await expect(failed).rejects.toMatchObject({ code: "GRUB_MODULE_MISSING", where: "i386-pc/cdboot.img" });
+	});
+});
+
+describe("requireTools", () => {
+	test("asks nothing of the machine where no tool will run", async () => {
+		const before = process.env["TMPDIR"];
+		process.env["TMPDIR"] = "/nowhere";
+		try {
+			for (const tools of ["auto", "builtin"] as const) await requireTools({ ...choice, tools });
+			const wanted = requireTools({ ...choice, tools: "buildroot" });
+			await expect(wanted).rejects.toMatchObject({ code: "TEMPORARY_DIRECTORY_UNWRITABLE", where: "/nowhere" });
+		} finally {
+			if (before === undefined) delete process.env["TMPDIR"];
+			else process.env["TMPDIR"] = before;
+		}
 	});
 });
