@@ -40,6 +40,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			timeoutSeconds: contract.grub2.timeoutSeconds,
 		},
 		choices: contract.choices,
+		addedFiles: parts.addedFiles,
 		checks: parts.checks,
 		squashfs: {
 			codec: compressor.codec,

@@ -1,4 +1,5 @@
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { placeMenus } from "../boot/place-menus.ts";
 import type { Contract } from "../contract/contract.ts";
 import { bootFiles } from "../grub/boot-files.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
@@ -8,7 +9,7 @@ import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.
 import { writeFront, writeRest } from "../medium/write-iso.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { PendingOutput } from "../output/output-file.ts";
-import type { BootCheckReport, ToolReport } from "../report/build-report.ts";
+import type { AddedFile, BootCheckReport, ToolReport } from "../report/build-report.ts";
 import type { SquashfsSummary } from "../squashfs/squashfs-writer.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { checkContract, describeCheck, readBuildContract } from "./checked-contract.ts";
@@ -42,6 +43,7 @@ export interface FinishInput {
 /** An ISO that is whole, under its temporary name. */
 export interface FinishedIso {
 	readonly contract: Contract;
+	readonly addedFiles: readonly AddedFile[];
 	readonly checks: BootCheckReport;
 	readonly summary: SquashfsSummary;
 	readonly losses: readonly string[];
@@ -62,8 +64,9 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 	const checkOptions = { ...options, architecture, codec: options.comp };
 	const contract = await readBuildContract(tree, checkOptions);
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
-	const files = bootFiles(contract, epochSeconds);
-	await stage.fetchAside(files.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : [])));
+	const standard = bootFiles(contract, epochSeconds);
+	await stage.fetchAside(standard.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : [])));
+	const { files, added } = await placeMenus(tree, contract, standard);
 	const identifiers = deriveIdentifiers(ingredients(image, stage, contract, epochSeconds, options));
 
 	progress.phase("tools");
@@ -128,6 +131,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		const area = await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
 		return {
 			contract,
+			addedFiles: added,
 			checks: checked.value,
 			summary,
 			losses,

@@ -126,9 +126,12 @@ export interface BootSector {
 	readonly geometry: FatGeometry;
 	readonly volumeId: number;
 	readonly oemName: string;
-	/** First cluster of the root directory; undefined on FAT16, where it has its own place. */
+	/** First cluster of the root directory; undefined on FAT12 and FAT16, where it has its own place. */
 	readonly rootCluster: number | undefined;
 }
+
+const FAT16_LEAST_CLUSTERS = 4085;
+const FAT_ENTRY_BYTES = { FAT12: 1.5, FAT16: 2, FAT32: 4 } as const;
 
 /** Reads sector 0 of a volume of `byteLength`; the type follows from the number of clusters. Throws FAT_BOOT_SECTOR. */
 export function decodeBootSector(bytes: Uint8Array, byteLength: number): BootSector {
@@ -150,12 +153,19 @@ export function decodeBootSector(bytes: Uint8Array, byteLength: number): BootSec
 		throw fail("there is no room for the tables", "reserved and table sectors");
 	if (isFat32 ? rootEntries !== 0 : rootEntries === 0 || (rootEntries * DIRECTORY_ENTRY_BYTES) % DISK_BLOCK_BYTES !== 0)
 		throw fail(`the root directory has ${rootEntries} slots`, isFat32 ? "0" : "a multiple of 16");
-	const type = isFat32 ? "FAT32" : "FAT16";
-	const shared = { type, byteLength, totalSectors, sectorsPerCluster, reservedSectors, fatSectors } as const;
+	const shared = {
+		type: isFat32 ? "FAT32" : "FAT16",
+		byteLength,
+		totalSectors,
+		sectorsPerCluster,
+		reservedSectors,
+		fatSectors,
+	} as const;
 	const withoutCount = { ...shared, rootEntries, sectorsPerTrack, heads, clusterCount: 0 };
 	const clusterCount = Math.floor((totalSectors - dataStart(withoutCount)) / sectorsPerCluster);
-	const fatEntries = (fatSectors * DISK_BLOCK_BYTES) / (isFat32 ? 4 : 2);
-	if (clusterCount < (isFat32 ? 1 : 4085) || (!isFat32 && clusterCount > 65524))
+	const type = isFat32 ? "FAT32" : clusterCount < FAT16_LEAST_CLUSTERS ? "FAT12" : "FAT16";
+	const fatEntries = Math.floor((fatSectors * DISK_BLOCK_BYTES) / FAT_ENTRY_BYTES[type]);
+	if (clusterCount < 1 || (!isFat32 && clusterCount > 65524))
 		throw fail(`there are ${clusterCount} clusters`, `a number that ${type} has`);
 	if (clusterCount + FIRST_CLUSTER > fatEntries)
 		throw fail(
@@ -163,7 +173,7 @@ export function decodeBootSector(bytes: Uint8Array, byteLength: number): BootSec
 			`at most ${fatEntries - FIRST_CLUSTER}, as the tables have entries for`,
 		);
 	return {
-		geometry: { ...withoutCount, clusterCount },
+		geometry: { ...withoutCount, type, clusterCount },
 		volumeId: isFat32 ? bpb32.volumeId : bpb.volumeId,
 		oemName: bpb.oemName,
 		rootCluster: isFat32 ? bpb32.rootCluster : undefined,

@@ -33,7 +33,7 @@ const MAX_DIRECTORY_BYTES = 65_536 * DIRECTORY_ENTRY_BYTES;
 const MAX_DEPTH = 32;
 
 /**
- * Reads a FAT16 or FAT32 volume and checks it on the way: equal tables, whole chains as long as their files, no cluster in two
+ * Reads a FAT volume and checks it on the way: equal tables, whole chains as long as their files, no cluster in two
  * chains or in none, well-formed directories and long names. Throws `Oci2isoError` FAT_BOOT_SECTOR, FAT_TABLES, FAT_CHAIN,
  * FAT_DIRECTORY, FAT_TOO_LARGE, UNEXPECTED_END.
  */
@@ -103,13 +103,20 @@ class ClusterChains {
 	}
 
 	#next(cluster: number): number {
-		return this.#geometry.type === "FAT32"
-			? this.#table.readUInt32LE(cluster * 4) & 0x0fffffff
-			: this.#table.readUInt16LE(cluster * 2);
+		switch (this.#geometry.type) {
+			case "FAT32":
+				return this.#table.readUInt32LE(cluster * 4) & 0x0fffffff;
+			case "FAT16":
+				return this.#table.readUInt16LE(cluster * 2);
+			case "FAT12":
+				// Two entries share three bytes.
+				return (this.#table.readUInt16LE(Math.floor(cluster * 1.5)) >> (4 * (cluster % 2))) & 0xfff;
+		}
 	}
 
 	#endMarks(): { readonly least: number; readonly most: number } {
-		return this.#geometry.type === "FAT32" ? { least: 0x0ffffff8, most: 0x0fffffff } : { least: 0xfff8, most: 0xffff };
+		const most = { FAT12: 0xfff, FAT16: 0xffff, FAT32: 0x0fffffff }[this.#geometry.type];
+		return { least: most - 7, most };
 	}
 }
 

@@ -12,6 +12,7 @@ import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, readEfiParts, readInitramfsPart, readKernelConfig, readKernelPart } from "./boot-parts.ts";
 import { checkDrivers } from "./checks/drivers.ts";
 import { checkGrubModules } from "./checks/grub-bios.ts";
+import { checkGrubEfi } from "./checks/grub-efi.ts";
 import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
 import { checkLiveSupport } from "./checks/live-system.ts";
 import { checkMenu, defaultEntryOf } from "./checks/menu.ts";
@@ -94,6 +95,20 @@ export async function checkBoot(
 	await checkSystem(parts, grubWords(entry).slice(1), findings);
 	await checkGrubModules(parts, findings);
 	checkUefi(parts, findings);
+	const { label, osRelease, menu: grub2 } = found;
+	await checkGrubEfi(
+		parts,
+		{
+			label,
+			osRelease,
+			grub2,
+			architecture: "x86_64",
+			efi: found.boot?.efi,
+			kernel: found.kernel,
+			grubModules: found.grubModules,
+		},
+		findings,
+	);
 	findings.fixMenu((fixes) => fixedIsoYaml(parts, fixes));
 	return { parts, findings };
 }

@@ -25,6 +25,8 @@ export interface BuildReport {
 	};
 	/** Everything that the contract leaves open and how it was decided. */
 	readonly choices: readonly Choice[];
+	/** Files of the ISO that the contract does not have. */
+	readonly addedFiles: readonly AddedFile[];
 	/** Whether the ISO is expected to boot. */
 	readonly checks: BootCheckReport;
 	readonly squashfs: SquashfsReport;
@@ -47,6 +49,14 @@ export interface BuildReport {
 	readonly phases: readonly { readonly phase: string; readonly milliseconds: number }[];
 	/** Most memory this process has held. */
 	readonly peakResidentBytes: number;
+}
+
+export interface AddedFile {
+	/** Path in the ISO's tree; absent where it is not there. */
+	readonly iso: string | undefined;
+	/** Path in the EFI image; absent where it is not there. */
+	readonly efiImage: string | undefined;
+	readonly why: string;
 }
 
 export interface BootCheckReport {

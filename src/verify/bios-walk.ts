@@ -2,14 +2,15 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { from0, record } from "../binary/record.ts";
 import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { decompressGrubCore, findGrubModules } from "../boot/grub-modules.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub-shell.ts";
 import { corrupt } from "../errors.ts";
 import { decodeMbr } from "../gpt/mbr.ts";
 import type { VolumeFile } from "../iso9660/volume.ts";
 import type { BiosImage } from "./boot-image-check.ts";
 import type { Findings } from "./findings.ts";
-import { decompressGrubCore, findGrubModules } from "./grub-modules.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
-import { type BootVolume, type CheckedMenu, checkMenu, MAX_GRUB_CONFIG_BYTES } from "./menu-check.ts";
+import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
 
 /** GRUB's diskboot.img ends with one block list entry (include/grub/i386/pc/boot.h); positions in that sector. */
 const diskboot = record("GRUB diskboot", DISK_BLOCK_BYTES, {

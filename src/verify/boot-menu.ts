@@ -1,6 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { commandsOf, type GrubStatements, readGrubScript, writtenWord } from "../boot/grub-script.ts";
 import type { Findings } from "./findings.ts";
-import { type GrubCommand, readGrubScript } from "./grub-script.ts";
 
 export interface BootEntry {
 	readonly title: ByteString;
@@ -21,15 +21,15 @@ export interface BootMenu {
 
 /** What a grub.cfg offers. */
 export function readBootMenu(script: ByteString, where: string, findings: Findings): BootMenu {
-	const { commands, problems } = readGrubScript(script);
+	const { statements, problems } = readGrubScript(script);
 	for (const problem of problems) findings.fault(problem, where, "a GRUB script");
 	const entries: BootEntry[] = [];
 	const searchLabels: ByteString[] = [];
 	const searchFiles: ByteString[] = [];
 	const modules: ByteString[] = [];
-	const visit = (list: readonly GrubCommand[]): void => {
-		for (const { words, block } of list) {
-			const [name, ...rest] = words.filter((word) => !["if", "then", "else", "elif", "do", "!"].includes(word));
+	const visit = (list: GrubStatements): void => {
+		for (const { words, block = [] } of commandsOf(list)) {
+			const [name, ...rest] = words.map(writtenWord).filter((word) => word !== "!");
 			if (name === "menuentry") entries.push(entryOf(rest[0] ?? "", block));
 			else if (name === "search") takeSearch(rest);
 			else if (name === "insmod" && rest[0] !== undefined) modules.push(rest[0]);
@@ -47,18 +47,18 @@ export function readBootMenu(script: ByteString, where: string, findings: Findin
 		else if (isFor("f", "--file")) searchFiles.push(target);
 		else findings.note(`search ${displayName(words.join(" "))} was not followed`, where);
 	};
-	visit(commands);
+	visit(statements);
 	return { entries, searchLabels, searchFiles, modules };
 }
 
-function entryOf(title: ByteString, block: readonly GrubCommand[]): BootEntry {
+function entryOf(title: ByteString, block: GrubStatements): BootEntry {
 	let kernel: ByteString | undefined;
 	let kernelArguments: readonly ByteString[] = [];
 	const initrds: ByteString[] = [];
 	let chainloads = false;
-	const visit = (commands: readonly GrubCommand[]): void => {
-		for (const { words, block: inner } of commands) {
-			const [name, first, ...rest] = words;
+	const visit = (commands: GrubStatements): void => {
+		for (const { words, block: inner = [] } of commandsOf(commands)) {
+			const [name, first, ...rest] = words.map(writtenWord);
 			if (name !== undefined && /^linux(16|efi)?$/.test(name)) {
 				kernel = first;
 				kernelArguments = rest;

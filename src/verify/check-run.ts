@@ -33,9 +33,10 @@ export class CheckRun {
 		} catch (error) {
 			findings.caught(error);
 		}
-		const status = findings.faults === 0 ? "pass" : "fail";
+		const status = findings.faults > 0 ? "fail" : findings.undecided === undefined ? "pass" : "skipped";
 		this.#faults += findings.faults;
-		const { detail, list, omitted } = findings;
+		const { list, omitted } = findings;
+		const detail = findings.undecided ?? findings.detail;
 		this.#done.set(name, { name, title: CHECKS[name], status, detail, findings: list, omittedFindings: omitted });
 		return result;
 	}

@@ -41,6 +41,8 @@ export class Findings {
 	readonly list: Finding[] = [];
 	/** What was looked at, for people: `3 partitions`. */
 	detail = "";
+	/** Why the check could not come to an end, although nothing is wrong. */
+	undecided: string | undefined;
 	#faults = 0;
 	#omitted = 0;
 

@@ -1,6 +1,8 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { alignUp, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { decompressGrubCore } from "../boot/grub-modules.ts";
+import { placeMenus } from "../boot/place-menus.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError } from "../errors.ts";
@@ -20,7 +22,6 @@ import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
 import type { Findings } from "./findings.ts";
-import { decompressGrubCore } from "./grub-modules.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 
@@ -62,9 +63,12 @@ export async function checkMedium(
 	const tree = mediumTree(image.root, image.digestOf, contents);
 	const { preparerIdentifier: preparer, createdAtSeconds: epochSeconds = 0 } = volume.primary;
 	const contract = await findContract(tree, image, volume, contents);
-	const files = bootFiles(contract, epochSeconds);
+	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
 	const isOwn = preparer.startsWith(OWN_PREPARER);
-	const unknown = checkFiles(files, image, contents, isOwn, findings);
+	// Other programs' media have what the contract has.
+	const beyond = new Set(isOwn ? [] : added.map(({ iso }) => iso?.slice(1)));
+	const present = files.filter(({ iso }) => iso === undefined || contents.digests.has(iso) || !beyond.has(iso));
+	const unknown = checkFiles(present, image, contents, isOwn, findings);
 	const kernel = displayName(contract.kernel.version);
 	findings.detail = `label ${contract.label}, kernel ${kernel}, boot loaders of ${displayName(contract.vendor)}`;
 	if (!isOwn) {

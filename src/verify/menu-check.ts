@@ -1,6 +1,5 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
-import { KiB } from "../binary/units.ts";
 import type { VolumeDirectory } from "../iso9660/volume.ts";
 import { SQUASHFS_MAGIC } from "../squashfs/constants.ts";
 import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
@@ -8,8 +7,6 @@ import type { Findings } from "./findings.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
 import { followEntry } from "./live-root-check.ts";
 import { fileAt, readFileHead } from "./medium-files.ts";
-
-export const MAX_GRUB_CONFIG_BYTES = 1024 * KiB;
 
 /** One volume that GRUB and the live system can find by its label. */
 export interface BootVolume {

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { divideCeil, KiB, MiB } from "../binary/units.ts";
 import { corrupt } from "../errors.ts";
+import { SECOND_STAGE } from "../grub/boot-files.ts";
 import { signaturesOf } from "../pe/authenticode.ts";
 import { commonNameOf, vendorLists } from "../pe/certificates.ts";
 import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
@@ -18,7 +19,7 @@ import { firmwareTrust, judge, shimTrust, type TrustAnchor, type TrustStore } fr
 import { isShim, readEfiProgram, SHIM_CERTIFICATES } from "./efi-program.ts";
 import { MAX_EFI_FILE_BYTES } from "./esp-check.ts";
 import type { Findings } from "./findings.ts";
-import { DEFAULT_LOADER, SECOND_STAGE } from "./uefi-walk.ts";
+import { DEFAULT_LOADER } from "./uefi-walk.ts";
 
 /** A program that Secure Boot asks about, not yet read. */
 export interface SecureBootProgram {

@@ -3,6 +3,7 @@ import { type ByteSource, region } from "../binary/byte-source.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import { readFat } from "../fat/read-fat.ts";
+import { SECOND_STAGE } from "../grub/boot-files.ts";
 import type { Volume } from "../iso9660/volume.ts";
 import { anchorOf } from "../pe/trust.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
@@ -23,7 +24,7 @@ import type { VerifyReport } from "./report.ts";
 import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
 import { checkBlocks } from "./squashfs-blocks-check.ts";
 import { checkSquashfs } from "./squashfs-check.ts";
-import { DEFAULT_LOADER, SECOND_STAGE, walkUefi } from "./uefi-walk.ts";
+import { DEFAULT_LOADER, walkUefi } from "./uefi-walk.ts";
 import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 
 export interface VerifyIsoOptions {
@@ -115,13 +116,16 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 	const usb = await run.check("bios-usb", [volume, bios], (findings, _, image) =>
 		walkBiosUsb(source, image, volumes, findings),
 	);
-	const uefiCd = await run.check("uefi-cd", [volume, catalog?.uefi], async (findings, _, { block, sectorCount }) => {
+	const [own] = volumes;
+	const uefiCd = await run.check("uefi-cd", [own, catalog?.uefi], async (findings, first, { block, sectorCount }) => {
 		const start = block * ISO_BLOCK_BYTES;
 		const rest = Math.max(0, source.byteLength - start);
 		const length = sectorCount === 0 ? rest : Math.min(rest, sectorCount * DISK_BLOCK_BYTES);
-		return walkUefi(await readFat(region(source, start, length)), onlyFirst, findings);
+		return walkUefi("cd", await readFat(region(source, start, length)), [first], findings);
 	});
-	const uefiUsb = await run.check("uefi-usb", [volume, esp], (findings, _, fat) => walkUefi(fat, volumes, findings));
+	const uefiUsb = await run.check("uefi-usb", [own, esp], (findings, first, fat) =>
+		walkUefi("usb", fat, [first, ...volumes.slice(1)], findings),
+	);
 	if (options.secureBoot === false) run.skip("secure-boot", "not asked for");
 	else
 		await run.check("secure-boot", [volume, esp], async (findings, first, fat) => {

@@ -35,6 +35,10 @@ export interface SmallIsoOptions {
 	/** Squashfs blocks stay uncompressed, so that fields of its tables can be found. */
 	readonly stored?: boolean;
 	readonly menu?: string;
+	/** Where the menu for UEFI is; default `EFI/BOOT/grub.cfg` on both. */
+	readonly menuPlaces?: Readonly<Record<"iso" | "esp", readonly string[]>>;
+	/** GRUB for UEFI, to be signed. */
+	readonly grub?: Buffer;
 	readonly grubGeneration?: number;
 	/** GRUB is signed by somebody whom shim does not know. */
 	readonly strangeSigner?: boolean;
@@ -46,9 +50,13 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 	const { expected, image } = await squashfsOnce(options.stored === true);
 	const { firmware, vendor, signer, stranger } = signersOnce();
 	const shim = signProgram(shimProgram(vendor.certificate), firmware);
-	const grub = signProgram(grubProgram(options.grubGeneration), options.strangeSigner === true ? stranger : signer);
+	const grub = signProgram(
+		options.grub ?? grubProgram(options.grubGeneration),
+		options.strangeSigner === true ? stranger : signer,
+	);
 	const kernel = options.unsignedKernel === true ? kernelProgram() : signProgram(kernelProgram(), signer);
 	const menu = Buffer.from(options.menu ?? MENU);
+	const menus = options.menuPlaces ?? { iso: ["EFI/BOOT/grub.cfg"], esp: ["EFI/BOOT/grub.cfg"] };
 	const both = (path: string, bytes: Uint8Array): BootFile => ({
 		iso: path,
 		esp: path,
@@ -63,7 +71,8 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 		both("EFI/BOOT/mmx64.efi", signProgram(grubProgram(), signer)),
 		both("EFI/BOOT/grubx64.efi", grub),
 		both("EFI/BOOT/fonts/unicode.pf2", Buffer.alloc(5000, "font")),
-		both("EFI/BOOT/grub.cfg", menu),
+		...menus.iso.map((path) => isoOnly(path, menu)),
+		...menus.esp.map((path) => ({ ...both(path, menu), iso: undefined })),
 		isoOnly("boot/grub2/grub.cfg", menu),
 		...["normal", "gzio", "all_video"].map((name) => isoOnly(`boot/grub2/i386-pc/${name}.mod`, Buffer.from(name))),
 		isoOnly("boot/grub2/i386-pc/boot_hybrid.img", bootHybrid),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
+import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub-modules.ts";
 import { toolClosure } from "../../../src/buildroot/closure.ts";
 import { parseElf } from "../../../src/buildroot/elf.ts";
 import { isSignedPe } from "../../../src/contract/signature.ts";
@@ -15,7 +16,6 @@ import { derElement, derElements, objectIdentifierText } from "../../../src/pe/d
 import { decodePe, sectionBytes, sectionText } from "../../../src/pe/pe-image.ts";
 import { automaticSbatLevels, latestSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../../src/pe/sbat.ts";
 import { Findings } from "../../../src/verify/findings.ts";
-import { decompressGrubCore, findGrubModules } from "../../../src/verify/grub-modules.ts";
 import { checkInitramfsHead, checkKernelHead } from "../../../src/verify/linux-check.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 import { GRUB_KERNEL_LZMA, grubKernel } from "../../support/raw-lzma.ts";

@@ -24,7 +24,6 @@ const shared = ["binary", "errors.ts"];
 /** What code (not types) each of the other rooms may import beside itself and the shared ones. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
 	binary: [],
-	boot: [],
 	codec: [],
 	oci: ["codec", "tar"],
 	cache: ["squashfs", "oci"],
@@ -33,7 +32,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	buildroot: ["tree", "grub"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: formats,
-	assemble: [...formats, "medium", "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],
+	boot: [...formats, "codec"],
+	assemble: [...formats, "medium", "boot", "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],
 	inspect: [...formats, "boot", "codec", "oci", "buildroot", "report"],
 	// One reader of initramfs for both.
 	verify: [...formats, "medium", "boot", "codec", "inspect", "oci", "report"],

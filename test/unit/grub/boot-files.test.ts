@@ -16,6 +16,7 @@ describe("the boot files", () => {
 			"EFI/BOOT/grubx64.efi": "/boot/efi/EFI/fedora/gcdx64.efi",
 			"EFI/BOOT/fonts/unicode.pf2": "/usr/share/grub/unicode.pf2",
 			"EFI/BOOT/grub.cfg": "generated",
+			"boot/grub/grub.cfg": "generated",
 			"boot/grub2/grub.cfg": "generated",
 			"boot/grub2/i386-pc/boot_hybrid.img": "/usr/lib/grub/i386-pc/boot_hybrid.img",
 			"boot/grub2/i386-pc/normal.mod": "/usr/lib/grub/i386-pc/normal.mod",
@@ -29,6 +30,7 @@ describe("the boot files", () => {
 			"EFI/BOOT/grubx64.efi",
 			"EFI/BOOT/fonts/unicode.pf2",
 			"EFI/BOOT/grub.cfg",
+			"boot/grub/grub.cfg",
 		]);
 	});
 

@@ -6,8 +6,12 @@ import { decodeLzma } from "../lzma/raw-lzma.ts";
 export interface GrubModules {
 	/** Directory of GRUB's files, maybe with a device in front: `/boot/grub2`. */
 	readonly prefix: ByteString | undefined;
-	/** Early configuration and memory disks, as bytes: what they do is not executed here. */
-	readonly embedded: readonly Uint8Array[];
+	/** The script that it runs first, in the rescue parser's language. */
+	readonly configuration: ByteString | undefined;
+	/** The image of a file system that GRUB calls `(memdisk)`. */
+	readonly memoryDisk: Uint8Array | undefined;
+	/** Its built-in modules by name, as ELF objects; undefined where one of them does not tell its name. */
+	readonly modules: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
 /** GRUB's `struct grub_module_info32`, `64` and `grub_module_header` (include/grub/kernel.h). */
@@ -24,7 +28,7 @@ const moduleInfo64 = record("GRUB module info", 24, {
 const moduleHeader = record("GRUB module header", 8, { type: from0.u32le(0), byteLength: from0.u32le(4) });
 
 const MAGIC = "mimg";
-const TYPE = { memoryDisk: 1, configuration: 2, prefix: 3 } as const;
+const TYPE = { elf: 0, memoryDisk: 1, configuration: 2, prefix: 3 } as const;
 const MAX_MODULES = 10_000;
 const MAX_TRIES = 1000;
 
@@ -47,18 +51,75 @@ export function findGrubModules(image: Uint8Array): GrubModules | undefined {
 
 function readModules(area: Buffer): GrubModules | undefined {
 	let prefix: ByteString | undefined;
-	const embedded: Uint8Array[] = [];
+	let configuration: ByteString | undefined;
+	let memoryDisk: Uint8Array | undefined;
+	const modules = new Map<string, Uint8Array>();
+	let allNamed = true;
 	let at = 0;
 	for (let count = 0; at + moduleHeader.byteLength <= area.byteLength; count++) {
 		const { type, byteLength } = moduleHeader.decode(area, at);
 		if (byteLength < moduleHeader.byteLength || at + byteLength > area.byteLength || count === MAX_MODULES)
 			return undefined;
 		const content = area.subarray(at + moduleHeader.byteLength, at + byteLength);
-		if (type === TYPE.prefix) prefix = byteStringOf(content).replace(/\0.*$/s, "");
-		else if (type === TYPE.configuration || type === TYPE.memoryDisk) embedded.push(content);
+		if (type === TYPE.prefix) prefix = untilNul(content);
+		else if (type === TYPE.configuration) configuration = untilNul(content);
+		else if (type === TYPE.memoryDisk) memoryDisk = content;
+		else if (type === TYPE.elf) {
+			const name = moduleName(content);
+			if (name === undefined) allNamed = false;
+			else modules.set(name, content);
+		}
 		at += byteLength;
 	}
-	return { prefix, embedded };
+	return { prefix, configuration, memoryDisk, modules: allNamed && modules.size > 0 ? modules : undefined };
+}
+
+function untilNul(bytes: Buffer): ByteString {
+	const end = bytes.indexOf(0);
+	return byteStringOf(end < 0 ? bytes : bytes.subarray(0, end));
+}
+
+/** ELF, little endian: the header's pointers to the sections, and one section's. */
+const elfHeaders = {
+	1: record("ELF header", 52, {
+		sections: from0.u32le(32),
+		sectionBytes: from0.u16le(46),
+		sectionCount: from0.u16le(48),
+		namesIndex: from0.u16le(50),
+	}),
+	2: record("ELF header", 64, {
+		sections: from0.safe64le(40),
+		sectionBytes: from0.u16le(58),
+		sectionCount: from0.u16le(60),
+		namesIndex: from0.u16le(62),
+	}),
+} as const;
+const elfSections = {
+	1: record("ELF section", 40, { name: from0.u32le(0), offset: from0.u32le(16), byteLength: from0.u32le(20) }),
+	2: record("ELF section", 64, { name: from0.u32le(0), offset: from0.safe64le(24), byteLength: from0.safe64le(32) }),
+} as const;
+const ELF_MAGIC = 0x464c457f;
+const NAME_SECTION = ".modname";
+const MAX_NAME_BYTES = 64;
+
+/** What GRUB's own loader takes for the module's name: its section `.modname`. */
+function moduleName(file: Buffer): string | undefined {
+	if (file.byteLength < 64 || file.readUInt32LE() !== ELF_MAGIC) return undefined;
+	const width = file[4];
+	if (width !== 1 && width !== 2) return undefined;
+	try {
+		const { sections, sectionBytes, sectionCount, namesIndex } = elfHeaders[width].decode(file);
+		const section = (index: number) => elfSections[width].decode(file, sections + index * sectionBytes);
+		const names = section(namesIndex).offset;
+		for (let index = 0; index < sectionCount; index++) {
+			const { name, offset, byteLength } = section(index);
+			if (untilNul(file.subarray(names + name, names + name + NAME_SECTION.length + 1)) !== NAME_SECTION) continue;
+			return untilNul(file.subarray(offset, offset + Math.min(byteLength, MAX_NAME_BYTES)));
+		}
+	} catch (error) {
+		if (!(error instanceof RangeError)) throw error;
+	}
+	return undefined;
 }
 
 /** Of the i386-pc decompressor (grub-core/boot/i386/pc/startup_raw.S, include/grub/offsets.h). */

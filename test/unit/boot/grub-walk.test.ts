@@ -1,0 +1,294 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { memorySource } from "../../../src/binary/byte-source.ts";
+import { describeWalk, walkGrubEfi } from "../../../src/boot/grub-efi-walk.ts";
+import { fileSystemOf, type GrubStart, grubMedium } from "../../../src/boot/grub-medium.ts";
+import { findMenuPlaces } from "../../../src/boot/menu-places.ts";
+import { bootFiles } from "../../../src/grub/boot-files.ts";
+import { decodePe, type PeImage } from "../../../src/pe/pe-image.ts";
+import { verifyIso } from "../../../src/verify/verify-iso.ts";
+import { DEBIAN_LIKE_SCRIPT, type GrubParts, makeGrub, tarOf, USUAL_MODULES } from "../../support/grub-programs.ts";
+import { requires } from "../../support/requires.ts";
+import { run } from "../../support/run.ts";
+import { smallIso } from "../../support/verify-iso-fixture.ts";
+import { contractOf, fedoraImage } from "../contract/contract-images.ts";
+
+const MENU = "menuentry x {\n\tlinux /x\n}\n";
+
+function programOf(bytes: Uint8Array): PeImage {
+	const program = decodePe(bytes);
+	if (typeof program === "string") throw new Error(program);
+	return program;
+}
+
+type Files = Readonly<Record<string, string>>;
+
+/** What GRUB comes to: the device and path of its menu, or how it stops. */
+async function walk(program: PeImage, start: GrubStart, iso: Files, esp: Files): Promise<string> {
+	const files = (side: Files) =>
+		Object.entries(side).map(
+			([path, text]) =>
+				[path, { byteLength: text.length, read: () => Promise.resolve(Buffer.from(text, "latin1")) }] as const,
+		);
+	const medium = grubMedium(
+		start,
+		fileSystemOf("iso9660", "L", files(iso)),
+		fileSystemOf("fat", undefined, files(esp)),
+		"/EFI/BOOT",
+	);
+	const end = await walkGrubEfi(program, medium);
+	return end.kind === "menu" ? `(${end.config.device})${end.config.path}` : `${end.kind}: ${describeWalk(end)}`;
+}
+
+const grub = (parts: GrubParts): PeImage => programOf(makeGrub(parts));
+const inMemory = (script: string): Pick<GrubParts, "configuration" | "memoryDisk"> => ({
+	configuration: "normal (memdisk)/grub.cfg\n",
+	memoryDisk: tarOf({ "grub.cfg": script }),
+});
+
+describe("which menu a GRUB for UEFI reads", () => {
+	const debian12 = grub({ prefix: "/boot/grub", variable: "cmdpath", ...inMemory(DEBIAN_LIKE_SCRIPT) });
+	const debian13 = grub({ prefix: "/boot/grub", variable: "fw_path", ...inMemory(DEBIAN_LIKE_SCRIPT) });
+	const fedora = grub({ prefix: "/EFI/BOOT", variable: "fw_path" });
+	const [beside, below, info] = ["EFI/BOOT/grub.cfg", "boot/grub/grub.cfg", ".disk/info"];
+
+	it.each([
+		["Debian 12's", debian12, "cd", [beside], [beside], "(cd0)/EFI/BOOT/grub.cfg"],
+		["Debian 12's", debian12, "usb", [beside], [beside], "(hd0,gpt2)/EFI/BOOT/grub.cfg"],
+		["Debian 12's", debian12, "cd", [], [beside], "prompt"],
+		["Debian 13's", debian13, "cd", [beside], [beside], "prompt"],
+		["Debian 13's", debian13, "usb", [beside], [beside], "prompt"],
+		["Debian 13's", debian13, "cd", [], [below], "prompt"],
+		["Debian 13's", debian13, "usb", [], [below], "(hd0,gpt2)/boot/grub/grub.cfg"],
+		["Debian 13's", debian13, "cd", [below], [], "(cd0)/boot/grub/grub.cfg"],
+		["Debian 13's", debian13, "usb", [below], [], "prompt"],
+		["Debian 13's", debian13, "usb", [below, info], [beside], "(hd0)/boot/grub/grub.cfg"],
+		["Debian 13's", debian13, "cd", [below], [below], "(cd0)/boot/grub/grub.cfg"],
+		["Fedora's", fedora, "cd", [beside], [beside], "(cd0)/EFI/BOOT/grub.cfg"],
+		["Fedora's", fedora, "usb", [beside], [beside], "(hd0,gpt2)/EFI/BOOT/grub.cfg"],
+		["Fedora's", fedora, "usb", [beside], [], "prompt"],
+		[
+			"one with the partition in its prefix",
+			grub({ prefix: "(,gpt2)/p" }),
+			"cd",
+			[],
+			["p/grub.cfg"],
+			"(cd0,gpt2)/p/grub.cfg",
+		],
+		["one with a device in its prefix", grub({ prefix: "(hd0)/p" }), "usb", ["p/grub.cfg"], [], "(hd0)/p/grub.cfg"],
+		["one without a prefix", grub({}), "usb", [], [beside], "(hd0,gpt2)/EFI/BOOT/grub.cfg"],
+		[
+			"one that lacks its menu's module",
+			grub({ prefix: "/p", modules: ["fat", "part_gpt"] }),
+			"usb",
+			[],
+			["p/grub.cfg"],
+			"prompt: it lacks the module normal",
+		],
+		[
+			"the same with that on the medium",
+			grub({ prefix: "/p", modules: ["fat", "part_gpt"] }),
+			"usb",
+			[],
+			["p/grub.cfg", "p/x86_64-efi/normal.mod"],
+			"(hd0,gpt2)/p/grub.cfg",
+		],
+		[
+			"one that reads no FAT",
+			grub({ prefix: "/p", modules: USUAL_MODULES.filter((name) => name !== "fat") }),
+			"usb",
+			[],
+			["p/grub.cfg"],
+			"prompt",
+		],
+	] as const)("%s: %#", async (_, program, start, iso, esp, end) => {
+		const files = (paths: readonly string[]) => Object.fromEntries(paths.map((path) => [path, MENU]));
+		expect(await walk(program, start, files(iso), files(esp))).toSatisfy((seen: string) =>
+			end.startsWith("prompt") ? seen.startsWith(end) : seen === end,
+		);
+	});
+
+	it("says where it looked", async () => {
+		expect(await walk(debian13, "usb", {}, { [beside]: MENU })).toBe(
+			"prompt: it finds no grub.cfg; prefix /boot/grub; it looked for (hd0,gpt2)/boot/grub/x86_64-efi/grub.cfg, " +
+				"(hd0,gpt2)/boot/grub/grub.cfg, (hd0,gpt2)/grub.cfg",
+		);
+	});
+
+	it.each([
+		["a script without an entry", "set timeout=5\n", "prompt: no menu entry is defined"],
+		["one that ends the machine", `halt\n${MENU}`, "prompt: (hd0,gpt2)/p/grub.cfg has halt outside of its entries"],
+		["one that leads to another", `search -l --set=root L\nconfigfile /other.cfg\n${MENU}`, "(hd0)/other.cfg"],
+		["one that leads nowhere", "configfile /nothing.cfg\n", "prompt: it finds no grub.cfg"],
+		["a function", `function f { if test "$1" = a; then source "$2"; fi; }\nf a (hd0)/other.cfg\n`, "(hd0)/other.cfg"],
+		[
+			"a loop",
+			`for d in hd1 hd0; do\n if [ -f ($d)/other.cfg ]; then set found=$d; break; fi\ndone\nsource ($found)/other.cfg\n`,
+			"(hd0)/other.cfg",
+		],
+		[
+			"what it does not know, where it does not matter",
+			`if loadfont unicode; then set gfxmode=auto; terminal_output gfxterm; fi\n${MENU}`,
+			"(hd0,gpt2)/p/grub.cfg",
+		],
+		[
+			"what it does not know, where it matters",
+			`if cpuid -l; then\n${MENU}fi\n`,
+			'unknown: whether it runs menuentry depends on "cpuid -l"',
+		],
+		[
+			"a value that it does not know",
+			"regexp --set=1:d '(.*)' $root\nsource ($d)/grub.cfg\n",
+			"unknown: the arguments of source are not known",
+		],
+		["entries made elsewhere", "insmod blscfg\nblscfg\n", "unknown: what blscfg does is not modelled"],
+		["a script that reads itself", "source /p/grub.cfg\n", "unknown: scripts read each other without an end"],
+		["a loop without an end", "while true; do true; done\n", "unknown: its scripts run too many commands"],
+		[
+			"a value without an end",
+			'set a=xxxxxxxxxx\nwhile true; do set a="$a$a$a$a"; done\n',
+			"unknown: a value becomes too long",
+		],
+		["what is no script", "if true; then\n", "unknown: (hd0,gpt2)/p/grub.cfg is no GRUB script"],
+	])("with %s", async (_, script, end) => {
+		const program = grub({ prefix: "/p" });
+		expect(await walk(program, "usb", { "other.cfg": MENU }, { "p/grub.cfg": script })).toContain(end);
+	});
+
+	it("runs an early configuration without a shell's words", async () => {
+		const early = "if [ -e /x ]; then\nsearch --file --set=root /marker\nfi\nset prefix=($root)/q\n";
+		const program = grub({ prefix: "/p", configuration: early });
+		expect(await walk(program, "usb", { marker: "", "q/grub.cfg": MENU }, { "p/grub.cfg": MENU })).toBe(
+			"(hd0)/q/grub.cfg",
+		);
+	});
+
+	it("does not guess at a memory disk that it cannot read", async () => {
+		const memoryDisk = Buffer.alloc(4096, "?");
+		const program = grub({ prefix: "/boot/grub", configuration: "normal (memdisk)/grub.cfg", memoryDisk });
+		expect(await walk(program, "usb", { [below]: MENU }, { [below]: MENU })).toMatch(/^unknown: GRUB's memory disk/);
+	});
+});
+
+describe("where the menu is put", () => {
+	it.each([
+		["/EFI/BOOT", []],
+		["/boot/grub", []],
+		["/EFI/fedora", [{ iso: "EFI/fedora/grub.cfg", esp: "EFI/fedora/grub.cfg" }]],
+		["/efi/grub", [{ iso: "efi/grub/grub.cfg", esp: "EFI/grub/grub.cfg" }]],
+		// On the ISO that is the menu for BIOS, which starts the same system.
+		["/boot/grub2", [{ iso: undefined, esp: "boot/grub2/grub.cfg" }]],
+	])("with the prefix %s", async (prefix, extra) => {
+		const contract = await contractOf(fedoraImage());
+		const planned = {
+			label: contract.label,
+			files: bootFiles(contract, 0),
+			grubDirectory: "/EFI/BOOT",
+			read: () => Promise.resolve(new Uint8Array()),
+		};
+		const found = await findMenuPlaces(grub({ prefix }), planned);
+		expect(found.extra).toEqual(extra);
+		expect([found.walks.cd.kind, found.walks.usb.kind]).toEqual(["menu", "menu"]);
+		// What no reader of FAT takes is not written for it.
+		expect((await findMenuPlaces(grub({ prefix: '/a"b/../c' }), planned)).walks.usb.kind).toBe("prompt");
+	});
+});
+
+describe("verify follows GRUB, CD and USB apart", () => {
+	const program = makeGrub({ prefix: "/boot/grub", variable: "fw_path", ...inMemory(DEBIAN_LIKE_SCRIPT) });
+	const [beside, below] = ["EFI/BOOT/grub.cfg", "boot/grub/grub.cfg"];
+
+	it.each([
+		["in both", [beside, below], [beside, below], ["pass", "pass"]],
+		["on the EFI partition only", [beside], [beside, below], ["fail", "pass"]],
+		["in the ISO's tree only", [beside, below], [beside], ["pass", "fail"]],
+		["beside GRUB only", [beside], [beside], ["fail", "fail"]],
+	])("with the menu %s", async (_, iso, esp, statuses) => {
+		const { bytes } = await smallIso({ grub: program, menuPlaces: { iso, esp } });
+		const report = await verifyIso(memorySource(bytes), { mediaChecksum: false, secureBoot: false });
+		const status = (name: string) => report.checks.find((check) => check.name === name)?.status;
+		expect([status("uefi-cd"), status("uefi-usb")]).toEqual(statuses);
+	});
+
+	it("says so where it cannot tell", async () => {
+		const { bytes } = await smallIso({ grub: makeGrub({ prefix: "/x", configuration: "eval something" }) });
+		const report = await verifyIso(memorySource(bytes), { mediaChecksum: false, secureBoot: false });
+		const check = report.checks.find(({ name }) => name === "uefi-usb");
+		expect(check?.status).toBe("skipped");
+		expect(check?.detail).toContain("what GRUB does is not known: what eval does is not modelled");
+	});
+});
+
+const missing = requires(
+	"grub-mkimage",
+	"mksquashfs",
+	"mkfs.fat",
+	"mcopy",
+	"tar",
+	"/usr/lib/grub/x86_64-efi/normal.mod",
+);
+
+describe.skipIf(missing !== undefined)("GRUB's own programs, as grub-mkimage makes them", () => {
+	let scratch: string;
+	beforeAll(async () => {
+		scratch = await mkdtemp(join(tmpdir(), "oci2iso-grub-walk-"));
+	});
+	afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+	const modules = [
+		"normal",
+		"configfile",
+		"test",
+		"true",
+		"search",
+		"fat",
+		"iso9660",
+		"part_gpt",
+		"memdisk",
+		"linux",
+		"echo",
+	];
+	async function make(prefix: string, extra: string[], options: string[] = []): Promise<PeImage> {
+		const output = join(scratch, "grub.efi");
+		await run("grub-mkimage", [...options, "-O", "x86_64-efi", "-p", prefix, "-o", output, ...modules, ...extra]);
+		return programOf(await readFile(output));
+	}
+	async function memoryDisk(kind: string): Promise<string> {
+		const [script, disk] = [join(scratch, "grub.cfg"), join(scratch, `disk.${kind}`)];
+		await rm(disk, { force: true });
+		await writeFile(script, DEBIAN_LIKE_SCRIPT);
+		if (kind === "squash4") await run("mksquashfs", [script, disk, "-comp", "xz", "-quiet"]);
+		else if (kind === "tar") await run("tar", ["-C", scratch, "-cf", disk, "grub.cfg"]);
+		else {
+			await run("mkfs.fat", ["-C", disk, "64"]);
+			await run("mcopy", ["-i", disk, script, "::grub.cfg"]);
+		}
+		return disk;
+	}
+
+	it.each(["squash4", "fat", "tar"])("with a memory disk of kind %s", async (kind) => {
+		const config = join(scratch, "early.cfg");
+		await writeFile(config, "normal (memdisk)/grub.cfg\n");
+		const program = await make("/boot/grub", [kind, "squash4", "tar"], ["-c", config, "-m", await memoryDisk(kind)]);
+		const at = (...paths: string[]) => Object.fromEntries(paths.map((path) => [path, MENU]));
+		expect(await walk(program, "usb", {}, at("EFI/BOOT/grub.cfg"))).toBe("(hd0,gpt2)/EFI/BOOT/grub.cfg");
+		expect(await walk(program, "cd", {}, at("EFI/BOOT/grub.cfg"))).toMatch(/^prompt/);
+		expect(await walk(program, "cd", at("boot/grub/grub.cfg"), {})).toBe("(cd0)/boot/grub/grub.cfg");
+	});
+
+	it("with an early configuration alone", async () => {
+		const config = join(scratch, "early.cfg");
+		await writeFile(config, "search.fs_label L root\nset prefix=($root)/q\nconfigfile $prefix/own.cfg\n");
+		const program = await make("/p", ["search_label"], ["-c", config]);
+		expect(await walk(program, "usb", { "q/own.cfg": MENU }, {})).toBe("(hd0)/q/own.cfg");
+		expect(await walk(program, "cd", { "q/grub.cfg": MENU }, {})).toBe("(cd0)/q/grub.cfg");
+		expect(await walk(program, "cd", {}, { "q/grub.cfg": MENU })).toMatch(/^prompt/);
+	});
+
+	it.each(["/EFI/BOOT", "(hd0,gpt2)/EFI/BOOT", "(,gpt2)/EFI/BOOT"])("with the prefix %s", async (prefix) => {
+		const program = await make(prefix, []);
+		expect(await walk(program, "usb", {}, { "EFI/BOOT/grub.cfg": MENU })).toBe("(hd0,gpt2)/EFI/BOOT/grub.cfg");
+	});
+});
