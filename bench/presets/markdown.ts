@@ -1,4 +1,4 @@
-import { PRESET_NAMES, presets } from "../../src/assemble/presets.ts";
+import { PRESET_NAMES, presets } from "../../src/options/presets.ts";
 import { describeRun, fixed, mb, NONE, table } from "../markdown.ts";
 import { median } from "../statistics.ts";
 import { blockName, type Case, caseName } from "./cases.ts";

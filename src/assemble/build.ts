@@ -1,6 +1,7 @@
 import { BuildCache } from "../cache/build-cache.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
+import { openingOptions } from "../options/image-options.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import type { BuildReport } from "../report/build-report.ts";
@@ -37,22 +38,9 @@ async function buildInto(
 	resolved: ResolvedOptions,
 	progress: BuildProgress,
 ): Promise<BuildReport> {
-	const { signal } = resolved;
 	const shared = new SharedCache(resolved);
-	const { platform, authFile, creds, tlsVerify, certDir, transferPolicy: policy, maxLayerBytes, maxInodes } = resolved;
-	const image = await openImage(resolved.image, {
-		platform,
-		authFile,
-		creds,
-		tlsVerify,
-		certDir,
-		policy,
-		maxLayerBytes,
-		maxInodes,
-		// the cache says which will be read
-		announceLayers: false,
-		signal,
-	});
+	// the cache says which layers will be read
+	const image = await openImage(resolved.image, { ...openingOptions(resolved), announceLayers: false });
 	try {
 		for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
 		return await withStore(resolved, shared, progress, (cache) =>

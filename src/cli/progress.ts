@@ -1,6 +1,6 @@
 import type { BuildEvent, BuildListener, Phase } from "../report/events.ts";
 import { printJson, printLine, type TextStream } from "./print.ts";
-import { formatSize } from "./values.ts";
+import { formatDuration, formatSize } from "./values.ts";
 
 /** What each phase is called on a terminal. */
 const PHASE_TITLES: Readonly<Record<Phase, string>> = {
@@ -96,11 +96,4 @@ function describe(event: Extract<BuildEvent, { type: "progress" }>, elapsedMilli
 		if (totalBytes !== undefined) parts.push(`${formatDuration((totalBytes - doneBytes) / rate)} left`);
 	}
 	return parts.join("  ");
-}
-
-function formatDuration(seconds: number): string {
-	const whole = Math.max(0, Math.round(seconds));
-	const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-	const shown = parts[0] === 0 ? parts.slice(1) : parts;
-	return shown.map((part, index) => (index === 0 ? `${part}` : `${part}`.padStart(2, "0"))).join(":");
 }

@@ -25,10 +25,11 @@ export function parseCount(text: string): number {
 	return value;
 }
 
-/** Reads `true` or `false`. */
+/** Reads `true` or `false`, or what podman and skopeo take for them. */
 export function parseBoolean(text: string): boolean {
-	if (text !== "true" && text !== "false") throw new InvalidArgumentError("expected true or false.");
-	return text === "true";
+	const isTrue = /^(1|t|T|true|True|TRUE)$/.test(text);
+	if (!isTrue && !/^(0|f|F|false|False|FALSE)$/.test(text)) throw new InvalidArgumentError("expected true or false.");
+	return isTrue;
 }
 
 /** `1.4 GiB`, for people. */
@@ -36,4 +37,12 @@ export function formatSize(bytes: number): string {
 	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
 	const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
 	return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+}
+
+/** `4:07` or `1:04:07`, for people. */
+export function formatDuration(seconds: number): string {
+	const whole = Math.max(0, Math.round(seconds));
+	const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+	const shown = parts[0] === 0 ? parts.slice(1) : parts;
+	return shown.map((part, index) => (index === 0 ? `${part}` : `${part}`.padStart(2, "0"))).join(":");
 }

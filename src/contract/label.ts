@@ -1,3 +1,4 @@
+import type { Problem } from "../errors.ts";
 import type { OsRelease } from "./contract.ts";
 import type { Findings } from "./findings.ts";
 
@@ -47,23 +48,23 @@ export function defaultLabel(osRelease: OsRelease): { readonly label: string; re
 	}
 }
 
-function check(label: string, where: string, remedy: string, findings: Findings): string {
+/** Why a text cannot be a label; undefined where it can. */
+export function labelFault(label: string): Problem | undefined {
 	const byteLength = Buffer.byteLength(label, "utf8");
 	const shown = JSON.stringify(label);
 	if (/\p{Cc}|\p{Surrogate}|\p{Zl}|\p{Zp}/u.test(label)) {
 		const expected = "text without control characters";
-		findings.problem({ code: "LABEL_CONTROL_CHARACTER", what: `the label is ${shown}`, where, expected, remedy });
-		return USED_WHEN_INVALID;
+		return { code: "LABEL_CONTROL_CHARACTER", what: `the label is ${shown}`, expected };
 	}
-	if (byteLength === 0 || byteLength > MAX_LABEL_BYTES) {
-		const expected = `1 to ${MAX_LABEL_BYTES} bytes, as the ISO's volume identifier holds`;
-		findings.problem({
-			code: "LABEL_LENGTH",
-			what: `the label ${shown} has ${byteLength} bytes`,
-			where,
-			expected,
-			remedy,
-		});
+	if (byteLength > 0 && byteLength <= MAX_LABEL_BYTES) return undefined;
+	const expected = `1 to ${MAX_LABEL_BYTES} bytes, as the ISO's volume identifier holds`;
+	return { code: "LABEL_LENGTH", what: `the label ${shown} has ${byteLength} bytes`, expected };
+}
+
+function check(label: string, where: string, remedy: string, findings: Findings): string {
+	const fault = labelFault(label);
+	if (fault !== undefined) {
+		findings.problem({ ...fault, where, remedy });
 		return USED_WHEN_INVALID;
 	}
 	noteUnusual(label, where, remedy, findings);

@@ -1,18 +1,44 @@
-import type { CodecName } from "../codec/types.ts";
-import { type OpenImageOptions, openImage } from "../oci/open-image.ts";
+import { openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
+import { checkOptions } from "../options/check-options.ts";
+import {
+	bootFields,
+	callback,
+	type Field,
+	imageFields,
+	imageReference,
+	registryFields,
+	signalField,
+	squashfsFields,
+	treeFields,
+} from "../options/fields.ts";
+import {
+	type BootOptions,
+	type ImageOptions,
+	openingOptions,
+	type SquashfsOptions,
+	type TreeOptions,
+} from "../options/image-options.ts";
+import { DEFAULT_PRESET, presets } from "../options/presets.ts";
 import { askImage, type ReadCost } from "./image-pass.ts";
 import { type Inspection, inspectTree } from "./inspect-image.ts";
 
-export interface InspectImageOptions extends OpenImageOptions {
-	readonly label?: string | undefined;
-	readonly kernel?: string | undefined;
-	readonly vendor?: string | undefined;
-	/** Compressor of the squashfs that would be built; absent: zstd. */
-	readonly comp?: CodecName | undefined;
+/** What the ISO would be built with; what makes no difference to whether it boots is taken too, so that the same options serve both. */
+export interface InspectImageOptions extends ImageOptions, BootOptions, TreeOptions, SquashfsOptions {
 	/** Told how many bytes of blobs were read, of how many. */
 	readonly onBytes?: ((blobBytes: number, totalBytes: number) => void) | undefined;
 }
+
+const fields = {
+	image: imageReference,
+	...imageFields,
+	...registryFields,
+	...bootFields,
+	...treeFields,
+	...squashfsFields,
+	onBytes: callback(),
+	signal: signalField,
+} satisfies Record<keyof InspectImageOptions | "image", Field>;
 
 /** `Inspection` of an image that was named, and what it cost. */
 export interface ImageInspection extends Inspection {
@@ -31,8 +57,9 @@ export interface ImageInspection extends Inspection {
  * (exit 2, 4, 5 or 130); what is wrong with its content is in the result.
  */
 export async function inspectImage(reference: string, options: InspectImageOptions = {}): Promise<ImageInspection> {
-	const { label, kernel, vendor, comp, onBytes, ...open } = options;
-	const image = await openImage(reference, { ...open, announceLayers: false });
+	checkOptions({ image: reference, ...options }, fields, ["image"]);
+	const { label, kernel, vendor, preset = DEFAULT_PRESET, comp = presets[preset].comp, onBytes } = options;
+	const image = await openImage(reference, { ...openingOptions(options), announceLayers: false });
 	try {
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const { architecture } = image.platform;

@@ -1,50 +1,67 @@
 import type { ByteSource } from "../binary/byte-source.ts";
+import { openIso } from "../input/iso-file.ts";
 import { openImage } from "../oci/open-image.ts";
+import { checkOptions } from "../options/check-options.ts";
+import {
+	type Field,
+	flag,
+	imageFields,
+	imageReference,
+	isObject,
+	registryFields,
+	signalField,
+	treeFields,
+} from "../options/fields.ts";
+import { type ImageOptions, openingOptions, type TreeOptions } from "../options/image-options.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../squashfs/excludes.ts";
 import { compileXattrDropper } from "../tree/drop-xattrs.ts";
 import { readImageTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { verifyIso } from "./verify-iso.ts";
 
-export interface VerifyOptions {
+export interface VerifyOptions extends ImageOptions, TreeOptions {
 	/** A reference as `build` takes it. Absent: no fidelity check. */
 	readonly image?: string | undefined;
-	/** `OS/ARCHITECTURE[/VARIANT]`, for an index. */
-	readonly platform?: string | undefined;
-	/** Uncompressed bytes of one layer of the image, and entries of all; absent: as for `build`. */
-	readonly maxLayerBytes?: number | undefined;
-	readonly maxInodes?: number | undefined;
-	/** What was left out of the squashfs besides the default, as `build` was told. */
-	readonly exclude?: readonly string[] | undefined;
-	/** Patterns of the extended attributes that were left out, as `build` was told. */
-	readonly dropXattr?: readonly string[] | undefined;
-	/** Default true. */
-	readonly defaultExcludes?: boolean | undefined;
 	/** Ask for signatures. Default true. */
 	readonly secureBoot?: boolean | undefined;
-	readonly signal?: AbortSignal | undefined;
 }
 
+const fields = {
+	image: imageReference,
+	...imageFields,
+	...registryFields,
+	...treeFields,
+	secureBoot: flag(),
+	signal: signalField,
+} satisfies Record<keyof VerifyOptions, Field>;
+
 /**
- * Verifies an ISO, against an image where one is given. What is wrong with the ISO is in the report; rejects with `Oci2isoError` where
- * the image cannot be read, patterns are wrong or the signal is aborted.
+ * Verifies an ISO, a path or what can be read like one, against an image where one is given. What is wrong with the ISO is in the report; rejects with
+ * `Oci2isoError` where ISO or image cannot be read, options or patterns are wrong or the signal is aborted.
  */
-export async function verifyAgainstImage(iso: ByteSource, options: VerifyOptions): Promise<VerifyReport> {
-	const {
-		image: reference,
-		platform,
-		maxLayerBytes,
-		maxInodes,
-		signal,
-		secureBoot,
-		exclude = [],
-		defaultExcludes = true,
-		dropXattr = [],
-	} = options;
+export async function verifyAgainstImage(iso: string | ByteSource, options: VerifyOptions = {}): Promise<VerifyReport> {
+	checkOptions(options, fields, []);
+	if (!isByteSource(iso)) {
+		const file = openIso(iso);
+		try {
+			return await verifySource(file, options);
+		} finally {
+			file.close();
+		}
+	}
+	return verifySource(iso, options);
+}
+
+function isByteSource(iso: unknown): iso is ByteSource {
+	return isObject(iso) && typeof iso["read"] === "function" && typeof iso["byteLength"] === "number";
+}
+
+async function verifySource(iso: ByteSource, options: VerifyOptions): Promise<VerifyReport> {
+	const { image: reference, signal, secureBoot, exclude = [], defaultExcludes = true, dropXattr = [] } = options;
 	const isExcluded = compileExcludes([...(defaultExcludes ? DEFAULT_EXCLUDES : []), ...exclude]);
 	const dropXattrs = compileXattrDropper(dropXattr);
 	if (reference === undefined) return verifyIso(iso, { secureBoot, signal });
-	const image = await openImage(reference, { platform, maxLayerBytes, maxInodes, signal });
+	const image = await openImage(reference, openingOptions(options));
 	try {
 		const expected = await readImageTree(image, { isExcluded, dropXattrs, signal });
 		return await verifyIso(iso, { expected, secureBoot, signal });

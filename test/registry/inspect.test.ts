@@ -141,7 +141,11 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a r
 			...{ responseMilliseconds: 150, stallMilliseconds: 150 },
 		};
 		const through = (host: string, name: string) =>
-			inspectImage(`docker://${host}/small/${name}:1`, { platform: "linux/amd64", tlsVerify: false, policy });
+			inspectImage(`docker://${host}/small/${name}:1`, {
+				platform: "linux/amd64",
+				tlsVerify: false,
+				transferPolicy: policy,
+			});
 
 		it.each(["ignore-range", "wrong-range", "range-not-satisfiable"] as const)(
 			"reads the layers whole, with a note, where the registry's answer to Range is %s",

@@ -28,20 +28,34 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	oci: ["codec", "tar"],
 	cache: ["squashfs", "oci"],
 	output: ["codec"],
+	input: [],
+	options: ["contract", "oci"],
 	report: [],
 	buildroot: ["tree", "grub"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: formats,
 	boot: [...formats, "codec"],
-	assemble: [...formats, "medium", "boot", "codec", "oci", "output", "report", "buildroot", "cache", "inspect"],
-	inspect: [...formats, "boot", "codec", "oci", "buildroot", "report"],
+	assemble: [
+		...formats,
+		"medium",
+		"boot",
+		"codec",
+		"oci",
+		"output",
+		"report",
+		"buildroot",
+		"cache",
+		"inspect",
+		"options",
+	],
+	inspect: [...formats, "boot", "codec", "oci", "buildroot", "report", "options"],
 	// One reader of initramfs for both.
-	verify: [...formats, "medium", "boot", "codec", "inspect", "oci", "report"],
-	cli: ["assemble", "cache", "inspect", "verify", "output", "report", "codec", "index.ts"],
-	"index.ts": ["assemble", "inspect", "verify", "report", "oci", "codec"],
+	verify: [...formats, "medium", "boot", "codec", "inspect", "oci", "report", "options", "input"],
+	cli: ["assemble", "cache", "inspect", "verify", "output", "report", "codec", "index.ts", "options"],
+	"index.ts": ["assemble", "inspect", "verify", "report", "oci", "codec", "options", "input"],
 	"errors.ts": [],
 };
-const roomsWithNodeIo = ["oci", "cache", "output", "buildroot", "codec", "cli"];
+const roomsWithNodeIo = ["input", "oci", "cache", "output", "buildroot", "codec", "cli"];
 const ioModules = /^node:(fs|fs\/promises|net|http|https|tls|dns|child_process|worker_threads|process|http2|dgram)$/;
 
 interface Import {

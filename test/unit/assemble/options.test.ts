@@ -24,12 +24,12 @@ describe("build options", () => {
 	});
 
 	it.each([
-		[{ blockSize: 100_000 }, "--block-size"],
-		[{ blockSize: 2048 }, "--block-size"],
-		[{ comp: "lzo" as "xz" }, "--comp"],
-		[{ jobs: 0 }, "--jobs"],
-		[{ platform: "amd64" }, "--platform"],
-		[{ sourceDateEpoch: -1 }, "--source-date-epoch"],
+		[{ blockSize: 100_000 }, "blockSize"],
+		[{ blockSize: 2048 }, "blockSize"],
+		[{ comp: "lzo" as "xz" }, "comp"],
+		[{ jobs: 0 }, "jobs"],
+		[{ platform: "amd64" }, "platform"],
+		[{ sourceDateEpoch: -1 }, "sourceDateEpoch"],
 	])("refuses %j", (wrong, where) => {
 		const attempt = () => resolveOptions({ ...base, ...wrong });
 		expect(attempt).toThrow(Oci2isoError);
@@ -51,7 +51,49 @@ describe("build options", () => {
 		expect(chosen({ preset: "small", level: 22 })).toEqual(["zstd", 22, 1048576]);
 		expect(chosen({ preset: "small", comp: "zstd", blockSize: 4096 })).toEqual(["zstd", 19, 4096]);
 		expect(chosen({ preset: "small", comp: "lz4" })).toEqual(["lz4", undefined, 1048576]);
-		expect(() => resolveOptions({ ...base, preset: "best" as "small" })).toThrow("--preset");
+		expect(() => resolveOptions({ ...base, preset: "best" as "small" })).toThrow("preset");
+	});
+
+	it.each([
+		[{ compressor: "xz" }, "compressor", "did you mean comp?"],
+		[{ blocksize: 4096 }, "blocksize", "did you mean blockSize?"],
+		[{ lable: "X" }, "lable", "did you mean label?"],
+		[{ tlsverify: false }, "tlsverify", "did you mean tlsVerify?"],
+		[{ "--label": "X" }, "--label", "did you mean label?"],
+		[{ frobnicate: 1 }, "frobnicate", "there are image, platform"],
+		[{ toString: 1 }, "toString", "there are"],
+		[{ label: "A".repeat(33) }, "label", "1 to 32 bytes"],
+		[{ label: "\u00e4".repeat(17) }, "label", "1 to 32 bytes"],
+		[{ label: "A\nB" }, "label", "control characters"],
+		[{ kernel: "../x" }, "kernel", "a directory"],
+		[{ vendor: "" }, "vendor", "a directory"],
+		[{ exclude: "x" }, "exclude", "an array"],
+		[{ exclude: [""] }, "exclude", "an array"],
+		[{ force: "yes" }, "force", "true or false"],
+		[{ onEvent: {} }, "onEvent", "a function"],
+		[{ signal: {} }, "signal", "an AbortSignal"],
+		[{ output: undefined }, "output", "the path of the ISO"],
+		[{ image: "" }, "image", "an image reference"],
+		[{ maxInodes: 1.5 }, "maxInodes", "a whole number"],
+		[{ jobs: Number.NaN }, "jobs", "a whole number"],
+	])("refuses %j by its property, and says what it may be", (wrong, where, words) => {
+		try {
+			resolveOptions({ ...base, ...wrong } as never);
+			expect.unreachable();
+		} catch (error) {
+			expect(error).toMatchObject({ code: "INVALID_OPTION", exitStatus: 2, where });
+			expect((error as Error).message).toContain(words);
+			expect((error as Error).message).not.toMatch(/Invalid input|received/);
+		}
+	});
+
+	it.each([undefined, null, 5, "oci:x", []])("refuses %j in place of options", (given) => {
+		expect(() => resolveOptions(given as never)).toThrow("INVALID_OPTION: the options are");
+	});
+
+	it("never shows credentials", () => {
+		const attempt = () => resolveOptions({ ...base, creds: ["user:secret"] as never });
+		expect(attempt).toThrow(/^(?!.*secret)INVALID_OPTION: what was given is not accepted/);
 	});
 
 	it("reports every fault at once", () => {
@@ -60,7 +102,7 @@ describe("build options", () => {
 			expect.unreachable();
 		} catch (error) {
 			expect((error as Oci2isoError).problems.map((problem) => problem.where)).toEqual(
-				expect.arrayContaining(["--jobs", "--block-size"]),
+				expect.arrayContaining(["jobs", "blockSize"]),
 			);
 			expect((error as Oci2isoError).exitStatus).toBe(2);
 		}

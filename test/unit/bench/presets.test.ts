@@ -5,7 +5,7 @@ import { presetsMarkdown, presetsOf } from "../../../bench/presets/markdown.ts";
 import type { CasePoint, ImagePresets } from "../../../bench/presets/results.ts";
 import { paretoSvg } from "../../../bench/presets/svg.ts";
 import { figures, replaceBetween } from "../../../bench/readme.ts";
-import { PRESET_NAMES, presets } from "../../../src/assemble/presets.ts";
+import { PRESET_NAMES, presets } from "../../../src/options/presets.ts";
 
 const MACHINE = {
 	processor: "CPU",
