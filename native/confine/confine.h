@@ -62,6 +62,14 @@ struct landlock_rules {
 void landlock_prepare(const struct options *options, struct landlock_rules *rules);
 void landlock_restrict(const struct options *options, const struct landlock_rules *rules);
 
+/*
+ * paths.c: in the process that becomes the program, has the launcher asked about every path, and hands the questions over `socket`; the launcher gets them
+ * (-1: the other process has ended) and answers one at a time.
+ */
+void paths_watch(int socket);
+int paths_receive(int socket);
+void paths_answer(const struct options *options, int listener);
+
 /* seccomp.c */
 void seccomp_restrict(const struct options *options);
 

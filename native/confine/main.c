@@ -3,8 +3,8 @@
  *     --wall-seconds=N --cpu-seconds=N --address-space-bytes=N --file-bytes=N -- PROGRAM ARGS...
  *
  * namespaces  DIR is all the program sees, read-only but for the writable files, which appear at their GUEST paths.
- * landlock    the program may read and execute only what is below DIR, and write only the writable HOST files; it can still tell that other
- *             files exist, and their attributes.
+ * landlock    the program may read and execute only what is below DIR, and write only the writable HOST files; other paths do not exist for it, unless
+ *             DIR is "/".
  * limits      resource and time limits, no confinement.
  * The first two also forbid sockets, new processes and every system call that a program working on files does not need.
  *
@@ -21,7 +21,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,6 +35,8 @@ enum { OUTCOME_FD = 3, NOBODY = 65534 };
 
 int report_fd = OUTCOME_FD;
 static int child_report_fd = -1;
+/* Between the launcher and the process that becomes the program, where the launcher is asked about paths. */
+static int paths_socket[2] = { -1, -1 };
 
 void report_to_parent(void)
 {
@@ -96,6 +101,9 @@ static struct options parse_options(char **argv)
 			argv += 2;
 		} else cannot_execute("unknown argument", 0);
 	}
+	if (options.mode == MODE_LANDLOCK && options.root && options.directory && strcmp(options.root, "/") != 0 &&
+			strcmp(options.root, options.directory) != 0)
+		cannot_execute("the directory is not the root", 0);
 	if (!*argv || !argv[1] || !have_mode || !options.root || !options.directory || !options.wall_seconds ||
 			!options.cpu_seconds || !options.address_space_bytes || !options.file_bytes)
 		cannot_execute("an argument is missing", 0);
@@ -124,6 +132,7 @@ static _Noreturn void become_program(const struct options *options, const struct
 	if (getppid() != parent) _exit(EXIT_CANNOT_CONFINE);
 	set_limits(options);
 	if (options->mode == MODE_LANDLOCK) landlock_restrict(options, &rules);
+	if (paths_socket[1] >= 0) paths_watch(paths_socket[1]);
 	close_descriptors();
 	if (options->mode != MODE_LIMITS) seccomp_restrict(options);
 	execve(options->command[0], options->command, no_environment);
@@ -155,15 +164,18 @@ static void run_init(const struct options *options, const struct identity *ident
 	_exit(0);
 }
 
-/* Waits for `child` at most `seconds`; false when time is up. SIGCHLD is blocked. */
-static bool wait_for(pid_t child, uint64_t seconds, int *status)
+/* Waits for `child` as long as it may run, and answers its questions; false when time is up. SIGCHLD is blocked. */
+static bool wait_for(pid_t child, const struct options *options, int listener, int *status)
 {
 	struct timespec now, deadline;
+	struct signalfd_siginfo signal_info;
 	sigset_t child_signal;
 	sigemptyset(&child_signal);
 	sigaddset(&child_signal, SIGCHLD);
+	struct pollfd events[] = { { signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN, 0 }, { listener, POLLIN, 0 } };
+	if (events[0].fd < 0) cannot_confine("cannot wait for the program", errno);
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += (time_t)seconds;
+	deadline.tv_sec += (time_t)options->wall_seconds;
 	for (;;) {
 		pid_t done = waitpid(child, status, WNOHANG);
 		if (done == child) return true;
@@ -174,7 +186,10 @@ static bool wait_for(pid_t child, uint64_t seconds, int *status)
 			left.tv_nsec += 1000000000;
 		}
 		if (left.tv_sec < 0) return false;
-		sigtimedwait(&child_signal, NULL, &left);
+		if (ppoll(events, 2, &left, NULL) <= 0) continue;
+		if (events[0].revents != 0 && read(events[0].fd, &signal_info, sizeof signal_info) < 0 && errno != EAGAIN) return false;
+		if ((events[1].revents & POLLIN) != 0) paths_answer(options, listener);
+		else if (events[1].revents != 0) events[1].fd = -1;
 	}
 }
 
@@ -221,12 +236,22 @@ int main(int argc, char **argv)
 	int report[2];
 	if (pipe2(report, O_CLOEXEC) != 0) cannot_confine("cannot make a pipe", errno);
 	child_report_fd = report[1];
+	if (options.mode == MODE_LANDLOCK && strcmp(options.root, "/") != 0 &&
+			socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, paths_socket) != 0)
+		cannot_confine("cannot make a socket", errno);
 	pid_t child = options.mode == MODE_NAMESPACES ? start_in_namespaces(&options, run_init, &identity)
 						      : start_program(&options, &identity);
 	close(report[1]);
+	int listener = -1;
+	if (paths_socket[1] >= 0) {
+		close(paths_socket[1]);
+		listener = paths_receive(paths_socket[0]);
+		/* Only a process of the same user, without more rights, may look at the paths in its memory. */
+		drop_privileges(&identity);
+	}
 
 	int status = 0;
-	bool done = wait_for(child, options.wall_seconds, &status);
+	bool done = wait_for(child, &options, listener, &status);
 	/* The program's group or, with process 1, its namespace: no process is left. */
 	kill(options.mode == MODE_NAMESPACES ? child : -child, SIGKILL);
 	if (done) return finish(report[0], status);

@@ -120,6 +120,7 @@ pid_t start_in_namespaces(const struct options *options, void (*inside)(const st
 		cannot_confine("cannot become root in the namespace", errno);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) cannot_confine("cannot set the death signal", errno);
 	if (!parent_is_alive(go[0])) _exit(1);
+	if (sethostname("localhost", 9) != 0 || setdomainname("", 0) != 0) cannot_confine("cannot change the host name", errno);
 	enter_root(options);
 	inside(options, identity);
 	_exit(1);

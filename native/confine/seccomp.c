@@ -5,28 +5,15 @@
 #define _GNU_SOURCE
 #include "confine.h"
 
+#include "filter.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#if defined(__x86_64__) && !defined(__ILP32__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__) && defined(__AARCH64EL__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define NATIVE_ARCH AUDIT_ARCH_RISCV64
-#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
-#define NATIVE_ARCH AUDIT_ARCH_PPC64LE
-#elif defined(__loongarch64)
-#define NATIVE_ARCH AUDIT_ARCH_LOONGARCH64
-#endif
 
 #ifndef NATIVE_ARCH
 
@@ -41,23 +28,12 @@ void seccomp_restrict(const struct options *options)
 /* x32 calls come under the x86-64 architecture, with this bit in the number. */
 #define X32_BIT 0x40000000U
 
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define LOAD_LOW(argument) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[argument]))
-#define LOAD_HIGH(argument) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[argument]) + 4)
-#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
-#define DENY(error) RETURN(SECCOMP_RET_ERRNO | (error))
-#define ALLOW RETURN(SECCOMP_RET_ALLOW)
-#define SKIP_UNLESS_EQUAL(value, count) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, count)
-#define SKIP_IF_EQUAL(value, count) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, count, 0)
-#define SKIP_UNLESS_ANY(mask, count) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 0, count)
-#define MASK(mask) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask)
-
 static const int allowed[] = {
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_close, SYS_lseek, SYS_fsync, SYS_fdatasync,
-	SYS_dup, SYS_dup3, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat, SYS_readlinkat,
+	SYS_dup, SYS_dup3, SYS_statx, SYS_faccessat, SYS_readlinkat,
 	SYS_getdents64, SYS_getcwd, SYS_fadvise64, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk,
 	SYS_exit, SYS_exit_group, SYS_execve, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
-	SYS_getpid, SYS_getppid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getrandom, SYS_uname, SYS_sysinfo,
+	SYS_getpid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getrandom, SYS_uname, SYS_sysinfo,
 	SYS_clock_gettime, SYS_clock_getres, SYS_gettimeofday, SYS_nanosleep, SYS_clock_nanosleep, SYS_times, SYS_getrusage,
 	SYS_set_tid_address, SYS_set_robust_list, SYS_futex, SYS_sched_yield, SYS_umask,
 #ifdef SYS_newfstatat
@@ -82,22 +58,6 @@ static const int allowed[] = {
 	SYS_riscv_flush_icache,
 #endif
 };
-
-#define MAX_FILTER 320
-
-struct filter {
-	struct sock_filter code[MAX_FILTER];
-	unsigned short length;
-};
-
-static void append(struct filter *filter, const struct sock_filter *code, size_t count)
-{
-	if (filter->length + count > MAX_FILTER) cannot_confine("the system call filter is too long", 0);
-	for (size_t i = 0; i < count; i++) filter->code[filter->length++] = code[i];
-}
-
-#define APPEND(filter, ...) \
-	append(filter, (const struct sock_filter[]){ __VA_ARGS__ }, sizeof((const struct sock_filter[]){ __VA_ARGS__ }) / sizeof(struct sock_filter))
 
 /* Access mode 3 opens without asking for reading or writing, which old Landlock versions let pass. */
 static void allow_open(struct filter *filter, uint32_t number, int flags_argument, bool may_truncate)
@@ -128,6 +88,8 @@ static void allow_checked(struct filter *filter, const struct options *options)
 #ifdef SYS_open
 	allow_open(filter, SYS_open, 1, options->may_truncate);
 #endif
+	/* Who its parent is, is the host's business: 0 is what a process without one in its namespace sees. */
+	APPEND(filter, SKIP_UNLESS_EQUAL(SYS_getppid, 1), DENY(0));
 	allow_own_signal(filter, SYS_kill, pid);
 	allow_own_signal(filter, SYS_tkill, pid);
 	allow_own_signal(filter, SYS_tgkill, pid);

@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,6 +111,55 @@ static int x32_call(void)
 #endif
 }
 
+/* Every call that says what a file is without opening it. */
+static int stat_ways(const char *path)
+{
+	struct stat status;
+	char words[256];
+	int ways = 0;
+	ways += stat(path, &status) == 0;
+	ways += lstat(path, &status) == 0;
+	ways += fstatat(AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
+	ways += fstatat(AT_FDCWD, path, &status, AT_EMPTY_PATH) == 0;
+	ways += syscall(SYS_statx, AT_FDCWD, path, 0, 0x7ff, words) == 0;
+#ifdef SYS_stat
+	ways += syscall(SYS_stat, path, &status) == 0;
+	ways += syscall(SYS_lstat, path, &status) == 0;
+#endif
+	printf("%s: %d ways\n", path, ways);
+	return ways > 0 ? 0 : 1;
+}
+
+static int read_link(const char *path)
+{
+	char target[256];
+	ssize_t length = readlink(path, target, sizeof target);
+	if (length < 0) length = syscall(SYS_readlinkat, AT_FDCWD, path, target, sizeof target);
+	return result(path, length);
+}
+
+static int statfs_ways(const char *path)
+{
+	struct statfs status;
+	int fd = open(".", O_RDONLY);
+	return result(path, statfs(path, &status) == 0 || fstatfs(fd, &status) == 0 ? 0 : -1);
+}
+
+/* A path that ends with the last byte before memory that cannot be read; then one that does not end before it. */
+static int page_end(const char *path)
+{
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct stat status;
+	size_t length = strlen(path) + 1;
+	if (pages == MAP_FAILED || munmap(pages + 4096, 4096) != 0) return 2;
+	memcpy(pages + 4096 - length, path, length);
+	if (stat(pages + 4096 - length, &status) != 0) return result(path, -1);
+	pages[4095] = 'x';
+	if (stat(pages + 4096 - length, &status) == 0 || errno != EFAULT) return result("beyond the page", -1);
+	if (stat(NULL, &status) == 0 || errno != EFAULT) return result("no address", -1);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *attempt = argc > 1 ? argv[1] : "", *path = argc > 2 ? argv[2] : "";
@@ -124,6 +175,36 @@ int main(int argc, char **argv)
 	ATTEMPT("chmod") return result(path, chmod(path, 0777));
 	ATTEMPT("unlink") return result(path, unlink(path));
 	ATTEMPT("link") return result(path, symlink("target", path));
+	ATTEMPT("stat") return stat_ways(path);
+	ATTEMPT("access") return result(path, access(path, F_OK) == 0 ? 0 : syscall(SYS_faccessat2, AT_FDCWD, path, F_OK, AT_EACCESS));
+	ATTEMPT("read-link") return read_link(path);
+	ATTEMPT("statfs") return statfs_ways(path);
+	ATTEMPT("open-path") {
+		struct stat status;
+		int fd = open(path, O_PATH | O_NOFOLLOW);
+		return result(path, fd < 0 ? -1 : fstat(fd, &status));
+	}
+	ATTEMPT("present") {
+		/* Anything but "no such file" says that it is there. */
+		int absent = open(path, O_RDONLY) < 0 && errno == ENOENT;
+		absent &= open(path, O_WRONLY) < 0 && errno == ENOENT;
+		absent &= opendir(path) == NULL && errno == ENOENT;
+		absent &= execl(path, path, (char *)NULL) < 0 && errno == ENOENT;
+		return absent;
+	}
+	ATTEMPT("ask") for (struct stat status;;) stat(path, &status);
+	ATTEMPT("from-directory") {
+		int fd = open(".", O_RDONLY | O_DIRECTORY);
+		struct stat status;
+		return result(path, fstatat(fd, path, &status, 0));
+	}
+	ATTEMPT("page-end") return page_end(path);
+	ATTEMPT("parent") return printf("parent %d\n", (int)getppid()) < 0 || getppid() == 0;
+	ATTEMPT("facts") {
+		struct utsname names;
+		uname(&names);
+		return printf("host %s kernel %s process %d\n", names.nodename, names.release, (int)getpid()) < 0;
+	}
 	ATTEMPT("odd-open") return result(path, open(path, O_ACCMODE));
 	ATTEMPT("execute") return result(path, execl(path, path, (char *)NULL));
 	ATTEMPT("socket-inet") return result(attempt, socket(AF_INET, SOCK_STREAM, 0));

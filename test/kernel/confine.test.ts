@@ -8,9 +8,10 @@ import {
 	mkdtempSync,
 	readFileSync,
 	rmSync,
+	symlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -58,6 +59,8 @@ interface Place {
 	readonly root: string;
 	readonly output: string;
 	readonly secret: string;
+	/** A symbolic link. */
+	readonly link: string;
 	readonly outside: string;
 }
 
@@ -68,10 +71,12 @@ function makePlace(uid: number): Place {
 	copyFileSync(probe, join(root, "probe"));
 	const output = join(root, "output");
 	const secret = join(outside, "secret");
+	const link = join(outside, "link");
+	symlinkSync("somewhere", link);
 	for (const path of [output, join(root, "data"), secret]) writeFileSync(path, Buffer.alloc(256 << 10, "s"));
 	for (const path of [outside, root, join(root, "probe"), output, join(root, "data"), secret])
 		chownSync(path, uid, uid);
-	return { uid, root, output, secret, outside };
+	return { uid, root, output, secret, link, outside };
 }
 
 function start(
@@ -156,6 +161,20 @@ const ATTEMPTS: readonly { name: string; attempt: (place: Place, victim: number)
 	{ name: "signal a host process", attempt: (_, victim) => ["signal", String(victim)] },
 	{ name: "signal every process", attempt: () => ["signal-all"] },
 	{ name: "see a host process", attempt: (_, victim) => ["read", `/proc/${victim}/status`] },
+	{ name: "see what a host file is", attempt: () => ["stat", "/etc/passwd"] },
+	{ name: "see what a file of its own user is", attempt: ({ secret }) => ["stat", secret] },
+	{ name: "see that through ..", attempt: () => ["stat", "../secret"] },
+	{ name: "see that through .. in the middle", attempt: ({ root }) => ["stat", `${root}/../secret`] },
+	{ name: "see that from a directory", attempt: () => ["from-directory", "../secret"] },
+	{ name: "see that a process exists, and whose", attempt: (_, victim) => ["stat", `/proc/${victim}`] },
+	{ name: "see itself in /proc", attempt: () => ["stat", "/proc/self/exe"] },
+	{ name: "see whether a file is there by access()", attempt: ({ secret }) => ["access", secret] },
+	{ name: "see whether a file is there by the error it gets", attempt: ({ secret }) => ["present", secret] },
+	{ name: "read a link's target", attempt: ({ link }) => ["read-link", link] },
+	{ name: "read a link of a process", attempt: () => ["read-link", "/proc/self/cwd"] },
+	{ name: "see a file system's size", attempt: ({ secret }) => ["statfs", secret] },
+	{ name: "hold a file without opening it", attempt: ({ secret }) => ["open-path", secret] },
+	{ name: "see its parent's number", attempt: () => ["parent"] },
 	{ name: "use calls that no file tool needs", attempt: () => ["odd-calls"] },
 	{ name: "write past the size limit through memory", attempt: () => ["shared-write", "./output", "131072"] },
 ];
@@ -188,6 +207,38 @@ describe.skipIf(missing !== undefined)("the launcher", () => {
 				expect((await run(place, mode, ["read", "./data"])).outcome).toBe("exited 0");
 				expect((await run(place, mode, ["write", "./output"])).outcome).toBe("exited 0");
 				expect(readFileSync(place.output, "utf8")).toBe("made");
+			});
+
+			it("the program sees what is in its root, however it names it", async () => {
+				const place = makePlace(uid);
+				const absolute = mode === "namespaces" ? "/data" : join(place.root, "data");
+				for (const attempt of ["stat", "access", "open-path", "page-end"])
+					for (const path of ["./data", "data", ".//./data", absolute])
+						expect([attempt, path, (await run(place, mode, [attempt, path])).outcome]).toEqual([
+							attempt,
+							path,
+							"exited 0",
+						]);
+				for (const path of ["none", `${place.root}x/data`, "/", "..", "data/../data", ""])
+					expect([path, (await run(place, mode, ["read", path])).outcome]).toEqual([
+						path,
+						mode === "namespaces" && ["/", "..", "data/../data"].includes(path) ? expect.any(String) : "exited 1",
+					]);
+				expect((await run(place, mode, ["from-directory", "data"])).outcome).toBe("exited 0");
+			});
+
+			it("a program that asks without end is stopped in time", async () => {
+				const { outcome, milliseconds } = await run(makePlace(uid), mode, ["ask", "/etc"], [], { wall: 2 });
+				expect(outcome).toBe("timed-out");
+				expect(milliseconds).toBeLessThan(15_000);
+			});
+
+			it("these facts of the host are within reach, and are no secrets", async () => {
+				const { stdout } = await run(makePlace(uid), mode, ["facts"]);
+				const [, host, kernel, process] = /^host (\S+) kernel (\S+) process (\d+)\n$/.exec(stdout) ?? [];
+				expect(kernel).toBe(release());
+				expect(host).toBe(mode === "namespaces" ? "localhost" : hostname());
+				if (mode === "namespaces") expect(Number(process)).toBe(2);
 			});
 
 			it("an output may be emptied only where that is allowed", async () => {
