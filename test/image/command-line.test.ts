@@ -3,7 +3,6 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { decompressorHead } from "../../src/grub/core-image/boot-parts.ts";
 import { oci2iso } from "../support/cli.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { sha256Of } from "../support/host-tree.ts";
@@ -11,7 +10,6 @@ import { blobPath, writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
-import { decodeLzma } from "../unit/grub-core/lzma-decoder.ts";
 
 let work = "";
 beforeEach(() => {
@@ -204,7 +202,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("oci2iso build of the Debian image",
 describe.skipIf(requires(...FIXTURE_NEEDS, "xorriso", "checkisomd5", "grub-mkimage"))(
 	"an ISO with --tools builtin",
 	() => {
-		it("has the checksum that checkisomd5 takes, and the core image's kernel and modules from grub-mkimage", async () => {
+		it("has the checksum that checkisomd5 takes, and the core image of grub-mkimage", async () => {
 			const image = `oci:${await debianFixture()}:latest`;
 			const file = join(work, "x.iso");
 			const built = await oci2iso(["build", image, "-o", file, "--level", "1", "--tools", "builtin"]);
@@ -217,13 +215,12 @@ describe.skipIf(requires(...FIXTURE_NEEDS, "xorriso", "checkisomd5", "grub-mkima
 			const format = ["--format", "i386-pc-eltorito", "--compression", "auto", "--prefix", "/boot/grub2"];
 			const output = ["--directory", join(work, "i386-pc"), "--output", join(work, "reference.img")];
 			await run("grub-mkimage", [...format, ...output, "biosdisk", "part_gpt", "iso9660"]);
-			const decompressorBytes = readFileSync(join(work, "i386-pc", "lzma_decompress.img")).byteLength;
-			const payload = (name: string) => {
-				const core = readFileSync(join(work, name));
-				const { uncompressedBytes } = decompressorHead.decode(core, 2560);
-				return decodeLzma(core.subarray(2560 + decompressorBytes), uncompressedBytes).bytes;
+			const core = (name: string) => {
+				const image = readFileSync(join(work, name));
+				// The boot information table and the block list are of the place on the medium.
+				return image.fill(0, 8, 64).fill(0, 2548, 2560);
 			};
-			expect(Buffer.compare(payload("ours.img"), payload("reference.img"))).toBe(0);
+			expect(Buffer.compare(core("ours.img"), core("reference.img"))).toBe(0);
 		});
 	},
 );

@@ -61,27 +61,19 @@ describe.skipIf(requires(...NEEDS))("the Debian image's ISO", () => {
 		}
 	});
 
-	it("has a core image made with the image's own tool", () => {
-		expect(report.tools.map(({ task, used }) => [task, used])).toEqual([
-			["el-torito-core", "buildroot"],
-			["media-checksum", "builtin"],
+	it("is made without running anything of the image", () => {
+		expect(report.tools).toEqual([
+			{ task: "el-torito-core", used: "builtin" },
+			{ task: "media-checksum", used: "builtin" },
 		]);
 	});
 
-	it("has the media checksum that the image's own tool writes: the ISO is the same", async () => {
-		const again = join(work, "buildroot.iso");
-		const other = await buildIso({ image: `oci:${layout}:latest`, output: again, level: 3, tools: "buildroot" });
-		expect(other.tools.map(({ used }) => used)).toEqual(["buildroot", "buildroot"]);
-		expect(other.iso.mediaMd5).toBe(report.iso.mediaMd5);
+	it.each(["buildroot", "host"] as const)("is the same, byte for byte, with tools: %s", async (tools) => {
+		const again = join(work, `${tools}.iso`);
+		const other = await buildIso({ image: `oci:${layout}:latest`, output: again, level: 3, tools });
+		expect(other.tools.map(({ used }) => used)).toEqual([tools, tools]);
+		expect(other.tools[0]?.sameAsBuiltin).toBe(true);
 		await run("cmp", [iso, again]);
-		await rm(again);
-	});
-
-	it("is made as well with the host's tools", async () => {
-		const again = join(work, "host.iso");
-		const host = await buildIso({ image: `oci:${layout}:latest`, output: again, level: 3, tools: "host" });
-		expect(host.tools.every(({ used }) => used === "host")).toBe(true);
-		await run("checkisomd5", [again]);
 		await rm(again);
 	});
 

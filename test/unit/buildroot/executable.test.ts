@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { findExecutable, findUnusable } from "../../../src/buildroot/executable.ts";
 import { runTool } from "../../../src/buildroot/run.ts";
 import { SmallRoot } from "../../support/small-root.ts";
+import { makeElf } from "./make-elf.ts";
 
 const NAMES = ["grub2-mkimage", "grub-mkimage"];
 const PLACE = "/usr/bin/grub2-mkimage";
@@ -56,5 +57,19 @@ describe("an image's tool", () => {
 		const root = new SmallRoot().symlink(PLACE, "/opt/grub").file("/opt/grub", content, mode);
 		const run = runTool({ tree: root, names: NAMES, args: () => [], limits: LIMITS });
 		await expect(run).rejects.toMatchObject({ code, kind: "tool", remedy: expect.not.stringContaining("TMPDIR") });
+	});
+
+	test.each([
+		["where outputs are", "/.oci2iso/out"],
+		["as long as paths may be", `/${Array.from({ length: 16 }, (_, i) => `${i}`.padEnd(254, "x")).join("/")}`],
+	])("whose path is %s is no matter of TMPDIR", async (_, path) => {
+		const root = new SmallRoot().symlink(PLACE, path).file(path, makeElf(64, { needed: [] }));
+		const outputs = [{ name: "out", maxBytes: 1 }];
+		const run = runTool({ tree: root, names: NAMES, args: () => [], limits: LIMITS, outputs });
+		await expect(run).rejects.toMatchObject({
+			code: "TOOL_PATH_UNSUPPORTED",
+			where: path,
+			remedy: "use --tools builtin",
+		});
 	});
 });
