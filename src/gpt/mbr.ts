@@ -35,10 +35,32 @@ export const PROTECTIVE_TYPE = 0xee;
 const MAX_U32 = 0xffffffff;
 
 /**
- * `bootHybrid` (GRUB's boot_hybrid.img, 512 bytes) with the place of the El Torito image (a block of 2048 bytes) and a
- * protective partition over a disk of `diskBlocks` 512-byte blocks. Code bytes stay as they are.
+ * Some BIOSes offer a disk only where a partition is active, and the protective one may not be (UEFI 5.2.3). So the second entry is active, of type 0,
+ * which is no partition, over the boot sector: what xorriso's --mbr-force-bootable writes, and the media of several distributions have.
  */
-export function encodeMbr(bootHybrid: Uint8Array, elToritoBlock: number, diskBlocks: number): Buffer {
+const ACTIVE_ENTRY: MbrPartition = {
+	status: 0x80,
+	firstHead: 0,
+	firstSector: 1,
+	firstCylinder: 0,
+	type: 0,
+	lastHead: 0,
+	lastSector: 1,
+	lastCylinder: 0,
+	firstBlock: 0,
+	blockCount: 1,
+};
+
+/**
+ * `bootHybrid` (GRUB's boot_hybrid.img, 512 bytes) with the place of the El Torito image (a block of 2048 bytes) and a
+ * protective partition over a disk of `diskBlocks` 512-byte blocks, and an active entry unless `isActive` is false. Code bytes stay as they are.
+ */
+export function encodeMbr(
+	bootHybrid: Uint8Array,
+	elToritoBlock: number,
+	diskBlocks: number,
+	{ isActive = true }: { readonly isActive?: boolean } = {},
+): Buffer {
 	if (bootHybrid.byteLength !== DISK_BLOCK_BYTES || hybridMbr.decode(bootHybrid).signature !== SIGNATURE)
 		throw new Oci2isoError({
 			code: "BAD_BOOT_HYBRID",
@@ -65,7 +87,9 @@ export function encodeMbr(bootHybrid: Uint8Array, elToritoBlock: number, diskBlo
 		firstBlock: 1,
 		blockCount,
 	});
-	mbr.set(partition, hybridMbr.fields.partitions.offset);
+	const { offset } = hybridMbr.fields.partitions;
+	mbr.set(partition, offset);
+	if (isActive) mbr.set(mbrPartition.encode(ACTIVE_ENTRY), offset + mbrPartition.byteLength);
 	return mbr;
 }
 
@@ -86,15 +110,15 @@ export function grubKernelBlock(elToritoBlock: number): bigint {
 	return (BigInt(elToritoBlock) + 1n) * BigInt(ISO_BLOCK_BYTES / DISK_BLOCK_BYTES);
 }
 
-/** The used partitions and GRUB's jump. Throws `Oci2isoError` BAD_MBR without a boot signature. */
-export function decodeMbr(bytes: Uint8Array): { partitions: MbrPartition[]; kernelBlock: bigint } {
+/** The used partitions, whether an entry is active, and GRUB's jump. Throws `Oci2isoError` BAD_MBR without a boot signature. */
+export function decodeMbr(bytes: Uint8Array): { partitions: MbrPartition[]; isActive: boolean; kernelBlock: bigint } {
 	if (bytes.byteLength < DISK_BLOCK_BYTES || hybridMbr.decode(bytes).signature !== SIGNATURE)
 		throw corrupt("BAD_MBR", "no master boot record", "512-byte block 0", "512 bytes that end in 55 aa");
 	const { partitions, kernelBlock } = hybridMbr.decode(bytes);
+	const entries = [0, 16, 32, 48].map((offset) => mbrPartition.decode(partitions, offset));
 	return {
-		partitions: [0, 16, 32, 48]
-			.map((offset) => mbrPartition.decode(partitions, offset))
-			.filter((partition) => partition.type !== 0),
+		partitions: entries.filter((partition) => partition.type !== 0),
+		isActive: entries.some(({ status }) => status === 0x80),
 		kernelBlock,
 	};
 }

@@ -30,14 +30,18 @@ export interface Piece {
 	readonly bytes: Uint8Array;
 }
 
-/** What precedes the squashfs: system area, volume descriptors. */
-export function* frontPieces({ volume, disk, ...layout }: IsoLayout, bootHybrid: Uint8Array): Generator<Piece> {
+/** What precedes the squashfs: system area, volume descriptors. `isActive` as `encodeMbr` takes it. */
+export function* frontPieces(
+	{ volume, disk, ...layout }: IsoLayout,
+	bootHybrid: Uint8Array,
+	mbr: { readonly isActive?: boolean } = {},
+): Generator<Piece> {
 	const descriptors = finishVolume(volume, {
 		imageBlocks: disk.imageBlocks,
 		bootRecords: [encodeBootRecord(layout.bootCatalogBlock)],
 	});
 	for (const { block, bytes } of descriptors) yield { position: block * ISO_BLOCK_BYTES, bytes };
-	yield { position: 0, bytes: encodeMbr(bootHybrid, layout.elToritoBlock, disk.imageSectors) };
+	yield { position: 0, bytes: encodeMbr(bootHybrid, layout.elToritoBlock, disk.imageSectors, mbr) };
 	yield sectors(encodePrimaryGpt(disk.gpt));
 }
 

@@ -24,16 +24,46 @@ export function compareTrees(
 
 	function compareDirectory(a: VolumeDirectory, b: VolumeDirectory, path: string): void {
 		const isJoliet = relation.kind === "joliet";
+		const others = new Map(b.entries);
+		// Joliet shortens and changes names, and may number those that become one, those that it could keep among them.
+		const renamed: [name: string, node: VolumeNode][] = [];
+		const isShown = ({ type }: VolumeNode): boolean => !isJoliet || (type !== "symlink" && type !== "special");
+		const mayRename = isJoliet && [...a.entries].some(([name, node]) => isShown(node) && !isPlain(name));
 		for (const [name, node] of a.entries) {
-			if (isJoliet && (node.type === "symlink" || node.type === "special" || !isPlain(name))) continue;
-			const other = b.entries.get(name);
-			if (other === undefined) findings.fault(`${tree} lacks it`, path + displayName(name), "it in both trees");
-			else compareNode(node, other, path + displayName(name));
+			if (!isShown(node)) continue;
+			const other = others.get(name);
+			if (other === undefined || (isJoliet && !isPlain(name))) {
+				if (mayRename) renamed.push([name, node]);
+				else findings.fault(`${tree} lacks it`, path + displayName(name), "it in both trees");
+				continue;
+			}
+			others.delete(name);
+			compareNode(node, other, path + displayName(name));
 		}
-		const names = isJoliet ? [...a.entries.keys()].filter((name) => isPlain(name)) : [...a.entries.keys()];
-		if (names.length === a.entries.size)
-			for (const name of b.entries.keys())
-				if (!a.entries.has(name)) findings.fault(`only ${tree} has it`, path + displayName(name), "it in both trees");
+		const byFacts = new Map<string, VolumeNode[]>();
+		for (const node of others.values()) {
+			const facts = JSON.stringify(factsOf(node, relation, 0));
+			const alike = byFacts.get(facts);
+			if (alike === undefined) byFacts.set(facts, [node]);
+			else alike.push(node);
+		}
+		let missing = 0;
+		for (const [name, node] of renamed) {
+			const alike = byFacts.get(JSON.stringify(factsOf(node, relation, 0)));
+			const isClear = alike?.length === 1;
+			const other = alike?.shift();
+			if (other !== undefined) {
+				if (isClear) compareNode(node, other, path + displayName(name));
+			} else {
+				missing++;
+				findings.fault(`${tree} lacks it`, path + displayName(name), "it in both trees");
+			}
+		}
+		const surplus = others.size - renamed.length + missing;
+		if (surplus === 0) return;
+		for (const name of others.keys())
+			if (!mayRename) findings.fault(`only ${tree} has it`, path + displayName(name), "it in both trees");
+		if (mayRename) findings.fault(`only ${tree} has ${surplus} of its names`, path, "them in both trees");
 	}
 
 	function compareNode(a: VolumeNode, b: VolumeNode, path: string): void {

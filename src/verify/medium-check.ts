@@ -9,6 +9,7 @@ import { corrupt, Oci2isoError } from "../errors.ts";
 import type { FatVolume } from "../fat/read-fat.ts";
 import type { DiskGuids } from "../gpt/disk-layout.ts";
 import type { GptHeader, GptPartition } from "../gpt/gpt.ts";
+import { decodeMbr } from "../gpt/mbr.ts";
 import { type BootFile, bootFiles } from "../grub/boot-files.ts";
 import { buildElToritoCore, CORE_IMAGE } from "../grub/core-image/build-core.ts";
 import type { Volume } from "../iso9660/volume.ts";
@@ -96,14 +97,22 @@ export async function checkMedium(
 	const comparison = new Comparison(source, layout, unknown, findings);
 	comparison.skip(SQUASHFS_BLOCK * ISO_BLOCK_BYTES, squashfs.byteLength);
 	const bootHybrid = await tree.read(contract.grubModules.bootHybrid.inode, MBR_BYTES);
-	for (const piece of frontPieces(layout, bootHybrid)) await comparison.compare(piece);
-	for await (const piece of restPieces(layout, { tree, esp, elToritoImage: core })) {
+	const mbr = decodeMbr(await source.read(0, MBR_BYTES));
+	for (const piece of frontPieces(layout, bootHybrid, mbr)) await comparison.compare(piece);
+	for await (const piece of restPieces(layout, { tree: onMedium(tree, image, contents), esp, elToritoImage: core })) {
 		signal?.throwIfAborted();
 		await comparison.compare(piece);
 	}
 	await comparison.finish(signal);
 	findings.detail += `; ${comparison.comparedBytes} bytes compared`;
 }
+
+/** A content that is nowhere on the medium, which was reported, is of no bytes. */
+function onMedium(tree: ImageTree, image: ImageOfMedium, { files }: MediumContents): ImageTree {
+	return { ...tree, stream: (file) => (files.has(image.digestOf(file) ?? "") ? tree.stream(file) : nothing()) };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 /** The contract as the build read it: with the kernel and the vendor whose files are on the medium. */
 async function findContract(
@@ -325,7 +334,7 @@ function namesOf({ volume, disk }: IsoLayout): (Stretch & { readonly name: strin
 		at(32, 3 * ISO_BLOCK_BYTES, "volume descriptors of the partition"),
 		...volume.tables.map(({ block, bytes, name }) => at(block, bytes.byteLength, name)),
 		...volume.files.map(({ block, byteLength, paths, contentKey }) =>
-			at(block, byteLength, paths[0] === undefined ? contentKey : `/${displayName(paths[0])}`),
+			at(block, byteLength, paths[0] === undefined ? contentKey : displayName(paths[0])),
 		),
 		at(disk.efiSystemBlock, disk.efiSystemBlocks * ISO_BLOCK_BYTES, "EFI system partition"),
 		at(disk.paddingBlock, disk.paddingBlocks * ISO_BLOCK_BYTES, "padding"),

@@ -31,7 +31,7 @@ export function checkMbr(
 	},
 	findings: Findings,
 ): void {
-	const { partitions, kernelBlock } = decodeMbr(sector);
+	const { partitions, isActive, kernelBlock } = decodeMbr(sector);
 	const where = "512-byte block 0";
 	const [partition] = partitions;
 	findings.equal("number of partitions", partitions.length, 1, where);
@@ -48,7 +48,8 @@ export function checkMbr(
 		findings.note("the boot code was not compared: there is no boot_hybrid.img on the medium");
 		return;
 	}
-	const wanted = encodeMbr(bootHybrid, biosBlock, imageSectors);
+	if (!isActive) findings.note("no partition is active: some BIOSes do not offer such a disk", where);
+	const wanted = encodeMbr(bootHybrid, biosBlock, imageSectors, { isActive });
 	const code = hybridMbr.fields.partitions.offset;
 	for (const [name, from, to] of [
 		["boot code", 0, code],

@@ -25,8 +25,17 @@ describe("the hybrid MBR", () => {
 		const mbr = encodeMbr(bootHybrid, 141, 12524);
 		expect(mbr.subarray(0, 0x1b0).equals(bootHybrid.subarray(0, 0x1b0))).toBe(true);
 		expect(mbr.readUInt32LE(0x1b8)).toBe(0);
-		expect(mbr.subarray(462, 510).equals(Buffer.alloc(48))).toBe(true);
+		expect(mbr.subarray(478, 510).equals(Buffer.alloc(32))).toBe(true);
 		expect(mbr.readUInt16LE(510)).toBe(0xaa55);
+	});
+
+	it("has xorriso's active entry, which is no partition, unless it should have none", () => {
+		const mbr = encodeMbr(bootHybrid, 141, 12524);
+		expect(mbr.subarray(462, 478).toString("hex")).toBe("80000100000001000000000001000000");
+		expect(decodeMbr(mbr)).toMatchObject({ isActive: true, partitions: [{ type: 0xee, status: 0 }] });
+		const without = encodeMbr(bootHybrid, 141, 12524, { isActive: false });
+		expect(without.subarray(462, 510).equals(Buffer.alloc(48))).toBe(true);
+		expect(decodeMbr(without).isActive).toBe(false);
 	});
 
 	it("decodes to what was encoded", () => {

@@ -1,0 +1,172 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { memorySource } from "../../src/binary/byte-source.ts";
+import { buildIso } from "../../src/index.ts";
+import { readVolume } from "../../src/iso9660/read-volume.ts";
+import { openImage } from "../../src/oci/open-image.ts";
+import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/squashfs/excludes.ts";
+import { fileAt } from "../../src/verify/medium-files.ts";
+import { type ExpectedTree, readImageTree } from "../../src/verify/read-image.ts";
+import { verifyIso } from "../../src/verify/verify-iso.ts";
+import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { requires } from "../support/requires.ts";
+
+/** Puts `to`, of the same length, for every `from`. */
+function replaceAll(iso: Buffer, from: Buffer, to: Buffer): number {
+	let count = 0;
+	for (let at = iso.indexOf(from); at >= 0; at = iso.indexOf(from, at + to.byteLength), count++) to.copy(iso, at);
+	return count;
+}
+
+const utf16 = (text: string): Buffer => Buffer.from(text, "utf16le").swap16();
+
+describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not account for", () => {
+	let work = "";
+	let pristine = Buffer.alloc(0);
+	let expected: ExpectedTree;
+	const places = new Map<string, { readonly start: number; readonly byteLength: number }>();
+
+	beforeAll(async () => {
+		work = await mkdtemp(join(tmpdir(), "oci2iso-medium-"));
+		const image = `oci:${await debianFixture()}:latest`;
+		const output = join(work, "debian.iso");
+		await buildIso({ image, output, level: 1, label: "Other-Label", force: true });
+		pristine = await readFile(output);
+		const opened = await openImage(image);
+		expected = await readImageTree(opened, { isExcluded: compileExcludes(DEFAULT_EXCLUDES) });
+		await opened.close();
+		const { root } = await readVolume(memorySource(pristine));
+		for (const path of [
+			"boot/grub2/grub.cfg",
+			"EFI/BOOT/grub.cfg",
+			"boot/grub2/i386-pc/normal.mod",
+			"boot/grub2/i386-pc/linux.mod",
+			"images/pxeboot/initrd.img",
+			"images/pxeboot/vmlinuz",
+			"images/efiboot.img",
+			".discinfo",
+		]) {
+			const file = fileAt(root, path);
+			const [extent] = file?.extents ?? [];
+			if (file === undefined || extent === undefined) throw new Error(`${path} is not there`);
+			places.set(path, { start: extent.block * 2048, byteLength: file.byteLength });
+		}
+	});
+	afterAll(() => rm(work, { recursive: true, force: true }));
+
+	const place = (path: string) => places.get(path) ?? { start: 0, byteLength: 0 };
+	/** The verdict, then what was found by the check of the medium, then by the others. */
+	async function faults(iso: Buffer): Promise<string> {
+		const { verdict, checks } = await verifyIso(memorySource(iso), { expected, mediaChecksum: false });
+		const lines = [...checks]
+			.sort((a, b) => Number(b.name === "medium") - Number(a.name === "medium"))
+			.flatMap(({ findings }) => findings.map(({ severity, what, where }) => `${severity} ${where}: ${what}`));
+		return [verdict, ...lines].join("\n");
+	}
+
+	it("is nothing on a medium as it was made, whose label is not the image's", async () =>
+		expect(await faults(pristine)).toMatch(/^pass/));
+
+	it.each<[string, (iso: Buffer) => unknown, RegExp]>([
+		["a module of zeros", (iso) => fill(iso, "boot/grub2/i386-pc/normal.mod", 0), /normal\.mod: the content differs/],
+		["another module of zeros", (iso) => fill(iso, "boot/grub2/i386-pc/linux.mod", 0), /linux\.mod: the content/],
+		["half an initramfs", (iso) => fill(iso, "images/pxeboot/initrd.img", 0.5), /initrd\.img: the content differs/],
+		[
+			"one bit of the kernel",
+			(iso) => flip(iso, place("images/pxeboot/vmlinuz").start + 5_000_000),
+			/vmlinuz: the content/,
+		],
+		[
+			"a menu for BIOS that halts",
+			(iso) => put(iso, "boot/grub2/grub.cfg", "set gfxpayload=keep", "halt               "),
+			/boot\/grub2\/grub\.cfg: the content differs/,
+		],
+		[
+			"all menus with other kernel arguments",
+			(iso) => {
+				const { start, byteLength } = place("EFI/BOOT/grub.cfg");
+				const menu = Buffer.from(iso.subarray(start, start + byteLength));
+				const changed = Buffer.from(menu.toString("latin1").replace("rd.live.image", "init=/bin/foo"), "latin1");
+				expect(replaceAll(iso, menu, changed)).toBeGreaterThan(2);
+			},
+			/EFI\/BOOT\/grub\.cfg: the content differs/,
+		],
+		["another disc information", (iso) => flip(iso, place(".discinfo").start), /\.discinfo: the content differs/],
+		[
+			"another font, everywhere",
+			(iso) => expect(replaceAll(iso, Buffer.from("PFF2"), Buffer.from("PFF3"))).toBeGreaterThan(2),
+			/unicode\.pf2: the content differs/,
+		],
+		[
+			"something behind a file in its last block",
+			(iso) => flip(iso, place(".discinfo").start + place(".discinfo").byteLength + 9),
+			/\.discinfo: bytes that nothing accounts for are set/,
+		],
+		["something in the padding", (iso) => flip(iso, iso.byteLength - 40_000), /padding: bytes that nothing accounts/],
+		["something in the system area", (iso) => flip(iso, 30_000), /GPT|system area/],
+		["something behind the backup GPT's entries", (iso) => flip(iso, iso.byteLength - 24_000), /are set|differs|GPT/],
+		[
+			"something in free clusters of both EFI images",
+			(iso) => {
+				const { start, byteLength } = place("images/efiboot.img");
+				flip(iso, start + byteLength - 70_000);
+				const partition = iso.indexOf(iso.subarray(start, start + 512), start + byteLength);
+				flip(iso, partition + byteLength - 70_000);
+			},
+			/EFI system partition: it differs/,
+		],
+		[
+			"other names in all trees",
+			(iso) => {
+				replaceAll(iso, Buffer.from("part_gpt.mod"), Buffer.from("part_gpx.mod"));
+				replaceAll(iso, utf16("part_gpt.mod"), utf16("part_gpx.mod"));
+			},
+			/part_gpt\.mod: it is missing/,
+		],
+		["a publisher", (iso) => replaceAll(iso, Buffer.from("LINUX  "), Buffer.from("LINUX X")), /volume descriptors/],
+		[
+			"a catalog with a name",
+			(iso) => {
+				const at = iso.indexOf(Buffer.from("01000000", "hex"), iso.readUInt32LE(17 * 2048 + 71) * 2048);
+				iso.writeUInt16LE(0x1234, at + 4);
+				iso.writeUInt16LE((iso.readUInt16LE(at + 28) - 0x1234) & 0xffff, at + 28);
+			},
+			/boot-catalog: it differs/,
+		],
+	])("%s", async (_, change, message) => {
+		const iso = Buffer.from(pristine);
+		change(iso);
+		const text = await faults(iso);
+		expect(text).toMatch(message);
+		expect(text).toMatch(/^fail/);
+	});
+
+	it("data behind the end", async () =>
+		expect(await faults(Buffer.concat([pristine, Buffer.alloc(2048)]))).toContain("fail"));
+
+	it("are files that are not the image's, whoever says to have made the medium", async () => {
+		const iso = Buffer.from(pristine);
+		replaceAll(iso, Buffer.from("OCI2ISO-"), Buffer.from("SOMEISO-"));
+		expect(await faults(iso)).toMatch(/^pass\n(.*\n)*note .*: made by SOMEISO-/);
+		put(iso, "boot/grub2/grub.cfg", "set gfxpayload=keep", "halt               ");
+		expect(await faults(iso)).toMatch(/^fail\n(.*\n)*.*grub\.cfg: the content differs/);
+	});
+
+	function fill(iso: Buffer, path: string, from: number): void {
+		const { start, byteLength } = place(path);
+		iso.fill(0, start + Math.floor(from * byteLength), start + byteLength);
+	}
+
+	function put(iso: Buffer, path: string, from: string, to: string): void {
+		const { start, byteLength } = place(path);
+		const at = iso.subarray(start, start + byteLength).indexOf(from);
+		expect(at).toBeGreaterThanOrEqual(0);
+		iso.write(to, start + at, "latin1");
+	}
+
+	function flip(iso: Buffer, at: number): void {
+		iso.writeUInt8(iso.readUInt8(at) ^ 0x5a, at);
+	}
+});
