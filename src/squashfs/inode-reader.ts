@@ -1,6 +1,6 @@
 import { byteStringOf } from "../binary/byte-string.ts";
 import { assert, corrupt } from "../errors.ts";
-import type { InodeAttributes } from "../tree/inode.ts";
+import type { InodeAttributes, Timestamp } from "../tree/inode.ts";
 import type { BlockSizes } from "./block-list.ts";
 import { EXTENDED, INODE_TYPE, MAX_TARGET_BYTES, NONE_32 } from "./constants.ts";
 import type { FileLayout, FragmentTail } from "./file-layout.ts";
@@ -50,11 +50,14 @@ type Fields = ReturnType<typeof INODE_HEADER.decode>;
 
 const TYPE_NAMES = Object.keys(INODE_TYPE) as (keyof typeof INODE_TYPE)[];
 const NO_XATTRS: InodeAttributes["xattrs"] = new Map();
+const NO_BLOCKS: BlockSizes = { count: 0, chunks: () => [] };
 const SIZE_CHUNK_BYTES = 8192;
 
 /** Reads inodes by reference (5). Every method throws `Oci2isoError` CORRUPT_METADATA. */
 export class InodeReader {
 	readonly #tables: InodeTables;
+	/** Neighbours mostly have one time. */
+	#mtime: Timestamp = { seconds: 0, nanoseconds: 0 };
 
 	constructor(tables: InodeTables) {
 		this.#tables = tables;
@@ -124,7 +127,7 @@ export class InodeReader {
 			byteLength,
 			blockBytes,
 			firstBlock,
-			blocks: storedBlockSizes(cursor, count),
+			blocks: count === 0 ? NO_BLOCKS : storedBlockSizes(cursor, count),
 			tail: hasTail ? await this.#tail(fields.fragmentIndex, fields.fragmentOffset) : undefined,
 		};
 		const common = await this.#common(fields, fields.linkCount, fields.xattrIndex);
@@ -164,11 +167,12 @@ export class InodeReader {
 
 	async #common(fields: Fields, linkCount: number, xattrs: number): Promise<Common> {
 		if (fields.mode > 0o7777) throw corrupt("CORRUPT_METADATA", `an inode has mode ${fields.mode.toString(8)}`);
+		if (this.#mtime.seconds !== fields.mtimeSeconds) this.#mtime = { seconds: fields.mtimeSeconds, nanoseconds: 0 };
 		return {
 			mode: fields.mode,
 			uid: this.#id(fields.uidIndex),
 			gid: this.#id(fields.gidIndex),
-			mtime: { seconds: fields.mtimeSeconds, nanoseconds: 0 },
+			mtime: this.#mtime,
 			xattrs: xattrs === NONE_32 ? NO_XATTRS : await this.#xattrs(xattrs),
 			inodeNumber: fields.inodeNumber,
 			linkCount,

@@ -14,11 +14,12 @@ const MAX_SECONDS = 0xffff_ffff;
  */
 export function checkFidelity(
 	expected: ExpectedTree,
-	squashfs: { readonly root: SquashfsDirectory; readonly digests: ReadonlyMap<SquashfsFile, string> },
+	squashfs: { readonly root: SquashfsDirectory; digestOf(file: SquashfsFile): string | undefined },
 	findings: Findings,
 ): void {
-	const partners = new Map<Inode, SquashfsInode>();
-	const firstPaths = new Map<SquashfsInode, ByteString>();
+	// Both ways, by the number of the squashfs's inode.
+	const partners = new Map<Inode, number>();
+	const isTaken: boolean[] = [];
 	const unstorable = new Map<ByteString, number>();
 	let createdDirectories = 0;
 	let paths = 0;
@@ -49,13 +50,13 @@ export function checkFidelity(
 	function compare(wanted: Inode, actual: SquashfsInode, path: ByteString): void {
 		paths++;
 		const partner = partners.get(wanted);
-		const firstPath = firstPaths.get(actual);
-		if (partner !== undefined || firstPath !== undefined) {
-			if (partner !== actual) findings.fault("it is a link to another file", shown(path), "the image's hard links");
+		const number = actual.inodeNumber;
+		if (partner !== undefined || isTaken[number] === true) {
+			if (partner !== number) findings.fault("it is a link to another file", shown(path), "the image's hard links");
 			return;
 		}
-		partners.set(wanted, actual);
-		firstPaths.set(actual, path);
+		partners.set(wanted, number);
+		isTaken[number] = true;
 		const hasOwnTime = wanted.type !== "directory" || expected.hasOwnTime(wanted);
 		if (!hasOwnTime) createdDirectories++;
 		const facts = inodeFacts(wanted, hasOwnTime, unstorable);
@@ -65,7 +66,7 @@ export function checkFidelity(
 				findings.fault(`${displayName(name)} is ${others[name] ?? "missing"}`, shown(path), facts[name] ?? "none");
 		if (wanted.type === "directory" && actual.type === "directory") pending.push([wanted, actual, path]);
 		if (wanted.type !== "file" || actual.type !== "file" || wanted.byteLength !== actual.byteLength) return;
-		const [digest, other] = [expected.digestOf(wanted), squashfs.digests.get(actual)];
+		const [digest, other] = [expected.digestOf(wanted), squashfs.digestOf(actual)];
 		if (digest === undefined || other === undefined || digest !== other)
 			findings.fault("the content differs", shown(path), "the image's");
 	}

@@ -23,7 +23,8 @@ export interface MediumContents {
 	readonly squashfs: {
 		readonly image: ByteSource;
 		readonly decompressor: BlockDecompressor;
-		readonly digests: ReadonlyMap<SquashfsFile, string>;
+		readonly files: readonly SquashfsFile[];
+		digestOf(file: SquashfsFile): string | undefined;
 	};
 }
 
@@ -76,7 +77,7 @@ export function mediumTree(
 			yield* chunksOf(source, own);
 			return;
 		}
-		const packed = wanted === undefined ? undefined : keyOf(squashfs.digests, wanted);
+		const packed = wanted === undefined ? undefined : squashfs.files.find((each) => squashfs.digestOf(each) === wanted);
 		if (packed === undefined)
 			throw corrupt(
 				"CONTENT_NOT_ON_MEDIUM",
@@ -96,11 +97,6 @@ export function mediumTree(
 			return Buffer.concat(parts);
 		},
 	};
-}
-
-function keyOf<Key>(map: ReadonlyMap<Key, string>, wanted: string): Key | undefined {
-	for (const [key, value] of map) if (value === wanted) return key;
-	return undefined;
 }
 
 async function* chunksOf(source: ByteSource, file: VolumeFile): AsyncGenerator<Uint8Array> {

@@ -8,6 +8,7 @@ import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode
 import { TreeMerger } from "../tree/merge.ts";
 import { inodesBelow } from "../tree/walk.ts";
 import { ContentDigest } from "./content-digest.ts";
+import { DigestTable } from "./digest-table.ts";
 
 /** What a squashfs made of an image has to hold. */
 export interface ExpectedTree {
@@ -42,7 +43,7 @@ export async function readImageTree(
 	// One object marks the directories that got it.
 	const createdParentTime: Timestamp = { seconds: 0, nanoseconds: 1 };
 	const merger = new TreeMerger({ layerCount: layers.length, createdParentTime, ...image.treeLimits });
-	const digests = layers.map(() => new Map<number, string>());
+	const digests = layers.map(() => new DigestTable());
 	const notes: string[] = [];
 	const readLayer = async (index: number, wants: (entry: TarEntry) => boolean): Promise<string[]> => {
 		const layer = layers[index];
@@ -64,7 +65,8 @@ export async function readImageTree(
 	const droppedXattrs = dropXattrs(root);
 	const missing = layers.map(() => new Set<number>());
 	for (const inode of inodesBelow(whole))
-		if (inode.type === "file" && digest(inode.body) === undefined) missing[inode.body.layer]?.add(inode.body.entry);
+		if (inode.type === "file" && digests[inode.body.layer]?.has(inode.body.entry) !== true)
+			missing[inode.body.layer]?.add(inode.body.entry);
 	for (const [index, entries] of missing.entries())
 		if (entries.size > 0) await readLayer(index, (entry) => entries.has(entry.index));
 	return {
@@ -82,7 +84,7 @@ export async function readImageTree(
 	}
 }
 
-function digester(found: Map<number, string>, wants: (entry: TarEntry) => boolean): TarHandler {
+function digester(found: DigestTable, wants: (entry: TarEntry) => boolean): TarHandler {
 	let current: ContentDigest | undefined;
 	let index = 0;
 	return {
@@ -93,7 +95,7 @@ function digester(found: Map<number, string>, wants: (entry: TarEntry) => boolea
 		data: (bytes) => current?.update(bytes),
 		hole: (byteLength) => current?.hole(byteLength),
 		endEntry() {
-			if (current !== undefined) found.set(index, current.finish());
+			if (current !== undefined) found.set(index, Buffer.from(current.finish(), "hex"));
 			current = undefined;
 		},
 	};

@@ -6,6 +6,7 @@ import { FLAG, STORED_RAW, SUPERBLOCK_BYTES } from "../squashfs/constants.ts";
 import { Recent } from "../squashfs/recent.ts";
 import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
 import { ContentDigest } from "./content-digest.ts";
+import { DigestTable } from "./digest-table.ts";
 import type { Findings } from "./findings.ts";
 import type { OpenSquashfs } from "./squashfs-check.ts";
 
@@ -14,8 +15,8 @@ const FRAGMENTS_KEPT = 8;
 const MAX_DECODED_BYTES = 256 * GiB;
 
 export interface ContentsRead {
-	/** By file, for those that were asked for. */
-	readonly digests: ReadonlyMap<SquashfsFile, string>;
+	/** A `ContentDigest`, of those that were asked for. */
+	digestOf(file: SquashfsFile): string | undefined;
 }
 
 /**
@@ -30,24 +31,28 @@ export async function checkBlocks(
 ): Promise<ContentsRead> {
 	const { superblock } = squashfs;
 	const reader = new BlockReader(squashfs, findings);
-	const digests = new Map<SquashfsFile, string>();
+	const digests = new DigestTable();
 	const used: Span[] = [];
-	const files = [...squashfs.inodes.keys()].filter((inode) => inode.type === "file");
+	const tails = new Set<number>();
+	const files = [...squashfs.files];
 	const place = ({ layout }: SquashfsFile): number =>
 		layout.blocks.count > 0 ? layout.firstBlock : (layout.tail?.position ?? 0);
 	files.sort((a, b) => place(a) - place(b));
 	for (const file of files) {
 		signal?.throwIfAborted();
-		const path = `/${displayName(squashfs.inodes.get(file) ?? "")}`;
+		const path = (): string => `/${displayName(squashfs.pathOf(file))}`;
 		const digest = wantsDigest(file) ? new ContentDigest() : undefined;
 		try {
 			const end = await readFile(file, reader, digest, path, findings);
 			if (end > file.layout.firstBlock) used.push({ start: file.layout.firstBlock, end });
 			const { tail } = file.layout;
-			if (tail !== undefined) used.push({ start: tail.position, end: tail.position + (tail.size & (STORED_RAW - 1)) });
-			if (digest !== undefined) digests.set(file, digest.finish());
+			// Many files share one fragment block.
+			if (tail !== undefined && !tails.has(tail.position))
+				used.push({ start: tail.position, end: tail.position + (tail.size & (STORED_RAW - 1)) });
+			if (tail !== undefined) tails.add(tail.position);
+			if (digest !== undefined) digests.set(file.inodeNumber, Buffer.from(digest.finish(), "hex"));
 		} catch (error) {
-			findings.caught(withPath(error, path));
+			findings.caught(withPath(error, path()));
 		}
 	}
 	const { flags } = superblock;
@@ -57,7 +62,7 @@ export async function checkBlocks(
 			: 2 + (Buffer.from(await squashfs.image.read(SUPERBLOCK_BYTES, 2)).readUInt16LE() & 0x7fff);
 	checkSpans(used, SUPERBLOCK_BYTES + optionsBytes, Number(superblock.inodeTable), findings);
 	findings.detail = `${files.length} files, ${reader.blocks} blocks`;
-	return { digests };
+	return { digestOf: ({ inodeNumber }) => digests.get(inodeNumber) };
 }
 
 interface Span {
@@ -70,7 +75,7 @@ async function readFile(
 	{ layout, byteLength, sparseBytes }: SquashfsFile,
 	reader: BlockReader,
 	digest: ContentDigest | undefined,
-	path: string,
+	path: () => string,
 	findings: Findings,
 ): Promise<number> {
 	let position = layout.firstBlock;
@@ -93,14 +98,14 @@ async function readFile(
 	}
 	if (rest > 0) {
 		const { tail } = layout;
-		if (tail === undefined) throw corrupt("CORRUPT_BLOCK", `the last ${rest} bytes are missing`, path);
+		if (tail === undefined) throw corrupt("CORRUPT_BLOCK", `the last ${rest} bytes are missing`, path());
 		const block = await reader.fragment(tail.position, tail.size, path);
 		if (tail.offset + rest > block.byteLength) throw wrongLength(tail.position, block.byteLength, tail.offset + rest);
 		digest?.update(block.subarray(tail.offset, tail.offset + rest));
-	} else if (layout.tail !== undefined) throw corrupt("CORRUPT_BLOCK", "a tail of no bytes", path);
+	} else if (layout.tail !== undefined) throw corrupt("CORRUPT_BLOCK", "a tail of no bytes", path());
 	// mksquashfs counts one less where the whole file is a hole.
 	if (sparseBytes !== 0 && sparseBytes !== holeBytes && sparseBytes !== holeBytes - 1)
-		findings.fault(`holes of ${sparseBytes} bytes`, path, String(holeBytes));
+		findings.fault(`holes of ${sparseBytes} bytes`, path(), String(holeBytes));
 	return position;
 }
 
@@ -116,31 +121,31 @@ class BlockReader {
 		this.#findings = findings;
 	}
 
-	async read(position: number, size: number, path: string): Promise<Uint8Array> {
+	async read(position: number, size: number, path: () => string): Promise<Uint8Array> {
 		const { image, superblock, codec, decompressor } = this.#squashfs;
 		const length = size & (STORED_RAW - 1);
 		if (size >= 2 * STORED_RAW || length === 0 || length > superblock.blockBytes)
 			throw corrupt("CORRUPT_BLOCK", `a data block has the size field ${size}`, `offset ${position}`);
 		if (position < SUPERBLOCK_BYTES || position + length > Number(superblock.inodeTable))
-			throw corrupt("CORRUPT_BLOCK", `a data block of ${length} bytes is at ${position}`, path, "in the data area");
+			throw corrupt("CORRUPT_BLOCK", `a data block of ${length} bytes is at ${position}`, path(), "in the data area");
 		this.blocks++;
 		this.#decodedBytes += superblock.blockBytes;
 		if (this.#decodedBytes > MAX_DECODED_BYTES)
 			throw corrupt(
 				"TOO_MUCH_CONTENT",
 				"files have too much content in all",
-				path,
+				path(),
 				`at most ${MAX_DECODED_BYTES} bytes`,
 			);
 		const bytes = await image.read(position, length);
 		if (size >= STORED_RAW) return bytes;
 		const refusal = kernelRefusal(codec, bytes, superblock.blockBytes);
 		if (refusal !== undefined)
-			this.#findings.fault(`the kernel refuses the block at offset ${position}: ${refusal}`, path, "what it decodes");
+			this.#findings.fault(`the kernel refuses the block at offset ${position}: ${refusal}`, path(), "what it decodes");
 		return decompressor.decompress(bytes, superblock.blockBytes);
 	}
 
-	async fragment(position: number, size: number, path: string): Promise<Uint8Array> {
+	async fragment(position: number, size: number, path: () => string): Promise<Uint8Array> {
 		const key = `${position} ${size}`;
 		const known = this.#fragments.get(key);
 		if (known !== undefined) return known;

@@ -1,11 +1,12 @@
 import { type ByteSource, region } from "../binary/byte-source.ts";
-import { displayName } from "../binary/byte-string.ts";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { codecFromSquashfsId } from "../codec/codec-table.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import { kernelRefusal } from "../codec/kernel-limits.ts";
 import type { BlockDecompressor, CodecName } from "../codec/types.ts";
+import { corrupt } from "../errors.ts";
 import { FLAG, NONE_64 } from "../squashfs/constants.ts";
-import type { SquashfsDirectory, SquashfsInode } from "../squashfs/squashfs-inode.ts";
+import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../squashfs/squashfs-inode.ts";
 import { openSquashfs } from "../squashfs/squashfs-reader.ts";
 import type { Superblock } from "../squashfs/superblock.ts";
 import type { Findings } from "./findings.ts";
@@ -19,8 +20,10 @@ export interface OpenSquashfs {
 	readonly codec: CodecName;
 	readonly decompressor: BlockDecompressor;
 	readonly root: SquashfsDirectory;
-	/** Each inode once, with its first path without leading slash. */
-	readonly inodes: ReadonlyMap<SquashfsInode, string>;
+	/** Each once. Inodes have numbers from 1 to at most one more than the tree has names. */
+	readonly files: readonly SquashfsFile[];
+	/** The first path, without leading slash. */
+	pathOf(inode: SquashfsInode): ByteString;
 }
 
 /** Reads superblock, all tables and the tree. */
@@ -42,47 +45,96 @@ export async function checkSquashfs(source: ByteSource, findings: Findings): Pro
 		return decompressor.decompress(block, maxBytes);
 	};
 	const root = await reader.readTree();
-	const { inodes, names } = countLinks(root, findings);
-	findings.equal("number of inodes", superblock.inodeCount, inodes.size, "squashfs superblock");
+	const pathOf = pathsBelow(root);
+	const { files, inodes, names } = countLinks(root, superblock, pathOf, findings);
+	findings.equal("number of inodes", superblock.inodeCount, inodes, "squashfs superblock");
 	const image = region(source, 0, superblock.bytesUsed);
 	await checkPadding(source, superblock.bytesUsed, findings);
 	checkFlags(superblock, findings);
 	const guarded = { decompress: metadata };
 	const tables = await checkTables(image, guarded, superblock, findings);
 	let blockCount = 0;
-	for (const inode of inodes.keys()) if (inode.type === "file") blockCount += inode.layout.blocks.count;
+	for (const { layout } of files) blockCount += layout.blocks.count;
 	await scanInodeTable(image, guarded, superblock, { tables, blockCount }, findings);
-	findings.detail = `${codec}, blocks of ${superblock.blockBytes}, ${inodes.size} inodes, ${names} names`;
-	return { image, superblock, codec, decompressor, root, inodes };
+	findings.detail = `${codec}, blocks of ${superblock.blockBytes}, ${inodes} inodes, ${names} names`;
+	return { image, superblock, codec, decompressor, root, files, pathOf };
 }
 
-/** Every inode says how many names it has. */
-function countLinks(root: SquashfsDirectory, findings: Findings) {
-	const inodes = new Map<SquashfsInode, string>([[root, ""]]);
-	const counts = new Map<SquashfsInode, number>();
-	const pending: [SquashfsDirectory, string][] = [[root, ""]];
+/** Every inode says how many names it has. Throws CORRUPT_METADATA where there are fewer names than inodes are said to be. */
+function countLinks(
+	root: SquashfsDirectory,
+	{ inodeCount }: Superblock,
+	pathOf: (inode: SquashfsInode) => ByteString,
+	findings: Findings,
+) {
 	let names = 0;
-	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-		const [directory, path] = next;
+	for (const _ of namesBelow(root)) names++;
+	if (inodeCount > names + 1)
+		throw corrupt(
+			"CORRUPT_METADATA",
+			`number of inodes is ${inodeCount}`,
+			"squashfs superblock",
+			`at most ${names + 1}`,
+		);
+	/** By inode number. */
+	const counts = new Uint32Array(inodeCount + 1);
+	const files: SquashfsFile[] = [];
+	let inodes = 1;
+	const check = (inode: SquashfsInode, expected: number): void => {
+		if (inode.linkCount !== expected)
+			findings.fault(`link count ${inode.linkCount}`, `/${displayName(pathOf(inode))}`, String(expected));
+	};
+	for (const [, inode] of namesBelow(root)) {
+		const before = counts[inode.inodeNumber] ?? 0;
+		counts[inode.inodeNumber] = before + 1;
+		if (before > 0) continue;
+		inodes++;
+		if (inode.type === "file") files.push(inode);
+	}
+	const checkDirectory = (directory: SquashfsDirectory): void => {
 		let subdirectories = 0;
-		for (const [name, inode] of directory.entries) {
-			names++;
-			counts.set(inode, (counts.get(inode) ?? 0) + 1);
-			const own = path === "" ? name : `${path}/${name}`;
-			if (!inodes.has(inode)) inodes.set(inode, own);
-			if (inode.type !== "directory") continue;
-			subdirectories++;
-			pending.push([inode, own]);
+		for (const { type } of directory.entries.values()) if (type === "directory") subdirectories++;
+		check(directory, subdirectories + 2);
+	};
+	checkDirectory(root);
+	for (const [, inode] of namesBelow(root)) {
+		const count = counts[inode.inodeNumber] ?? 0;
+		if (inode.type === "directory") checkDirectory(inode);
+		else if (count > 0) check(inode, count);
+		// Once for all names.
+		counts[inode.inodeNumber] = 0;
+	}
+	return { files, inodes, names };
+}
+
+/** Every name, with its directory's prefix left out; a directory's names follow each other. */
+function* namesBelow(root: SquashfsDirectory): Generator<[name: ByteString, inode: SquashfsInode]> {
+	const pending = [root];
+	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop())
+		for (const entry of directory.entries) {
+			yield entry;
+			if (entry[1].type === "directory") pending.push(entry[1]);
 		}
-		if (directory.linkCount !== subdirectories + 2)
-			findings.fault(`link count ${directory.linkCount}`, `/${displayName(path)}`, String(subdirectories + 2));
-	}
-	for (const [inode, path] of inodes) {
-		const count = counts.get(inode) ?? 0;
-		if (inode.type !== "directory" && inode.linkCount !== count)
-			findings.fault(`link count ${inode.linkCount}`, `/${displayName(path)}`, String(count));
-	}
-	return { inodes, names };
+}
+
+/** Only where something is wrong do paths take memory. */
+function pathsBelow(root: SquashfsDirectory): (inode: SquashfsInode) => ByteString {
+	let paths: Map<SquashfsInode, ByteString> | undefined;
+	const walk = (): Map<SquashfsInode, ByteString> => {
+		const found = new Map<SquashfsInode, ByteString>([[root, ""]]);
+		const pending: [SquashfsDirectory, ByteString][] = [[root, ""]];
+		for (let next = pending.pop(); next !== undefined; next = pending.pop())
+			for (const [name, inode] of next[0].entries) {
+				const path = next[1] === "" ? name : `${next[1]}/${name}`;
+				if (!found.has(inode)) found.set(inode, path);
+				if (inode.type === "directory") pending.push([inode, path]);
+			}
+		return found;
+	};
+	return (inode) => {
+		paths ??= walk();
+		return paths.get(inode) ?? "";
+	};
 }
 
 /** Up to a multiple of 4096, zeros. */

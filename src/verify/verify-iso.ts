@@ -150,8 +150,8 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 
 	if (expected === undefined) run.skip("fidelity", "no image was given");
 	else
-		await run.check("fidelity", [squashfs, contents], (findings, { root }, { digests }) => {
-			checkFidelity(expected, { root, digests }, findings);
+		await run.check("fidelity", [squashfs, contents], (findings, { root }, { digestOf }) => {
+			checkFidelity(expected, { root, digestOf }, findings);
 		});
 	const whole = expected?.whole;
 	if (expected === undefined || whole === undefined) run.skip("medium", "no image was given");
@@ -159,8 +159,8 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 		await run.check(
 			"medium",
 			[volume, gpt, esp, squashfs, contents],
-			async (findings, first, tables, fat, { image, decompressor }, { digests }) => {
-				const packed = { image, decompressor, digests };
+			async (findings, first, tables, fat, { image, decompressor, files }, { digestOf }) => {
+				const packed = { image, decompressor, files, digestOf };
 				const held = await readMediumContents(source, first.root, SQUASHFS_PATH, packed, signal);
 				const facts = { volume: first, gpt: tables, esp: fat, contents: held };
 				await checkMedium(source, facts, { root: whole, digestOf: expected.digestOf }, findings, signal);
