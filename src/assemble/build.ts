@@ -102,12 +102,13 @@ async function withStore<Result>(
 	work: (cache: BuildCache | undefined) => Promise<Result>,
 ): Promise<Result> {
 	const onNotice = (text: string): void => progress.notice(text);
-	const own = path === undefined ? undefined : BuildCache.open({ path, maxBytes: cacheSize, blockBytes, onNotice });
+	const common = { blockBytes, sharedFrom: shared.references, onNotice };
+	const own = path === undefined ? undefined : BuildCache.open({ ...common, path, maxBytes: cacheSize });
 	if (own !== undefined || !shared.isUsed) return await work(own);
 	const temporary = makeScratchDirectory("cache");
 	try {
 		const maxBytes = Number.MAX_SAFE_INTEGER;
-		return await work(BuildCache.open({ path: temporary.path, maxBytes, blockBytes, onNotice }));
+		return await work(BuildCache.open({ ...common, path: temporary.path, maxBytes }));
 	} finally {
 		temporary.remove();
 	}

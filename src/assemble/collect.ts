@@ -2,9 +2,9 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { HeldBytes } from "../binary/held-bytes.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
-import type { BuildCache } from "../cache/build-cache.ts";
+import type { BuildCache, KnownLayer } from "../cache/build-cache.ts";
 import { BrokenIndex, damaged } from "../cache/failures.ts";
-import { type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
+import { LayerIndexWriter, sameEntry } from "../cache/layer-index-format.ts";
 import type { BlockNeed } from "../cache/remote/cache-source.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { DataMark, SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
@@ -75,7 +75,7 @@ export async function collectLayers(options: CollectLayersOptions): Promise<void
 	for (const [number, layer] of [...layers.entries()].reverse()) {
 		const target = collected[number];
 		if (target === undefined) continue;
-		const above = layers.findLastIndex((other) => other.digest === layer.digest);
+		const above = layers.findLastIndex((other) => isSame(other, layer));
 		if (above > number) {
 			merger.repeat(number, above);
 			continue;
@@ -91,10 +91,10 @@ export async function collectLayers(options: CollectLayersOptions): Promise<void
 			asideBytesLeft -= entry.byteLength;
 			return "aside";
 		};
-		const index = cache?.layerIndex(layer.diffId);
+		const known = cache?.layerIndex(layer);
 		const before = doneBytes;
-		const job = { ...options, number, layer, target, index };
-		if (index === undefined)
+		const job = { ...options, number, layer, target, known };
+		if (known === undefined)
 			await readAndIndex(job, route, (bytes) => {
 				doneBytes += bytes;
 				options.onBytes(doneBytes);
@@ -128,14 +128,14 @@ export async function collectMissing(
 		const layer = options.layers[number];
 		const target = options.collected[number];
 		if (layer === undefined || target === undefined) continue;
-		const index = options.cache?.layerIndex(layer.diffId);
-		const job = { ...options, number, layer, target, index };
+		const known = options.cache?.layerIndex(layer);
+		const job = { ...options, number, layer, target, known };
 		const route = (entry: TarEntry): Route => {
 			if (!entries.has(entry.index)) return "ignore";
 			if (into === "aside") options.held.hold(entry.byteLength, `${layer.digest}, ${displayName(entry.path)}`);
 			return into;
 		};
-		if (index === undefined) await readAndIndex(job, route, () => {});
+		if (known === undefined) await readAndIndex(job, route, () => {});
 		else await replayOrRead(job, route, () => {});
 	}
 }
@@ -149,7 +149,12 @@ interface LayerJob extends CollectOptions {
 	readonly number: number;
 	readonly layer: Layer;
 	readonly target: CollectedLayer;
-	readonly index: LayerIndex | undefined;
+	readonly known: KnownLayer | undefined;
+}
+
+/** Whether one need not be read where the other was; one blob of which an image says two things is read twice, which tells what is wrong. */
+function isSame(a: Layer, b: Layer): boolean {
+	return a.digest === b.digest && a.diffId === b.diffId && a.compressedBytes === b.compressedBytes;
 }
 
 /** Routes the entries that the index names; reads the layer only where something that is needed is not at hand. */
@@ -158,9 +163,10 @@ async function replayOrRead(
 	route: (entry: TarEntry) => Route,
 	onBytes: (doneBytes: number) => void,
 ): Promise<void> {
-	const { index, layer, cache } = job;
-	if (index === undefined) return;
-	layer.checkArchiveBytes(index.tarBytes);
+	const { known, layer, cache } = job;
+	if (known === undefined) return;
+	const { index, origin } = known;
+	layer.judgeKnown({ archiveBytes: index.tarBytes, compression: index.layer.compression });
 	try {
 		const routes: Route[] = [];
 		let canReplay = true;
@@ -174,36 +180,40 @@ async function replayOrRead(
 			canReplay = needs !== undefined && (await job.supply(needs));
 		}
 		if (canReplay) {
-			await replay(job, index, routes);
+			await replay(job, known, routes);
 			return;
 		}
 		let readBytes = 0;
 		let entries = 0;
-		const known = (entry: TarEntry): Route => {
+		const indexed = index.entries();
+		const decided = (entry: TarEntry): Route => {
 			entries++;
-			const decided = routes[entry.index];
-			if (decided === undefined) throw new BrokenIndex("the layer has more entries");
-			return decided;
+			const { value } = indexed.next();
+			const route = routes[entry.index];
+			if (route === undefined || value === undefined) throw new BrokenIndex("the layer has more entries");
+			if (!sameEntry(value.entry, entry)) throw new BrokenIndex("the layer has other entries");
+			return route;
 		};
-		await readAndIndex(job, known, (bytes) => {
+		await readAndIndex(job, decided, (bytes) => {
 			readBytes += bytes;
 			onBytes(readBytes);
 		});
 		if (entries !== routes.length) throw new BrokenIndex("the layer has fewer entries");
 	} catch (error) {
 		if (!(error instanceof BrokenIndex)) throw error;
-		cache?.dropLayer(layer.diffId);
-		throw damaged(`the index of layer ${layer.diffId} makes no sense: ${error.message}`, layer.digest);
+		cache?.dropLayer(layer.digest, origin);
+		throw damaged(`the index of layer ${layer.digest} makes no sense: ${error.message}`, layer.digest);
 	}
 }
 
-async function replay(job: LayerJob, index: LayerIndex, routes: readonly Route[]): Promise<void> {
+async function replay(job: LayerJob, { index, origin }: KnownLayer, routes: readonly Route[]): Promise<void> {
 	const { layer, number, target, cache, squashfs } = job;
 	const { counts } = target;
 	await inStretch(job, async () => {
 		const moved = await replayLayer(index, number, (entry) => routes[entry] ?? "skip", { ...job, counts });
 		const keyOf = (fragment: number): Uint8Array => squashfs.fragmentKey(fragment);
-		if (moved !== undefined) cache?.setLayerIndex(layer.diffId, moved.encode(index.tarBytes, index.notes, keyOf));
+		if (moved === undefined) return;
+		cache?.setLayerIndex(layer.digest, moved.encode(index.layer, index.tarBytes, index.notes, keyOf), origin);
 	});
 	counts.tarBytes = index.tarBytes;
 	const own = `${layer.digest}: `;
@@ -218,9 +228,11 @@ async function readAndIndex(
 	route: (entry: TarEntry) => Route,
 	onBytes: (bytes: number) => void,
 ): Promise<void> {
-	const { layer, number, target, cache, index, squashfs } = job;
+	const { layer, number, target, cache, known, squashfs } = job;
 	const { counts } = target;
-	const recorder = cache && new LayerIndexWriter(layer.diffId, job.blockBytes, index);
+	// what a shared cache says of contents stays out of what this machine has seen
+	const previous = known?.origin === undefined ? known?.index : undefined;
+	const recorder = cache && new LayerIndexWriter(job.blockBytes, previous);
 	const { bodies, signal } = job;
 	const onAside = (content: AsideContent): void => void target.contents.push(content);
 	await inStretch(job, async () => {
@@ -230,7 +242,10 @@ async function readAndIndex(
 		const own = `${layer.digest}: `;
 		const keyOf = (fragment: number): Uint8Array => squashfs.fragmentKey(fragment);
 		const indexNotes = notes.map((note) => (note.startsWith(own) ? note.slice(own.length) : note));
-		if (recorder !== undefined) cache?.setLayerIndex(layer.diffId, recorder.encode(counts.tarBytes, indexNotes, keyOf));
+		const { digest, compressedBytes, diffId, compression } = layer;
+		const identity = { digest, compressedBytes, diffId, compression: compression ?? "none" };
+		if (recorder !== undefined)
+			cache?.setLayerIndex(digest, recorder.encode(identity, counts.tarBytes, indexNotes, keyOf));
 		passOn(job, notes);
 	});
 }

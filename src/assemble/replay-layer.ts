@@ -1,6 +1,7 @@
 import type { BlockStore } from "../cache/block-store.ts";
 import { type IndexedEntry, type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
 import { assert } from "../errors.ts";
+import { throwIfAborted } from "../oci/failures.ts";
 import { HASH_BYTES, type TailSource } from "../squashfs/file-recipe.ts";
 import type { FragmentPlace } from "../squashfs/fragment-packer.ts";
 import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
@@ -65,7 +66,7 @@ export async function replayLayer(
 			bodies.setAside(body, wholeContent(content.whole, byteLength, blocks));
 		}
 		if (++files % FILES_PER_SETTLE !== 0) continue;
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		await squashfs.settle();
 	}
 	squashfs.endLayer();
@@ -75,7 +76,7 @@ export async function replayLayer(
 
 /** The index with the tails where they are in this image. */
 function movedIndex(index: LayerIndex, layer: number, { squashfs, bodies }: ReplayOptions): LayerIndexWriter {
-	const writer = new LayerIndexWriter(index.diffId, index.blockBytes, index);
+	const writer = new LayerIndexWriter(index.blockBytes, index);
 	for (const { entry, content } of index.entries()) {
 		writer.entry(entry);
 		if (entry.type !== "file") continue;

@@ -56,6 +56,11 @@ export class SharedCache {
 		return this.#from.length > 0 || this.#to !== undefined;
 	}
 
+	/** What was given as `--cache-from`. */
+	get references(): readonly string[] {
+		return this.#from.map(({ text }) => text);
+	}
+
 	get isPushed(): boolean {
 		return this.#to !== undefined;
 	}
@@ -73,13 +78,14 @@ export class SharedCache {
 			(text) => this.#open(names.get(text) ?? parseCacheReference(text, "--cache-from")),
 			this.#options.signal,
 		);
-		const missing = new Set(image.layers.map(({ diffId }) => diffId).filter((diffId) => !cache.hasLayer(diffId)));
+		const layers = new Map(image.layers.map((layer) => [layer.digest, layer]));
+		const missing = [...layers.values()].filter(({ digest }) => !cache.hasLayer(digest));
 		const source = this.#source;
 		const queue = missing.values();
 		const worker = async (): Promise<void> => {
-			for (const diffId of queue) {
-				const index = await source.layerIndex(diffId, blockBytes, this.#options.signal);
-				if (index !== undefined) cache.addLayer(diffId, index);
+			for (const layer of queue) {
+				const found = await source.layerIndex(layer, blockBytes, this.#options.signal);
+				if (found !== undefined) cache.addLayer(layer.digest, found.bytes, found.reference);
 			}
 		};
 		await Promise.all(Array.from({ length: INDEXES_AT_A_TIME }, worker));
@@ -106,9 +112,9 @@ export class SharedCache {
 			},
 			openExisting: () => this.#open(to),
 		};
-		const { directory, finishedPacks: packNames } = cache;
-		const diffIds = image.layers.map(({ diffId }) => diffId);
-		const build = { directory, settings, diffIds, packNames, maxBytes: this.#options.cacheSize, neighbours };
+		const { directory, origins, finishedPacks: packNames } = cache;
+		const layers = image.layers.map(({ digest }) => digest);
+		const build = { directory, settings, layers, origins, packNames, maxBytes: this.#options.cacheSize, neighbours };
 		this.#toReport = await exportCache(build, destination, this.#options.signal);
 	}
 

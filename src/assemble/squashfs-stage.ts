@@ -35,6 +35,8 @@ const PENDING_BYTES = 4 * MiB;
 const PENDING_BLOCKS_PER_JOB = 3;
 /** Each attempt removes a damaged file from the store; after so many the store is not asked any more. */
 const MAX_ATTEMPTS = 4;
+/** A registry is asked one question for each layer that is known. */
+const QUESTIONS_AT_A_TIME = 8;
 
 /** The image's contents in their final place: every layer read, every data block of the squashfs written. */
 export interface SquashfsStage {
@@ -80,8 +82,9 @@ export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "drop
 	const { image, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
 	const dropXattrs = compileXattrDropper(options.dropXattr);
+	if (cache !== undefined) await requireAbsent(image, cache, options.signal);
 	// what is indexed will hardly be read
-	image.announce(image.layers.toReversed().filter(({ diffId }) => cache?.hasLayer(diffId) !== true));
+	image.announce(image.layers.toReversed().filter(({ digest }) => cache?.hasLayer(digest) !== true));
 	for (let attempt = 1; ; attempt++) {
 		const compressor = await createCompressor({
 			codec: options.comp,
@@ -103,6 +106,16 @@ export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "drop
 			target.truncate(0);
 		}
 	}
+}
+
+/** A layer that is known and not there any more is read, so that the build fails as it does without a cache. */
+async function requireAbsent(image: OciImage, cache: BuildCache, signal: AbortSignal | undefined): Promise<void> {
+	const distinct = new Map(image.layers.map((layer) => [layer.digest, layer]));
+	const known = [...distinct.values()].filter(({ digest }) => cache.hasLayer(digest)).values();
+	const worker = async (): Promise<void> => {
+		for (const layer of known) if (!(await layer.isThere(signal))) cache.requireReading(layer.digest);
+	};
+	await Promise.all(Array.from({ length: QUESTIONS_AT_A_TIME }, worker));
 }
 
 async function stream(

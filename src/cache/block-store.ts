@@ -6,6 +6,7 @@ import type { TailSource } from "../squashfs/file-recipe.ts";
 import { Recent } from "../squashfs/recent.ts";
 import type { BlockFile, StoredBlock, StoredBlocks } from "../squashfs/stored-blocks.ts";
 import { damaged } from "./failures.ts";
+import { originIn } from "./layer-index-store.ts";
 import {
 	decodePackHead,
 	PACK_HEADER_BYTES,
@@ -61,16 +62,26 @@ export class BlockStore implements StoredBlocks {
 	#windowStart = 0;
 	#windowBytes = 0;
 
-	/** Loads the tables, the packs used last first; damaged packs are removed. */
-	constructor(directory: StoreDirectory, settings: BlockSettings, decompressor: BlockDecompressor) {
+	/**
+	 * Loads the tables, those of packs made here first, and of these the ones used last; damaged packs are removed.
+	 * `origins`: the shared caches whose packs may be used.
+	 */
+	constructor(
+		directory: StoreDirectory,
+		settings: BlockSettings,
+		decompressor: BlockDecompressor,
+		origins: readonly string[] = [],
+	) {
 		this.#directory = directory;
 		this.#settings = settings;
 		this.#decompressor = decompressor;
 		const ours = `.${settingsId(settings)}.`;
-		for (const { kind, name } of directory.list()) {
-			if (this.#packs.length === MAX_PACKS || this.#placeCount >= MAX_ENTRIES) break;
-			if (kind === "pack" && name.includes(ours)) this.#load(name);
-		}
+		const packs = directory.list().filter(({ kind, name }) => kind === "pack" && name.includes(ours));
+		for (const origin of [undefined, ...origins])
+			for (const { name } of packs) {
+				if (this.#packs.length === MAX_PACKS || this.#placeCount >= MAX_ENTRIES) return;
+				if (originIn(name) === origin) this.#load(name);
+			}
 	}
 
 	get #placeCount(): number {

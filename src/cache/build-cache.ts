@@ -1,7 +1,15 @@
 import type { BlockDecompressor } from "../codec/types.ts";
 import { BlockStore } from "./block-store.ts";
 import { type LayerIndex, openLayerIndex } from "./layer-index-format.ts";
-import { fileNameOf, layerIndexName, readLayerIndex, writeLayerIndex } from "./layer-index-store.ts";
+import {
+	agrees,
+	type ClaimedLayer,
+	fileNameOf,
+	layerIndexName,
+	originOf,
+	readLayerIndex,
+	writeLayerIndex,
+} from "./layer-index-store.ts";
 import { MAX_CONTENT_BYTES, storedBytes } from "./pack-format.ts";
 import { type PackedBlock, type ReadImage, writePack } from "./pack-writer.ts";
 import { pruneStore } from "./prune.ts";
@@ -13,18 +21,36 @@ export interface BuildCacheOptions {
 	/** What the store may hold after the build. */
 	readonly maxBytes: number;
 	readonly blockBytes: number;
+	/** Shared caches that the build reads from; what came from others is not used. */
+	readonly sharedFrom: readonly string[];
 	/** Told, in a sentence, why something is not used or not kept. */
 	readonly onNotice: (text: string) => void;
+}
+
+/** An index, and the shared cache that it came from, if it was not made here. */
+export interface KnownLayer {
+	readonly index: LayerIndex;
+	readonly origin: string | undefined;
+}
+
+interface MadeIndex {
+	readonly bytes: Buffer;
+	readonly origin: string | undefined;
 }
 
 /** A store as one build uses it. No failure of the store is one of the build: what cannot be read is made again, what cannot be written is not kept. */
 export class BuildCache {
 	readonly #directory: StoreDirectory;
 	readonly #options: BuildCacheOptions;
-	/** Indexes that this build made, by diffID. */
-	readonly #made = new Map<string, Buffer>();
+	/** In the order of the references. */
+	readonly #origins: readonly string[];
+	/** Indexes that this build made, by the digest of the layer's blob. */
+	readonly #made = new Map<string, MadeIndex>();
 	readonly #kept = new Set<string>();
-	readonly #usedLayers = new Set<string>();
+	/** Blobs that have to be read, whatever is known of them. */
+	readonly #toBeRead = new Set<string>();
+	/** Names of the index files that were used. */
+	readonly #usedIndexes = new Set<string>();
 	readonly #usedPacks = new Set<string>();
 	#finishedPacks: readonly string[] = [];
 	#hasFailed = false;
@@ -32,6 +58,7 @@ export class BuildCache {
 	private constructor(directory: StoreDirectory, options: BuildCacheOptions) {
 		this.#directory = directory;
 		this.#options = options;
+		this.#origins = options.sharedFrom.map(originOf);
 	}
 
 	/** Undefined, after a notice, where the store cannot be used. */
@@ -43,8 +70,14 @@ export class BuildCache {
 	}
 
 	/** Whether a layer is indexed: then it will probably not be read. */
-	hasLayer(diffId: string): boolean {
-		return this.#directory.has("layer", layerIndexName(diffId, this.#options.blockBytes));
+	hasLayer(digest: string): boolean {
+		if (this.#toBeRead.has(digest)) return false;
+		return [undefined, ...this.#origins].some((origin) => this.#directory.has("layer", this.#nameOf(digest, origin)));
+	}
+
+	/** A blob that the image's source does not have: reading it fails as it does without a cache. */
+	requireReading(digest: string): void {
+		this.#toBeRead.add(digest);
 	}
 
 	/** Where the files are. */
@@ -57,35 +90,53 @@ export class BuildCache {
 		return this.#finishedPacks;
 	}
 
-	/** Adds the index of a layer that another machine has read. */
-	addLayer(diffId: string, index: Buffer): void {
-		this.#guarded(() => writeLayerIndex(this.#directory, diffId, this.#options.blockBytes, index));
+	/** Which shared caches' files the build may use, beside its own. */
+	get origins(): readonly string[] {
+		return this.#origins;
 	}
 
-	/** What is known of a layer, from this build or an earlier one. */
-	layerIndex(diffId: string): LayerIndex | undefined {
-		const made = this.#made.get(diffId);
-		if (made !== undefined) return openLayerIndex(made);
-		const index = this.#guarded(() => readLayerIndex(this.#directory, diffId, this.#options.blockBytes));
-		if (index !== undefined) this.#usedLayers.add(diffId);
-		return index;
+	/** Adds the index of a layer that another machine has read. */
+	addLayer(digest: string, index: Buffer, reference: string): void {
+		this.#guarded(() => writeLayerIndex(this.#directory, digest, this.#options.blockBytes, index, originOf(reference)));
+	}
+
+	/**
+	 * What is known of a layer, from this build or an earlier one; undefined where it was read and is not what the image says. What this machine has
+	 * read itself goes before what others say.
+	 */
+	layerIndex(layer: ClaimedLayer): KnownLayer | undefined {
+		const { digest } = layer;
+		if (this.#toBeRead.has(digest)) return undefined;
+		const made = this.#made.get(digest);
+		if (made !== undefined) {
+			const index = openLayerIndex(made.bytes);
+			return index !== undefined && agrees(index, layer) ? { index, origin: made.origin } : undefined;
+		}
+		for (const origin of [undefined, ...this.#origins]) {
+			const index = this.#guarded(() => readLayerIndex(this.#directory, digest, this.#options.blockBytes, origin));
+			if (index === undefined) continue;
+			if (!agrees(index, layer)) return undefined;
+			this.#usedIndexes.add(this.#nameOf(digest, origin));
+			return { index, origin };
+		}
+		return undefined;
 	}
 
 	/** Keeps the index of a layer that was read to its end, or whose contents moved; it is written by `keep`. */
-	setLayerIndex(diffId: string, index: Buffer): void {
-		this.#made.set(diffId, index);
-		this.#kept.delete(diffId);
+	setLayerIndex(digest: string, bytes: Buffer, origin?: string): void {
+		this.#made.set(digest, { bytes, origin });
+		this.#kept.delete(digest);
 	}
 
 	/** Forgets an index that makes no sense. */
-	dropLayer(diffId: string): void {
-		this.#made.delete(diffId);
-		this.#guarded(() => this.#directory.remove("layer", layerIndexName(diffId, this.#options.blockBytes)));
+	dropLayer(digest: string, origin: string | undefined): void {
+		this.#made.delete(digest);
+		this.#guarded(() => this.#directory.remove("layer", this.#nameOf(digest, origin)));
 	}
 
 	/** The blocks that earlier builds compressed with these settings. */
 	openBlocks(settings: BlockSettings, decompressor: BlockDecompressor): BlockStore {
-		return new BlockStore(this.#directory, settings, decompressor);
+		return new BlockStore(this.#directory, settings, decompressor, this.#origins);
 	}
 
 	/** Writes what a layer's reading has stored; `read` gives bytes of the image. */
@@ -101,10 +152,11 @@ export class BuildCache {
 
 	/** Writes the indexes that are not written yet, after their blocks. */
 	keepLayers(): void {
-		for (const [diffId, bytes] of this.#made) {
-			if (this.#kept.has(diffId)) continue;
-			this.#kept.add(diffId);
-			this.#guarded(() => writeLayerIndex(this.#directory, diffId, this.#options.blockBytes, bytes));
+		for (const [digest, { bytes, origin }] of this.#made) {
+			if (this.#kept.has(digest)) continue;
+			this.#kept.add(digest);
+			this.#usedIndexes.add(this.#nameOf(digest, origin));
+			this.#guarded(() => writeLayerIndex(this.#directory, digest, this.#options.blockBytes, bytes, origin));
 		}
 	}
 
@@ -114,10 +166,13 @@ export class BuildCache {
 		const now = new Date();
 		this.#guarded(() => {
 			for (const name of this.#finishedPacks) this.#directory.touch("pack", name, now);
-			for (const diffId of [...this.#usedLayers, ...this.#made.keys()])
-				this.#directory.touch("layer", layerIndexName(diffId, this.#options.blockBytes), now);
+			for (const name of this.#usedIndexes) this.#directory.touch("layer", name, now);
 			pruneStore(this.#directory, this.#options.maxBytes, now.getTime());
 		});
+	}
+
+	#nameOf(digest: string, origin: string | undefined): string {
+		return layerIndexName(digest, this.#options.blockBytes, origin);
 	}
 
 	/** One notice is enough for a store that is full or read-only. */

@@ -2,13 +2,15 @@ import { hash } from "node:crypto";
 import { readPackHead } from "./block-store.ts";
 import { BrokenIndex } from "./failures.ts";
 import { openLayerIndex } from "./layer-index-format.ts";
-import { fileNameOf, layerIndexName, MAX_INDEX_BYTES } from "./layer-index-store.ts";
+import { fileNameOf, layerIndexName, MAX_INDEX_BYTES, originIn } from "./layer-index-store.ts";
 import { storedBytes } from "./pack-format.ts";
 import { readFully, type StoreDirectory, type StoreFile } from "./store-directory.ts";
 
 /** A file of the store and what it is about; one that cannot be read says nothing. */
 export interface StoreEntry extends StoreFile {
 	readonly diffId: string | undefined;
+	/** Digest of the layer's blob, for a layer index. */
+	readonly digest: string | undefined;
 	/** Of a layer index. */
 	readonly blockBytes: number | undefined;
 	/** `settingsText` of a pack. */
@@ -20,11 +22,19 @@ export interface StoreEntry extends StoreFile {
 /** Every file of the store, the one used last first. */
 export function listStore(directory: StoreDirectory): StoreEntry[] {
 	return directory.list().map((file) => {
-		const unknown = { ...file, diffId: undefined, blockBytes: undefined, settings: undefined, entryCount: undefined };
+		const unknown = {
+			...file,
+			diffId: undefined,
+			digest: undefined,
+			blockBytes: undefined,
+			settings: undefined,
+			entryCount: undefined,
+		};
 		if (file.kind === "layer") {
 			const index = openLayerIndex(directory.readFile("layer", file.name, MAX_INDEX_BYTES) ?? Buffer.alloc(0));
 			if (index === undefined) return unknown;
-			return { ...unknown, diffId: index.diffId, blockBytes: index.blockBytes, entryCount: index.entryCount };
+			const { digest, diffId } = index.layer;
+			return { ...unknown, digest, diffId, blockBytes: index.blockBytes, entryCount: index.entryCount };
 		}
 		const pack = directory.openFile("pack", file.name);
 		try {
@@ -48,7 +58,8 @@ export function verifyStore(directory: StoreDirectory, onFile: (file: StoreFile)
 
 function isWholeIndex(directory: StoreDirectory, name: string): boolean {
 	const index = openLayerIndex(directory.readFile("layer", name, MAX_INDEX_BYTES) ?? Buffer.alloc(0));
-	if (index === undefined || name !== layerIndexName(index.diffId, index.blockBytes)) return false;
+	if (index === undefined || name !== layerIndexName(index.layer.digest, index.blockBytes, originIn(name)))
+		return false;
 	try {
 		for (const _ of index.entries());
 		return true;

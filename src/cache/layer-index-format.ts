@@ -6,11 +6,12 @@ import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "../s
 import type { TarEntry, TarEntryType } from "../tar/entry.ts";
 import { ByteCursor, writeSignedVarint, writeVarint } from "./byte-cursor.ts";
 import { BrokenIndex } from "./failures.ts";
-import { STORE_VERSION } from "./settings.ts";
 
-// A layer index: header, diffID, notes, entries, fragment keys. Strings and lists are preceded by their length; numbers are varints.
+// A layer index: header, the layer's identity, notes, entries, fragment keys. Strings and lists are preceded by their length; numbers are varints.
 
 const MAGIC = "O2ILAYR\n";
+/** Those before had nothing of the blob. */
+const INDEX_VERSION = 3;
 
 const INDEX_HEADER = record("layer index header", 80, {
 	magic: from0.text(0, 8),
@@ -65,9 +66,20 @@ export interface IndexedEntry {
 	readonly content: IndexedContent;
 }
 
+/** Which blob was read, and what was seen of it then. Nothing but `digest` says which blob that was: what an image claims of it has to agree. */
+export interface LayerIdentity {
+	readonly digest: string;
+	/** Bytes of the blob. */
+	readonly compressedBytes: number;
+	/** Digest of the uncompressed archive. */
+	readonly diffId: string;
+	/** What the blob's first bytes said. */
+	readonly compression: string;
+}
+
 /** What reading a layer tells, without its blob. */
 export interface LayerIndex {
-	readonly diffId: string;
+	readonly layer: LayerIdentity;
 	readonly blockBytes: number;
 	readonly entryCount: number;
 	readonly tarBytes: number;
@@ -101,7 +113,6 @@ const NO_HASHES = Buffer.alloc(0);
 
 /** Collects a layer's entries while it is read; each `entry` of a regular file is followed by one of `stored`, `whole` and `skipped`. */
 export class LayerIndexWriter {
-	readonly #diffId: string;
 	readonly #blockBytes: number;
 	readonly #out = new ByteWriter(1 << 16);
 	readonly #previous: Iterator<IndexedEntry> | undefined;
@@ -115,8 +126,7 @@ export class LayerIndexWriter {
 	#lastOffset = 0;
 
 	/** `previous` knows contents that may be passed over this time. */
-	constructor(diffId: string, blockBytes: number, previous?: LayerIndex) {
-		this.#diffId = diffId;
+	constructor(blockBytes: number, previous?: LayerIndex) {
 		this.#blockBytes = blockBytes;
 		this.#previous = previous?.entries();
 	}
@@ -163,10 +173,16 @@ export class LayerIndexWriter {
 		this.#content(stored, whole);
 	}
 
-	/** The index file. `keyOf` gives the key of a fragment block by its number. */
-	encode(tarBytes: number, notes: readonly string[], keyOf: (fragment: number) => Uint8Array): Buffer {
+	/** The index file, once the blob was read to its end and had both digests. `keyOf` gives the key of a fragment block by its number. */
+	encode(
+		layer: LayerIdentity,
+		tarBytes: number,
+		notes: readonly string[],
+		keyOf: (fragment: number) => Uint8Array,
+	): Buffer {
 		const body = new ByteWriter();
-		writeText(body, this.#diffId);
+		for (const text of [layer.digest, layer.diffId, layer.compression]) writeText(body, text);
+		writeVarint(body, layer.compressedBytes);
 		for (const note of notes) {
 			const text = Buffer.from(note);
 			writeVarint(body, text.byteLength);
@@ -178,7 +194,7 @@ export class LayerIndexWriter {
 		const bodyBytes = before.byteLength + entries.byteLength + this.#fragments.length * HASH_BYTES;
 		const header = INDEX_HEADER.encode({
 			magic: MAGIC,
-			version: STORE_VERSION,
+			version: INDEX_VERSION,
 			blockBytes: this.#blockBytes,
 			entryCount: this.#entryCount,
 			noteCount: notes.length,
@@ -243,7 +259,7 @@ export function openLayerIndex(file: Buffer): LayerIndex | undefined {
 	if (file.byteLength < INDEX_HEADER.byteLength) return undefined;
 	const header = INDEX_HEADER.decode(file);
 	const { blockBytes, entryCount, noteCount, fragmentCount, tarBytes, bodyBytes } = header;
-	if (header.magic !== MAGIC || header.version !== STORE_VERSION) return undefined;
+	if (header.magic !== MAGIC || header.version !== INDEX_VERSION) return undefined;
 	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * HASH_BYTES > bodyBytes)
 		return undefined;
 	const { offset, byteLength } = INDEX_HEADER.fields.checksum;
@@ -255,7 +271,10 @@ export function openLayerIndex(file: Buffer): LayerIndex | undefined {
 	if (!actual.equals(header.checksum)) return undefined;
 	try {
 		const cursor = new ByteCursor(file, INDEX_HEADER.byteLength);
+		const digest = cursor.latin1(cursor.varint());
 		const diffId = cursor.latin1(cursor.varint());
+		const compression = cursor.latin1(cursor.varint());
+		const layer = { digest, diffId, compression, compressedBytes: cursor.varint() };
 		if (noteCount > cursor.left) return undefined;
 		const notes = Array.from({ length: noteCount }, () => cursor.bytes(cursor.varint()).toString());
 		const entriesAt = cursor.position;
@@ -268,7 +287,7 @@ export function openLayerIndex(file: Buffer): LayerIndex | undefined {
 		};
 		const entries = () => decodeEntries(body, header);
 		const files = () => decodeFiles(body, header);
-		return { diffId, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries, files };
+		return { layer, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries, files };
 	} catch (error) {
 		if (error instanceof BrokenIndex) return undefined;
 		throw error;
@@ -456,6 +475,24 @@ function sharedPrefix(a: string, b: string): number {
 	let length = 0;
 	while (length < limit && a.charCodeAt(length) === b.charCodeAt(length)) length++;
 	return length;
+}
+
+/** Whether an archive's entry is the one that an index has at its place. */
+export function sameEntry(a: TarEntry, b: TarEntry): boolean {
+	return (
+		a.type === b.type &&
+		a.path === b.path &&
+		a.linkTarget === b.linkTarget &&
+		a.mode === b.mode &&
+		a.uid === b.uid &&
+		a.gid === b.gid &&
+		a.byteLength === b.byteLength &&
+		a.mtime.seconds === b.mtime.seconds &&
+		a.mtime.nanoseconds === b.mtime.nanoseconds &&
+		a.major === b.major &&
+		a.minor === b.minor &&
+		sameMap(a.xattrs, b.xattrs)
+	);
 }
 
 function sameMap(a: TarEntry["xattrs"], b: TarEntry["xattrs"]): boolean {

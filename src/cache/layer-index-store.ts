@@ -1,41 +1,74 @@
+import { hash } from "node:crypto";
 import { GiB } from "../binary/units.ts";
-import { type LayerIndex, openLayerIndex } from "./layer-index-format.ts";
+import { type LayerIdentity, type LayerIndex, openLayerIndex } from "./layer-index-format.ts";
 import type { StoreDirectory } from "./store-directory.ts";
 
 export const MAX_INDEX_BYTES = GiB;
 
-/** Of a layer's index; blocks of another size have other recipes. */
-export function layerIndexName(diffId: string, blockBytes: number): string {
-	return `${fileNameOf(diffId)}.${blockBytes}.index`;
+/** A layer as an image describes it. */
+export type ClaimedLayer = Omit<LayerIdentity, "compression">;
+
+/** Of a layer's index, by the digest of its blob; blocks of another size have other recipes. `origin`: see `originOf`. */
+export function layerIndexName(digest: string, blockBytes: number, origin?: string): string {
+	return `${fileNameOf(digest)}.${blockBytes}${suffixOf(origin)}.index`;
 }
 
-/** A diffID as a part of a file name. */
-export function fileNameOf(diffId: string): string {
-	return diffId.replace(/[^0-9A-Za-z]/g, "-");
+/** A digest as a part of a file name. */
+export function fileNameOf(digest: string): string {
+	return digest.replace(/[^0-9A-Za-z]/g, "-");
 }
 
-/** The index of a layer, if there is a whole one; a broken one is removed. */
-export function readLayerIndex(directory: StoreDirectory, diffId: string, blockBytes: number): LayerIndex | undefined {
-	const name = layerIndexName(diffId, blockBytes);
+/**
+ * Files that came from a shared cache keep where from in their names, and only builds that name the same one use them: what others wrote is never
+ * taken for what this machine has seen.
+ */
+export function originOf(reference: string): string {
+	return hash("sha256", reference).slice(0, 16);
+}
+
+/** As a part of a file name; nothing for what was made here. */
+export function suffixOf(origin: string | undefined): string {
+	return origin === undefined ? "" : `.from-${origin}`;
+}
+
+/** The origin in a file's name. */
+export function originIn(name: string): string | undefined {
+	return /\.from-([0-9a-f]{16})\.(?:index|pack)$/.exec(name)?.[1];
+}
+
+/** The index of a layer by its blob's digest, if there is a whole one; a broken one is removed. */
+export function readLayerIndex(
+	directory: StoreDirectory,
+	digest: string,
+	blockBytes: number,
+	origin?: string,
+): LayerIndex | undefined {
+	const name = layerIndexName(digest, blockBytes, origin);
 	const bytes = directory.readFile("layer", name, MAX_INDEX_BYTES);
 	if (bytes === undefined) return undefined;
 	const index = openLayerIndex(bytes);
-	if (index?.diffId === diffId && index.blockBytes === blockBytes) return index;
+	if (index?.layer.digest === digest && index.blockBytes === blockBytes) return index;
 	directory.remove("layer", name);
 	return undefined;
+}
+
+/** Whether an image says of the blob what was seen when it was read; if not, reading it again tells what is wrong. */
+export function agrees({ layer }: LayerIndex, { digest, compressedBytes, diffId }: ClaimedLayer): boolean {
+	return layer.digest === digest && layer.compressedBytes === compressedBytes && layer.diffId === diffId;
 }
 
 /** Replaces the layer's index. */
 export function writeLayerIndex(
 	directory: StoreDirectory,
-	diffId: string,
+	digest: string,
 	blockBytes: number,
 	bytes: Uint8Array,
+	origin?: string,
 ): void {
 	const file = directory.create("layer");
 	try {
 		file.write(0, bytes);
-		file.publish(layerIndexName(diffId, blockBytes));
+		file.publish(layerIndexName(digest, blockBytes, origin));
 	} finally {
 		file.discard();
 	}

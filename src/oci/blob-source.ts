@@ -21,7 +21,7 @@ export interface BlobSource {
 	blob(descriptor: Descriptor, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 	/** The bytes of a part of a blob, as `blob` gives them; throws REGISTRY_RANGE_IGNORED (exit 4) where a registry gives whole blobs only. Absent where there are no parts. */
 	part?(descriptor: Descriptor, part: BlobPart, signal?: AbortSignal): AsyncIterable<Uint8Array>;
-	/** Whether `blob` would find it. */
+	/** Whether `blob` would find it, with its size where that can be seen. */
 	has(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
 }
 

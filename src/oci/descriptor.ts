@@ -6,9 +6,10 @@ export const digestSchema = z.custom<Digest>(
 	"a digest as sha256:<64 hexadecimal digits> or sha512:<128>",
 );
 
+/** Writers leave out what they do not know. */
 const platformSchema = z.object({
-	os: z.string(),
-	architecture: z.string(),
+	os: z.string().nullish(),
+	architecture: z.string().nullish(),
 	variant: z.string().nullish(),
 });
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { corrupt } from "../errors.ts";
+import { corrupt, Oci2isoError } from "../errors.ts";
 import { type ImageSource, readManifest } from "./blob-source.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestHex, digestOf } from "./digest.ts";
@@ -12,7 +12,7 @@ import { layerBoundBytes, layerTooLarge } from "./image-limits.ts";
 import { decompress } from "./inflate-layer.ts";
 import { parseDocument } from "./json-document.ts";
 import { sniff } from "./layer.ts";
-import { layoutBlobs, readLayoutIndex } from "./layout-source.ts";
+import { layoutBlobs, layoutPath, readLayoutIndex } from "./layout-source.ts";
 import type { ImageManifest } from "./manifest.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, documentKind } from "./media-types.ts";
 import type { ArchiveSelection } from "./reference.ts";
@@ -57,8 +57,10 @@ export function dockerArchiveSource(
 			const config = (await readSmallFile(store, image.Config, signal)) ?? Buffer.alloc(0);
 			const configDigest = digestOf(config);
 			checkFileName(image.Config, configDigest, store.path);
-			const original = await findEmbedded(store, configDigest, signal);
-			if (original !== undefined) return original;
+			const original = await findEmbedded(store, image, configDigest, signal);
+			if (original.manifest !== undefined) return original.manifest;
+			if (original.fault !== undefined)
+				notes.push(`${store.path}: its OCI manifest is not used, manifest.json is: ${original.fault}`);
 
 			files.set(configDigest, configFile);
 			const { diffIds } = parseImageConfig(config, configDigest, image.Layers.length);
@@ -141,8 +143,42 @@ function checkFileName(name: string, digest: Digest, where: string): void {
 		throw digestMismatch("BLOB_DIGEST_MISMATCH", "image configuration", digest, `sha256:${hex}`, where);
 }
 
-/** The manifest with this image configuration, in the image layout that the archive may also be, provided its blobs are all there. */
+interface Embedded {
+	readonly manifest?: ImageManifest;
+	/** Why the manifest of this image is not to be used. */
+	readonly fault?: string;
+}
+
+/**
+ * The manifest with this image configuration, in the image layout that the archive may also be. Writers have got that layout wrong (Docker 25.0.0 left
+ * out layers, or had them in another order or size): it is used only where each of its layers is the very file that manifest.json names.
+ */
 async function findEmbedded(
+	store: FileStore,
+	image: SavedImage,
+	config: Digest,
+	signal: AbortSignal | undefined,
+): Promise<Embedded> {
+	try {
+		const manifest = await searchEmbedded(store, config, signal);
+		if (manifest === undefined) return {};
+		if (manifest.layers.length !== image.Layers.length)
+			return { fault: `it has ${manifest.layers.length} layers, not ${image.Layers.length}` };
+		for (const [index, { digest, size }] of manifest.layers.entries()) {
+			const named = await store.find(image.Layers[index] ?? "");
+			const listed = await store.find(layoutPath(digest));
+			if (named === undefined || listed === undefined || named.position !== listed.position)
+				return { fault: `layer ${index} is another` };
+			if (listed.byteLength !== size) return { fault: `layer ${index} has another size` };
+		}
+		return { manifest };
+	} catch (error) {
+		if (!(error instanceof Oci2isoError) || error.kind === "interrupted") throw error;
+		return { fault: error.what };
+	}
+}
+
+async function searchEmbedded(
 	store: FileStore,
 	config: Digest,
 	signal: AbortSignal | undefined,
@@ -157,13 +193,9 @@ async function findEmbedded(
 		const kind = documentKind(descriptor.mediaType);
 		if ((kind !== "index" && kind !== "manifest") || !(await blobs.has(descriptor))) continue;
 		const document = await readManifest(blobs, descriptor, signal);
-		if (document.kind === "index") {
-			if (queue.length < MAX_EMBEDDED_DOCUMENTS) queue.push(...document.manifests.slice(0, MAX_EMBEDDED_DOCUMENTS));
-			continue;
-		}
-		if (document.config.digest !== config) continue;
-		const present = await Promise.all(document.layers.map((layer) => blobs.has(layer)));
-		if (present.every(Boolean)) return document;
+		if (document.kind === "manifest" && document.config.digest === config) return document;
+		if (document.kind === "index" && queue.length < MAX_EMBEDDED_DOCUMENTS)
+			queue.push(...document.manifests.slice(0, MAX_EMBEDDED_DOCUMENTS));
 	}
 	return undefined;
 }

@@ -24,7 +24,11 @@ const configSchema = z.object({
 	os: z.string().nullish(),
 	variant: z.string().nullish(),
 	config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
-	rootfs: z.object({ type: z.literal("layers"), diff_ids: z.array(digestSchema).nullish() }),
+	rootfs: z.object({
+		// left out by some writers; there is only one
+		type: z.custom<string>((value) => value === "layers" || value === "", "layers").nullish(),
+		diff_ids: z.array(digestSchema).nullish(),
+	}),
 });
 
 /** `layerCount` is the manifest's. Throws `Oci2isoError` CONFIG_INVALID (exit 5), also where the configuration has another number of layers. */

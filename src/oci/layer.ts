@@ -27,8 +27,12 @@ export interface Layer {
 	 * (exit 5), LAYER_COMPRESSION_UNSUPPORTED (exit 2) and INTERRUPTED (exit 130).
 	 */
 	tar(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): AsyncIterable<Uint8Array>;
-	/** What `tar` would end with for an archive of so many bytes: throws LAYER_TOO_LARGE for one that is known without being read. */
-	checkArchiveBytes(byteLength: number): void;
+	/** What the blob's first bytes say, once `tar` has seen them. */
+	readonly compression: DetectedCompression | undefined;
+	/** What `tar` would note, and end with, of a blob that is known without being read. Throws LAYER_TOO_LARGE. */
+	judgeKnown(known: KnownBlob): void;
+	/** Whether the blob is there to be read, with its size as far as that costs nothing. Throws INTERRUPTED only. */
+	isThere(signal?: AbortSignal): Promise<boolean>;
 	/**
 	 * The layer's table of contents where it has one that the manifest vouches for: its files can then be read one by one. `onBlobBytes` as for `tar`, also
 	 * for what is read later. Undefined, perhaps with a note, where there is none. Throws BLOB_MISSING, BLOB_SIZE_MISMATCH, INTERRUPTED and what registries throw.
@@ -36,6 +40,14 @@ export interface Layer {
 	tableOfContents(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): Promise<LayerToc | undefined>;
 	/** Reads the blob once for its size and digest only: whether bytes that made no sense are what the image's author stored. Throws as `tar` does. */
 	verifyBlob(signal?: AbortSignal): Promise<void>;
+}
+
+/** What was seen when a blob was read to its end. */
+export interface KnownBlob {
+	/** Uncompressed. */
+	readonly archiveBytes: number;
+	/** A `DetectedCompression`. */
+	readonly compression: string;
 }
 
 export interface LayerOptions {
@@ -53,14 +65,28 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 	const verifyBlob = async (signal?: AbortSignal): Promise<void> => {
 		for await (const _ of verifiedBlob(source.blob(descriptor, signal), descriptor, where)) throwIfAborted(signal);
 	};
+	let detected: DetectedCompression | undefined;
 	return {
 		digest,
 		compressedBytes: size,
+		get compression() {
+			return detected;
+		},
 		mediaType,
 		diffId: options.diffId,
 		verifyBlob,
-		checkArchiveBytes(byteLength) {
-			if (byteLength > options.maxLayerBytes) throw layerTooLarge(where, options.maxLayerBytes);
+		judgeKnown({ archiveBytes, compression }) {
+			noteDisagreement(mediaType, compression, where, options.note);
+			if (archiveBytes > options.maxLayerBytes) throw layerTooLarge(where, options.maxLayerBytes);
+		},
+		async isThere(signal) {
+			try {
+				return await source.has(descriptor, signal);
+			} catch {
+				// reading it says what is wrong
+				throwIfAborted(signal);
+				return false;
+			}
 		},
 		tableOfContents: (signal, onBlobBytes) =>
 			openLayerToc(source, descriptor, { where, signal, onBlobBytes, note: options.note }),
@@ -68,6 +94,7 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 			const blob = counted(sizeChecked(source.blob(descriptor, signal), size, where), onBlobBytes);
 			try {
 				const { compression, chunks } = await sniff(blob);
+				detected = compression;
 				noteDisagreement(mediaType, compression, where, options.note);
 				const archive = inflateLayer(compression, chunks, { digest, diffId: options.diffId }, where);
 				yield* limited(archive, where, signal, options.maxLayerBytes);
@@ -132,12 +159,7 @@ async function* prefixed(
 	yield* rest;
 }
 
-function noteDisagreement(
-	mediaType: string,
-	compression: DetectedCompression,
-	where: string,
-	note: (text: string) => void,
-): void {
+function noteDisagreement(mediaType: string, compression: string, where: string, note: (text: string) => void): void {
 	const declared = layerMediaType(mediaType)?.compression;
 	if (declared !== undefined && declared !== compression)
 		note(

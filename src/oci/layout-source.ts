@@ -33,8 +33,11 @@ export function layoutSource(store: FileStore, selection: LayoutSelection): Imag
 
 /** The blobs below `blobs/ALGORITHM/`. */
 export function layoutBlobs(store: FileStore): Pick<ImageSource, "blob" | "part" | "has"> {
-	const find = (digest: Digest) => store.find(`blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`);
-	return storedBlobs(store, find);
+	return storedBlobs(store, (digest) => store.find(layoutPath(digest)));
+}
+
+export function layoutPath(digest: Digest): string {
+	return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
 /** Blobs that are files of `store`, each where `find` says. Throws BLOB_MISSING and BLOB_SIZE_MISMATCH. */
@@ -56,7 +59,7 @@ export function storedBlobs(
 			const { path, position } = await regionOf(descriptor);
 			yield* readRegion({ path, position: position + start, byteLength: end - start }, signal);
 		},
-		has: async ({ digest }) => (await find(digest)) !== undefined,
+		has: async ({ digest, size }) => (await find(digest))?.byteLength === size,
 	};
 }
 
@@ -99,7 +102,7 @@ function select({ manifests }: ImageIndex, selection: LayoutSelection, where: st
 	if (first === undefined) throw notFound(selection, manifests, where);
 	if (matching.every((entry) => entry.digest === first.digest)) return { kind: "one", descriptor: first };
 	const sameName = matching.every((entry) => refNameOf(entry) === refNameOf(first));
-	if (sameName && matching.every(({ platform }) => platform !== undefined && platform !== null))
+	if (sameName && matching.every(({ platform }) => platform?.architecture))
 		return { kind: "index", name: "index.json", manifests: matching };
 	throw unsupported(
 		"IMAGE_AMBIGUOUS",

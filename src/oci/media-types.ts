@@ -23,7 +23,8 @@ const CONFIGS = new Set(["application/vnd.oci.image.config.v1+json", DOCKER_CONF
 export type LayerCompression = "none" | "gzip" | "zstd";
 
 export interface LayerMediaType {
-	readonly compression: LayerCompression;
+	/** Undefined where the type does not say. */
+	readonly compression: LayerCompression | undefined;
 	/** Not to be pushed to registries: the blob may have to come from somewhere else. */
 	readonly foreign: boolean;
 }
@@ -35,6 +36,8 @@ const LAYERS = new Map<string, LayerMediaType>([
 	["application/vnd.oci.image.layer.nondistributable.v1.tar", { compression: "none", foreign: true }],
 	["application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", { compression: "gzip", foreign: true }],
 	["application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", { compression: "zstd", foreign: true }],
+	// what Docker 1.x called layers, compressed or not
+	["application/vnd.docker.container.image.rootfs.diff+x-gtar", { compression: undefined, foreign: false }],
 	[DOCKER_LAYER, { compression: "none", foreign: false }],
 	[DOCKER_LAYER_GZIP, { compression: "gzip", foreign: false }],
 	["application/vnd.docker.image.rootfs.diff.tar.zstd", { compression: "zstd", foreign: false }],

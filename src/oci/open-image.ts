@@ -12,7 +12,14 @@ import { createLayer, type Layer } from "./layer.ts";
 import { layoutSource } from "./layout-source.ts";
 import { type ImageManifest, requireImage } from "./manifest.ts";
 import { layerMediaType } from "./media-types.ts";
-import { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRank } from "./platform.ts";
+import {
+	canonicalPlatform,
+	formatPlatform,
+	hostPlatform,
+	type Platform,
+	parsePlatform,
+	platformRank,
+} from "./platform.ts";
 import { type ImageReference, parseReference } from "./reference.ts";
 import type { RegistryOptions } from "./registry/options.ts";
 import type { RegistrySource } from "./registry/registry-source.ts";
@@ -154,12 +161,15 @@ async function requireForeignLayers(
 
 /** An image without a choice of platforms serves any request that nobody made; one that was made must be met. */
 function checkPlatform(
-	{ os, architecture, variant }: ImageConfig,
+	stated: ImageConfig,
 	requested: Platform | undefined,
 	manifest: Digest,
 	note: (text: string) => void,
 ): Platform {
 	const wanted = requested ?? hostPlatform();
+	const { os, architecture, variant } = canonicalPlatform(stated);
+	if (architecture !== stated.architecture || os !== stated.os)
+		note(`the image's configuration says "${stated.os}/${stated.architecture}"; took it for ${os}/${architecture}`);
 	if (os === "" || architecture === "")
 		note("the image's configuration names no platform; took it as the requested one");
 	const platform: Platform = {

@@ -8,14 +8,33 @@ export interface Platform {
 	readonly variant?: string | undefined;
 }
 
-const ALIASES: ReadonlyMap<string, Platform> = new Map([
-	["x86_64", { os: "", architecture: "amd64" }],
-	["x86-64", { os: "", architecture: "amd64" }],
-	["aarch64", { os: "", architecture: "arm64" }],
-	["armhf", { os: "", architecture: "arm", variant: "v7" }],
-	["armel", { os: "", architecture: "arm", variant: "v6" }],
-	["i386", { os: "", architecture: "386" }],
-	["i686", { os: "", architecture: "386" }],
+/** What kernels, distributions and other tools call Go's architectures. */
+const ALIASES: ReadonlyMap<string, Omit<Platform, "os">> = new Map([
+	["x86_64", { architecture: "amd64" }],
+	["x86-64", { architecture: "amd64" }],
+	["x64", { architecture: "amd64" }],
+	["aarch64", { architecture: "arm64" }],
+	["armv8l", { architecture: "arm", variant: "v8" }],
+	["armhf", { architecture: "arm", variant: "v7" }],
+	["armv7", { architecture: "arm", variant: "v7" }],
+	["armv7l", { architecture: "arm", variant: "v7" }],
+	["armv7hl", { architecture: "arm", variant: "v7" }],
+	["armel", { architecture: "arm", variant: "v6" }],
+	["armv6", { architecture: "arm", variant: "v6" }],
+	["armv6l", { architecture: "arm", variant: "v6" }],
+	["armv6hl", { architecture: "arm", variant: "v6" }],
+	["armv5", { architecture: "arm", variant: "v5" }],
+	["i386", { architecture: "386" }],
+	["i486", { architecture: "386" }],
+	["i586", { architecture: "386" }],
+	["i686", { architecture: "386" }],
+	["x86", { architecture: "386" }],
+	["ppc64el", { architecture: "ppc64le" }],
+	["powerpc64le", { architecture: "ppc64le" }],
+	["powerpc64", { architecture: "ppc64" }],
+	["loongarch64", { architecture: "loong64" }],
+	["mipsel", { architecture: "mipsle" }],
+	["mips64el", { architecture: "mips64le" }],
 ]);
 
 const NODE_ARCHITECTURES: ReadonlyMap<string, string> = new Map([
@@ -43,12 +62,31 @@ export function parsePlatform(text: string): Platform {
 			what: `"${text.slice(0, 64)}" is no platform`,
 			expected: "OS/ARCHITECTURE[/VARIANT], for example linux/amd64",
 		});
-	const alias = ALIASES.get(name.toLowerCase());
+	return canonicalPlatform({ os, architecture: name, variant });
+}
+
+/** In Go's names and in lower case, whatever names an image or a user has for it; a variant that is given goes before one that a name implies. */
+export function canonicalPlatform({ os, architecture, variant }: Platform): Platform {
+	const name = architecture.trim().toLowerCase();
+	const alias = ALIASES.get(name);
+	const canonical = alias?.architecture ?? name;
+	const given = variant?.trim().toLowerCase() || undefined;
+	// arm's variants are written without their letter, too
+	const isBare = given !== undefined && given.length === 1 && given >= "0" && given <= "9";
 	return {
-		os: os.toLowerCase(),
-		architecture: alias?.architecture ?? name.toLowerCase(),
-		variant: variant?.toLowerCase() ?? alias?.variant,
+		os: os.trim().toLowerCase(),
+		architecture: canonical,
+		variant: isBare && canonical.startsWith("arm") ? `v${given}` : (given ?? alias?.variant),
 	};
+}
+
+/** Whether `--platform` can name it. */
+export function isNameable(platform: Platform): boolean {
+	try {
+		return formatPlatform(parsePlatform(formatPlatform(platform))) === formatPlatform(platform);
+	} catch {
+		return false;
+	}
 }
 
 export function formatPlatform({ os, architecture, variant }: Platform): string {

@@ -5,7 +5,7 @@ import { unsupported } from "./failures.ts";
 import { parseImageConfig } from "./image-config.ts";
 import type { ImageIndex, ImageManifest, ManifestDocument } from "./manifest.ts";
 import { documentKind, isImageConfig } from "./media-types.ts";
-import { formatPlatform, type Platform, platformRank } from "./platform.ts";
+import { canonicalPlatform, formatPlatform, isNameable, type Platform, platformRank } from "./platform.ts";
 
 const MAX_DEPTH = 8;
 /** Indexes, manifests and configurations that are read before one is chosen. */
@@ -41,7 +41,7 @@ export async function selectManifest(
 		if (!isImageConfig(manifest.config.mediaType)) continue;
 		spend(budget, root);
 		const bytes = await readDocument(source, manifest.config, "image configuration", signal);
-		const platform: Platform = parseImageConfig(bytes, manifest.config.digest, manifest.layers.length);
+		const platform = canonicalPlatform(parseImageConfig(bytes, manifest.config.digest, manifest.layers.length));
 		offered.push(platform);
 		unstated.push({ manifest, platform });
 	}
@@ -51,13 +51,16 @@ export async function selectManifest(
 }
 
 export function platformNotFound(wanted: Platform, offered: readonly Platform[], where: string) {
-	const names = [...new Set(offered.map(formatPlatform))].slice(0, 50);
-	return unsupported(
-		"PLATFORM_NOT_FOUND",
-		`no image for ${formatPlatform(wanted)}`,
-		where,
-		names.length === 0 ? "the index lists no image" : `choose with --platform one of ${names.join(", ")}`,
-	);
+	const list = (platforms: readonly Platform[]): string =>
+		[...new Set(platforms.map(formatPlatform))].slice(0, 50).join(", ");
+	const nameable = offered.filter(isNameable);
+	const remedy =
+		offered.length === 0
+			? "the index lists no image"
+			: nameable.length === 0
+				? `what there is calls itself ${list(offered).slice(0, 300)}, which is no platform`
+				: `choose with --platform one of ${list(nameable)}`;
+	return unsupported("PLATFORM_NOT_FOUND", `no image for ${formatPlatform(wanted)}`, where, remedy);
 }
 
 /** The first of those that serve best. */
@@ -107,10 +110,10 @@ async function readImage(
 	return document;
 }
 
+/** One that is stated in full; of the others the image configuration says more. */
 function platformOf({ platform }: Descriptor): Platform | undefined {
-	return platform === null || platform === undefined
-		? undefined
-		: { os: platform.os, architecture: platform.architecture, variant: platform.variant ?? undefined };
+	const { os, architecture, variant } = platform ?? {};
+	return os && architecture ? canonicalPlatform({ os, architecture, variant: variant ?? undefined }) : undefined;
 }
 
 /** BuildKit stores provenance as manifests for the platform unknown/unknown. */

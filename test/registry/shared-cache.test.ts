@@ -72,8 +72,16 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		layers: readonly TestLayer[],
 		more: Partial<CacheExport> = {},
 	): CacheExport {
-		const diffIds = layers.map(({ diffId }) => diffId);
-		return { directory, packNames, diffIds, settings: TEST_SETTINGS, maxBytes: NO_LIMIT, neighbours: [], ...more };
+		const digests = layers.map(({ digest }) => digest);
+		return {
+			directory,
+			packNames,
+			layers: digests,
+			settings: TEST_SETTINGS,
+			maxBytes: NO_LIMIT,
+			neighbours: [],
+			...more,
+		};
 	}
 	/** Pushes the layers of a new machine. */
 	async function push(layers: readonly TestLayer[], more?: Partial<CacheExport>, name?: string) {
@@ -91,7 +99,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		const directory = openStore(newStore());
 		try {
 			const indexes = [];
-			for (const { diffId } of layers) indexes.push(await source.layerIndex(diffId, TEST_SETTINGS.blockBytes));
+			for (const layer of layers) indexes.push((await source.layerIndex(layer, TEST_SETTINGS.blockBytes))?.bytes);
 			const ids = new Set(layers.map(({ diffId }) => diffId));
 			const fetched = await source.fetch(layers.flatMap(wanted), directory, TEST_SETTINGS, ids);
 			return { indexes, ...fetched, directory, report: source.reports[0] };
@@ -128,8 +136,8 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 			expect(same(directory.readFile("pack", name, NO_LIMIT), first.directory.readFile("pack", name, NO_LIMIT))).toBe(
 				true,
 			);
-		for (const [i, { diffId }] of layers.entries())
-			expect(same(indexes[i], first.directory.readFile("layer", layerIndexName(diffId, 131072), NO_LIMIT))).toBe(true);
+		for (const [i, { digest }] of layers.entries())
+			expect(same(indexes[i], first.directory.readFile("layer", layerIndexName(digest, 131072), NO_LIMIT))).toBe(true);
 	});
 
 	it("is the same artifact whoever pushes it, and is sent once", async () => {
@@ -207,11 +215,11 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		await push([middle]);
 		await push([top]);
 		const names = (entries: readonly ArtifactEntry[]): string[] =>
-			entries.map(({ kind, diffId }) => `${kind} ${diffId}`);
-		const of = ({ diffId }: TestLayer): string[] => [`index ${diffId}`, `pack ${diffId}`];
+			entries.map((entry) => `${entry.kind} ${entry.kind === "pack" ? entry.diffId : entry.layer}`);
+		const of = ({ digest, diffId }: TestLayer): string[] => [`index ${digest}`, `pack ${diffId}`];
 		expect(names(await entriesAt())).toEqual([...of(top), ...of(middle), ...of(base)]);
 		const { size = 0 } =
-			(await entriesAt()).find(({ kind, diffId }) => kind === "pack" && diffId === middle.diffId) ?? {};
+			(await entriesAt()).find((entry) => entry.kind === "pack" && entry.diffId === middle.diffId) ?? {};
 		await push([top], { maxBytes: 2 * size });
 		const [baseIndex] = of(base);
 		expect(names(await entriesAt())).toEqual([...of(top), ...of(middle), baseIndex]);
@@ -240,7 +248,10 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		);
 		const report = await push([top]);
 		expect(report.problem).toBeUndefined();
-		expect((await entriesAt()).map(({ diffId }) => diffId)).toEqual([top.diffId, top.diffId]);
+		expect((await entriesAt()).map((entry) => (entry.kind === "pack" ? entry.diffId : entry.layer))).toEqual([
+			top.digest,
+			top.diffId,
+		]);
 	});
 
 	it("works with a registry that gives whole blobs only", async () => {
@@ -290,7 +301,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		const directory = openStore(newStore());
 		const fetched = await source.fetch(base.blocks, directory, TEST_SETTINGS, new Set());
 		expect(fetched.isComplete).toBe(true);
-		expect(await source.layerIndex(base.diffId, 131072)).toBeDefined();
+		expect(await source.layerIndex(base, 131072)).toBeDefined();
 		expect(source.reports.map(({ blocks, problem }) => [blocks, problem === undefined])).toEqual([
 			[0, false],
 			[60, true],
@@ -301,7 +312,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 	it("is nothing where there is no such artifact, registry or permission, and says why", async () => {
 		const names = [`${registry.host}/no/such:1`, "127.0.0.1:1/a/b:1"];
 		const source = await CacheSource.open(names, openSource);
-		expect(await source.layerIndex(base.diffId, 131072)).toBeUndefined();
+		expect(await source.layerIndex(base, 131072)).toBeUndefined();
 		expect(source.reports.map(({ problem }) => problem)).toEqual([
 			expect.stringContaining("IMAGE_NOT_FOUND"),
 			expect.stringContaining("REGISTRY_UNREACHABLE"),
@@ -324,7 +335,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 			proxy.use(() => (random() < rate ? drawFault(random) : { kind: "none" }));
 			const source = await CacheSource.open([`${proxy.host}/${tag}`], open);
 			const directory = openStore(newStore());
-			const index = await source.layerIndex(base.diffId, 131072);
+			const index = await source.layerIndex(base, 131072);
 			const { isComplete } = await source.fetch(base.blocks, directory, TEST_SETTINGS, new Set([base.diffId]));
 			await source.close();
 			const found = checkBlocks(directory, [base]);

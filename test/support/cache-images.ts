@@ -1,5 +1,6 @@
-import { rmSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { STORE_VERSION } from "../../src/cache/settings.ts";
 import { contractLayers } from "./contract-image.ts";
 import { blobPath, type WrittenLayout, writeOciLayout } from "./oci-layout.ts";
 import { noise } from "./registry-images.ts";
@@ -60,11 +61,12 @@ export function writeCacheImage(directory: string, layers: readonly Buffer[]): W
 	return writeOciLayout(directory, { layers: layers.map((tar) => ({ tar, compression: "gzip" })) });
 }
 
-/** Takes the blobs of layers away: whoever reads one fails. */
-export function removeLayers(directory: string, layout: WrittenLayout, from = 0): void {
-	for (const { digest } of layout.layers.slice(from)) rmSync(blobPath(directory, digest), { force: true });
+/** Overwrites the blobs of layers: whoever reads one fails. */
+export function spoilLayers(directory: string, layout: WrittenLayout, from = 0): void {
+	for (const { digest, size } of layout.layers.slice(from))
+		writeFileSync(blobPath(directory, digest), Buffer.alloc(size));
 }
 
 export function storeFiles(cache: string, kind: "layers" | "packs"): string {
-	return join(cache, "v1", kind);
+	return join(cache, `v${STORE_VERSION}`, kind);
 }

@@ -11,6 +11,9 @@ import { noise } from "./registry-images.ts";
 export const TEST_SETTINGS: BlockSettings = { codec: "zstd", level: 3, blockBytes: 131072, encoder: "none, for tests" };
 
 export interface TestLayer {
+	/** Of the blob. */
+	readonly digest: string;
+	readonly compressedBytes: number;
 	readonly diffId: string;
 	readonly blocks: readonly (PackedBlock & { readonly bytes: Uint8Array })[];
 }
@@ -22,19 +25,21 @@ export function testLayer(name: string, blockCount: number): TestLayer {
 		const kind = i % 10 === 9 ? ("fragment" as const) : ("block" as const);
 		return { kind, key: sha256(bytes), storedSize: bytes.byteLength | STORED_RAW, rawBytes: bytes.byteLength, bytes };
 	});
-	return { diffId: digestOf(Buffer.from(name)), blocks };
+	const digest = digestOf(Buffer.from(`blob of ${name}`));
+	return { digest, compressedBytes: 1000 + name.length, diffId: digestOf(Buffer.from(name)), blocks };
 }
 
 /** Puts a pack and an index of each layer into a store; returns the names of the packs. */
 export function fillStore(path: string, layers: readonly TestLayer[], settings = TEST_SETTINGS) {
 	const directory = openStore(path);
-	const packNames = layers.map(({ diffId, blocks }) => {
-		const index = new LayerIndexWriter(diffId, settings.blockBytes).encode(
+	const packNames = layers.map(({ digest, compressedBytes, diffId, blocks }) => {
+		const index = new LayerIndexWriter(settings.blockBytes).encode(
+			{ digest, compressedBytes, diffId, compression: "gzip" },
 			blocks.length * 512,
 			[`notes of ${diffId}`],
 			() => Buffer.alloc(32),
 		);
-		writeLayerIndex(directory, diffId, settings.blockBytes, index);
+		writeLayerIndex(directory, digest, settings.blockBytes, index);
 		const description = { diffId, settings: settingsText(settings) };
 		return writePack(directory, `${fileNameOf(diffId)}.${settingsId(settings)}`, description, blocks, () =>
 			Buffer.alloc(0),

@@ -12,6 +12,7 @@ const INDEX_TYPE = `${ARTIFACT_TYPE}.layer-index+gzip`;
 const PACK_TYPE = `${ARTIFACT_TYPE}.pack`;
 
 const DIFF_ID = "vnd.oci2iso.cache.diff-id";
+const LAYER = "vnd.oci2iso.cache.layer";
 const BLOCK_BYTES = "vnd.oci2iso.cache.block-bytes";
 const SETTINGS = "vnd.oci2iso.cache.settings";
 const HEAD_BYTES = "vnd.oci2iso.cache.head-bytes";
@@ -24,19 +25,21 @@ interface ArtifactBlob {
 	readonly digest: Digest;
 	/** Of the blob as it is stored. */
 	readonly size: number;
-	/** Of the layer that it was made for. */
-	readonly diffId: string;
 }
 
 /** A layer index, gzipped. */
 export interface IndexBlob extends ArtifactBlob {
 	readonly kind: "index";
+	/** Digest of the layer's blob. */
+	readonly layer: string;
 	readonly blockBytes: number;
 }
 
 /** A pack as it is in a store. */
 export interface PackBlob extends ArtifactBlob {
 	readonly kind: "pack";
+	/** Of the layer that it was made for. */
+	readonly diffId: string;
 	/** `settingsText`. */
 	readonly settings: string;
 	/** What comes before the data: its checksums cover every block, and this digest covers them. */
@@ -68,13 +71,13 @@ export function decodeArtifact(
 }
 
 export function descriptorOf(entry: ArtifactEntry): Descriptor {
-	const { digest, size, diffId } = entry;
+	const { digest, size } = entry;
 	if (entry.kind === "index") {
-		const annotations = { [DIFF_ID]: diffId, [BLOCK_BYTES]: String(entry.blockBytes) };
+		const annotations = { [LAYER]: entry.layer, [BLOCK_BYTES]: String(entry.blockBytes) };
 		return { mediaType: INDEX_TYPE, digest, size, annotations };
 	}
 	const annotations = {
-		[DIFF_ID]: diffId,
+		[DIFF_ID]: entry.diffId,
 		[SETTINGS]: entry.settings,
 		[HEAD_BYTES]: String(entry.headBytes),
 		[HEAD_DIGEST]: entry.headDigest,
@@ -84,16 +87,24 @@ export function descriptorOf(entry: ArtifactEntry): Descriptor {
 
 function entryOf({ mediaType, digest, size, annotations }: Descriptor): ArtifactEntry | undefined {
 	const said = new Map(Object.entries(annotations ?? {}));
-	const diffId = said.get(DIFF_ID);
-	if (diffId === undefined || size === 0) return undefined;
+	if (size === 0) return undefined;
 	if (mediaType === INDEX_TYPE) {
+		const layer = said.get(LAYER);
 		const blockBytes = numberOf(said.get(BLOCK_BYTES));
-		return blockBytes === undefined ? undefined : { kind: "index", digest, size, diffId, blockBytes };
+		if (layer === undefined || blockBytes === undefined) return undefined;
+		return { kind: "index", digest, size, layer, blockBytes };
 	}
+	const diffId = said.get(DIFF_ID);
 	const settings = said.get(SETTINGS);
 	const headBytes = numberOf(said.get(HEAD_BYTES));
 	const headDigest = said.get(HEAD_DIGEST);
-	if (mediaType !== PACK_TYPE || settings === undefined || headBytes === undefined || headDigest === undefined)
+	if (
+		mediaType !== PACK_TYPE ||
+		diffId === undefined ||
+		settings === undefined ||
+		headBytes === undefined ||
+		headDigest === undefined
+	)
 		return undefined;
 	return headBytes > size ? undefined : { kind: "pack", digest, size, diffId, settings, headBytes, headDigest };
 }

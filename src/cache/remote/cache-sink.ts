@@ -33,8 +33,10 @@ const UPLOADS_AT_A_TIME = 3;
 export interface CacheExport {
 	readonly directory: StoreDirectory;
 	readonly settings: BlockSettings;
-	/** Of the image's layers, bottom first. */
-	readonly diffIds: readonly string[];
+	/** Digests of the image's layers, bottom first. */
+	readonly layers: readonly string[];
+	/** Shared caches whose indexes are passed on, as far as this machine has none of its own. */
+	readonly origins?: readonly string[];
 	/** Names of the packs that this build wrote or read from. */
 	readonly packNames: readonly string[];
 	/** What older entries may make of the artifact together with this build's. */
@@ -131,7 +133,9 @@ async function push(
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	const { directory, settings } = build;
-	const indexes = build.diffIds.flatMap((diffId) => indexOf(directory, diffId, settings.blockBytes) ?? []);
+	const names = (layer: string): string[] =>
+		[undefined, ...(build.origins ?? [])].map((origin) => layerIndexName(layer, settings.blockBytes, origin));
+	const indexes = build.layers.flatMap((layer) => indexOf(directory, layer, names(layer), settings.blockBytes) ?? []);
 	const packs = openPacks(build);
 	try {
 		const wanted = new Set(packs.flatMap(({ head }) => [...head.entries].map(nameOf)));
@@ -176,7 +180,7 @@ function others(
 	maxBytes: number,
 ): ArtifactEntry[] {
 	const identity = (entry: ArtifactEntry): string =>
-		entry.kind === "index" ? `${entry.diffId} ${entry.blockBytes}` : entry.digest;
+		entry.kind === "index" ? `${entry.layer} ${entry.blockBytes}` : entry.digest;
 	const known = new Set(first.map(identity));
 	let bytes = first.reduce((sum, { size }) => sum + size, 0);
 	const kept: ArtifactEntry[] = [];
@@ -251,12 +255,20 @@ function openPacks({ directory, packNames, settings }: CacheExport): LocalPack[]
 	return packs;
 }
 
-function indexOf(directory: StoreDirectory, diffId: string, blockBytes: number): Upload | undefined {
-	const file = directory.readFile("layer", layerIndexName(diffId, blockBytes), MAX_INDEX_BYTES);
-	if (file === undefined) return undefined;
-	const content = contentOf(gzipSync(file));
-	const entry: IndexBlob = { kind: "index", digest: content.digest, size: content.size, diffId, blockBytes };
-	return { entry, content };
+function indexOf(
+	directory: StoreDirectory,
+	layer: string,
+	names: readonly string[],
+	blockBytes: number,
+): Upload | undefined {
+	for (const name of names) {
+		const file = directory.readFile("layer", name, MAX_INDEX_BYTES);
+		if (file === undefined) continue;
+		const content = contentOf(gzipSync(file));
+		const entry: IndexBlob = { kind: "index", digest: content.digest, size: content.size, layer, blockBytes };
+		return { entry, content };
+	}
+	return undefined;
 }
 
 async function uploadOfPack({ file, head }: LocalPack): Promise<Upload> {

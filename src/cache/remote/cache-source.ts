@@ -6,7 +6,7 @@ import { throwIfAborted } from "../../oci/failures.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
 import { verifiedBlob } from "../../oci/verified-blob.ts";
 import { openLayerIndex } from "../layer-index-format.ts";
-import { fileNameOf } from "../layer-index-store.ts";
+import { agrees, type ClaimedLayer, fileNameOf, originOf, suffixOf } from "../layer-index-store.ts";
 import type { PackEntry, PackKind } from "../pack-format.ts";
 import { type BlockSettings, settingsId, settingsText } from "../settings.ts";
 import { reasonOf, type StoreDirectory } from "../store-directory.ts";
@@ -22,6 +22,12 @@ const MAX_HEADS_BYTES = 128 * MiB;
 export interface BlockNeed {
 	readonly kind: PackKind;
 	readonly key: Uint8Array;
+}
+
+export interface FetchedIndex {
+	readonly bytes: Buffer;
+	/** Where it came from. */
+	readonly reference: string;
 }
 
 export interface FetchedPacks {
@@ -97,21 +103,22 @@ export class CacheSource {
 		);
 	}
 
-	/** The index file of a layer, from the first reference that has a whole one. */
-	async layerIndex(diffId: string, blockBytes: number, signal?: AbortSignal): Promise<Buffer | undefined> {
+	/** The index file of a layer, from the first reference that has a whole one; undefined where the image says other things of the layer than it does. */
+	async layerIndex(layer: ClaimedLayer, blockBytes: number, signal?: AbortSignal): Promise<FetchedIndex | undefined> {
 		for (const reference of this.#references) {
 			for (const entry of reference.entries) {
-				if (entry.kind !== "index" || entry.diffId !== diffId || entry.blockBytes !== blockBytes) continue;
-				const file = await this.#attempt(reference, signal, async ({ source }) => {
+				if (entry.kind !== "index" || entry.layer !== layer.digest || entry.blockBytes !== blockBytes) continue;
+				const found = await this.#attempt(reference, signal, async ({ source }) => {
 					const bytes = await readIndex(source, entry, signal);
 					const index = openLayerIndex(bytes);
-					if (index?.diffId !== diffId || index.blockBytes !== blockBytes)
+					if (index?.layer.digest !== layer.digest || index.blockBytes !== blockBytes)
 						throw corrupt(REMOTE_DAMAGED, "a layer index of the shared cache is none", entry.digest);
-					return bytes;
+					return { bytes, isOfUse: agrees(index, layer) };
 				});
-				if (file === undefined) continue;
+				if (found === undefined) continue;
+				if (!found.isOfUse) return undefined;
 				reference.report.layerIndexes++;
-				return file;
+				return { bytes: found.bytes, reference: reference.report.reference };
 			}
 		}
 		return undefined;
@@ -210,7 +217,7 @@ export class CacheSource {
 			try {
 				const head = await fetchBlocks(pack, blocks, file, signal);
 				const prefix = `${fileNameOf(pack.head.description.diffId)}.${settingsId(settings)}`;
-				const name = `${prefix}.${hash("sha256", head).slice(0, 16)}.pack`;
+				const name = `${prefix}.${hash("sha256", head).slice(0, 16)}${suffixOf(originOf(reference.report.reference))}.pack`;
 				file.publish(name);
 				reference.report.blocks += blocks.length;
 				return name;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyStore } from "../../../src/cache/examine.ts";
+import { STORE_VERSION } from "../../../src/cache/settings.ts";
 import { StoreDirectory } from "../../../src/cache/store-directory.ts";
 import { buildWith, recompressedBytes } from "../../support/cache-build.ts";
 import { BLOCK_BYTES, dataLayer, imageLayers, words, writeCacheImage } from "../../support/cache-images.ts";
@@ -96,7 +97,7 @@ describe.skipIf(missing.length > 0)("one cache for many builds", () => {
 		expect(killed).toBeGreaterThan(KILLS / 3);
 		for (const [variant, reference] of references.entries())
 			expect((await buildWith(work, reference, cache)).digest).toBe(digests[variant]);
-		expect(readdirSync(join(cache, "v1")).filter((name) => name.startsWith("tmp-"))).toEqual([]);
+		expect(readdirSync(join(cache, `v${STORE_VERSION}`)).filter((name) => name.startsWith("tmp-"))).toEqual([]);
 		const store = StoreDirectory.open(cache, { create: false });
 		expect(store instanceof StoreDirectory && verifyStore(store)).toEqual([]);
 	});

@@ -17,7 +17,7 @@ import {
 	dataLayer,
 	imageLayers,
 	passedOver,
-	removeLayers,
+	spoilLayers,
 	storeFiles,
 	words,
 	writeCacheImage,
@@ -53,7 +53,7 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 		expect(cold.digest).toBe(plain.digest);
 		expect(reusedBytes(cold)).toBe(0);
 		expect(existsSync(storeFiles(cache, "packs"))).toBe(true);
-		removeLayers(written.directory, written);
+		spoilLayers(written.directory, written);
 		const warm = await buildWith(work, written.reference, cache);
 		expect(warm.digest).toBe(plain.digest);
 		expect(timesRead(warm)).toEqual(warm.report.layers.map(() => 0));
@@ -95,7 +95,7 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 			tarArchive([{ path: "real/late", type: "symlink", linkTarget: "x" }, { path: "alias/.wh.none" }]),
 		]);
 		const cold = await buildWith(work, written.reference, cache);
-		removeLayers(written.directory, written);
+		spoilLayers(written.directory, written);
 		expect((await buildWith(work, written.reference, cache)).digest).toBe(cold.digest);
 	});
 
@@ -110,7 +110,7 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 		);
 		const after = image("after", imageLayers(...base, changed));
 		const plain = await buildWith(work, after.reference, undefined);
-		removeLayers(after.directory, { ...after, layers: after.layers.slice(0, -1) });
+		spoilLayers(after.directory, { ...after, layers: after.layers.slice(0, -1) });
 		const warm = await buildWith(work, after.reference, cache);
 		expect(warm.digest).toBe(plain.digest);
 		expect(timesRead(warm)).toEqual([...after.layers.slice(1).map(() => 0), 1]);
@@ -124,7 +124,7 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 		await buildWith(work, image("shown", imageLayers(...layers)).reference, cache);
 		const hiding = image("hiding", imageLayers(...layers, [{ path: "data/a/.wh.101" }, { path: "data/a/.wh.201" }]));
 		const plain = await buildWith(work, hiding.reference, undefined);
-		removeLayers(hiding.directory, { ...hiding, layers: hiding.layers.slice(0, -1) });
+		spoilLayers(hiding.directory, { ...hiding, layers: hiding.layers.slice(0, -1) });
 		const warm = await buildWith(work, hiding.reference, cache);
 		expect(warm.digest).toBe(plain.digest);
 		expect(timesRead(warm).slice(0, -1)).toEqual(hiding.layers.slice(1).map(() => 0));
@@ -144,7 +144,7 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 		const warm = await buildWith(work, shown.reference, cache);
 		expect(warm.digest).toBe(plain.digest);
 		expect(timesRead(warm)).toEqual([0, 0, 0, 1, 0]);
-		removeLayers(shown.directory, shown);
+		spoilLayers(shown.directory, shown);
 		expect((await buildWith(work, shown.reference, cache)).digest).toBe(plain.digest);
 	});
 
@@ -168,7 +168,7 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 				const { digest } = await buildWith(work, written.reference, cache, options);
 				expect([round, i, digest]).toEqual([round, i, plain[i]]);
 			}
-		removeLayers(written.directory, written);
+		spoilLayers(written.directory, written);
 		for (const [i, options] of settings.slice(0, 5).entries())
 			expect((await buildWith(work, written.reference, cache, options)).digest).toBe(plain[i]);
 	});
@@ -250,8 +250,8 @@ describe.skipIf(noGrub)("a cache", () => {
 		expect(unmade.digest).toBe(plain.digest);
 		expect(unmade.report.notices.join()).toMatch(/cannot be used: ENOTDIR/);
 		const cache = newCache();
-		mkdirSync(join(cache, "v1", "layers"), { recursive: true });
-		writeFileSync(join(cache, "v1", "packs"), "");
+		mkdirSync(storeFiles(cache, "layers"), { recursive: true });
+		writeFileSync(storeFiles(cache, "packs"), "");
 		const unkept = await buildWith(work, written.reference, cache);
 		expect(unkept.digest).toBe(plain.digest);
 		expect(unkept.report.notices.filter((text) => /the cache/.test(text))).toHaveLength(1);

@@ -165,6 +165,8 @@ function storedAs(byteLength: number, name: string) {
 	return { recipe, place: hasTail ? { fragment: byteLength % 3, offset: byteLength } : undefined };
 }
 
+const IDENTITY = { digest: "sha256:cd", compressedBytes: 2 ** 40, diffId: "sha256:ab", compression: "gzip" };
+
 describe("a layer index", () => {
 	const keyOf = (fragment: number): Buffer => hashOf(`fragment ${fragment}`);
 
@@ -174,7 +176,7 @@ describe("a layer index", () => {
 		previous?: Buffer,
 	) {
 		const earlier = previous === undefined ? undefined : openLayerIndex(previous);
-		const writer = new LayerIndexWriter("sha256:ab", BLOCK, earlier);
+		const writer = new LayerIndexWriter(BLOCK, earlier);
 		for (const entry of entries) {
 			writer.entry(entry);
 			if (entry.type !== "file") continue;
@@ -184,7 +186,7 @@ describe("a layer index", () => {
 			else if (kind === "whole") writer.whole(hashOf(entry.path));
 			else writer.skipped();
 		}
-		return writer.encode(12_345, ["a note", "ein Hinweis: é"], keyOf);
+		return writer.encode(IDENTITY, 12_345, ["a note", "ein Hinweis: é"], keyOf);
 	}
 
 	const layer = fc
@@ -197,7 +199,7 @@ describe("a layer index", () => {
 			fc.property(layer, (entries) => {
 				const index = openLayerIndex(write(entries, kindOf));
 				expect(index).toMatchObject({
-					diffId: "sha256:ab",
+					layer: IDENTITY,
 					blockBytes: BLOCK,
 					entryCount: entries.length,
 					tarBytes: 12_345,

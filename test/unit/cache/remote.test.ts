@@ -29,7 +29,7 @@ const entry = fc.oneof(
 		kind: fc.constant("index" as const),
 		digest: fc.constant(digest),
 		size: fc.integer({ min: 1, max: 2 ** 40 }),
-		diffId: fc.string({ minLength: 1 }),
+		layer: fc.string({ minLength: 1 }),
 		blockBytes: fc.integer({ min: 4096, max: 2 ** 20 }),
 	}),
 	fc.record({
@@ -63,7 +63,7 @@ describe("the artifact", () => {
 			headBytes: 9,
 			headDigest: digest,
 		} as const;
-		const text = encodeArtifact([pack, { kind: "index", digest, size: 5, diffId: "d", blockBytes: 4096 }]).toString();
+		const text = encodeArtifact([pack, { kind: "index", digest, size: 5, layer: "d", blockBytes: 4096 }]).toString();
 		const changed = (from: string, to: string) => decoded(Buffer.from(text.replace(from, to)));
 		expect(changed('"size":10', '"size":8')).toHaveLength(1);
 		expect(changed('"4096"', '"-1"')).toHaveLength(1);

@@ -292,6 +292,62 @@ describe("choosing a platform", () => {
 		expect((await failure(`oci:${bare}`, { platform: "linux/s390x" })).message).toMatch(/linux\/arm64, linux\/amd64$/);
 	});
 
+	it.each([
+		["x86_64", "amd64"],
+		["x86-64", "amd64"],
+		["X86_64", "amd64"],
+		["aarch64", "arm64"],
+		["armhf", "arm/v7"],
+		["armv7l", "arm/v7"],
+		["i686", "386"],
+		["ppc64el", "ppc64le"],
+	])("knows %s for %s in configurations and indexes", async (name, architecture) => {
+		const platform = `linux/${architecture}`;
+		const single = writeOciLayout(fresh(), { layers: layers("none"), platform: `linux/${name}` });
+		for (const wanted of [platform, `linux/${name.toLowerCase()}`]) {
+			const image = await openImage(single.reference, { platform: wanted });
+			expect(`linux/${image.platform.architecture}`).toBe(platform.split("/").slice(0, 2).join("/"));
+			expect(image.notes.join()).toContain(`"linux/${name}"; took it for ${platform.split("/", 2).join("/")}`);
+		}
+		const directory = fresh();
+		const all = [name, "s390x"].map(
+			(each) => writeImage(directory, { layers: layers("none"), platform: `linux/${each}` }).manifest,
+		);
+		for (const stated of [all, all.map(({ platform: _, ...rest }) => rest)]) {
+			writeIndexFile(directory, [writeIndex(directory, stated)]);
+			expect((await openImage(`oci:${directory}`, { platform })).manifestDigest).toBe(all[0]?.digest);
+			// what it advises can be followed
+			const { message } = await failure(`oci:${directory}`, { platform: "linux/riscv64" });
+			const [, advised = ""] = /--platform one of ([^,]+)/.exec(message) ?? [];
+			expect((await openImage(`oci:${directory}`, { platform: advised })).manifestDigest).toBe(all[0]?.digest);
+		}
+	});
+
+	it("does not advise what cannot be asked for", async () => {
+		const { reference } = writeOciLayout(fresh(), { layers: layers("none"), config: { architecture: "my own" } });
+		expect((await failure(reference)).message).toMatch(
+			/^PLATFORM_NOT_FOUND: .*calls itself linux\/my own, which is no/,
+		);
+	});
+
+	it.each([
+		["nothing", {}],
+		["an architecture alone", { architecture: "amd64" }],
+		["a wrong architecture alone", { architecture: "s390x" }],
+		["empty texts", { os: "", architecture: "" }],
+		["null", { os: null, architecture: null, variant: null }],
+	])("asks the configuration where an entry's platform says %s", async (_, platform) => {
+		const directory = fresh();
+		const all = ["linux/arm64", "linux/amd64"].map((each) => ({
+			...writeImage(directory, { layers: layers("none"), platform: each }).manifest,
+			platform: platform as { os: string; architecture: string },
+		}));
+		writeIndexFile(directory, [writeIndex(directory, all)]);
+		expect((await openImage(`oci:${directory}`, amd64)).manifestDigest).toBe(all[1]?.digest);
+		writeIndexFile(directory, all.slice(1));
+		expect((await openImage(`oci:${directory}`, amd64)).manifestDigest).toBe(all[1]?.digest);
+	});
+
 	it("takes a single image as it is unless the platform was asked for", async () => {
 		const { reference } = writeOciLayout(fresh(), { layers: layers("none"), platform: "linux/s390x" });
 		const image = await openImage(reference);
@@ -581,6 +637,44 @@ describe("a docker archive", () => {
 		const made = await openImage(`docker-archive:${await write(filesBelow(layout), [image])}`, amd64);
 		expect(made.manifestDigest).not.toBe(written.manifestDigest);
 		expect(await contentsOf(made)).toEqual(contents);
+	});
+
+	it.each<[string, (manifest: { layers: { size: number }[] }) => unknown]>([
+		["lists no layers", (manifest) => ({ ...manifest, layers: [] })],
+		["lists no layers by null", (manifest) => ({ ...manifest, layers: null })],
+		["lists fewer layers", (manifest) => ({ ...manifest, layers: manifest.layers.slice(1) })],
+		["lists a layer twice", (manifest) => ({ ...manifest, layers: [manifest.layers[0], ...manifest.layers] })],
+		["has another order", (manifest) => ({ ...manifest, layers: manifest.layers.toReversed() })],
+		[
+			"has other sizes",
+			(manifest) => ({ ...manifest, layers: manifest.layers.map((layer) => ({ ...layer, size: layer.size + 512 })) }),
+		],
+		["is of no version", (manifest) => ({ ...manifest, schemaVersion: 3 })],
+		["is no object", () => []],
+	])("goes by manifest.json where the OCI manifest beside it %s", async (_, change) => {
+		const layout = fresh();
+		const written = writeOciLayout(layout, { layers: layers("none", "none", "gzip") });
+		const blob = ({ digest }: { digest: string }) => `blobs/sha256/${digest.slice(7)}`;
+		const image = { Config: blob(written.config), RepoTags: ["x:1"], Layers: written.layers.map(blob) };
+		const right = JSON.parse(readFileSync(blobPath(layout, written.manifestDigest), "utf8"));
+		writeIndexFile(layout, [writeJson(layout, OCI_MEDIA_TYPES.manifest, change(right))]);
+		const opened = await openImage(`docker-archive:${await write(filesBelow(layout), [image])}`, amd64);
+		expect(await contentsOf(opened)).toEqual(contents);
+		expect(opened.notes.join()).toMatch(/its OCI manifest is not used/);
+	});
+
+	it.each([
+		["null", '{"schemaVersion":2,"manifests":null}'],
+		["no JSON", "{"],
+		["of other things", '{"manifests":[{"mediaType":7}]}'],
+	])("goes by manifest.json where index.json is %s", async (_, text) => {
+		const layout = fresh();
+		const written = writeOciLayout(layout, { layers: layers("none", "none", "gzip") });
+		const blob = ({ digest }: { digest: string }) => `blobs/sha256/${digest.slice(7)}`;
+		writeFileSync(join(layout, "index.json"), text);
+		const image = { Config: blob(written.config), RepoTags: ["x:1"], Layers: written.layers.map(blob) };
+		const opened = await openImage(`docker-archive:${await write(filesBelow(layout), [image])}`, amd64);
+		expect(await contentsOf(opened)).toEqual(contents);
 	});
 
 	it("is refused when something is missing, altered or of another kind", async () => {

@@ -10,6 +10,12 @@ describe("parsePlatform", () => {
 		["linux/aarch64", "linux/arm64"],
 		["linux/armhf", "linux/arm/v7"],
 		["linux/i686", "linux/386"],
+		["linux/armv7l", "linux/arm/v7"],
+		["linux/ppc64el", "linux/ppc64le"],
+		["linux/loongarch64", "linux/loong64"],
+		["linux/arm/7", "linux/arm/v7"],
+		["linux/arm64/8", "linux/arm64/v8"],
+		["linux/armhf/v6", "linux/arm/v6"],
 	])("reads %s as %s", (text, expected) => {
 		expect(formatPlatform(parsePlatform(text))).toBe(expected);
 	});
