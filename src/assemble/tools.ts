@@ -92,7 +92,9 @@ async function confined<Result>(
 }
 
 function reportOf(task: ToolReport["task"], run: ToolRun): ToolReport {
-	const reason = run.confinementNotes.length === 0 ? undefined : run.confinementNotes.join("; ");
+	const isUnconfined = run.source === "buildroot" && run.confinement === "limits";
+	const notes = isUnconfined ? ["neither namespaces nor Landlock could be had"] : run.confinementNotes;
+	const reason = notes.length === 0 ? undefined : notes.join("; ");
 	return { task, used: run.source, path: run.toolPath, confinement: run.confinement, reason };
 }
 

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { elToritoCore } from "../../src/assemble/tools.ts";
+import { elToritoCore, toolNotices } from "../../src/assemble/tools.ts";
 import { GiB, KiB, MiB } from "../../src/binary/units.ts";
 import { makeElToritoCore } from "../../src/buildroot/el-torito-core.ts";
 import { parseElf } from "../../src/buildroot/elf.ts";
@@ -14,6 +14,7 @@ import { requires } from "../support/requires.ts";
 import { compileLauncher, hostToolRoot, SmallRoot } from "../support/small-root.ts";
 
 const GRUB = "/usr/lib/grub/i386-pc";
+const BUILDROOT = { tools: "buildroot", allowUnconfinedTools: false } as const;
 const grubMkimage = (await findHostTool(["grub2-mkimage", "grub-mkimage"])) ?? "grub-mkimage";
 const noCompiler = requires("cc");
 const noNamespaceTools = noCompiler ?? requires("root", "unshare", "nsenter");
@@ -65,13 +66,24 @@ describe.skipIf(noGrub !== undefined)("the El Torito core image", () => {
 	it("is the same where the tool sees no module but those it needs", async () => {
 		const tree = hostToolRoot(grubMkimage).host(GRUB);
 		const all = await makeElToritoCore(tree, { path: GRUB }, options);
-		const { image, report } = await elToritoCore(tree, GRUB, { tools: "buildroot", allowUnconfinedTools: false });
-		expect(report.used).toBe("buildroot");
+		const { image, report } = await elToritoCore(tree, GRUB, BUILDROOT);
+		expect(report).toMatchObject({ used: "buildroot", sameAsBuiltin: true });
+		expect(toolNotices(report)).toEqual([]);
 		expect(Buffer.from(image).equals(all.image)).toBe(true);
 		const seen: string[] = [];
 		const needs = (name: string): boolean => seen.push(name) > 0 && /^(moddep\.lst|.*\.img)$/.test(name);
 		await expect(makeElToritoCore(tree, { path: GRUB, needs }, options)).rejects.toMatchObject({ code: "TOOL_FAILED" });
 		expect(seen.length).toBeGreaterThan(100);
+	});
+
+	it("is the tool's where it makes another, and that is said", async () => {
+		const writes =
+			'for (int i = 1; i < argc - 1; i++) if (!strcmp(argv[i], "--output")) return write(open(argv[i + 1], O_WRONLY), "x", 1) != 1; return 9';
+		const tree = new SmallRoot().host(GRUB).file("/usr/bin/grub2-mkimage", compile(writes));
+		const { image, report } = await elToritoCore(tree, GRUB, BUILDROOT);
+		expect(Buffer.from(image).toString()).toBe("x");
+		expect(report).toMatchObject({ path: "/usr/bin/grub2-mkimage", sameAsBuiltin: false });
+		expect(toolNotices(report)).toEqual([expect.stringMatching(/^\/usr\/bin\/grub2-mkimage made another/)]);
 	});
 
 	it("is refused with the tool's own words where the tool fails", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { elToritoCore, requireTools } from "../../../src/assemble/tools.ts";
+import { elToritoCore, requireTools, toolNotices } from "../../../src/assemble/tools.ts";
 import { SmallRoot } from "../../support/small-root.ts";
 import { noise } from "../grub-core/contents.ts";
 import { DIRECTORY } from "../grub-core/grub-directory.ts";
@@ -71,4 +71,14 @@ describe("requireTools", () => {
 			else process.env["TMPDIR"] = before;
 		}
 	});
+});
+
+test("what runs less confined than it might, or makes other bytes, is a notice", () => {
+	const run = { task: "el-torito-core", used: "buildroot", path: "/usr/bin/grub-mkimage" } as const;
+	expect(toolNotices({ task: "el-torito-core", used: "builtin" })).toEqual([]);
+	expect(toolNotices({ ...run, confinement: "namespaces", sameAsBuiltin: true })).toEqual([]);
+	expect(toolNotices({ ...run, confinement: "landlock", reason: "namespaces: forbidden" })).toEqual([
+		"/usr/bin/grub-mkimage ran with landlock (namespaces: forbidden)",
+	]);
+	expect(toolNotices({ ...run, confinement: "namespaces", sameAsBuiltin: false })).toHaveLength(1);
 });
