@@ -181,7 +181,10 @@ describe.skipIf(requires(...REFERENCE_PIPELINE_NEEDS, "xorriso", ...FIXTURE_NEED
 			const ours = shape(await readFile(join(work, "ours.txt"), "utf8"));
 			const reference = shape(await readFile(join(work, "reference.txt"), "utf8"));
 			expect(reference.length).toBeGreaterThan(25);
-			expect(ours).toEqual(reference);
+			// The active entry that is no partition, which the reference does not ask xorriso for.
+			const active = /^MBR partition +: +2 +0x80 +0x00 +0 +1$/;
+			expect(ours.filter((line) => active.test(line))).toHaveLength(1);
+			expect(ours.filter((line) => !active.test(line))).toEqual(reference);
 		});
 
 		it("has the same files with the same contents, but for what has a time, a place or an id in it", async () => {

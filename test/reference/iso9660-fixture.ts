@@ -125,13 +125,13 @@ export function writeIso(
 	return plan;
 }
 
-/** The reference converter's xorrisofs arguments, in its order. */
+/** The reference converter's xorrisofs arguments, in its order, and the active entry. */
 export function xorrisofsArguments(output: string, tree: string, label: string, bootHybridPath: string): string[] {
 	return [
 		...["-verbose", "-rock", "-joliet", "-iso-level", "3", "-V", label, "-sysid", "LINUX"],
 		...["--grub2-mbr", bootHybridPath, "-partition_offset", "16", "-appended_part_as_gpt"],
 		...["-append_partition", "2", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", `${tree}/${EFI_PATH}`],
-		...["-iso_mbr_part_type", "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"],
+		...["-iso_mbr_part_type", "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", "--mbr-force-bootable"],
 		...["-b", ELTORITO_PATH, "-c", "boot.cat", "--boot-catalog-hide", "-no-emul-boot", "-boot-load-size", "4"],
 		...["-boot-info-table", "--grub2-boot-info", "-eltorito-alt-boot"],
 		...["-e", "--interval:appended_partition_2:all::", "-no-emul-boot", "-o", output, tree],
