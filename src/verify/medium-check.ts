@@ -30,6 +30,8 @@ const SQUASHFS_PATH = "LiveOS/squashfs.img";
 const CORE_PATH = "images/eltorito.img";
 /** Files that neither the image has nor a menu is: made from the others, and compared with them elsewhere. */
 const MADE_FILES: readonly ByteString[] = [SQUASHFS_PATH, CORE_PATH, "images/efiboot.img"];
+const DISC_INFO_PATH = ".discinfo";
+const MAX_DISC_INFO_BYTES = 4096;
 const OWN_PREPARER = "OCI2ISO-";
 const MBR_BYTES = 512;
 const MAX_CORE_BYTES = 16 * MiB;
@@ -68,7 +70,9 @@ export async function checkMedium(
 	const isOwn = preparer.startsWith(OWN_PREPARER);
 	// Other programs' media have what the contract has.
 	const beyond = new Set(isOwn ? [] : added.map(({ iso }) => iso?.slice(1)));
-	const present = files.filter(({ iso }) => iso === undefined || contents.digests.has(iso) || !beyond.has(iso));
+	const present = (isOwn ? files : await withTimeOfMedium(files, source, volume)).filter(
+		({ iso }) => iso === undefined || contents.digests.has(iso) || !beyond.has(iso),
+	);
 	const unknown = checkFiles(present, image, contents, isOwn, findings);
 	const kernel = displayName(contract.kernel.version);
 	findings.detail = `label ${contract.label}, kernel ${kernel}, boot loaders of ${displayName(contract.vendor)}`;
@@ -113,6 +117,24 @@ function onMedium(tree: ImageTree, image: ImageOfMedium, { files }: MediumConten
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** Other programs' clocks give `.discinfo` a time that the volume does not have. */
+async function withTimeOfMedium(
+	files: readonly BootFile[],
+	source: ByteSource,
+	volume: Volume,
+): Promise<readonly BootFile[]> {
+	const file = fileAt(volume.root, DISC_INFO_PATH);
+	if (file === undefined || file.byteLength > MAX_DISC_INFO_BYTES) return files;
+	const text = (await readVolumeFile(source, file, MAX_DISC_INFO_BYTES, DISC_INFO_PATH)).toString("latin1");
+	const time = text.slice(0, text.indexOf("\n"));
+	if (!/^\d{1,12}(\.\d{1,12})?$/.test(time)) return files;
+	return files.map((each) => {
+		if (each.iso !== DISC_INFO_PATH || each.content.kind !== "generated") return each;
+		const own = Buffer.from(each.content.bytes).toString("latin1");
+		return { ...each, content: { ...each.content, bytes: Buffer.from(time + own.slice(own.indexOf("\n")), "latin1") } };
+	});
+}
 
 /** The contract as the build read it: with the kernel and the vendor whose files are on the medium. */
 async function findContract(
