@@ -1,7 +1,7 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
-import type { GrubMedium } from "./grub-medium.ts";
-import { findGrubModules } from "./grub-modules.ts";
+import type { GrubFileSystem, GrubMedium } from "./grub-medium.ts";
+import { findGrubModules, type GrubModules } from "./grub-modules.ts";
 import { type GrubOutcome, GrubShell, GrubStop, MEMORY_DISK, notKnown } from "./grub-shell.ts";
 import { openMemoryDisk } from "./memory-disk.ts";
 
@@ -21,15 +21,14 @@ export type GrubWalk = GrubOutcome & {
  * (GRUB's kern/main.c, normal/main.c). Other disks of the machine are taken to hold nothing that it looks for.
  */
 export async function walkGrubEfi(program: PeImage, medium: GrubMedium): Promise<GrubWalk> {
-	const section = sectionBytes(program, MODULES_SECTION);
-	const found = section === undefined ? undefined : findGrubModules(section);
-	if (found === undefined)
+	const parts = partsOf(program);
+	if (parts === undefined)
 		return { kind: "unknown", why: "it has no modules as GRUB's programs have them", prefix: undefined, missing: [] };
-	const { prefix, configuration, memoryDisk, modules } = found;
+	const { prefix, configuration, modules, variables } = parts;
 	const besideItself = `(${medium.bootDevice})${medium.bootDirectory}`;
 	const environment = new Map<string, ByteString>();
 	// Upstream's name of it; builds with Red Hat's changes, Debian's since 2.12 among them, have the other instead.
-	for (const name of ["cmdpath", "fw_path"]) if (mentions(program, name)) environment.set(name, besideItself);
+	for (const name of variables) environment.set(name, besideItself);
 	const [device, path] = splitDevice(prefix ?? "");
 	const bootDevice = device === "" || device.startsWith(",") ? withPartition(medium.bootDevice, device) : device;
 	const directory = path === "" ? medium.bootDirectory.replace(/(?<=.)\/x86_64-efi$/, "") : path;
@@ -38,22 +37,44 @@ export async function walkGrubEfi(program: PeImage, medium: GrubMedium): Promise
 	environment.set("grub_cpu", "x86_64");
 	environment.set("grub_platform", "efi");
 
+	const disk = await parts.memoryDisk;
 	const devices = [...medium.devices];
-	let disk: string | undefined;
-	if (memoryDisk !== undefined) {
-		const fileSystem = await openMemoryDisk(memoryDisk);
-		if (typeof fileSystem === "string") disk = fileSystem;
-		else if (modules?.has("memdisk") !== false) devices.push({ name: MEMORY_DISK, fileSystem });
-	}
+	if (typeof disk === "object" && modules?.has("memdisk") !== false)
+		devices.push({ name: MEMORY_DISK, fileSystem: disk });
 	const shell = new GrubShell({ devices, modules: modules?.keys(), environment, platform: PLATFORM });
 	const end = await outcomeOf(async () => {
-		if (disk !== undefined) notKnown(disk);
+		if (typeof disk === "string") notKnown(disk);
 		if (configuration !== undefined) await shell.runEarly(configuration);
 		if (!shell.loadModule("normal"))
 			throw new GrubStop({ kind: "prompt", why: "it lacks the module normal and finds none" });
 		await shell.normal(shell.defaultConfig());
 	});
 	return { ...end, prefix, missing: shell.missing };
+}
+
+interface GrubParts extends Omit<GrubModules, "memoryDisk"> {
+	/** Its file system, or why that cannot be read. */
+	readonly memoryDisk: Promise<GrubFileSystem | string> | undefined;
+	/** Those that its kernel sets to the place that it was started from. */
+	readonly variables: readonly string[];
+}
+
+/** A program is walked more than once. */
+const known = new WeakMap<PeImage, GrubParts>();
+
+function partsOf(program: PeImage): GrubParts | undefined {
+	const before = known.get(program);
+	if (before !== undefined) return before;
+	const section = sectionBytes(program, MODULES_SECTION);
+	const found = section === undefined ? undefined : findGrubModules(section);
+	if (found === undefined) return undefined;
+	const parts = {
+		...found,
+		memoryDisk: found.memoryDisk && openMemoryDisk(found.memoryDisk),
+		variables: ["cmdpath", "fw_path"].filter((name) => mentions(program, name)),
+	};
+	known.set(program, parts);
+	return parts;
 }
 
 async function outcomeOf(run: () => Promise<void>): Promise<GrubOutcome> {

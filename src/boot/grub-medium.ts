@@ -76,17 +76,21 @@ export function fileSystemOf(
 }
 
 export function fatFileSystem(root: FatReadDirectory): GrubFileSystem {
+	const listings = new Map<FatReadDirectory, ReadonlyMap<string, FatReadDirectory | FatReadFile>>();
+	const listing = (directory: FatReadDirectory) => {
+		const known = listings.get(directory);
+		const entries = known ?? new Map([...directory.entries].map(([name, node]) => [name.toUpperCase(), node]));
+		if (known === undefined) listings.set(directory, entries);
+		return entries;
+	};
 	return {
 		module: "fat",
 		// A label that only the boot sector has is none to GRUB.
 		label: undefined,
 		find(path) {
 			let node: FatReadDirectory | FatReadFile | undefined = root;
-			for (const name of componentsOf(path)) {
-				if (node?.kind !== "directory") return undefined;
-				const wanted = name.toUpperCase();
-				node = [...node.entries].find(([each]) => each.toUpperCase() === wanted)?.[1];
-			}
+			for (const name of componentsOf(path))
+				node = node?.kind === "directory" ? listing(node).get(name.toUpperCase()) : undefined;
 			if (node?.kind !== "file") return node && { type: "directory" };
 			const file = node;
 			return { type: "file", byteLength: file.byteLength, read: () => file.read() };

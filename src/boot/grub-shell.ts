@@ -1,5 +1,5 @@
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
-import { KiB } from "../binary/units.ts";
+import { KiB, MiB } from "../binary/units.ts";
 import type { GrubDevice, GrubFileSystem, GrubNode } from "./grub-medium.ts";
 import {
 	commandsOf,
@@ -11,10 +11,13 @@ import {
 } from "./grub-script.ts";
 
 export const MAX_GRUB_CONFIG_BYTES = 1024 * KiB;
-const MAX_COMMANDS = 100_000;
+const MAX_COMMANDS = 10_000;
+/** Characters and words that are read and expanded. */
+const MAX_WORK = 8 * MiB;
 const MAX_NESTING = 32;
 const MAX_LOOKED = 100;
-const MAX_VALUE_CHARACTERS = 64 * KiB;
+const MAX_VALUE_CHARACTERS = 4 * KiB;
+const MAX_TEST_DEPTH = 100;
 
 /** A script file that GRUB ran. */
 export interface GrubConfig {
@@ -87,6 +90,7 @@ export class GrubShell {
 	#current: GrubConfig | undefined;
 	#parameters: Words = [];
 	#commands = 0;
+	#work = 0;
 	#nesting = 0;
 	#calls = 0;
 	#loops = 0;
@@ -180,6 +184,7 @@ export class GrubShell {
 		if (found.node.byteLength > MAX_GRUB_CONFIG_BYTES)
 			notKnown(`${displayName(path)} has ${found.node.byteLength} bytes`);
 		if (++this.#nesting > MAX_NESTING) notKnown("scripts read each other without an end");
+		this.#spend(found.node.byteLength);
 		const script = byteStringOf(await found.node.read());
 		const config = { device: found.device, path: found.path, script };
 		const before = this.#current;
@@ -314,6 +319,11 @@ export class GrubShell {
 		}
 	}
 
+	#spend(work: number): void {
+		this.#work += work;
+		if (this.#work > MAX_WORK) notKnown("its scripts are too long");
+	}
+
 	#count(): void {
 		if (++this.#commands > MAX_COMMANDS) notKnown("its scripts run too many commands");
 	}
@@ -322,15 +332,18 @@ export class GrubShell {
 	#expand(words: readonly GrubWord[]): (ByteString | undefined)[] {
 		const all: (ByteString | undefined)[] = [];
 		for (const { parts, isQuoted } of words) {
+			this.#spend(1);
 			let word: ByteString | undefined = "";
 			let exists = isQuoted;
 			for (const part of parts) {
+				this.#spend("text" in part ? part.text.length : 1);
 				if ("text" in part) {
 					exists = true;
 					word = word === undefined ? undefined : word + part.text;
 					continue;
 				}
 				const value = this.#value(part.variable);
+				this.#spend(value?.length ?? 0);
 				if (part.isQuoted || value === undefined) {
 					exists = true;
 					word = word === undefined || value === undefined ? undefined : word + value;
@@ -576,6 +589,7 @@ export class GrubShell {
 	#test(words: Words): Status {
 		const args = words.at(-1) === "]" ? words.slice(0, -1) : [...words];
 		let at = 0;
+		let depth = 0;
 		const expression = (): Status => {
 			let result = term();
 			while (args[at] === "-o") {
@@ -597,6 +611,7 @@ export class GrubShell {
 			return result;
 		};
 		const primary = (): Status => {
+			if (++depth > MAX_TEST_DEPTH) notKnown("a test is too long");
 			const first = args[at++];
 			if (first === "!") {
 				const inner = primary();

@@ -14,6 +14,8 @@ import { componentsOf, fatFileSystem, fileSystemOf, type GrubFileSystem } from "
 
 const MAX_READ_BYTES = 64 * MiB;
 const TAR_MAGIC_OFFSET = 257;
+/** Of a squashfs: real ones have a script and a font. */
+const MAX_INODES = 10_000;
 
 /** The file system of GRUB's memory disk, which is a squashfs, a FAT or a tar archive; or why it cannot be read. */
 export async function openMemoryDisk(image: Uint8Array): Promise<GrubFileSystem | string> {
@@ -28,8 +30,10 @@ export async function openMemoryDisk(image: Uint8Array): Promise<GrubFileSystem 
 	}
 }
 
-async function openSquash(bytes: Buffer): Promise<GrubFileSystem> {
+async function openSquash(bytes: Buffer): Promise<GrubFileSystem | string> {
 	const reader = await openSquashfs(memorySource(bytes), (id) => createDecompressor(codecFromSquashfsId(id)));
+	const { inodeCount } = reader.superblock;
+	if (inodeCount > MAX_INODES) return `GRUB's memory disk has ${inodeCount} files`;
 	const root = await reader.readTree();
 	return {
 		module: "squash4",

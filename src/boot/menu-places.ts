@@ -7,7 +7,7 @@ import { componentsOf, fileSystemOf, type GrubFileSystem, type GrubStart, grubMe
 
 const MAX_DEPTH = 8;
 const MAX_PATH_CHARACTERS = 200;
-const MAX_CANDIDATES = 20;
+const MAX_CANDIDATES = 8;
 /** Files of the ISO that are no boot files; what is in them is of no use to GRUB. */
 const OTHER_FILES = ["LiveOS/squashfs.img", "images/efiboot.img", "images/eltorito.img"];
 

@@ -151,10 +151,23 @@ describe("which menu a GRUB for UEFI reads", () => {
 			'set a=xxxxxxxxxx\nwhile true; do set a="$a$a$a$a"; done\n',
 			"unknown: a value becomes too long",
 		],
+		[
+			"much that it reads again and again",
+			`while true; do source (hd0)/long.cfg; done\n`,
+			"unknown: its scripts are too long",
+		],
+		["a test without an end", `if [ ${"! ".repeat(50_000)}x ]; then true; fi\n`, "unknown: a test is too long"],
 		["what is no script", "if true; then\n", "unknown: (hd0,gpt2)/p/grub.cfg is no GRUB script"],
 	])("with %s", async (_, script, end) => {
 		const program = grub({ prefix: "/p" });
-		expect(await walk(program, "usb", { "other.cfg": MENU }, { "p/grub.cfg": script })).toContain(end);
+		expect(
+			await walk(
+				program,
+				"usb",
+				{ "other.cfg": MENU, "long.cfg": `#${" ".repeat(900_000)}` },
+				{ "p/grub.cfg": script },
+			),
+		).toContain(end);
 	});
 
 	it("runs an early configuration without a shell's words", async () => {
