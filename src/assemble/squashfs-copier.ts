@@ -80,6 +80,7 @@ export class SquashfsCopier implements BlockCopier {
 	#errorOf({ job, side, code }: CopyFailure): Error {
 		const file = this.#files[job];
 		if (side === "output" || file === undefined) return this.#target.failure({ code });
+		if (/^E[A-Z0-9]{1,20}$/.test(code)) return file.unreadable(code);
 		return file.damaged(code === "checksum" ? WRONG_CHECKSUM : CUT_SHORT);
 	}
 }

@@ -102,7 +102,7 @@ export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "drop
 			await compressor.close();
 			blocks?.close();
 			if (!isDamage(error)) throw error;
-			progress.notice(`${error.what} (${error.where}); it was removed, starting again`);
+			progress.notice(`${error.what} (${error.where}); starting again without it`);
 			target.truncate(0);
 		}
 	}

@@ -5,7 +5,7 @@ import type { BlockDecompressor } from "../codec/types.ts";
 import type { TailSource } from "../squashfs/file-recipe.ts";
 import { Recent } from "../squashfs/recent.ts";
 import type { BlockFile, StoredBlock, StoredBlocks } from "../squashfs/stored-blocks.ts";
-import { damaged } from "./failures.ts";
+import { damaged, unreadable } from "./failures.ts";
 import { originIn } from "./layer-index-store.ts";
 import {
 	decodePackHead,
@@ -19,7 +19,7 @@ import {
 } from "./pack-format.ts";
 import type { BlockSettings } from "./settings.ts";
 import { settingsId, settingsText } from "./settings.ts";
-import { type OpenFile, readFully, type StoreDirectory } from "./store-directory.ts";
+import { type OpenFile, readFully, reasonOf, type StoreDirectory } from "./store-directory.ts";
 
 /** Of all packs that are open: bounds memory (some 200 bytes each) and open files. */
 const MAX_ENTRIES = 2 ** 21;
@@ -147,7 +147,14 @@ export class BlockStore implements StoredBlocks {
 	#load(name: string): void {
 		const file = this.#directory.openFile("pack", name);
 		if (file === undefined) return;
-		const head = readPackHead(file);
+		let head: PackHead | undefined;
+		try {
+			head = readPackHead(file);
+		} catch (error) {
+			file.close();
+			this.#directory.refuse(file.path, reasonOf(error));
+			return;
+		}
 		if (head === undefined || head.description.settings !== settingsText(this.#settings)) {
 			file.close();
 			if (head === undefined) this.#directory.remove("pack", name);
@@ -163,6 +170,10 @@ export class BlockStore implements StoredBlocks {
 			damaged: (what: string): Error => {
 				this.#directory.remove("pack", name);
 				return damaged(what, file.path);
+			},
+			unreadable: (reason: string): Error => {
+				this.#directory.refuse(file.path, reason);
+				return unreadable(reason, file.path);
 			},
 		};
 		this.#packs.push(pack);
@@ -215,10 +226,10 @@ export class BlockStore implements StoredBlocks {
 			this.#windowPack = pack;
 			this.#windowStart = offset;
 			this.#windowBytes = Math.min(this.#window.byteLength, pack.dataBytes - offset);
-			if (!isReadable(pack, offset, this.#window.subarray(0, this.#windowBytes))) {
-				this.#windowPack = undefined;
-				return undefined;
-			}
+			// nothing is in it until it is read
+			this.#windowPack = undefined;
+			if (!isReadable(pack, offset, this.#window.subarray(0, this.#windowBytes))) return undefined;
+			this.#windowPack = pack;
 		}
 		return this.#window.subarray(offset - this.#windowStart, offset - this.#windowStart + length);
 	}
@@ -236,11 +247,12 @@ function isCompressed({ kind, storedSize }: Place): boolean {
 	return kind !== "content" && (storedSize & STORED_RAW) === 0;
 }
 
-function isReadable({ file, dataOffset }: Pack, offset: number, into: Buffer): boolean {
+/** False where the file is shorter. */
+function isReadable({ file, dataOffset, unreadable: refuse }: Pack, offset: number, into: Buffer): boolean {
 	try {
 		return readFully(file, dataOffset + offset, into);
-	} catch {
-		return false;
+	} catch (error) {
+		throw refuse(reasonOf(error));
 	}
 }
 

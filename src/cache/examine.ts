@@ -4,7 +4,7 @@ import { BrokenIndex } from "./failures.ts";
 import { openLayerIndex } from "./layer-index-format.ts";
 import { fileNameOf, layerIndexName, MAX_INDEX_BYTES, originIn } from "./layer-index-store.ts";
 import { storedBytes } from "./pack-format.ts";
-import { readFully, type StoreDirectory, type StoreFile } from "./store-directory.ts";
+import { type OpenFile, readFully, reasonOf, type StoreDirectory, type StoreFile } from "./store-directory.ts";
 
 /** A file of the store and what it is about; one that cannot be read says nothing. */
 export interface StoreEntry extends StoreFile {
@@ -17,11 +17,13 @@ export interface StoreEntry extends StoreFile {
 	readonly settings: string | undefined;
 	/** Entries of a layer, blocks of a pack. */
 	readonly entryCount: number | undefined;
+	/** Why nothing is known of it. */
+	readonly state?: StoreFault["state"] | "absent";
 }
 
 /** Every file of the store, the one used last first. */
 export function listStore(directory: StoreDirectory): StoreEntry[] {
-	return directory.list().map((file) => {
+	return directory.list().map((file): StoreEntry => {
 		const unknown = {
 			...file,
 			diffId: undefined,
@@ -30,34 +32,71 @@ export function listStore(directory: StoreDirectory): StoreEntry[] {
 			settings: undefined,
 			entryCount: undefined,
 		};
-		if (file.kind === "layer") {
-			const index = openLayerIndex(directory.readFile("layer", file.name, MAX_INDEX_BYTES) ?? Buffer.alloc(0));
-			if (index === undefined) return unknown;
-			const { digest, diffId } = index.layer;
-			return { ...unknown, digest, diffId, blockBytes: index.blockBytes, entryCount: index.entryCount };
-		}
-		const pack = directory.openFile("pack", file.name);
+		const opened = directory.tryOpen(file.kind, file.name);
+		if ("state" in opened) return { ...unknown, state: opened.state };
 		try {
-			const head = pack && readPackHead(pack);
-			return head === undefined ? unknown : { ...unknown, ...head.description, entryCount: head.entryCount };
+			if (file.kind === "pack") {
+				const head = readPackHead(opened);
+				if (head !== undefined) return { ...unknown, ...head.description, entryCount: head.entryCount };
+			} else {
+				const bytes = Buffer.allocUnsafe(Math.min(opened.byteLength, MAX_INDEX_BYTES));
+				const index = readFully(opened, 0, bytes) ? openLayerIndex(bytes) : undefined;
+				if (index !== undefined) {
+					const { layer, blockBytes, entryCount } = index;
+					return { ...unknown, digest: layer.digest, diffId: layer.diffId, blockBytes, entryCount };
+				}
+			}
+			return { ...unknown, state: "damaged" };
+		} catch {
+			return { ...unknown, state: "unreadable" };
 		} finally {
-			pack?.close();
+			opened.close();
 		}
 	});
 }
 
-/** Checks every checksum of the store and removes the files in which one is wrong; returns those. */
-export function verifyStore(directory: StoreDirectory, onFile: (file: StoreFile) => void = () => {}): StoreFile[] {
-	return directory.list().filter((file) => {
+/** A file of which no checksum could be found right; only a damaged one is removed. */
+export interface StoreFault extends StoreFile {
+	readonly state: "damaged" | "foreign" | "unreadable";
+	/** In a few words. */
+	readonly reason: string;
+}
+
+/** Checks every checksum of the store; removes the files in which one is wrong, and leaves those alone that it may not look into or cannot read. */
+export function verifyStore(directory: StoreDirectory, onFile: (file: StoreFile) => void = () => {}): StoreFault[] {
+	return directory.list().flatMap((file) => {
+		const fault = faultOf(directory, file);
+		// somebody has removed it meanwhile
+		if (fault?.state === "absent") return [];
 		onFile(file);
-		const isWhole = file.kind === "layer" ? isWholeIndex(directory, file.name) : isWholePack(directory, file.name);
-		if (!isWhole) directory.remove(file.kind, file.name);
-		return !isWhole;
+		if (fault === undefined) return [];
+		if (fault.state === "damaged") directory.remove(file.kind, file.name);
+		return [{ ...file, state: fault.state, reason: fault.reason }];
 	});
 }
 
-function isWholeIndex(directory: StoreDirectory, name: string): boolean {
-	const index = openLayerIndex(directory.readFile("layer", name, MAX_INDEX_BYTES) ?? Buffer.alloc(0));
+interface Fault {
+	readonly state: StoreFault["state"] | "absent";
+	readonly reason: string;
+}
+
+function faultOf(directory: StoreDirectory, { kind, name }: StoreFile): Fault | undefined {
+	const file = directory.tryOpen(kind, name);
+	if ("state" in file) return file;
+	try {
+		const isWhole = kind === "layer" ? isWholeIndex(file, name) : isWholePack(file, name);
+		return isWhole ? undefined : { state: "damaged", reason: "it is not what was written" };
+	} catch (error) {
+		return { state: "unreadable", reason: reasonOf(error) };
+	} finally {
+		file.close();
+	}
+}
+
+function isWholeIndex(file: OpenFile, name: string): boolean {
+	if (file.byteLength > MAX_INDEX_BYTES) return false;
+	const bytes = Buffer.allocUnsafe(file.byteLength);
+	const index = readFully(file, 0, bytes) ? openLayerIndex(bytes) : undefined;
 	if (index === undefined || name !== layerIndexName(index.layer.digest, index.blockBytes, originIn(name)))
 		return false;
 	try {
@@ -69,21 +108,15 @@ function isWholeIndex(directory: StoreDirectory, name: string): boolean {
 	}
 }
 
-function isWholePack(directory: StoreDirectory, name: string): boolean {
-	const file = directory.openFile("pack", name);
-	if (file === undefined) return false;
-	try {
-		const head = readPackHead(file);
-		if (head === undefined || !name.startsWith(`${fileNameOf(head.description.diffId)}.`)) return false;
-		let count = 0;
-		for (const entry of head.entries) {
-			const bytes = Buffer.allocUnsafe(storedBytes(entry));
-			if (!readFully(file, head.dataOffset + entry.offset, bytes)) return false;
-			if (!hash("sha256", bytes, "buffer").equals(entry.checksum)) return false;
-			count++;
-		}
-		return count === head.entryCount;
-	} finally {
-		file.close();
+function isWholePack(file: OpenFile, name: string): boolean {
+	const head = readPackHead(file);
+	if (head === undefined || !name.startsWith(`${fileNameOf(head.description.diffId)}.`)) return false;
+	let count = 0;
+	for (const entry of head.entries) {
+		const bytes = Buffer.allocUnsafe(storedBytes(entry));
+		if (!readFully(file, head.dataOffset + entry.offset, bytes)) return false;
+		if (!hash("sha256", bytes, "buffer").equals(entry.checksum)) return false;
+		count++;
 	}
+	return count === head.entryCount;
 }

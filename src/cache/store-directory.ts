@@ -46,6 +46,13 @@ export interface OpenFile {
 	close(): void;
 }
 
+/** Why a file is not looked into; none of these says that it is damaged. */
+export interface ClosedFile {
+	readonly state: "absent" | "foreign" | "unreadable";
+	/** In a few words. */
+	readonly reason: string;
+}
+
 /** A file that gets its name when it is whole. */
 export interface PendingFile {
 	write(position: number, bytes: Uint8Array): void;
@@ -78,6 +85,8 @@ function homeOfUser(): string | undefined {
  */
 export class StoreDirectory {
 	readonly path: string;
+	/** Why files could not be read, by path. */
+	readonly #unreadable = new Map<string, string>();
 
 	private constructor(path: string) {
 		this.path = path;
@@ -108,19 +117,30 @@ export class StoreDirectory {
 		return files.sort((a, b) => b.lastUseMilliseconds - a.lastUseMilliseconds || (a.name < b.name ? -1 : 1));
 	}
 
-	/** Undefined where there is none, or none of our own. */
+	/** Undefined where there is none, none of our own, or none that can be read. */
 	openFile(kind: StoreFile["kind"], name: string): OpenFile | undefined {
+		const file = this.tryOpen(kind, name);
+		return "state" in file ? undefined : file;
+	}
+
+	/** Opens a file, or says why not. */
+	tryOpen(kind: StoreFile["kind"], name: string): OpenFile | ClosedFile {
 		const path = join(this.#place(kind), name);
+		const refused = this.#unreadable.get(path);
+		if (refused !== undefined) return { state: "unreadable", reason: refused };
 		let descriptor: number;
 		try {
-			descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-		} catch {
-			return undefined;
+			// a named pipe would wait for a writer
+			descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+		} catch (error) {
+			const reason = reasonOf(error);
+			return { state: reason === "ENOENT" ? "absent" : "unreadable", reason };
 		}
 		const stats = fstatSync(descriptor);
-		if (!stats.isFile() || distrust(stats) !== undefined) {
+		const distrusted = stats.isFile() ? distrust(stats) : "is no regular file";
+		if (distrusted !== undefined) {
 			closeSync(descriptor);
-			return undefined;
+			return { state: "foreign", reason: distrusted };
 		}
 		return {
 			path,
@@ -129,6 +149,11 @@ export class StoreDirectory {
 			read: (position, into) => readSync(descriptor, into, 0, into.byteLength, position),
 			close: () => closeSync(descriptor),
 		};
+	}
+
+	/** Leaves a file alone, which may be as it was written, for as long as this object is used. */
+	refuse(path: string, reason: string): void {
+		this.#unreadable.set(path, reason);
 	}
 
 	/** All of a file, if it is there and has at most `maxBytes`. */

@@ -64,19 +64,24 @@ async function verify(given: CacheArguments): Promise<void> {
 	const { verifyStore } = await import("../cache/examine.ts");
 	const store = await openStore(given);
 	let files = 0;
-	const damaged = store === undefined ? [] : verifyStore(store, () => files++);
-	await onStandardOutput((out) => {
-		for (const { path } of damaged) printLine(out, `removed ${path}: damaged`);
-	});
-	if (damaged.length > 0) {
-		throw new Oci2isoError({
-			code: "CACHE_DAMAGED",
-			kind: "verification",
-			what: `${damaged.length} of ${files} files were damaged and removed`,
-			where: storePath(given),
-		});
+	const faults = store === undefined ? [] : verifyStore(store, () => files++);
+	for (const { path, state, reason } of faults)
+		process.stdout.write(state === "damaged" ? `removed ${path}: damaged\n` : `left ${path}: ${state} (${reason})\n`);
+	const damaged = faults.filter(({ state }) => state === "damaged").length;
+	const where = storePath(given);
+	if (damaged > 0) {
+		const what = `${damaged} of ${files} files were damaged and removed`;
+		throw new Oci2isoError({ code: "CACHE_DAMAGED", kind: "verification", what, where });
 	}
-	await onStandardOutput((out) => printLine(out, `${files} files, all as they were written`));
+	if (faults.length > 0)
+		throw new Oci2isoError({
+			code: "CACHE_UNCHECKED",
+			kind: "verification",
+			what: `${faults.length} of ${files} files are another user's or cannot be read, and were left as they are`,
+			where,
+			remedy: "run it as their owner, or remove them; builds do not use them",
+		});
+	process.stdout.write(`${files} files, all as they were written\n`);
 }
 
 /** Undefined where there is no store yet. */
@@ -112,10 +117,11 @@ function describe({
 	blockBytes,
 	settings,
 	entryCount,
+	state,
 }: StoreEntry): string {
 	const used = new Date(lastUseMilliseconds).toISOString().replace("T", " ").slice(0, 19);
 	const start = `${used}  ${formatSize(byteLength).padStart(10)}`;
-	if (diffId === undefined) return `${start}  damaged: ${name}`;
+	if (diffId === undefined) return `${start}  ${state ?? "damaged"}: ${name}`;
 	const layer = diffId.slice(0, "sha256:".length + 12);
 	if (kind === "layer")
 		return `${start}  ${layer}  index of ${entryCount} entries, ${formatSize(blockBytes ?? 0)} blocks`;

@@ -6,6 +6,8 @@ export interface BlockFile {
 	readonly descriptor: number;
 	/** Takes it out of use, because of what is wrong with it; the error to throw. */
 	damaged(what: string): Error;
+	/** Takes it out of use for now, because it cannot be read (`EIO` and the like); the error to throw. */
+	unreadable(reason: string): Error;
 }
 
 /** A block that was compressed earlier; its bytes are read when they are needed. */
