@@ -47,7 +47,7 @@ function image(layers: readonly TestLayer[], diffIds?: readonly string[], manife
 async function outcome(reference: string, cache?: string): Promise<string> {
 	try {
 		const { digest, report } = await buildWith(work, reference, cache);
-		return JSON.stringify([digest, report.image, report.choices, report.losses]);
+		return JSON.stringify([digest, report.image, report.choices, report.losses, report.notices]);
 	} catch (error) {
 		if (error instanceof Oci2isoError) return error.message;
 		throw error;
