@@ -65,8 +65,11 @@ async function verify(given: CacheArguments): Promise<void> {
 	const store = await openStore(given);
 	let files = 0;
 	const faults = store === undefined ? [] : verifyStore(store, () => files++);
-	for (const { path, state, reason } of faults)
-		process.stdout.write(state === "damaged" ? `removed ${path}: damaged\n` : `left ${path}: ${state} (${reason})\n`);
+	await onStandardOutput((out) => {
+		for (const { path, state, reason } of faults)
+			printLine(out, state === "damaged" ? `removed ${path}: damaged` : `left ${path}: ${state} (${reason})`);
+		if (faults.length === 0) printLine(out, `${files} files, all as they were written`);
+	});
 	const damaged = faults.filter(({ state }) => state === "damaged").length;
 	const where = storePath(given);
 	if (damaged > 0) {
@@ -81,7 +84,6 @@ async function verify(given: CacheArguments): Promise<void> {
 			where,
 			remedy: "run it as their owner, or remove them; builds do not use them",
 		});
-	process.stdout.write(`${files} files, all as they were written\n`);
 }
 
 /** Undefined where there is no store yet. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { BlockStore } from "../../src/cache/block-store.ts";
-import { layerIndexName } from "../../src/cache/layer-index-store.ts";
+import { layerIndexName, originIn } from "../../src/cache/layer-index-store.ts";
 import { storedBytes } from "../../src/cache/pack-format.ts";
 import { type ArtifactEntry, decodeArtifact } from "../../src/cache/remote/artifact.ts";
 import { type CacheDestination, type CacheExport, exportCache } from "../../src/cache/remote/cache-sink.ts";
@@ -111,7 +111,8 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 
 	/** Every block that the store gives is the right one; returns how many it has. */
 	function checkBlocks(directory: StoreDirectory, layers: readonly TestLayer[]): number {
-		const store = new BlockStore(directory, TEST_SETTINGS, createDecompressor("zstd"));
+		const origins = directory.list().flatMap(({ name }) => originIn(name) ?? []);
+		const store = new BlockStore(directory, TEST_SETTINGS, createDecompressor("zstd"), [...new Set(origins)]);
 		let found = 0;
 		for (const { kind, key, rawBytes, bytes } of layers.flatMap(all)) {
 			if (!(kind === "block" ? store.hasBlock(key) : store.hasFragment(key))) continue;
