@@ -131,12 +131,13 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		expect(report).toMatchObject({ uploadedBlobs: 7, keptBlobs: 0 });
 		const { indexes, names, isComplete, directory } = await pull(layers, all);
 		expect(isComplete).toBe(true);
-		expect(names.toSorted()).toEqual(first.packNames.toSorted());
+		const atHome = (name: string): string => name.replace(/\.from-[0-9a-f]{16}/, "");
+		expect(names.map(atHome).toSorted()).toEqual(first.packNames.toSorted());
 		const same = (a: Buffer | undefined, b: Buffer | undefined): boolean => a !== undefined && b?.equals(a) === true;
 		for (const name of names)
-			expect(same(directory.readFile("pack", name, NO_LIMIT), first.directory.readFile("pack", name, NO_LIMIT))).toBe(
-				true,
-			);
+			expect(
+				same(directory.readFile("pack", name, NO_LIMIT), first.directory.readFile("pack", atHome(name), NO_LIMIT)),
+			).toBe(true);
 		for (const [i, { digest }] of layers.entries())
 			expect(same(indexes[i], first.directory.readFile("layer", layerIndexName(digest, 131072), NO_LIMIT))).toBe(true);
 	});
