@@ -7,9 +7,9 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
+import { codecSources, root, VENDORED } from "./codec-sources.mjs";
 
-const root = resolve(import.meta.dirname, "..");
 const require = createRequire(import.meta.url);
 const release = join(root, "build/Release");
 const stampFile = join(release, "oci2iso.stamp");
@@ -29,9 +29,12 @@ function fingerprint(compiler) {
 	const sources = readdirSync(join(root, "native"), { recursive: true, encoding: "utf8" })
 		.filter((name) => /\.(cc|c|h)$/.test(name))
 		.sort()
-		.map((name) => join("native", name));
+		.map((name) => join("native", name))
+		.filter((name) => !name.startsWith(VENDORED));
 	for (const name of ["binding.gyp", ...sources]) hash.update(`${name}\0`).update(readFileSync(join(root, name)));
-	for (const name of ["zstd-napi", "lz4", "node-addon-api", "node-gyp"])
+	for (const header of [join(codecSources("zstd"), "zstd.h"), join(codecSources("lz4"), "lz4.h")])
+		hash.update(readFileSync(header));
+	for (const name of ["node-addon-api", "node-gyp"])
 		hash.update(`${name} ${require(`${name}/package.json`).version}\0`);
 	hash.update(`${process.platform} ${process.arch} ${process.versions.modules} ${process.versions.zlib}\0`);
 	for (const header of ["libdeflate.h", "lzma.h"]) {
@@ -48,8 +51,20 @@ const compiler = process.env.CC ?? "cc";
 if (!runs(compiler, ["--version"]) || !runs(process.env.CXX ?? "c++", ["--version"]) || !runs("make", ["--version"]))
 	fail("needs a C++ compiler and make (Debian: apt-get install g++ make; Fedora: dnf install gcc-c++ make)");
 if (!runs("python3", ["--version"])) fail("needs python3, which node-gyp runs on");
-for (const name of ["node-gyp", "node-addon-api", "zstd-napi", "lz4"])
-	if (!existsSync(join(root, "node_modules", name))) fail(`the package ${name} is not installed: run npm ci`);
+for (const name of ["node-gyp", "node-addon-api"]) {
+	try {
+		require.resolve(`${name}/package.json`);
+	} catch {
+		fail(`the package ${name} is not installed: run npm ci in a checkout, npm install where oci2iso is a dependency`);
+	}
+}
+for (const name of ["zstd", "lz4"]) {
+	try {
+		readdirSync(codecSources(name));
+	} catch {
+		fail(`the C sources of ${name} are missing: run npm ci`);
+	}
+}
 
 const print = fingerprint(compiler);
 const built = existsSync(join(release, "oci2iso.node")) && existsSync(stampFile);

@@ -10,6 +10,8 @@ export const EXIT_STATUS = {
 	registry: 4,
 	corrupt: 5,
 	output: 6,
+	/** Something that this machine does not allow or have. */
+	environment: 6,
 	tool: 7,
 	verification: 8,
 	interrupted: 130,
@@ -92,4 +94,39 @@ export function assert(condition: unknown, message: string): asserts condition {
 
 export function assertNever(value: never): never {
 	throw new Error(`internal invariant broken: unexpected ${JSON.stringify(value)}`);
+}
+
+const LIMITS: Readonly<Record<string, readonly [code: string, what: string, remedy: string]>> = {
+	EMFILE: ["TOO_MANY_OPEN_FILES", "this process may not open more files", "raise its limit: ulimit -n 1024"],
+	ENFILE: ["TOO_MANY_OPEN_FILES", "the system has no room for more open files", "raise fs.file-max"],
+	ENOMEM: ["OUT_OF_MEMORY", "there is no memory left", "raise the memory limit, or pass fewer --jobs"],
+	EAGAIN: [
+		"TOO_MANY_PROCESSES",
+		"this user may not start more threads",
+		"raise the limit (ulimit -u), or pass fewer --jobs",
+	],
+};
+const LIMIT_MESSAGES: readonly (readonly [number: string, message: RegExp])[] = [
+	["EAGAIN", /^Resource temporarily unavailable|^thread constructor failed/],
+	["ENOMEM", /^std::bad_alloc|^Cannot allocate memory|^Array buffer allocation failed/],
+];
+
+/** An `Oci2isoError` (exit 6) for what the limits of this process or machine caused, whoever met it first; any other error as it is. */
+export function asEnvironmentError(error: unknown): unknown {
+	if (error instanceof Oci2isoError && error.kind === "environment") return error;
+	for (let cause = error, depth = 0; cause instanceof Error && depth < 10; cause = cause.cause, depth++) {
+		const { code, message, path } = cause as NodeJS.ErrnoException;
+		const number = LIMIT_MESSAGES.find(([, words]) => words.test(message))?.[0] ?? code ?? "";
+		const limit = Object.hasOwn(LIMITS, number) ? LIMITS[number] : undefined;
+		if (limit !== undefined && !(cause instanceof Oci2isoError))
+			return new Oci2isoError({
+				code: limit[0],
+				kind: "environment",
+				what: limit[1],
+				where: path,
+				remedy: limit[2],
+				cause: error,
+			});
+	}
+	return error;
 }

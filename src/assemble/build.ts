@@ -1,4 +1,6 @@
 import { BuildCache } from "../cache/build-cache.ts";
+import { architectureFault } from "../contract/read-contract.ts";
+import { asEnvironmentError, Oci2isoError } from "../errors.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { openingOptions } from "../options/image-options.ts";
@@ -6,6 +8,7 @@ import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import { buildReport } from "./build-report.ts";
+import { checkChoices } from "./check-choices.ts";
 import { type FinishedIso, finishIso } from "./finish-iso.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { checkRoom, requireDistinctPlaces } from "./places.ts";
@@ -28,6 +31,8 @@ export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
 	try {
 		return await buildInto(output, resolved, progress);
+	} catch (error) {
+		throw asEnvironmentError(error);
 	} finally {
 		output.discard();
 	}
@@ -42,6 +47,9 @@ async function buildInto(
 	// the cache says which layers will be read
 	const image = await openImage(resolved.image, { ...openingOptions(resolved), announceLayers: false });
 	try {
+		const fault = architectureFault(image.platform.architecture);
+		if (fault !== undefined) throw new Oci2isoError({ ...fault, kind: "contract" });
+		await checkChoices(image, resolved);
 		for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
 		return await withStore(resolved, shared, progress, (cache) =>
 			assemble(image, output, resolved, progress, cache, shared),

@@ -29,6 +29,8 @@ import { VERSION } from "./version.ts";
 //   disk:         the file is flushed meanwhile
 
 const MBR_BYTES = 512;
+/** Most archives have fractions of seconds, and squashfs has none: that is for the report alone. */
+const NONE = { count: 0, examplePaths: [] };
 const OWN_CHECKSUM: ToolReport = { task: "media-checksum", used: "builtin" };
 
 export interface FinishInput {
@@ -122,7 +124,8 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		for (const { pattern, count } of stage.droppedXattrs)
 			progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
 		const losses = [...stage.losses, ...describeLosses(summary)];
-		for (const note of [...image.notes, ...stage.notes, ...losses]) progress.notice(note);
+		const told = [...stage.losses, ...describeLosses({ ...summary, truncatedTimes: NONE })];
+		for (const note of [...image.notes, ...stage.notes, ...told]) progress.notice(note);
 		stage.finishCache();
 		await ownChecksum?.finish((done, total) => progress.bytes(done, total), options.signal);
 		// the system tells of a failed write only once

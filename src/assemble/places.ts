@@ -20,8 +20,7 @@ export function requireDistinctPlaces(
 	outputs: readonly NamedOutput[],
 	{ image, authFile }: { readonly image: string; readonly authFile?: string | undefined },
 ): void {
-	const reference = parseReference(image);
-	const inputs = ["path" in reference ? reference.path : undefined, authFile].filter((path) => path !== undefined);
+	const inputs = [pathOf(image), authFile].filter((path) => path !== undefined);
 	const seen: { readonly name: string; readonly place: Place }[] = [];
 	for (const { name, path } of outputs) {
 		const place = resolvePlace(path);
@@ -30,6 +29,16 @@ export function requireDistinctPlaces(
 		const input = inputs.find((read) => isPartOf(place, read));
 		if (input !== undefined) throw conflict(`${name} would replace what is read from ${input}`, path);
 		seen.push({ name, place });
+	}
+}
+
+/** Undefined for what is on no disk, and for what is no reference, which others say better. */
+function pathOf(image: string): string | undefined {
+	try {
+		const reference = parseReference(image);
+		return "path" in reference ? reference.path : undefined;
+	} catch {
+		return undefined;
 	}
 }
 

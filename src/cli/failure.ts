@@ -1,8 +1,9 @@
-import { EXIT_STATUS, formatProblem, Oci2isoError } from "../errors.ts";
+import { asEnvironmentError, EXIT_STATUS, formatProblem, Oci2isoError } from "../errors.ts";
 import { printJson, printLine, printLines } from "./print.ts";
 
 /** Prints one line for an error (JSON with `--progress json`, causes with `--verbose`) and returns the exit status. */
-export function printFailure(error: unknown, commandLine: readonly string[]): number {
+export function printFailure(thrown: unknown, commandLine: readonly string[]): number {
+	const error = asEnvironmentError(thrown);
 	const verbose = commandLine.includes("--verbose");
 	const json = commandLine.some(
 		(argument, index) =>

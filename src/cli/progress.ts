@@ -16,6 +16,8 @@ const PHASE_TITLES: Readonly<Record<Phase, string>> = {
 	share: "pushing to the shared cache",
 };
 
+const PLAIN_INTERVAL_MILLISECONDS = 5000;
+
 export type ProgressStyle = "auto" | "plain" | "json" | "none";
 
 /** Where progress goes: standard error, so that `-o -` keeps standard output for the ISO. */
@@ -38,17 +40,40 @@ export function createProgress(
 ): ProgressDisplay {
 	if (style === "none") return { onEvent: () => {}, finish: () => {} };
 	if (style === "json") return jsonLines(stream);
-	return style === "auto" && stream.isTTY === true ? drawn(stream, nowMilliseconds) : plainLines(stream);
+	return style === "auto" && canDraw(stream) ? drawn(stream, nowMilliseconds) : plainLines(stream, nowMilliseconds);
+}
+
+/** Neither an editor's terminal nor a CI system's understands what a drawn line is made of. */
+function canDraw(stream: ProgressStream): boolean {
+	const { TERM, CI } = process.env;
+	return stream.isTTY === true && TERM !== "dumb" && (CI === undefined || CI === "" || CI === "false");
 }
 
 function jsonLines(stream: ProgressStream): ProgressDisplay {
 	return { onEvent: (event) => printJson(stream, event), finish: () => {} };
 }
 
-function plainLines(stream: ProgressStream): ProgressDisplay {
+/** A phase that takes long says how far it is, at most every five seconds and each percent once. */
+function plainLines(stream: ProgressStream, now: () => number): ProgressDisplay {
+	let phaseStarted = now();
+	let saidAt = phaseStarted;
+	let saidPercent = 0;
 	return {
 		onEvent(event) {
-			if (event.type === "phase") printLine(stream, `oci2iso: ${PHASE_TITLES[event.phase]}`);
+			if (event.type === "phase") {
+				phaseStarted = now();
+				saidAt = phaseStarted;
+				saidPercent = 0;
+				printLine(stream, `oci2iso: ${PHASE_TITLES[event.phase]}`);
+			}
+			if (event.type === "progress" && event.totalBytes !== undefined && event.totalBytes > 0) {
+				const percent = Math.floor((100 * event.doneBytes) / event.totalBytes);
+				if (now() - saidAt < PLAIN_INTERVAL_MILLISECONDS || percent === saidPercent) return;
+				saidAt = now();
+				saidPercent = percent;
+				const title = PHASE_TITLES[event.phase];
+				printLine(stream, `oci2iso: ${title}: ${percent} %  ${describe(event, saidAt - phaseStarted)}`);
+			}
 			if (event.type === "notice") printLine(stream, `oci2iso: note: ${event.text}`);
 		},
 		finish: () => {},

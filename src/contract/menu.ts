@@ -85,7 +85,8 @@ function installEntry(kernelArgs: readonly string[], osRelease: OsRelease, findi
 	const name = withoutControls(`Install ${productOf(osRelease)}${version}`);
 	const what = `the image has no menu entries, the built-in entry ${JSON.stringify(name)} is used`;
 	findings.choice({ code: "MENU_DEFAULT", what, remedy: "set grub2.entries in iso.yaml" });
-	return { name, linux: `${KERNEL_PATH} ${kernelArgs.join(" ")} quiet`, initrd: INITRD_PATH };
+	const args = kernelArgs.includes("quiet") ? kernelArgs : [...kernelArgs, "quiet"];
+	return { name, linux: `${KERNEL_PATH} ${args.join(" ")}`, initrd: INITRD_PATH };
 }
 
 interface Values {

@@ -1,3 +1,4 @@
+import type { Problem } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { CONTRACT_VERSION, type Contract, type ContractOptions } from "./contract.ts";
 import { chooseEfi } from "./efi.ts";
@@ -15,7 +16,8 @@ import { readOsRelease } from "./os-release.ts";
  */
 export async function readContract(tree: ImageTree, options: ContractOptions): Promise<Contract> {
 	const findings = new Findings();
-	checkArchitecture(options.architecture, findings);
+	const fault = architectureFault(options.architecture);
+	if (fault !== undefined) findings.problem(fault);
 	const osRelease = await readOsRelease(tree, findings);
 	const isoYaml = await readIsoYaml(tree, findings);
 	const label = chooseLabel(
@@ -47,13 +49,14 @@ export async function readContract(tree: ImageTree, options: ContractOptions): P
 	};
 }
 
-function checkArchitecture(architecture: string, findings: Findings): void {
-	if (architecture === "amd64") return;
-	findings.problem({
+/** Why an image for this architecture cannot be converted; undefined where it can. */
+export function architectureFault(architecture: string): Problem | undefined {
+	if (architecture === "amd64") return undefined;
+	return {
 		code: "ARCHITECTURE_UNSUPPORTED",
 		what: `the image is for ${JSON.stringify(architecture)}`,
 		where: "image configuration",
 		expected: "amd64 (x86_64), the one architecture that contract v0.1.0 describes",
 		remedy: "pass --platform linux/amd64 where the image has several",
-	});
+	};
 }

@@ -1,3 +1,4 @@
+import { asEnvironmentError } from "../errors.ts";
 import { openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { checkOptions } from "../options/check-options.ts";
@@ -84,6 +85,8 @@ export async function inspectImage(reference: string, options: InspectImageOptio
 			notes: [...image.notes, ...notes],
 			read: cost,
 		};
+	} catch (error) {
+		throw asEnvironmentError(error);
 	} finally {
 		await image.close();
 	}

@@ -1,4 +1,5 @@
 import { corrupt } from "../errors.ts";
+import { localImageHint, refusePath } from "./bare-path.ts";
 import type { ImageSource } from "./blob-source.ts";
 import { readDocument } from "./blob-source.ts";
 import type { Digest } from "./digest.ts";
@@ -70,7 +71,7 @@ export async function openImage(reference: string, options: OpenImageOptions = {
 		return await readImage(reference, source, requested, options);
 	} catch (error) {
 		await source.close();
-		throw error;
+		throw localImageHint(error, reference);
 	}
 }
 
@@ -80,6 +81,7 @@ type OpenSource = ImageSource & Partial<Pick<RegistrySource, "announce" | "trans
 /** The one place that knows every transport. */
 async function openSource(text: string, options: OpenImageOptions): Promise<OpenSource> {
 	const { signal } = options;
+	await refusePath(text);
 	const reference: ImageReference = parseReference(text);
 	switch (reference.transport) {
 		case "oci":

@@ -35,7 +35,7 @@ describe("createCompressor, portable", () => {
 			code: "CODEC_UNAVAILABLE",
 			exitStatus: 2,
 			what: expect.stringContaining("no usable lz4 encoder"),
-			remedy: expect.stringMatching(/npm run build:native.*--comp/),
+			remedy: expect.stringMatching(/node .*scripts.build-native\.mjs.*--comp/),
 		});
 	});
 

@@ -55,7 +55,7 @@ describe("an image that meets the contract", () => {
 			entries: [
 				{
 					name: "Install Fedora Linux 43",
-					linux: `/images/pxeboot/vmlinuz ${args} quiet`,
+					linux: `/images/pxeboot/vmlinuz ${args}`,
 					initrd: "/images/pxeboot/initrd.img",
 				},
 			],

@@ -1,0 +1,60 @@
+import { stat } from "node:fs/promises";
+import { Oci2isoError } from "../errors.ts";
+import { openArchive, openDirectory } from "./file-store.ts";
+
+/**
+ * For a reference without a transport, which names an image in a registry: where it is the path of an image on this machine, or can be nothing but a path, throws
+ * `Oci2isoError` REFERENCE_IS_PATH (exit 2) with the reference that was meant.
+ */
+export async function refusePath(text: string): Promise<void> {
+	if (/^(oci|oci-archive|docker-archive|dir|docker|containers-storage|docker-daemon|ostree|sif|tarball):/.test(text))
+		return;
+	const isPath = /^(\.{0,2}\/|\.{1,2}$|~)/.test(text) || /\.(tar|tgz|tar\.\w+|oci|ociarchive)$/.test(text);
+	const [path = text, tag] = /^(.*[^:/]):([^:/]+)$/.exec(text)?.slice(1) ?? [];
+	const transport = (await transportOf(text)) ?? (tag === undefined ? undefined : await transportOf(path));
+	if (transport === undefined && !isPath) return;
+	const exists = transport !== undefined || (await statusOf(text)) !== undefined;
+	throw new Oci2isoError({
+		code: "REFERENCE_IS_PATH",
+		kind: "usage",
+		what: exists ? "a path has the transport before it" : "it looks like a path, and there is no such file",
+		where: text,
+		remedy:
+			transport === undefined
+				? "give oci:DIR, dir:DIR, oci-archive:FILE or docker-archive:FILE"
+				: `give ${transport}:${text}${isPath ? "" : `, or docker://${text} for the registry's`}`,
+	});
+}
+
+/** What would read it; undefined where nothing would. */
+async function transportOf(path: string): Promise<string | undefined> {
+	const status = await statusOf(path);
+	if (status === undefined) return undefined;
+	try {
+		if (status.isDirectory()) {
+			const store = await openDirectory(path);
+			if ((await store.find("index.json")) !== undefined) return "oci";
+			return (await store.find("manifest.json")) === undefined ? undefined : "dir";
+		}
+		if (!status.isFile()) return undefined;
+		const store = await openArchive(path);
+		if ((await store.find("index.json")) !== undefined && (await store.find("oci-layout")) !== undefined)
+			return (await store.find("manifest.json")) === undefined ? "oci-archive" : "docker-archive";
+		return (await store.find("manifest.json")) === undefined ? undefined : "docker-archive";
+	} catch {
+		return undefined;
+	}
+}
+
+async function statusOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
+	return await stat(path).catch(() => undefined);
+}
+
+/** What podman calls localhost/NAME is in its own store. */
+export function localImageHint(error: unknown, text: string): unknown {
+	const name = text.replace(/^docker:\/\//, "");
+	if (!(error instanceof Oci2isoError) || error.kind !== "registry" || !name.startsWith("localhost/")) return error;
+	const { code, kind, what, where, problems } = error;
+	const remedy = `localhost is a registry here; an image that podman built: podman save --format oci-archive -o image.tar ${name}, then oci-archive:image.tar`;
+	return new Oci2isoError({ code, kind, what, where, remedy, problems, cause: error });
+}

@@ -1,0 +1,37 @@
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { refusePath } from "../../../src/oci/bare-path.ts";
+import { writeOciLayout } from "../../support/oci-layout.ts";
+import { tarArchive } from "../../support/tar-fixtures.ts";
+
+let work = "";
+beforeAll(() => {
+	work = mkdtempSync(join(tmpdir(), "oci2iso-bare-"));
+	const tar = tarArchive([{ type: "file", path: "a", content: Buffer.from("a") }]);
+	writeOciLayout(join(work, "layout"), { layers: [{ tar, compression: "none" }] });
+	cpSync(join(work, "layout"), join(work, "x.tar"), { recursive: true });
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+describe("a reference without a transport", () => {
+	it.each(["layout", "layout:latest", "x.tar"])(
+		"that is the path of an image is refused with its transport: %s",
+		async (name) => {
+			const text = join(work, name);
+			await expect(refusePath(text)).rejects.toMatchObject({ code: "REFERENCE_IS_PATH", exitStatus: 2 });
+			await expect(refusePath(text)).rejects.toThrow(`give oci:${text}`);
+		},
+	);
+
+	it.each(["./missing", "../missing", "/missing", "~/x", "missing.tar", "image.tar.gz", "."])(
+		"that can only be a path is refused: %s",
+		(text) => expect(refusePath(text)).rejects.toThrow("REFERENCE_IS_PATH"),
+	);
+
+	it.each(["debian", "debian:12", "localhost/x:1", "quay.io/a/b", "host:5000/a", "docker://./x", "oci:./x", "src"])(
+		"that names an image in a registry is not: %s",
+		(text) => expect(refusePath(text)).resolves.toBeUndefined(),
+	);
+});
