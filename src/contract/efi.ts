@@ -2,135 +2,133 @@ import { type ByteString, byteStringFromText, displayName } from "../binary/byte
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import type { EfiFiles, FoundFile, OsRelease } from "./contract.ts";
+import { bootLoaderPackage } from "./efi-packages.ts";
+import { type EfiDirectory, EfiPlaces, isOf } from "./efi-places.ts";
 import type { Findings } from "./findings.ts";
-import { findDirectory, findFirstFile, namesIn, whyNoFile } from "./image-files.ts";
+import { whyNoFile } from "./image-files.ts";
 import { DOS_HEADER_BYTES, isSignedPe, signatureHeadBytes } from "./signature.ts";
 
-/** Where one image keeps the three boot loaders: the candidates of each, the best first. */
-interface EfiSource {
-	readonly vendor: ByteString;
-	/** The place the contract names. */
-	readonly isContract: boolean;
-	readonly shim: readonly ByteString[];
-	readonly mokManager: readonly ByteString[];
-	readonly grub: readonly ByteString[];
-}
-
 const ROLES = [
-	{ role: "shim", name: "shimx64.efi", what: "shim" },
-	{ role: "mokManager", name: "mmx64.efi", what: "MOK manager" },
-	{ role: "grub", name: "gcdx64.efi", what: "CD variant of GRUB" },
+	{ role: "shim", name: "shimx64.efi", what: "shim", code: "SHIM_MISSING" },
+	{ role: "mokManager", name: "mmx64.efi", what: "MOK manager", code: "MOK_MANAGER_MISSING" },
+	{ role: "grub", name: "gcdx64.efi", what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" },
 ] as const;
+/** GRUB for installed systems, which is no help on a medium. */
+const INSTALLED_GRUB = "grubx64.efi";
 
 const MAX_EFI_BINARY_BYTES = 64 * 1024 * 1024;
+const MAX_NAMED = 10;
+
+type Role = keyof EfiFiles;
+
+/** The files of one vendor, wherever they are. */
+interface Choice {
+	readonly vendor: ByteString;
+	readonly files: Readonly<Record<Role, FoundFile | undefined>>;
+}
+
+const NO_FILES: Choice["files"] = { shim: undefined, mokManager: undefined, grub: undefined };
 
 /**
  * The EFI boot loaders and the vendor they are from. The vendor is the first name, other than BOOT, in
- * usr/lib/bootupd/updates/EFI, then in usr/lib/efi/shim/VERSION/EFI, as the reference takes it, and the files are in
- * /boot/efi/EFI/VENDOR. Failing that: a vendor of /boot/efi/EFI, those two packages' own directories, Debian's packages.
+ * usr/lib/bootupd/updates/EFI, then in usr/lib/efi/shim/VERSION/EFI, as the reference takes it, then in /boot/efi/EFI, that has all three of them in
+ * /boot/efi/EFI/VENDOR. Where none has, each file is taken from the first place of `EfiPlaces` that has it: of one vendor if one has all, else of
+ * several. Whatever is not the contract's place is a choice.
  */
 export async function chooseEfi(
 	tree: ImageTree,
 	wanted: string | undefined,
 	osRelease: OsRelease,
 	findings: Findings,
+	architecture = "amd64",
 ): Promise<{ readonly vendor: string; readonly efi: EfiFiles } | undefined> {
-	const vendors = wanted === undefined ? vendorsOf(tree) : [byteStringFromText(wanted)];
-	const first = vendors[0];
-	const sources = [
-		...vendors.map((vendor) => bootSource(vendor)),
-		...vendors.map((vendor) => packageSource(tree, vendor)),
-		...(wanted === undefined ? [debianSource(osRelease, ".signed"), debianSource(osRelease, "")] : []),
-	];
-	const source = sources.find((candidate) => filesOf(tree, candidate) !== undefined);
-	const efi = source && filesOf(tree, source);
-	if (source === undefined || efi === undefined) return reportMissing(tree, first, wanted, findings);
+	const places = new EfiPlaces(tree, wanted === undefined ? undefined : byteStringFromText(wanted));
+	const contract = places.contract();
+	const named = [...places.named(), ...contract];
+	let choices = choicesIn(places, contract);
+	let chosen = firstComplete(choices, places.vendors(named));
+	const isContract = chosen !== undefined;
+	if (!isContract) {
+		places.addOthers(osRelease);
+		choices = choicesIn(places, places.all);
+		const order = places.vendors([...named, ...places.all]);
+		chosen = firstComplete(choices, order) ?? (wanted === undefined ? mixed([...choices.values()]) : undefined);
+	}
+	if (places.isCut)
+		findings.choice({
+			code: "EFI_DIRECTORIES_LIMIT",
+			what: `the image has too many EFI directories: ${places.all.length} of them were looked at`,
+		});
+	const efi = chosen && complete(chosen.files);
+	if (chosen === undefined || efi === undefined)
+		return reportMissing({ tree, places, choices: [...choices.values()], wanted, osRelease, architecture }, findings);
+	const vendors = places.vendors(named).map(displayName);
 	if (wanted === undefined && vendors.length > 1) {
-		const what = `${vendors.length} EFI vendors found (${vendors.map(displayName).join(", ")}), took ${displayName(source.vendor)}`;
+		const more = vendors.length > MAX_NAMED ? ` and ${vendors.length - MAX_NAMED} more` : "";
+		const what = `${vendors.length} EFI vendors found (${vendors.slice(0, MAX_NAMED).join(", ")}${more}), took ${displayName(chosen.vendor)}`;
 		findings.choice({ code: "VENDOR_CHOICE", what, remedy: "pass --vendor NAME for another one" });
 	}
-	if (!source.isContract) noteFallback(source.vendor, first, efi, findings);
-	for (const { role, what } of ROLES) await noteSignature(tree, efi[role], what, findings);
-	return { vendor: displayName(source.vendor), efi };
+	if (!isContract) noteFallback(chosen.vendor, places.vendors(named)[0], efi, findings);
+	for (const { role, name, what } of ROLES) {
+		noteName(efi[role], name, findings);
+		await noteSignature(tree, efi[role], what, findings);
+	}
+	return { vendor: displayName(chosen.vendor), efi };
 }
 
-/** In the reference's order, then those that only /boot/efi has. */
-function vendorsOf(tree: ImageTree): ByteString[] {
-	const shimVersions = namesIn(findDirectory(tree, "/usr/lib/efi/shim"));
-	const places = [
-		"/usr/lib/bootupd/updates/EFI",
-		...shimVersions.map((name) => `/usr/lib/efi/shim/${name}/EFI`),
-		"/boot/efi/EFI",
-	];
-	const vendors = places.flatMap((place) =>
-		namesIn(findDirectory(tree, place)).filter((name) => {
-			const isFallbackLoader = place === "/boot/efi/EFI" ? name.toUpperCase() === "BOOT" : name === "BOOT";
-			return !isFallbackLoader && findDirectory(tree, `${place}/${name}`) !== undefined;
-		}),
-	);
-	return [...new Set(vendors)];
+/** What each vendor has in some directories, the first of them first, by its name in lower case. */
+function choicesIn(places: EfiPlaces, directories: readonly EfiDirectory[]): ReadonlyMap<string, Choice> {
+	const choices = new Map<string, Choice>();
+	for (const directory of directories) {
+		const key = directory.vendor.toLowerCase();
+		const { vendor, files } = choices.get(key) ?? { vendor: directory.vendor, files: NO_FILES };
+		const own = ROLES.map(({ role, name }) => [role, files[role] ?? places.file(directory, name)] as const);
+		choices.set(key, { vendor, files: Object.fromEntries(own) as unknown as Choice["files"] });
+	}
+	return choices;
 }
 
-function bootSource(vendor: ByteString): EfiSource {
-	const paths = (name: string) => [`/boot/efi/EFI/${vendor}/${name}`];
-	return {
-		vendor,
-		isContract: true,
-		shim: paths("shimx64.efi"),
-		mokManager: paths("mmx64.efi"),
-		grub: paths("gcdx64.efi"),
+function complete({ shim, mokManager, grub }: Choice["files"]): EfiFiles | undefined {
+	return shim && mokManager && grub && { shim, mokManager, grub };
+}
+
+function firstComplete(choices: ReadonlyMap<string, Choice>, order: readonly ByteString[]): Choice | undefined {
+	for (const name of order) {
+		const choice = choices.get(name.toLowerCase());
+		if (choice !== undefined && complete(choice.files) !== undefined) return choice;
+	}
+	return undefined;
+}
+
+/** The first of every role, whichever vendor has it: shim's vendor gives the name. */
+function mixed(choices: readonly Choice[]): Choice | undefined {
+	const of = (role: Role): Choice | undefined => choices.find(({ files }) => files[role] !== undefined);
+	const shim = of("shim");
+	const files = {
+		shim: shim?.files.shim,
+		mokManager: of("mokManager")?.files.mokManager,
+		grub: of("grub")?.files.grub,
 	};
-}
-
-/** What bootupd and the packages shim and grub2 install before anything copies it to /boot/efi. */
-function packageSource(tree: ImageTree, vendor: ByteString): EfiSource {
-	const directories = ["shim", "grub2"].flatMap((name) =>
-		namesIn(findDirectory(tree, `/usr/lib/efi/${name}`)).map(
-			(version) => `/usr/lib/efi/${name}/${version}/EFI/${vendor}`,
-		),
-	);
-	directories.unshift(`/usr/lib/bootupd/updates/EFI/${vendor}`);
-	const paths = (name: string) => directories.map((directory) => `${directory}/${name}`);
-	return {
-		vendor,
-		isContract: false,
-		shim: paths("shimx64.efi"),
-		mokManager: paths("mmx64.efi"),
-		grub: paths("gcdx64.efi"),
-	};
-}
-
-/** Debian's and Ubuntu's packages: signed by their distribution, or as built. */
-function debianSource(osRelease: OsRelease, suffix: ".signed" | ""): EfiSource {
-	const signed = suffix !== "";
-	return {
-		vendor: byteStringFromText(osRelease.id ?? "debian"),
-		isContract: false,
-		shim: signed
-			? ["/usr/lib/shim/shimx64.efi.signed", "/usr/lib/shim/shimx64.efi.signed.latest"]
-			: ["/usr/lib/shim/shimx64.efi"],
-		mokManager: ["/usr/lib/shim/mmx64.efi.signed", "/usr/lib/shim/mmx64.efi"],
-		grub: signed
-			? ["/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed"]
-			: ["/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed", "/usr/lib/grub/x86_64-efi/monolithic/gcdx64.efi"],
-	};
-}
-
-function filesOf(tree: ImageTree, source: EfiSource): EfiFiles | undefined {
-	const shim = findFirstFile(tree, source.shim);
-	const mokManager = findFirstFile(tree, source.mokManager);
-	const grub = findFirstFile(tree, source.grub);
-	if (shim === undefined || mokManager === undefined || grub === undefined) return undefined;
-	return { shim, mokManager, grub };
+	return shim === undefined || complete(files) === undefined ? undefined : { vendor: shim.vendor, files };
 }
 
 function noteFallback(vendor: ByteString, first: ByteString | undefined, efi: EfiFiles, findings: Findings): void {
 	const place =
 		first === undefined
 			? "the image names no EFI vendor"
-			: `/boot/efi/EFI/${displayName(first)} does not have the boot loaders`;
+			: `/boot/efi/EFI/${displayName(first)} does not have all boot loaders`;
 	const paths = ROLES.map(({ role }) => displayName(efi[role].path)).join(", ");
 	findings.choice({ code: "EFI_FALLBACK", what: `${place}, those of ${displayName(vendor)} are used: ${paths}` });
+}
+
+function noteName({ path }: FoundFile, name: string, findings: Findings): void {
+	const own = path.slice(path.lastIndexOf("/") + 1);
+	if (own === name || own.toLowerCase() !== name) return;
+	findings.choice({
+		code: "EFI_NAME_CASE",
+		what: `the name is not written ${name}, as FAT does not mind but the reference converter does`,
+		where: displayName(path),
+	});
 }
 
 /** As much of a program as tells whether it is signed: mostly its first chunk. */
@@ -170,34 +168,57 @@ async function noteSignature(tree: ImageTree, file: FoundFile, what: string, fin
 		});
 }
 
+interface Missing {
+	readonly tree: ImageTree;
+	readonly places: EfiPlaces;
+	readonly choices: readonly Choice[];
+	readonly wanted: string | undefined;
+	readonly osRelease: OsRelease;
+	readonly architecture: string;
+}
+
+/** Of the vendor that lacks least, file by file: what is missing, what there is and where, and which package has it. */
 function reportMissing(
-	tree: ImageTree,
-	vendor: ByteString | undefined,
-	wanted: string | undefined,
+	{ tree, places, choices, wanted, osRelease, architecture }: Missing,
 	findings: Findings,
 ): undefined {
-	if (vendor === undefined)
+	const lacking = ({ files }: Choice): number => ROLES.filter(({ role }) => files[role] === undefined).length;
+	const best = choices.reduce<Choice | undefined>(
+		(least, choice) => (least === undefined || lacking(choice) < lacking(least) ? choice : least),
+		undefined,
+	);
+	const packages = (roles: readonly Role[]): string =>
+		[...new Set(roles.map((role) => bootLoaderPackage(role, osRelease, architecture)))].join(" and ");
+	if (best === undefined && wanted === undefined)
 		return findings.problem({
 			code: "VENDOR_MISSING",
 			what: "the image has no EFI vendor directory and none of Debian's boot loader packages",
 			where: "/usr/lib/bootupd/updates/EFI/*, /usr/lib/efi/shim/*/EFI/*",
 			expected: "the contract: shimx64.efi, mmx64.efi and gcdx64.efi in /boot/efi/EFI/VENDOR",
-			remedy:
-				"install shim and the CD variant of GRUB (Fedora: shim-x64, grub2-efi-x64-cdboot; Debian: shim-signed, grub-efi-amd64-signed)",
+			remedy: `install ${packages(["shim", "grub"])}`,
 		});
-	const files = bootSource(vendor);
-	for (const { role, what, name } of ROLES) {
-		const path = files[role][0] ?? name;
-		if (findFirstFile(tree, files[role]) !== undefined) continue;
+	const { vendor, files } = best ?? { vendor: byteStringFromText(wanted ?? ""), files: NO_FILES };
+	const own = places.all.filter((directory) => isOf(directory, vendor));
+	const present = ROLES.flatMap(({ role, name }) => {
+		const file = files[role];
+		return file === undefined ? [] : [`${name} is ${displayName(file.path)}`];
+	});
+	for (const { role, what, name, code } of ROLES) {
+		if (files[role] !== undefined) continue;
+		const path = `/boot/efi/EFI/${vendor}/${name}`;
+		const other = role === "grub" ? own.find((directory) => places.file(directory, INSTALLED_GRUB)) : undefined;
+		const installed =
+			other === undefined ? [] : [`${INSTALLED_GRUB} in ${displayName(other.path)} is for installed systems`];
+		const elsewhere = choices.find((choice) => choice.vendor !== vendor && choice.files[role] !== undefined);
+		const foreign = elsewhere?.files[role];
+		const ofOther = foreign === undefined ? [] : [`another vendor's is ${displayName(foreign.path)}`];
+		const seen = [...present, ...installed, ...ofOther];
 		findings.problem({
-			code: `${role === "shim" ? "SHIM" : role === "grub" ? "GRUB_EFI" : "MOK_MANAGER"}_MISSING`,
-			what: `the ${what} ${whyNoFile(tree, path)}`,
+			code,
+			what: `the ${what} ${whyNoFile(tree, path)}${seen.length === 0 ? "" : `; ${seen.join(", ")}`}`,
 			where: displayName(path),
 			expected: `the contract: the ${what} in /boot/efi/EFI/VENDOR/${name}`,
-			remedy:
-				wanted === undefined
-					? "install it in the image, or pass another --vendor"
-					: "pass a --vendor that the image has",
+			remedy: `install ${packages([role])}${wanted === undefined ? "" : ", or pass a --vendor that the image has"}`,
 		});
 	}
 }

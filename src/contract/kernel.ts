@@ -1,10 +1,11 @@
-import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
+import { type ByteString, byteStringFromText, byteStringOf, displayName } from "../binary/byte-string.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FoundFile, KernelFiles } from "./contract.ts";
 import type { Findings } from "./findings.ts";
 import { findDirectory, findFile, findFirstFile, namesIn, whyNoFile } from "./image-files.ts";
 
 const MODULE_DIRECTORIES = ["/usr/lib/modules", "/lib/modules"];
+const MAX_FLAVOUR_BYTES = 256;
 const HOW_TO_CHOOSE = "pass --kernel VERSION for another one";
 
 interface Candidate {
@@ -18,11 +19,16 @@ interface Candidate {
 
 /**
  * The kernel and its initramfs: the first directory of /usr/lib/modules, in byte order, that has a `vmlinuz`; failing that,
- * `/boot/vmlinuz-VERSION` as Debian has it. A kernel without an initramfs yields to one that has both.
+ * one of /boot that is named after that directory, or, where there is only one such directory, after its flavour or after nothing. The initramfs is
+ * looked for likewise. A kernel without an initramfs yields to one that has both.
  */
-export function chooseKernel(tree: ImageTree, wanted: string | undefined, findings: Findings): KernelFiles | undefined {
+export async function chooseKernel(
+	tree: ImageTree,
+	wanted: string | undefined,
+	findings: Findings,
+): Promise<KernelFiles | undefined> {
 	const root = MODULE_DIRECTORIES.find((path) => findDirectory(tree, path) !== undefined);
-	const candidates = root === undefined ? [] : candidatesIn(tree, root, wanted);
+	const candidates = root === undefined ? [] : await candidatesIn(tree, root, wanted);
 	const chosen = candidates.find(({ initramfs }) => initramfs !== undefined) ?? candidates[0];
 	if (chosen === undefined) return reportNoKernel(tree, root, wanted, findings);
 	const { version, directory, vmlinuz, initramfs } = chosen;
@@ -47,27 +53,60 @@ export function chooseKernel(tree: ImageTree, wanted: string | undefined, findin
 	return { version, vmlinuz, initramfs };
 }
 
-function candidatesIn(tree: ImageTree, root: ByteString, wanted: string | undefined): Candidate[] {
+async function candidatesIn(tree: ImageTree, root: ByteString, wanted: string | undefined): Promise<Candidate[]> {
 	const modules = findDirectory(tree, root);
-	const versions =
-		wanted === undefined
-			? namesIn(modules).filter((name) => modules?.inode.entries.get(name)?.type === "directory")
-			: [byteStringFromText(wanted)].filter((name) => isComponent(name));
-	const candidates = versions.flatMap((version): Candidate[] => {
+	const all = namesIn(modules).filter((name) => modules?.inode.entries.get(name)?.type === "directory");
+	const versions = wanted === undefined ? all : [byteStringFromText(wanted)].filter((name) => isComponent(name));
+	const candidates: Candidate[] = [];
+	for (const version of versions) {
 		const directory = `${root}/${version}`;
-		if (findDirectory(tree, directory) === undefined) return [];
+		if (findDirectory(tree, directory) === undefined) continue;
 		const inModules = findFile(tree, `${directory}/vmlinuz`);
-		const vmlinuz = inModules ?? findFile(tree, `/boot/vmlinuz-${version}`);
-		if (vmlinuz === undefined) return [];
-		const initramfs = findFirstFile(tree, [
-			`${directory}/initramfs.img`,
-			`/boot/initrd.img-${version}`,
-			`/boot/initramfs-${version}.img`,
-		]);
-		return [{ version, directory, vmlinuz, initramfs, isInModules: inModules !== undefined }];
-	});
+		// A name without a version says nothing where there are several.
+		const flavours = all.length === 1 ? await flavoursOf(tree, directory, version) : [];
+		const vmlinuz = inModules ?? findFirstFile(tree, kernelsInBoot(version, flavours));
+		if (vmlinuz === undefined) continue;
+		const initramfs =
+			findFile(tree, `${directory}/initramfs.img`) ??
+			findFirstFile(tree, [`${directory}/initrd`, ...initramfsInBoot(version, flavours)]);
+		candidates.push({ version, directory, vmlinuz, initramfs, isInModules: inModules !== undefined });
+	}
 	const asContract = candidates.filter(({ isInModules }) => isInModules);
 	return asContract.length > 0 ? asContract : candidates;
+}
+
+/** Of Debian, Fedora, SUSE, elemental and Kairos; then those that name no version. */
+function kernelsInBoot(version: ByteString, flavours: readonly ByteString[]): ByteString[] {
+	return [version, ...flavours]
+		.map((name) => `/boot/vmlinuz-${name}`)
+		.concat(flavours.length > 0 ? "/boot/vmlinuz" : []);
+}
+
+/** Of Debian, Fedora, and SUSE (with elemental and Kairos); Arch's, Alpine's, and links without a version. */
+function initramfsInBoot(version: ByteString, flavours: readonly ByteString[]): ByteString[] {
+	return [
+		`/boot/initrd.img-${version}`,
+		`/boot/initramfs-${version}.img`,
+		`/boot/initrd-${version}`,
+		`/boot/initramfs-${version}`,
+		...flavours.flatMap((name) => [`/boot/initramfs-${name}.img`, `/boot/initramfs-${name}`, `/boot/initrd-${name}`]),
+		...(flavours.length > 0 ? ["/boot/initrd", "/boot/initrd.img", "/boot/initramfs.img"] : []),
+	];
+}
+
+/**
+ * What Arch calls a kernel's package (`pkgbase`, such as `linux`), the one name in /boot that is of no version, and the end of the version as Alpine has
+ * it (`6.6.1-0-lts`).
+ */
+async function flavoursOf(tree: ImageTree, directory: ByteString, version: ByteString): Promise<ByteString[]> {
+	const file = findFile(tree, `${directory}/pkgbase`);
+	const isShort = file !== undefined && file.inode.byteLength <= MAX_FLAVOUR_BYTES;
+	const named = isShort ? byteStringOf(await tree.read(file.inode, MAX_FLAVOUR_BYTES)).trim() : "";
+	const inBoot = namesIn(findDirectory(tree, "/boot")).filter(
+		(name) => name.startsWith("vmlinuz-") && name !== `vmlinuz-${version}`,
+	);
+	const only = inBoot.length === 1 ? (inBoot[0] ?? "").slice("vmlinuz-".length) : "";
+	return [named, only, version.slice(version.lastIndexOf("-") + 1)].filter((name) => isComponent(name));
 }
 
 function isComponent(name: ByteString): boolean {

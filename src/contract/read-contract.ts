@@ -26,8 +26,8 @@ export async function readContract(tree: ImageTree, options: ContractOptions): P
 	);
 	const kernelArgs = chooseKernelArgs(isoYaml, label, findings);
 	const grub2 = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
-	const kernel = chooseKernel(tree, options.kernel, findings);
-	const boot = await chooseEfi(tree, options.vendor, osRelease, findings);
+	const kernel = await chooseKernel(tree, options.kernel, findings);
+	const boot = await chooseEfi(tree, options.vendor, osRelease, findings, options.architecture);
 	const unicodeFont = chooseUnicodeFont(tree, findings);
 	const grubModules = findGrubModules(tree, findings);
 	findings.throwProblems();

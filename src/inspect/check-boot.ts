@@ -53,8 +53,8 @@ export async function findParts(tree: ImageTree, options: ContractOptions): Prom
 		osRelease,
 		label,
 		menu: chooseMenu(isoYaml, label, kernelArgs, osRelease, findings),
-		kernel: chooseKernel(tree, options.kernel, findings),
-		boot: await chooseEfi(tree, options.vendor, osRelease, findings),
+		kernel: await chooseKernel(tree, options.kernel, findings),
+		boot: await chooseEfi(tree, options.vendor, osRelease, findings, options.architecture),
 		grubModules: findGrubModules(tree, findings),
 		choices: findings.choices,
 	};

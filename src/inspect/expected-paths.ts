@@ -14,13 +14,16 @@ const PATTERNS: readonly string[] = [
 	"usr/lib/image-builder/bootc/iso.yaml",
 	"usr/lib/bootc-image-builder/iso.yaml",
 	...["usr/lib/modules/*", "lib/modules/*"].flatMap((directory) =>
-		["vmlinuz", "initramfs.img", "config", "modules.builtin", "modules.dep"].map((name) => `${directory}/${name}`),
+		["vmlinuz", "initramfs.img", "initrd", "pkgbase", "config", "modules.builtin", "modules.dep"].map(
+			(name) => `${directory}/${name}`,
+		),
 	),
-	...["vmlinuz", "initrd.img", "initramfs", "config"].map((name) => `boot/${name}-*`),
-	"boot/efi/EFI/*/*.efi",
-	"boot/efi/EFI/*/*.EFI",
-	"usr/lib/bootupd/updates/EFI/*/*.efi",
-	"usr/lib/efi/*/*/EFI/*/*.efi",
+	...["vmlinuz", "initrd.img", "initrd", "initramfs", "config"].map((name) => `boot/${name}-*`),
+	...["vmlinuz", "initrd", "initrd.img", "initramfs.img"].map((name) => `boot/${name}`),
+	...["boot/efi", "usr/lib/bootupd/updates", "usr/lib/efi/*/*", "usr/lib/ostree-boot/efi", "efi"].flatMap((place) => [
+		`${place}/EFI/*/*.efi`,
+		`${place}/EFI/*/*.EFI`,
+	]),
 	...["*.efi", "*.efi.signed", "*.efi.signed.latest"].map((name) => `usr/lib/shim/${name}`),
 	...["x86_64-efi-signed/gcdx64.efi", "x86_64-efi/monolithic/gcdx64.efi"].flatMap((path) => [
 		`usr/lib/grub/${path}`,

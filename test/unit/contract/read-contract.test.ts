@@ -148,8 +148,8 @@ describe("violations", () => {
 			.file("/boot/efi/EFI/fedora/gcdx64.efi", efiProgram(true));
 		const whats = (await failureOf(image)).problems.map(({ what }) => what);
 		expect(whats).toEqual([
-			"the shim is a symbolic link that leads nowhere in the image",
-			"the MOK manager is a directory, not a file",
+			expect.stringContaining("the shim is a symbolic link that leads nowhere in the image; gcdx64.efi is /boot/"),
+			expect.stringContaining("the MOK manager is a directory, not a file"),
 		]);
 	});
 
@@ -200,6 +200,135 @@ describe("the kernel", () => {
 		const contract = await contractOf(image);
 		expect(contract.kernel.initramfs.path).toBe("/boot/initramfs-6.1.img");
 		expect(codesOf(contract)).toContain("KERNEL_FALLBACK");
+	});
+});
+
+describe("kernel and initramfs in other places", () => {
+	const K = "/usr/lib/modules/6.1";
+	test.each([
+		["mkosi", [`${K}/vmlinuz`], `${K}/initrd`],
+		["openSUSE", [`${K}/vmlinuz`], "/boot/initrd-6.1"],
+		["elemental and Kairos", ["/boot/vmlinuz-6.1"], "/boot/initrd-6.1"],
+		["Debian", ["/boot/vmlinuz-6.1"], "/boot/initrd.img-6.1"],
+		[
+			"Arch",
+			[`${K}/vmlinuz`, "/boot/vmlinuz-linux", "/boot/initramfs-linux-fallback.img"],
+			"/boot/initramfs-linux.img",
+		],
+		["Arch's other kernel", [`${K}/vmlinuz`, "/boot/vmlinuz-a", "/boot/vmlinuz-b"], "/boot/initramfs-linux-zen.img"],
+		["no version at all", ["/boot/vmlinuz"], "/boot/initrd"],
+	])("are found as %s has them, and reported", async (_, kernels, initramfs) => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora")).directory(K);
+		image.file(`${K}/pkgbase`, "linux-zen\n");
+		for (const path of [...kernels, initramfs]) image.file(path, "x");
+		const contract = await contractOf(image);
+		expect(contract.kernel.vmlinuz.path).toBe(kernels[0]);
+		expect(contract.kernel.initramfs.path).toBe(initramfs);
+		expect(codesOf(contract)).toContain("KERNEL_FALLBACK");
+	});
+
+	test("are taken by a name without version only where there is one kernel", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora"))
+			.file(`${K}/vmlinuz`, "k")
+			.file("/usr/lib/modules/6.2/modules.dep", "")
+			.file("/boot/initrd", "i");
+		expect(await problemsOf(image)).toEqual([`INITRAMFS_MISSING ${K}/initramfs.img`]);
+	});
+
+	test("yield to the contract's own", async () => {
+		const image = fedoraImage().file("/usr/lib/modules/6.19.3-300.fc43.x86_64/initrd", "other");
+		expect(codesOf(await contractOf(image))).not.toContain("KERNEL_FALLBACK");
+	});
+});
+
+describe("EFI files in several places", () => {
+	const place = (files: Readonly<Record<string, string>>): SmallRoot => {
+		const image = withGrub(withKernel(new SmallRoot(), "6.1")).file("/etc/os-release", "ID=fedora\n");
+		for (const [directory, names] of Object.entries(files))
+			for (const name of names.split(" ")) image.file(`${directory}/${name}`, efiProgram(true));
+		return image;
+	};
+	const SHIM = "/usr/lib/efi/shim/16.1-5/EFI/fedora";
+	const GRUB = "/usr/lib/efi/grub2/1:2.12-60.fc44/EFI/fedora";
+	const BOOT = "/boot/efi/EFI/fedora";
+
+	test.each([
+		["in the packages' directories", { [SHIM]: "shimx64.efi mmx64.efi", [GRUB]: "gcdx64.efi" }, [SHIM, SHIM, GRUB]],
+		[
+			"in the packages' and GRUB in /boot",
+			{ [SHIM]: "shimx64.efi mmx64.efi", [BOOT]: "gcdx64.efi" },
+			[SHIM, SHIM, BOOT],
+		],
+		["GRUB in its package's only", { [BOOT]: "shimx64.efi mmx64.efi", [GRUB]: "gcdx64.efi" }, [BOOT, BOOT, GRUB]],
+		[
+			"in bootupd's",
+			{ "/usr/lib/bootupd/updates/EFI/fedora": "shimx64.efi mmx64.efi", [BOOT]: "gcdx64.efi" },
+			["/usr/lib/bootupd/updates/EFI/fedora", "/usr/lib/bootupd/updates/EFI/fedora", BOOT],
+		],
+		[
+			"in a deployment's",
+			{ "/usr/lib/ostree-boot/efi/EFI/fedora": "shimx64.efi mmx64.efi gcdx64.efi" },
+			Array(3).fill("/usr/lib/ostree-boot/efi/EFI/fedora"),
+		],
+		[
+			"of the newest version",
+			{
+				[SHIM.replace("16.1-5", "9.8-3")]: "shimx64.efi mmx64.efi",
+				[SHIM]: "shimx64.efi mmx64.efi",
+				[GRUB]: "gcdx64.efi",
+			},
+			[SHIM, SHIM, GRUB],
+		],
+		[
+			"of two vendors where none has all",
+			{ [SHIM.replace("fedora", "almalinux")]: "shimx64.efi mmx64.efi", [GRUB]: "gcdx64.efi" },
+			[SHIM.replace("fedora", "almalinux"), SHIM.replace("fedora", "almalinux"), GRUB],
+		],
+	])("are found %s, and reported", async (_, files, directories) => {
+		const contract = await contractOf(place(files));
+		const { shim, mokManager, grub } = contract.efi;
+		expect([shim, mokManager, grub].map(({ path }) => path.slice(0, path.lastIndexOf("/")))).toEqual(directories);
+		const what = contract.choices.find(({ code }) => code === "EFI_FALLBACK")?.what;
+		for (const { path } of [shim, mokManager, grub]) expect(what).toContain(path);
+	});
+
+	test("may have names in upper case, as FAT gives them", async () => {
+		const contract = await contractOf(place({ "/boot/efi/EFI/FEDORA": "SHIMX64.EFI MMX64.EFI GCDX64.EFI" }));
+		expect(contract.efi.shim.path).toBe("/boot/efi/EFI/FEDORA/SHIMX64.EFI");
+		expect(codesOf(contract).filter((code) => code === "EFI_NAME_CASE")).toHaveLength(3);
+	});
+
+	test("are missing one by one, with where the others are and the package to install", async () => {
+		const image = place({ [SHIM]: "shimx64.efi mmx64.efi", [GRUB]: "grubx64.efi" });
+		const { problems } = await failureOf(image);
+		expect(problems.map(({ code }) => code)).toEqual(["GRUB_EFI_MISSING"]);
+		expect(problems[0]?.what).toContain(`shimx64.efi is ${SHIM}/shimx64.efi`);
+		expect(problems[0]?.what).toContain(`grubx64.efi in ${GRUB} is for installed systems`);
+		expect(problems[0]?.remedy).toBe("install grub2-efi-x64-cdboot");
+	});
+
+	test.each([
+		["ID=debian\n", "amd64", "install grub-efi-amd64-signed"],
+		["ID=zorin\nID_LIKE=ubuntu\n", "amd64", "install grub-efi-amd64-signed"],
+		["ID=opensuse-tumbleweed\n", "amd64", "install grub2-x86_64-efi"],
+		["ID=centos\n", "arm64", "install grub2-efi-aa64-cdboot"],
+		["ID=debian\n", "arm64", "install grub-efi-arm64-signed"],
+		["", "amd64", "install Fedora's grub2-efi-x64-cdboot or Debian's grub-efi-amd64-signed"],
+	])("of %j and %s come from its own package", async (release, architecture, remedy) => {
+		const image = place({ [BOOT]: "shimx64.efi mmx64.efi" }).file("/etc/os-release", release);
+		const { problems } = await failureOf(image, { architecture });
+		expect(problems.find(({ code }) => code === "GRUB_EFI_MISSING")?.remedy).toBe(remedy);
+	});
+
+	test("cost no more than there is, whatever directories and links make of them", async () => {
+		const image = place({ "/v/EFI/a": "x" });
+		for (let i = 0; i < 3000; i++) image.directory(`/boot/efi/EFI/v${i}`).directory(`/usr/lib/efi/shim/${i}`);
+		for (let i = 0; i < 3000; i++) image.symlink(`/usr/lib/efi/c${i}`, "/usr/lib/efi/shim").symlink(`/v/${i}`, "EFI");
+		const started = process.cpuUsage();
+		const { problems } = await failureOf(image);
+		const { user, system } = process.cpuUsage(started);
+		expect(problems.map(({ code }) => code)).toEqual(["SHIM_MISSING", "MOK_MANAGER_MISSING", "GRUB_EFI_MISSING"]);
+		expect((user + system) / 1e6).toBeLessThan(5);
 	});
 });
 

@@ -1,0 +1,30 @@
+import type { EfiFiles, OsRelease } from "./contract.ts";
+
+type Packages = Readonly<Record<keyof EfiFiles, string>>;
+
+/** By the ids of os-release(5); `{fedora}` and `{debian}` stand for the two spellings of the architecture. */
+const FEDORA: Packages = { shim: "shim-{fedora}", mokManager: "shim-{fedora}", grub: "grub2-efi-{fedora}-cdboot" };
+const DEBIAN: Packages = { shim: "shim-signed", mokManager: "shim-signed", grub: "grub-efi-{debian}-signed" };
+const SUSE: Packages = { shim: "shim", mokManager: "shim", grub: "grub2-{suse}-efi" };
+const FAMILIES: Readonly<Record<string, Packages>> = {
+	...Object.fromEntries(["fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn"].map((id) => [id, FEDORA])),
+	...Object.fromEntries(["debian", "ubuntu"].map((id) => [id, DEBIAN])),
+	...Object.fromEntries(["suse", "opensuse", "sles"].map((id) => [id, SUSE])),
+};
+const ARCHITECTURES: Readonly<Record<string, Readonly<Record<"fedora" | "debian" | "suse", string>>>> = {
+	amd64: { fedora: "x64", debian: "amd64", suse: "x86_64" },
+	arm64: { fedora: "aa64", debian: "arm64", suse: "arm64" },
+};
+
+/** The package that has a boot loader, in the image's own distribution, or in the ones that are known. */
+export function bootLoaderPackage(role: keyof EfiFiles, { id, idLike }: OsRelease, architecture: string): string {
+	const spelled = ARCHITECTURES[architecture] ?? ARCHITECTURES["amd64"];
+	const nameIn = (packages: Packages): string =>
+		packages[role].replace(
+			/\{(fedora|debian|suse)\}/,
+			(_, family: "fedora" | "debian" | "suse") => spelled?.[family] ?? "",
+		);
+	const known = [id, ...idLike].map((name) => FAMILIES[(name ?? "").split("-")[0] ?? ""]).find((family) => family);
+	if (known !== undefined) return nameIn(known);
+	return `Fedora's ${nameIn(FEDORA)} or Debian's ${nameIn(DEBIAN)}`;
+}
