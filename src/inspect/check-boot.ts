@@ -10,6 +10,7 @@ import { chooseKernelArgs, chooseMenu } from "../contract/menu.ts";
 import { readOsRelease } from "../contract/os-release.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, readEfiParts, readInitramfsPart, readKernelConfig, readKernelPart } from "./boot-parts.ts";
+import { checkLeftovers } from "./checks/container-leftovers.ts";
 import { checkDrivers } from "./checks/drivers.ts";
 import { checkGrubModules } from "./checks/grub-bios.ts";
 import { checkGrubEfi } from "./checks/grub-efi.ts";
@@ -109,6 +110,7 @@ export async function checkBoot(
 		},
 		findings,
 	);
+	await checkLeftovers(parts, findings);
 	findings.fixMenu((fixes) => fixedIsoYaml(parts, fixes));
 	return { parts, findings };
 }

@@ -6,6 +6,11 @@ const DRACUT_FEDORA =
 const DRACUT_DEBIAN =
 	'RUN v=$(ls /usr/lib/modules | head -n1) && dracut --force --no-hostonly --kver "$v" --add "dmsquash-live pollcdrom" --filesystems "iso9660 squashfs overlay" /usr/lib/modules/$v/initramfs.img';
 
+/** The same on every distribution. */
+export function anyDistribution(line: string): ContainerfileLines {
+	return { fedora: line, debian: line };
+}
+
 const makeInitramfs: ContainerfileLines = {
 	fedora: `RUN dnf -y install dracut-live && ${DRACUT_FEDORA.slice(4)}`,
 	debian: `${APT} dracut dracut-live dmsetup && ${DRACUT_DEBIAN.slice(4)}`,
@@ -26,7 +31,7 @@ const kernel: ContainerfileLines = {
 
 const efi: ContainerfileLines = {
 	fedora:
-		"RUN dnf -y install shim-x64 grub2-efi-x64-cdboot && mkdir -p /boot/efi && cp -ra /usr/lib/efi/*/*/EFI /boot/efi",
+		"RUN dnf -y install shim-x64 grub2-efi-x64-cdboot && mkdir -p /boot/efi && if [ -d /usr/lib/efi ]; then cp -ra /usr/lib/efi/*/*/EFI /boot/efi; fi",
 	debian: `${APT} shim-signed grub-efi-amd64-signed`,
 };
 

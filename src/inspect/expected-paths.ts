@@ -31,6 +31,7 @@ const PATTERNS: readonly string[] = [
 	]),
 	"usr/lib/grub/i386-pc/moddep.lst",
 	"etc/selinux/config",
+	"etc/nsswitch.conf",
 	"etc/ld.so.conf",
 	"etc/ld.so.conf.d/*",
 	...["bin", "sbin", "usr/bin", "usr/sbin"].flatMap((directory) =>

@@ -191,14 +191,16 @@ class Way {
 				if (isScanned || this.#support?.isFile(bare) === true) return;
 				return unknown("no such file in the initramfs, where dmsquash-live looks for it");
 			}
+			case "device":
+				return this.#waitFor(bare, bare);
 			case "as-is":
 				if (!bare.startsWith("/dev/")) return unknown("there is nothing in the initramfs that fetches it");
 				if (root === liveRoot) return this.#waitFor(bare, bare);
 				return this.problem(
 					"MENU_ROOT_DEVICE",
-					`looks for its root on ${bare}, which is another disk on other machines`,
+					`looks for its root on ${shorten(bare)} without dmsquash-live, which takes devices as root=live:`,
 					{
-						evidence: `${shown}; dmsquash-live only takes a device that is written root=live:${bare}`,
+						evidence: `${shown}; another device on other machines`,
 						stops: false,
 					},
 				);

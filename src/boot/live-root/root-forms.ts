@@ -14,7 +14,9 @@ export type RootFormKind =
 	| "iso-file"
 	/** An image in the initramfs. */
 	| "image-file"
-	/** Taken as it stands. */
+	/** A device, with or without `live:` before it. */
+	| "device"
+	/** Taken as it stands: without `live:` nothing comes of it. */
 	| "as-is";
 
 /** As releases 050 to 112 have them. */
@@ -59,7 +61,8 @@ function kindOf(body: string): RootFormKind {
 	if (body.includes("label_uuid_to_dev")) return "tag";
 	if (body.includes("by-label/")) return "cdlabel";
 	if (body.includes("liveiso:")) return "iso-file";
-	return body.includes("-f ") ? "image-file" : "as-is";
+	if (body.includes("-f ")) return "image-file";
+	return body.includes('root="live:') ? "device" : "as-is";
 }
 
 export function formOf(forms: readonly RootForm[], liveRoot: string): RootFormKind | undefined {

@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Inspection, inspectTree } from "../../../src/inspect/inspect-image.ts";
 import { type LiveImageSetup, liveImage } from "../../support/live-image.ts";
+import type { SmallRoot } from "../../support/small-root.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "advice-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -53,6 +54,104 @@ const yaml = (linux: string, label = "Live"): string =>
 	`label: ${label}\ngrub2:\n  timeout: 5\n  entries:\n    - name: It's "x" $$y\n      linux: ${linux}\n      initrd: /images/pxeboot/initrd.img\n`;
 const [first = "", second = ""] = PLACES;
 const KERNEL = "/images/pxeboot/vmlinuz";
+
+/** Codes of what a container build leaves behind, before and after the lines of the findings were run on a copy of `paths`. */
+async function followOnFiles(image: SmallRoot, paths: readonly string[]): Promise<[string[], string[]]> {
+	const about = async (): Promise<Inspection["findings"]> =>
+		(await inspectTree(image, { architecture: "amd64" })).findings.filter(
+			({ code, severity }) => severity !== "ok" && ABOUT_FILES.has(code),
+		);
+	const found = await about();
+	const root = mkdtempSync(join(scratch, "root-"));
+	for (const path of paths) {
+		const inode = image.lookup(path)?.inode;
+		mkdirSync(dirname(join(root, path)), { recursive: true });
+		if (inode?.type !== "file") continue;
+		writeFileSync(join(root, path), "");
+		chmodSync(join(root, path), inode.mode);
+	}
+	for (const { containerfile } of found)
+		if (containerfile !== undefined)
+			execFileSync("sh", [
+				"-c",
+				containerfile.fedora
+					.slice(4)
+					.replaceAll(/(?<= )\/(?=usr|LiveOS|proc|\.docker)/g, `${root}/`)
+					.replaceAll("chown root", "true"),
+			]);
+	for (const path of [...paths, "/usr/lib/tmpfiles.d/live-image.conf"]) {
+		const status = statSync(join(root, path), { throwIfNoEntry: false });
+		if (status?.isFile() === true) image.file(path, readFileSync(join(root, path), "utf8"), status.mode & 0o7777);
+		else if (status?.isDirectory() === true) image.directory(path);
+		else remove(image, root, path);
+	}
+	return [found.map(({ code }) => code), (await about()).map(({ code }) => code)];
+}
+/** Takes what is not on disk any more out of the image, from the top down. */
+function remove(image: SmallRoot, root: string, path: string): void {
+	const names = path.split("/").slice(1);
+	for (const [index, name] of names.entries()) {
+		const above = `/${names.slice(0, index).join("/")}`;
+		const parent = image.lookup(above)?.inode;
+		if (existsSync(join(root, above, name)) || parent?.type !== "directory") continue;
+		parent.entries.delete(name);
+		return;
+	}
+}
+const ABOUT_FILES = new Set([
+	"RESOLV_CONF_EMPTY",
+	"HOSTS_EMPTY",
+	"DOCKERENV_LEFT",
+	"SETUID_MISSING",
+	"ROOT_HAS_LIVEOS",
+	"ROOT_WITHOUT_PROC",
+]);
+const RESOLVED = "/usr/lib/systemd/systemd-resolved";
+const MANAGER = "/usr/sbin/NetworkManager";
+
+describe("what a container build leaves behind", () => {
+	it.each<readonly [string, Readonly<Record<string, number>>, readonly string[]]>([
+		[
+			"an empty resolv.conf, where resolved wants a link",
+			{ "/etc/resolv.conf": 0o644, [RESOLVED]: 0o755 },
+			["RESOLV_CONF_EMPTY"],
+		],
+		["an empty resolv.conf that NetworkManager writes", { "/etc/resolv.conf": 0o644, [MANAGER]: 0o755 }, []],
+		["one that only root may read", { "/etc/resolv.conf": 0o700, [MANAGER]: 0o755 }, ["RESOLV_CONF_EMPTY"]],
+		["an empty hosts", { "/etc/hosts": 0o700 }, ["HOSTS_EMPTY"]],
+		["an empty hostname, which is as good as none", { "/etc/hostname": 0o700, "/run/.containerenv": 0o644 }, []],
+		["Docker's mark", { "/.dockerenv": 0o755 }, ["DOCKERENV_LEFT"]],
+		["sudo without its bit", { "/usr/bin/sudo": 0o755, "/usr/bin/mount": 0o4755 }, ["SETUID_MISSING"]],
+		["several without", { "/usr/bin/su": 0o755, "/usr/bin/pkexec": 0o755, "/usr/bin/ls": 0o755 }, ["SETUID_MISSING"]],
+		["nothing", { "/usr/bin/sudo": 0o4111, "/usr/bin/su": 0o4755 }, []],
+		["what dmsquash-live would take for a medium", { "/LiveOS/x": 0o644 }, ["ROOT_HAS_LIVEOS"]],
+	])("%s", async (_, files, codes) => {
+		const image = liveImage();
+		for (const [path, mode] of Object.entries(files)) {
+			const isEmpty = path.startsWith("/etc/") || path.startsWith("/.") || path.startsWith("/run/");
+			image.file(path, isEmpty ? "" : "x", mode);
+		}
+		const [found, left] = await followOnFiles(image, Object.keys(files));
+		expect(found).toEqual(codes);
+		expect(left).toEqual([]);
+	});
+
+	it("is no fault where it is a link, made at boot, or not asked for", async () => {
+		const image = liveImage()
+			.symlink("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
+			.file(RESOLVED, "x")
+			.file("/etc/hosts", "")
+			.file("/etc/nsswitch.conf", "hosts: files myhostname dns\n");
+		expect((await followOnFiles(image, []))[0]).toEqual([]);
+	});
+
+	it("is said where nothing in the image would write it", async () => {
+		const { findings } = await inspectTree(liveImage().file("/etc/resolv.conf", ""), { architecture: "amd64" });
+		const found = findings.find(({ code }) => code === "RESOLV_CONF_EMPTY");
+		expect(found?.containerfile).toBeUndefined();
+		expect(found?.remedy).toContain("install");
+	});
+});
 
 describe("advice for a Containerfile, followed", () => {
 	it.each<readonly [string, LiveImageSetup, Record<string, string>, readonly string[]]>([
