@@ -98,15 +98,19 @@ BlockCompressor::BlockCompressor(const Napi::CallbackInfo& info) : Napi::ObjectW
     for (unsigned worker = 0; worker < threads; worker++) encoders_.push_back(codec->make_encoder(level, block_bytes_));
     const auto absent = [](const std::unique_ptr<BlockEncoder>& encoder) { return encoder == nullptr; };
     if (absent(now_) || std::any_of(encoders_.begin(), encoders_.end(), absent)) throw std::bad_alloc();
-    pool_ = std::make_unique<WorkerPool>(threads);
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(env, "not enough memory for " + std::to_string(threads) + " " + name + " encoders");
-  } catch (const std::system_error& error) {
-    throw Napi::Error::New(env, "cannot start " + std::to_string(threads) + " threads: " + error.what());
   }
 
   on_ready_ = Napi::ThreadSafeFunction::New(env, info[4].As<Napi::Function>(), "oci2iso compression", 0, 1);
   on_ready_.Unref(env);
+  // Last of all: nothing that follows can fail while they run.
+  try {
+    pool_ = std::make_unique<WorkerPool>(threads);
+  } catch (const std::exception& error) {
+    on_ready_.Abort();
+    throw Napi::Error::New(env, "cannot start " + std::to_string(threads) + " threads: " + error.what());
+  }
   // Clean-up hooks run last in, first out: the workers stop before the function that they call goes away.
   napi_add_env_cleanup_hook(env, ShutdownHook, this);
   napi_type_tag_object(env, info.This(), &kTag);

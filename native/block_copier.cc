@@ -84,7 +84,7 @@ BlockCopier::BlockCopier(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Bloc
   on_ready_.Unref(env);
   try {
     thread_ = std::thread([this] { Run(); });
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     on_ready_.Abort();
     close(fd_);
     throw Napi::Error::New(env, std::string("cannot start a thread: ") + error.what());

@@ -52,7 +52,7 @@ FileDigester::FileDigester(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Fi
   }
   try {
     thread_ = std::thread([this] { Run(); });
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     on_ready_.Abort();
     close(fd_);
     throw Napi::Error::New(env, std::string("cannot start a thread: ") + error.what());

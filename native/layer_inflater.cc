@@ -51,19 +51,23 @@ LayerInflater::LayerInflater(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
       throw Napi::Error::New(env, "no digest " + input_digest + " " + output_digest);
     hashes_pairs_ =
         input_digest_ != nullptr && output_digest_ != nullptr && Digest::ArePaired(*input_digest_, *output_digest_);
-    decode_thread_ = std::thread([this] { Decode(); });
-    hash_thread_ = std::thread([this] { Hash(); });
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(env, "not enough memory for a " + format + " decoder");
-  } catch (const std::system_error& error) {
-    Shutdown();
-    throw Napi::Error::New(env, std::string("cannot start threads: ") + error.what());
   }
 
   keep_inputs_ = Napi::Persistent(info[4].As<Napi::Array>());
   keep_outputs_ = Napi::Persistent(info[5].As<Napi::Array>());
   on_ready_ = Napi::ThreadSafeFunction::New(env, info[6].As<Napi::Function>(), "oci2iso inflating", 0, 1);
   on_ready_.Unref(env);
+  // Last of all: nothing that follows can fail while they run.
+  try {
+    decode_thread_ = std::thread([this] { Decode(); });
+    hash_thread_ = std::thread([this] { Hash(); });
+  } catch (const std::exception& error) {
+    Shutdown();
+    on_ready_.Abort();
+    throw Napi::Error::New(env, std::string("cannot start threads: ") + error.what());
+  }
   // Clean-up hooks run last in, first out: the threads stop before the function that they call goes away.
   napi_add_env_cleanup_hook(env, ShutdownHook, this);
   napi_type_tag_object(env, info.This(), &kTag);

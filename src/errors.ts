@@ -87,6 +87,31 @@ export function corrupt(code: string, what: string, where?: string, expected?: s
 	return new Oci2isoError({ code, kind: "corrupt", what, where, expected });
 }
 
+/** The reason that an aborted signal was given where that is an `Oci2isoError`, otherwise INTERRUPTED (exit 130) with it as the cause. */
+export function interruption({ reason }: AbortSignal): Oci2isoError {
+	if (reason instanceof Oci2isoError) return reason;
+	return new Oci2isoError({ code: "INTERRUPTED", kind: "interrupted", what: "it was aborted", cause: reason });
+}
+
+/** In place of the signal's own method, which throws whatever a caller aborted it with. Throws INTERRUPTED (exit 130) or the reason that is an `Oci2isoError`. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+	if (signal?.aborted === true) throw interruption(signal);
+}
+
+/** What `work` gives; where it fails after the signal was aborted, whatever it failed with is a consequence: rejects as `throwIfAborted` throws. */
+export async function interruptible<Result>(
+	signal: AbortSignal | undefined,
+	work: () => Promise<Result>,
+): Promise<Result> {
+	throwIfAborted(signal);
+	try {
+		return await work();
+	} catch (error) {
+		if (!(error instanceof Oci2isoError)) throwIfAborted(signal);
+		throw error;
+	}
+}
+
 /** States an invariant of our own; a failure is a bug of ours. */
 export function assert(condition: unknown, message: string): asserts condition {
 	if (!condition) throw new Error(`internal invariant broken: ${message}`);

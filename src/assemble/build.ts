@@ -1,6 +1,9 @@
 import { BuildCache } from "../cache/build-cache.ts";
+
 import { architectureFault } from "../contract/read-contract.ts";
-import { asEnvironmentError, Oci2isoError } from "../errors.ts";
+
+import { asEnvironmentError, interruptible, Oci2isoError, throwIfAborted } from "../errors.ts";
+
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { openingOptions } from "../options/image-options.ts";
@@ -23,9 +26,11 @@ import { requireTools } from "./tools.ts";
  */
 export async function buildIso(options: BuildOptions): Promise<BuildReport> {
 	const resolved = resolveOptions(options);
+	return interruptible(resolved.signal, () => build(resolved));
+}
+
+async function build(resolved: ResolvedOptions): Promise<BuildReport> {
 	const progress = new BuildProgress(resolved.onEvent);
-	const { signal } = resolved;
-	signal?.throwIfAborted();
 	requireDistinctPlaces([{ name: "the output", path: resolved.output }], resolved);
 	await requireTools(resolved);
 	const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
@@ -80,7 +85,7 @@ async function assemble(
 		// also where the contract is not met: the next attempt starts from what this one has compressed
 		stage.finishCache();
 	}
-	options.signal?.throwIfAborted();
+	throwIfAborted(options.signal);
 	progress.phase("publish");
 	await output.publish();
 	if (cache !== undefined && shared.isPushed) {

@@ -1,5 +1,6 @@
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { digestFileInBackground } from "../codec/background-digest.ts";
+import { interruption, throwIfAborted } from "../errors.ts";
 import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
 import { encodeApplicationUse } from "../isomd5/application-use.ts";
 import { checksumOfDigests, hashedRange } from "../isomd5/hashed-range.ts";
@@ -33,7 +34,7 @@ export async function beginMediaChecksum(target: FileTarget, imageBlocks: number
 			allow: () => {},
 			async finish(onProgress, signal) {
 				const area = await computeMediaChecksum(target, (done, total) => {
-					signal?.throwIfAborted();
+					throwIfAborted(signal);
 					onProgress(done, total);
 				});
 				target.write(APPLICATION_USE_OFFSET, area);
@@ -46,7 +47,7 @@ export async function beginMediaChecksum(target: FileTarget, imageBlocks: number
 			let timer: NodeJS.Timeout | undefined;
 			const digests = await new Promise<readonly string[]>((resolve, reject) => {
 				timer = setInterval(() => {
-					if (signal?.aborted === true) reject(signal.reason);
+					if (signal?.aborted === true) reject(interruption(signal));
 					else onProgress(digest.doneBytes, totalBytes);
 				}, PROGRESS_MILLISECONDS);
 				digest.finish().then(resolve, (cause) => reject(target.failure(cause)));

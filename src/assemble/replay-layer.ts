@@ -1,7 +1,6 @@
 import type { BlockStore } from "../cache/block-store.ts";
 import { type IndexedEntry, type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
-import { assert } from "../errors.ts";
-import { throwIfAborted } from "../oci/failures.ts";
+import { assert, throwIfAborted } from "../errors.ts";
 import { HASH_BYTES, type TailSource } from "../squashfs/file-recipe.ts";
 import type { FragmentPlace } from "../squashfs/fragment-packer.ts";
 import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";

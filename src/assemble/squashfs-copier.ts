@@ -1,5 +1,6 @@
 import { CUT_SHORT, WRONG_CHECKSUM } from "../cache/block-store.ts";
 import { type BackgroundCopy, type CopyFailure, copyInBackground } from "../codec/background-copy.ts";
+import { interruption } from "../errors.ts";
 import type { FileTarget } from "../output/file-target.ts";
 import type { BlockCopier } from "../squashfs/block-copier.ts";
 import type { BlockFile, StoredBlock } from "../squashfs/stored-blocks.ts";
@@ -59,7 +60,7 @@ export class SquashfsCopier implements BlockCopier {
 		if (copy === undefined) return;
 		let stop = (): void => {};
 		const failure = await new Promise<CopyFailure | undefined>((resolve, reject) => {
-			stop = () => reject(signal?.reason);
+			stop = () => reject(signal && interruption(signal));
 			if (signal?.aborted === true) stop();
 			signal?.addEventListener("abort", stop, { once: true });
 			copy.finish().then(resolve, reject);

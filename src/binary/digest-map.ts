@@ -1,14 +1,10 @@
-import { randomInt } from "node:crypto";
+import { digestHash } from "./digest-hash.ts";
 
 const KEY_BYTES = 32;
 const MIN_CAPACITY = 1024;
 /** Slots of the hash table per entry, at least. */
 const SPREAD = 2;
 const EMPTY = -1;
-/** The lowest bits of a product depend on few bits of its factors; what is left suffices for 16 million entries. */
-const DROPPED_BITS = 7;
-/** Odd, and another in every process: nobody can make contents whose digests crowd the table. */
-const MULTIPLIER = 2 * randomInt(2 ** 30, 2 ** 31) + 1;
 
 /** A map whose keys are digests of 32 bytes, by their bytes. Makes no object for a lookup; some 45 bytes an entry, beside the value. */
 export class DigestMap<Value> {
@@ -57,9 +53,7 @@ export class DigestMap<Value> {
 	/** Where the key at `at` of the bytes is, or would go. */
 	#slotOf(bytes: Uint8Array, at: number): number {
 		const mask = this.#slots.length - 1;
-		const word =
-			((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
-		let slot = (Math.imul(word, MULTIPLIER) >>> DROPPED_BITS) & mask;
+		let slot = digestHash(bytes, at) & mask;
 		for (;;) {
 			const number = this.#slots[slot] ?? EMPTY;
 			if (number === EMPTY || this.#isKey(bytes, at, number)) return slot;

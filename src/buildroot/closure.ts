@@ -30,6 +30,8 @@ interface LoadedObject {
 const MAX_LIBRARIES = 128;
 const MAX_FILE_BYTES = 64 * MiB;
 const MAX_CLOSURE_BYTES = 256 * MiB;
+/** Looked at for all libraries together; a tool of a distribution has a dozen libraries in half a dozen directories. */
+const MAX_SEARCHED_DIRECTORIES = 65_536;
 
 /** e_machine of the hosts that can run an executable natively, all little-endian and 64 bits wide. */
 const HOST_MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183, riscv64: 243, loong64: 258, ppc64: 21 };
@@ -48,9 +50,9 @@ export async function toolClosure(tree: ImageTree, tool: FoundFile): Promise<Too
 	const load = async (file: FoundFile, path: ByteString, like?: ElfFile): Promise<ElfFile | undefined> => {
 		const bytes = await readToolFile(tree, file, Math.min(MAX_FILE_BYTES, MAX_CLOSURE_BYTES - byteLength));
 		if (isScript(bytes)) throw scriptError(file.path, bytes);
+		byteLength += bytes.byteLength;
 		const elf = parseElf(bytes, displayName(file.path));
 		if (like !== undefined && (elf.bits !== like.bits || elf.machine !== like.machine)) return undefined;
-		byteLength += bytes.byteLength;
 		files.set(path, file.inode);
 		return elf;
 	};
@@ -72,6 +74,7 @@ export async function toolClosure(tree: ImageTree, tool: FoundFile): Promise<Too
 	const kind = loaderKindOf(elf.interpreter);
 	const system = await systemDirectories(tree, kind, elf.machine, elf.interpreter);
 	const libraryDirectories = new Set<ByteString>();
+	let directoriesLeft = MAX_SEARCHED_DIRECTORIES;
 	const resolved = new Set<ByteString>([fileNameOf(elf.interpreter)]);
 	const queue: LoadedObject[] = [{ elf, origins: [directoryOf(tool.path)], requester: undefined }];
 	for (const requester of queue) {
@@ -79,7 +82,11 @@ export async function toolClosure(tree: ImageTree, tool: FoundFile): Promise<Too
 			if (resolved.has(name) || (kind === "musl" && MUSL_BUILTIN.test(name))) continue;
 			if (resolved.size > MAX_LIBRARIES) throw missing(`more than ${MAX_LIBRARIES} libraries`, tool.path);
 			resolved.add(name);
-			const library = await findLibrary(tree, name, searchOrder(requester, kind, system), elf, load);
+			const directories = searchOrder(requester, kind, system);
+			directoriesLeft -= directories.length;
+			if (directoriesLeft < 0)
+				throw missing(`more than ${MAX_SEARCHED_DIRECTORIES} directories for libraries`, tool.path);
+			const library = await findLibrary(tree, name, directories, elf, load);
 			if (library === undefined) throw missing(displayName(name), tool.path);
 			libraryDirectories.add(library.directory);
 			queue.push({ elf: library.elf, origins: library.origins, requester });

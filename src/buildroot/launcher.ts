@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { KiB } from "../binary/units.ts";
-import { Oci2isoError } from "../errors.ts";
+import { interruption } from "../errors.ts";
 
 /**
  * How a tool is kept from everything but its own files. `namespaces`: it sees nothing else. `landlock`: the kernel refuses everything else.
@@ -73,7 +73,7 @@ export function defaultLauncherPath(): string {
 
 /** Runs one command to its end. Rejects only with `Oci2isoError` INTERRUPTED, after the tool is gone. */
 export async function launch(request: LaunchRequest): Promise<LaunchResult> {
-	if (request.signal?.aborted) throw interrupted(request.signal);
+	if (request.signal?.aborted) throw interruption(request.signal);
 	const launcher = resolve(request.launcherPath ?? defaultLauncherPath());
 	if (!(await isExecutable(launcher))) {
 		const reason = `${launcher} is not built: it takes a C compiler and npm run build:native`;
@@ -138,7 +138,7 @@ function runProcess(
 			clearTimeout(watchdog);
 			request.signal?.removeEventListener("abort", kill);
 			if (!reportsOutcome) kill();
-			if (request.signal?.aborted) reject(interrupted(request.signal));
+			if (request.signal?.aborted) reject(interruption(request.signal));
 			else settle({ outcome, stdout: stdout(), stderr: stderr() });
 		};
 		child.once("error", (error) => finish({ kind: "cannot-execute", reason: error.message }));
@@ -186,9 +186,4 @@ async function isExecutable(path: string): Promise<boolean> {
 	} catch {
 		return false;
 	}
-}
-
-function interrupted(signal: AbortSignal): Oci2isoError {
-	if (signal.reason instanceof Oci2isoError) return signal.reason;
-	return new Oci2isoError({ code: "INTERRUPTED", kind: "interrupted", what: "interrupted while a tool was running" });
 }

@@ -27,6 +27,12 @@ const MAX_CONFIGURATION_FILES = 256;
 const MAX_CONFIGURATION_BYTES = 64 * KiB;
 const MAX_INCLUDE_DEPTH = 8;
 const MAX_DIRECTORIES = 512;
+/** Of a path with wildcards. */
+const MAX_PATTERN_COMPONENTS = 32;
+/** Comparisons of a character with one of a pattern, in all files together: some hundred thousand names. */
+const MAX_COMPARISONS = 100_000_000;
+/** Linux `PATH_MAX`. */
+const MAX_DIRECTORY_BYTES = 4096;
 
 export function loaderKindOf(interpreter: ByteString): LoaderKind {
 	return /\/ld-musl-[^/]*$/.test(interpreter) ? "musl" : "glibc";
@@ -62,12 +68,14 @@ export function expandDirectory(
 		LIB: architecture?.lib ?? ["lib"],
 		PLATFORM: architecture === undefined ? [] : [architecture.platform],
 	};
-	let expanded: readonly ByteString[] = [entry];
+	let expanded: readonly ByteString[] = entry.length > MAX_DIRECTORY_BYTES ? [] : [entry];
 	for (const [name, meanings] of Object.entries(values)) {
 		const token = new RegExp(`\\$(?:\\{${name}\\}|${name}(?![A-Za-z0-9_]))`, "g");
-		expanded = expanded.flatMap((text) =>
-			text.search(token) < 0 ? [text] : meanings.map((meaning) => text.replace(token, () => meaning)),
-		);
+		expanded = expanded
+			.flatMap((text) =>
+				text.search(token) < 0 ? [text] : meanings.map((meaning) => text.replace(token, () => meaning)),
+			)
+			.filter((text) => text.length <= MAX_DIRECTORY_BYTES);
 	}
 	return expanded.filter((text) => text.startsWith("/") && !text.includes("$"));
 }
@@ -84,18 +92,18 @@ async function muslDirectories(tree: ImageTree, interpreter: ByteString): Promis
 async function configuredDirectories(tree: ImageTree): Promise<readonly ByteString[]> {
 	const directories = new Set<ByteString>();
 	let filesLeft = MAX_CONFIGURATION_FILES;
+	const glob = new Globber(tree);
 	const readFile = async (path: ByteString, depth: number): Promise<void> => {
 		if (filesLeft-- <= 0 || depth > MAX_INCLUDE_DEPTH) return;
 		const text = await readText(tree, path);
 		for (const line of text?.split("\n") ?? []) {
-			const words = line
-				.replace(/#.*/, "")
-				.split(/[\s:,]+/)
-				.filter((word) => word !== "");
+			const words = (line.split("#", 1)[0] ?? "").split(/[\s:,]+/).filter((word) => word !== "");
 			if (words[0] === "include") {
 				for (const pattern of words.slice(1))
-					for (const included of glob(tree, pattern.startsWith("/") ? pattern : `/etc/${pattern}`))
+					for (const included of glob.paths(pattern.startsWith("/") ? pattern : `/etc/${pattern}`)) {
+						if (filesLeft <= 0) return;
 						await readFile(included, depth + 1);
+					}
 			} else if (words[0] !== "hwcap") {
 				for (const word of words) if (word.startsWith("/") && directories.size < MAX_DIRECTORIES) directories.add(word);
 			}
@@ -111,27 +119,48 @@ async function readText(tree: ImageTree, path: ByteString): Promise<ByteString |
 	return byteStringOf(await tree.read(file.inode, MAX_CONFIGURATION_BYTES));
 }
 
-/** Paths that match `pattern`, where `*` and `?` may stand in any component, sorted. */
-function glob(tree: ImageTree, pattern: ByteString): readonly ByteString[] {
-	let paths: readonly ByteString[] = [""];
-	for (const component of pattern.split("/").filter((part) => part !== "")) {
-		paths = paths
-			.flatMap((path) => {
-				if (!/[*?]/.test(component)) return [`${path}/${component}`];
-				const directory = lookupQuietly(tree, path === "" ? "/" : path);
-				if (directory?.inode.type !== "directory") return [];
-				return [...directory.inode.entries.keys()]
-					.filter((name) => (component.startsWith(".") || !name.startsWith(".")) && matches(name, component))
-					.sort(compareByteStrings)
-					.slice(0, MAX_CONFIGURATION_FILES)
-					.map((name) => `${path}/${name}`);
-			})
-			.slice(0, MAX_CONFIGURATION_FILES);
+/** What `include` names. Directories of any size may be asked any number of times: past a bound nothing more is found. */
+class Globber {
+	readonly #tree: ImageTree;
+	#comparisonsLeft = MAX_COMPARISONS;
+
+	constructor(tree: ImageTree) {
+		this.#tree = tree;
 	}
-	return paths;
+
+	/** Paths that match `pattern`, where `*` and `?` may stand in any component, sorted. */
+	paths(pattern: ByteString): readonly ByteString[] {
+		const components = pattern.split("/").filter((part) => part !== "");
+		if (components.length > MAX_PATTERN_COMPONENTS) return [];
+		let paths: readonly ByteString[] = [""];
+		for (const component of components) {
+			if (!/[*?]/.test(component)) paths = paths.map((path) => `${path}/${component}`);
+			else {
+				const found: ByteString[] = [];
+				for (const path of paths) {
+					if (found.length >= MAX_CONFIGURATION_FILES) break;
+					for (const name of this.#namesIn(path, component)) found.push(`${path}/${name}`);
+				}
+				paths = found.slice(0, MAX_CONFIGURATION_FILES);
+			}
+		}
+		return paths;
+	}
+
+	#namesIn(path: ByteString, component: ByteString): ByteString[] {
+		const directory = lookupQuietly(this.#tree, path === "" ? "/" : path);
+		if (directory?.inode.type !== "directory") return [];
+		const found: ByteString[] = [];
+		for (const name of directory.inode.entries.keys()) {
+			this.#comparisonsLeft -= (1 + name.length) * component.length;
+			if (this.#comparisonsLeft < 0) break;
+			if ((component.startsWith(".") || !name.startsWith(".")) && matches(name, component)) found.push(name);
+		}
+		return found.sort(compareByteStrings).slice(0, MAX_CONFIGURATION_FILES);
+	}
 }
 
-/** Greedy wildcard match with one point to come back to: linear in the pattern for each star. */
+/** Greedy wildcard match with one point to come back to: at most as many steps as the product of both lengths. */
 function matches(name: ByteString, pattern: ByteString): boolean {
 	let at = 0;
 	let p = 0;

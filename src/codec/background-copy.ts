@@ -1,6 +1,6 @@
 import { assert } from "../errors.ts";
 import { codecBackend } from "./backend.ts";
-import { loadNativeAddon, type NativeBlockCopier } from "./native-addon.ts";
+import { loadNativeAddon, type NativeBlockCopier, startThreads } from "./native-addon.ts";
 
 const CHECKSUM_BYTES = 32;
 const NUMBERS_PER_JOB = 4;
@@ -39,9 +39,12 @@ export function copyInBackground(descriptor: number): BackgroundCopy | undefined
 	const { addon } = loadNativeAddon();
 	if (addon?.digests !== true) return undefined;
 	let onReady = (): void => {};
-	return new NativeCopy(new addon.BlockCopier(descriptor, () => onReady()), (listener) => {
-		onReady = listener;
-	});
+	return new NativeCopy(
+		startThreads(() => new addon.BlockCopier(descriptor, () => onReady())),
+		(listener) => {
+			onReady = listener;
+		},
+	);
 }
 
 class NativeCopy implements BackgroundCopy {

@@ -1,5 +1,5 @@
 import { codecBackend } from "./backend.ts";
-import { loadNativeAddon } from "./native-addon.ts";
+import { loadNativeAddon, startThreads } from "./native-addon.ts";
 
 /** MD5 of a file that is still being written, on a thread of the addon. */
 export interface BackgroundFileDigest {
@@ -29,7 +29,7 @@ export function digestFileInBackground(
 	const ready = new Promise<void>((resolve) => {
 		onReady = resolve;
 	});
-	const native = new addon.FileDigester(descriptor, head, Float64Array.from(offsets), onReady);
+	const native = startThreads(() => new addon.FileDigester(descriptor, head, Float64Array.from(offsets), onReady));
 	return {
 		get doneBytes() {
 			return native.doneBytes();

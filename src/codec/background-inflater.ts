@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { KiB } from "../binary/units.ts";
 import { assert } from "../errors.ts";
 import { codecBackend } from "./backend.ts";
-import { loadNativeAddon, type NativeAddon, type NativeLayerInflater } from "./native-addon.ts";
+import { loadNativeAddon, type NativeAddon, type NativeLayerInflater, startThreads } from "./native-addon.ts";
 import { MAX_WINDOW_LOG } from "./zstd-frame.ts";
 
 const SLOT_BYTES = 256 * KiB;
@@ -48,18 +48,13 @@ async function* inflate(
 	{ format, inputDigest, outputDigest, failure }: BackgroundInflateOptions,
 ): AsyncGenerator<Uint8Array, StreamDigests, undefined> {
 	const slots = idleSlots ?? makeSlots();
-	idleSlots = undefined;
 	const { inputs, outputs } = slots;
 	const bell = new Bell();
-	const native = new addon.LayerInflater(
-		format,
-		MAX_WINDOW_LOG,
-		inputDigest ?? "",
-		outputDigest ?? "",
-		inputs,
-		outputs,
-		() => bell.ring(),
+	const [onReady, ofInput, ofOutput] = [() => bell.ring(), inputDigest ?? "", outputDigest ?? ""];
+	const native = startThreads(
+		() => new addon.LayerInflater(format, MAX_WINDOW_LOG, ofInput, ofOutput, inputs, outputs, onReady),
 	);
+	idleSlots = undefined;
 	const feeder = new Feeder(native, inputs, bell);
 	const feeding = feeder.feed(input);
 	const taken = new Int32Array(2);

@@ -94,7 +94,8 @@ async function selfTest(compressor: BlockCompressor, backend: CodecBackend, bloc
 		const decompressor = createDecompressor(compressor.codec, { backend });
 		return await selfTestFailure(compressor, decompressor, blockBytes);
 	} catch (error) {
-		if (error instanceof Oci2isoError) return error.what;
+		// Another encoder would only make other bytes.
+		if (error instanceof Oci2isoError && error.code !== "THREADS_UNAVAILABLE") return error.what;
 		throw error;
 	}
 }

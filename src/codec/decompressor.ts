@@ -1,5 +1,5 @@
 import * as zlib from "node:zlib";
-import { corrupt, Oci2isoError } from "../errors.ts";
+import { Oci2isoError } from "../errors.ts";
 import { codecBackend, codecUnavailable } from "./backend.ts";
 import { decodeLz4Block } from "./lz4-block.ts";
 import { loadLzmaPackage } from "./lzma-package.ts";
@@ -27,24 +27,37 @@ export function createDecompressor(
 					? Buffer.allocUnsafeSlow(maxBytes)
 					: Buffer.from(into.buffer, into.byteOffset, Math.min(maxBytes, into.byteLength));
 			let decodedBytes: number | undefined;
+			let cause: unknown;
 			try {
 				decodedBytes = maxBytes === 0 ? undefined : decode(block, output);
 			} catch (error) {
-				if (error instanceof Oci2isoError && error.kind === "usage") throw error;
+				if (!isAboutData(error)) throw error;
+				cause = error;
 			}
 			if (decodedBytes === undefined)
-				throw corrupt(
-					"CORRUPT_BLOCK",
-					`a block of ${block.byteLength} bytes is not ${codec} data`,
-					undefined,
-					`what decodes to 1 to ${maxBytes} bytes`,
-				);
+				throw new Oci2isoError({
+					code: "CORRUPT_BLOCK",
+					kind: "corrupt",
+					what: `a block of ${block.byteLength} bytes is not ${codec} data`,
+					expected: `what decodes to 1 to ${maxBytes} bytes`,
+					cause,
+				});
 			// A view of a mostly empty buffer would keep all of it.
 			return into === undefined && decodedBytes * 2 < maxBytes
 				? Buffer.from(output.subarray(0, decodedBytes))
 				: output.subarray(0, decodedBytes);
 		},
 	};
+}
+
+/** Whether a decoder threw for what the bytes are, and not for a lack of memory or of a decoder; packages' errors have no code for either. */
+function isAboutData(error: unknown): boolean {
+	if (error instanceof Oci2isoError) return error.kind === "corrupt";
+	if (!(error instanceof Error)) return false;
+	const code = "code" in error ? String(error.code) : "";
+	return (
+		!/^(Z_MEM|Z_STREAM|Z_VERSION|ERR_MEMORY)/.test(code) && !/not enough memory|allocation failed/i.test(error.message)
+	);
 }
 
 function decoderFor(codec: Exclude<CodecName, "none">, backend: CodecBackend): Decode {

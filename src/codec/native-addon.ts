@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { Oci2isoError } from "../errors.ts";
 import type { CodecName } from "./types.ts";
 
 /** What native/addon.cc exports; each class is described in its header. */
@@ -90,6 +91,22 @@ export interface NativeBlockCopier {
 	poll(): number;
 	failure(): [job: number, reason: string] | undefined;
 	close(): void;
+}
+
+/** Makes an object of the addon that starts threads. Throws `Oci2isoError` THREADS_UNAVAILABLE (usage) where this process may have no more threads or memory. */
+export function startThreads<Started>(make: () => Started): Started {
+	try {
+		return make();
+	} catch (cause) {
+		if (!(cause instanceof Error) || !/^(cannot start|not enough memory)/.test(cause.message)) throw cause;
+		throw new Oci2isoError({
+			code: "THREADS_UNAVAILABLE",
+			kind: "usage",
+			what: cause.message,
+			remedy: "allow this user more processes and memory (ulimit -u, ulimit -v), or pass a smaller --jobs",
+			cause,
+		});
+	}
 }
 
 export type AddonState =

@@ -1,6 +1,6 @@
 import { assert } from "../errors.ts";
 import type { EncodingPool, EncodingResult } from "./encoding-pool.ts";
-import type { NativeAddon } from "./native-addon.ts";
+import { type NativeAddon, startThreads } from "./native-addon.ts";
 import type { CodecName } from "./types.ts";
 
 const RESULTS_PER_DRAIN = 64;
@@ -23,13 +23,8 @@ export function nativePool(
 	},
 	onReady: () => void,
 ): EncodingPool {
-	const native = new addon.BlockCompressor(
-		settings.codec,
-		settings.level,
-		settings.blockBytes,
-		settings.threads,
-		onReady,
-	);
+	const { codec, level, blockBytes, threads } = settings;
+	const native = startThreads(() => new addon.BlockCompressor(codec, level, blockBytes, threads, onReady));
 	const slots: Slot[] = [];
 	const slotOf = new Map<Buffer, number>();
 	const free: Buffer[] = [];

@@ -12,6 +12,9 @@ const MAX_ENTRIES = 1000;
 /** Of violations and of notes: a file with more of them is hardly meant to be one. */
 const MAX_REPORTED = 100;
 const MAX_TEXT_CHARACTERS = 16 * 1024;
+/** Of all values that the contract knows, aliases replaced: more than a file of the greatest length can have without them. */
+const MAX_VALUES = 200_000;
+const MAX_VALUE_CHARACTERS = 16 * MAX_ISO_YAML_BYTES;
 
 /** iso.yaml as written: a null or missing value is undefined, nothing is defaulted or substituted. */
 export interface IsoYaml {
@@ -118,7 +121,16 @@ export function parseIsoYaml(source: string, path: string, findings: Findings): 
 	if (root === undefined) return undefined;
 	const position = positionsIn(source, path);
 	const positionOf = (valuePath: readonly (string | number)[]): string => position(offsetOf(root, valuePath));
-	const plain = plainValue(root, MAX_DEPTH);
+	const budget = { values: MAX_VALUES, characters: MAX_VALUE_CHARACTERS };
+	const plain = plainValue(root, MAX_DEPTH, budget);
+	if (budget.values < 0 || budget.characters < 0) {
+		return findings.problem({
+			code: "ISO_YAML_INVALID",
+			what: "iso.yaml with its aliases replaced is too large",
+			where: path,
+			expected: `at most ${MAX_VALUES} values and ${MAX_VALUE_CHARACTERS} characters`,
+		});
+	}
 	const result = isoYaml.safeParse(plain ?? {});
 	if (!result.success) {
 		for (const issue of result.error.issues.slice(0, MAX_REPORTED)) {
@@ -173,14 +185,26 @@ export function parseInteger(text: string): number | undefined {
 /** Deep enough for every known key; what lies deeper is not looked at, so that nested aliases cost nothing. */
 const MAX_DEPTH = 5;
 
-function plainValue(node: YamlNode, depth: number): unknown {
+/** `budget` is what may still come; the result is not to be used once that is negative. */
+function plainValue(node: YamlNode, depth: number, budget: { values: number; characters: number }): unknown {
+	if (--budget.values < 0 || budget.characters < 0) return null;
 	if (isNull(node)) return null;
-	if (node.kind === "scalar") return node.text;
+	if (node.kind === "scalar") {
+		budget.characters -= node.text.length;
+		return node.text;
+	}
 	if (depth === 0) return {};
-	if (node.kind === "sequence") return node.items.map((item) => plainValue(item, depth - 1));
+	if (node.kind === "sequence") {
+		const items: unknown[] = [];
+		for (const item of node.items) {
+			if (budget.values < 0 || budget.characters < 0) break;
+			items.push(plainValue(item, depth - 1, budget));
+		}
+		return items;
+	}
 	const known = new Set(KNOWN_KEYS.flatMap(({ keys }) => keys));
 	const plain: Record<string, unknown> = {};
-	for (const [key, value] of node.entries) if (known.has(key)) plain[key] = plainValue(value, depth - 1);
+	for (const [key, value] of node.entries) if (known.has(key)) plain[key] = plainValue(value, depth - 1, budget);
 	return plain;
 }
 

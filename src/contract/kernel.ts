@@ -6,6 +6,7 @@ import { findDirectory, findFile, findFirstFile, namesIn, whyNoFile } from "./im
 
 const MODULE_DIRECTORIES = ["/usr/lib/modules", "/lib/modules"];
 const MAX_FLAVOUR_BYTES = 256;
+const MAX_SHOWN = 10;
 const HOW_TO_CHOOSE = "pass --kernel VERSION for another one";
 
 interface Candidate {
@@ -42,10 +43,11 @@ export async function chooseKernel(
 			remedy: "build it in the image, for example with dracut and its dmsquash-live module",
 		});
 	if (wanted === undefined && candidates.length > 1) {
-		const all = candidates.map((candidate) => displayName(candidate.version)).join(", ");
+		const all = candidates.slice(0, MAX_SHOWN).map((candidate) => displayName(candidate.version));
+		if (candidates.length > MAX_SHOWN) all.push("…");
 		const skipped =
 			candidates[0] === chosen ? "the first in byte order" : "the first in byte order that has an initramfs";
-		const what = `${candidates.length} kernels found (${all}), took ${shown}, ${skipped}`;
+		const what = `${candidates.length} kernels found (${all.join(", ")}), took ${shown}, ${skipped}`;
 		findings.choice({ code: "KERNEL_CHOICE", what, where: displayName(directory), remedy: HOW_TO_CHOOSE });
 	}
 	noteFallback(vmlinuz, `${directory}/vmlinuz`, tree, findings);
@@ -130,7 +132,7 @@ function reportNoKernel(
 ): undefined {
 	const where = MODULE_DIRECTORIES[0];
 	const versions = root === undefined ? [] : namesIn(findDirectory(tree, root)).map(displayName);
-	const listed = versions.length === 0 ? "" : `: it has ${versions.slice(0, 10).join(", ")}`;
+	const listed = versions.length === 0 ? "" : `: it has ${versions.slice(0, MAX_SHOWN).join(", ")}`;
 	findings.problem({
 		code: "KERNEL_MISSING",
 		what:

@@ -119,13 +119,14 @@ function customEntries(isoYaml: IsoYaml, given: readonly MenuEntry[], values: Va
 				const expected = "a variable that stands for one value, such as $product or $isolabel";
 				findings.problem({ code: "ENTRY_VARIABLE", what: `$${misplaced} is used in an entry`, where, expected });
 			}
-			const result = substitute(entry[key], key === "name" ? forName : forCommandLine).replace(/[\r\n]+$/, "");
-			characters += result.length;
+			const values = key === "name" ? forName : forCommandLine;
+			const result = substitute(entry[key], values, MAX_MENU_CHARACTERS);
+			characters += result?.length ?? MAX_MENU_CHARACTERS + 1;
 			if (characters > MAX_MENU_CHARACTERS) {
 				const expected = `a menu of at most ${MAX_MENU_CHARACTERS} characters`;
 				findings.problem({ code: "MENU_TOO_LARGE", what: "the menu entries are too long together", where, expected });
 			}
-			return result;
+			return withoutLineEnds(result ?? "");
 		};
 		const result = { name: text("name"), linux: text("linux"), initrd: text("initrd") };
 		noteEntry(result, values.label, isoYaml.positionOf(["grub2", "entries", index, "linux"]), findings);
@@ -157,6 +158,12 @@ function noteEntry(entry: MenuEntry, label: string, where: string, findings: Fin
 		const what = `entry ${shown} has a $ that no variable explains: it is passed on as it is, GRUB does not expand it`;
 		findings.choice({ code: "ENTRY_DOLLAR", what, where });
 	}
+}
+
+function withoutLineEnds(text: string): string {
+	let end = text.length;
+	while (end > 0 && "\r\n".includes(text.charAt(end - 1))) end--;
+	return text.slice(0, end);
 }
 
 /** os-release(5) names a system "Linux" that gives itself no name. */

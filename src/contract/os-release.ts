@@ -4,7 +4,9 @@ import type { Findings } from "./findings.ts";
 import { findFile } from "./image-files.ts";
 
 const OS_RELEASE_PATHS = ["/etc/os-release", "/usr/lib/os-release"];
-const MAX_OS_RELEASE_BYTES = 1024 * 1024;
+/** systemd's own have less than 1 KiB. */
+const MAX_OS_RELEASE_BYTES = 64 * 1024;
+const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** os-release(5) of the image. Missing files and values are choices, never problems: every use has a default. */
 export async function readOsRelease(tree: ImageTree, findings: Findings): Promise<OsRelease> {
@@ -33,9 +35,9 @@ export async function readOsRelease(tree: ImageTree, findings: Findings): Promis
 export function parseOsRelease(text: string): Map<string, string> {
 	const values = new Map<string, string>();
 	for (const line of text.split("\n")) {
-		const match = /^\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$/.exec(line.replace(/\r$/, ""));
-		const name = match?.[1];
-		if (name !== undefined) values.set(name, unquote((match?.[2] ?? "").trim()));
+		const equals = line.indexOf("=");
+		const name = line.slice(0, Math.max(0, equals)).trim();
+		if (NAME.test(name)) values.set(name, unquote(line.slice(equals + 1).trim()));
 	}
 	return values;
 }
@@ -56,14 +58,17 @@ function osReleaseOf(values: Map<string, string>, path: string, findings: Findin
 function unquote(text: string): string {
 	let out = "";
 	let quote = "";
+	let isAfterSpace = false;
 	for (let at = 0; at < text.length; at++) {
 		const c = text.charAt(at);
+		const wasAfterSpace = isAfterSpace;
+		isAfterSpace = /\s/.test(c);
 		if (quote === "'" ? c === "'" : quote === '"' && c === '"') quote = "";
 		else if (quote === "" && (c === "'" || c === '"')) quote = c;
 		else if (c === "\\" && quote !== "'" && at + 1 < text.length) {
 			const next = text.charAt(++at);
 			out += quote === "" || '"$`\\'.includes(next) ? next : `\\${next}`;
-		} else if (quote === "" && c === "#" && /\s$/.test(out)) return out.trimEnd();
+		} else if (quote === "" && c === "#" && wasAfterSpace) return out.trimEnd();
 		else out += c;
 	}
 	return out;

@@ -121,10 +121,23 @@ export async function readKernelConfig(tree: ImageTree, release: string): Promis
 	if (text === undefined) return undefined;
 	return {
 		get(setting) {
-			const last = [...text.matchAll(new RegExp(`^(?:${setting}=(.*)|# ${setting} is not set)$`, "gm"))].at(-1);
-			return last && (last[1] ?? "n");
+			let value: string | undefined;
+			for (const line of linesNaming(text, setting)) {
+				if (line.startsWith(`${setting}=`)) value = line.slice(setting.length + 1);
+				else if (line === `# ${setting} is not set`) value = "n";
+			}
+			return value;
 		},
 	};
+}
+
+/** Whole lines in which `word` is. */
+function* linesNaming(text: string, word: string): Generator<string> {
+	for (let at = text.indexOf(word); at >= 0; ) {
+		const end = text.indexOf("\n", at);
+		yield text.slice(text.lastIndexOf("\n", at) + 1, end < 0 ? text.length : end);
+		at = end < 0 ? -1 : text.indexOf(word, end);
+	}
 }
 
 /** The first of the paths that is a regular file; undefined where none is. */

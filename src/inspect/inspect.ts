@@ -1,4 +1,4 @@
-import { asEnvironmentError } from "../errors.ts";
+import { asEnvironmentError, interruptible } from "../errors.ts";
 import { openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { checkOptions } from "../options/check-options.ts";
@@ -59,6 +59,10 @@ export interface ImageInspection extends Inspection {
  */
 export async function inspectImage(reference: string, options: InspectImageOptions = {}): Promise<ImageInspection> {
 	checkOptions({ image: reference, ...options }, fields, ["image"]);
+	return interruptible(options.signal, () => inspect(reference, options));
+}
+
+async function inspect(reference: string, options: InspectImageOptions): Promise<ImageInspection> {
 	const { label, kernel, vendor, preset = DEFAULT_PRESET, comp = presets[preset].comp, onBytes } = options;
 	const image = await openImage(reference, { ...openingOptions(options), announceLayers: false });
 	try {

@@ -2,7 +2,7 @@ import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { encodeBootCatalog, loadSectors } from "../eltorito/boot-catalog.ts";
 import { patchBootImage } from "../eltorito/boot-info.ts";
 import { encodeBootRecord } from "../eltorito/boot-record.ts";
-import { assertNever } from "../errors.ts";
+import { assertNever, throwIfAborted } from "../errors.ts";
 import type { FatImage } from "../fat/build-fat.ts";
 import { encodeBackupGpt, encodePrimaryGpt, type GptPart } from "../gpt/gpt.ts";
 import { encodeMbr } from "../gpt/mbr.ts";
@@ -78,7 +78,7 @@ export function writeFront(target: Target, layout: IsoLayout, bootHybrid: Uint8A
 export async function writeRest(target: Target, layout: IsoLayout, contents: IsoContents): Promise<void> {
 	let written = 0;
 	for await (const { position, bytes } of restPieces(layout, contents)) {
-		contents.signal?.throwIfAborted();
+		throwIfAborted(contents.signal);
 		target.write(position, bytes);
 		written += bytes.byteLength;
 		contents.onBytes(written);

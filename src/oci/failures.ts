@@ -1,5 +1,7 @@
 import { Oci2isoError } from "../errors.ts";
 
+export { throwIfAborted } from "../errors.ts";
+
 /** Well-formed input that this program does not take, or a request it cannot fulfil (exit 2). */
 export function unsupported(code: string, what: string, where?: string, remedy?: string): Oci2isoError {
 	return new Oci2isoError({ code, kind: "usage", what, where, remedy });
@@ -22,17 +24,4 @@ export function unreadable(cause: unknown, where: string): Oci2isoError {
 /** `ENOENT` and the like, where a system call failed. */
 export function errnoOf(error: unknown): string | undefined {
 	return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
-
-/** Throws `Oci2isoError` INTERRUPTED (exit 130) once the signal has fired; a reason that is an `Oci2isoError` is thrown itself. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-	if (signal?.aborted !== true) return;
-	const cause: unknown = signal.reason;
-	if (cause instanceof Oci2isoError) throw cause;
-	throw new Oci2isoError({
-		code: "INTERRUPTED",
-		kind: "interrupted",
-		what: "reading the image was interrupted",
-		cause,
-	});
 }

@@ -1,3 +1,4 @@
+import { digestHash } from "../binary/digest-hash.ts";
 import { HASH_BYTES } from "./file-recipe.ts";
 import type { ImageBlock } from "./stored-data.ts";
 
@@ -77,8 +78,7 @@ export class BlockTable {
 	/** Where the hash is, or would go. */
 	#slotOf(hash: Uint8Array): number {
 		const mask = this.#slots.length - 1;
-		// the hash is its own hash value
-		let slot = (((hash[0] ?? 0) << 24) | ((hash[1] ?? 0) << 16) | ((hash[2] ?? 0) << 8) | (hash[3] ?? 0)) & mask;
+		let slot = digestHash(hash, 0) & mask;
 		for (;;) {
 			const id = this.#slots[slot] ?? EMPTY;
 			if (id === EMPTY || this.#hashes.compare(hash, 0, HASH_BYTES, id * HASH_BYTES, (id + 1) * HASH_BYTES) === 0)

@@ -1,5 +1,5 @@
 import { displayName } from "../binary/byte-string.ts";
-import { corrupt, type Oci2isoError } from "../errors.ts";
+import { corrupt, type Oci2isoError, throwIfAborted } from "../errors.ts";
 import { CHECKS, type CheckName, Findings } from "./findings.ts";
 import type { CheckReport, VerifyReport } from "./report.ts";
 
@@ -21,7 +21,7 @@ export class CheckRun {
 		needs: Needs,
 		action: (findings: Findings, ...needs: Known<Needs>) => Result | Promise<Result>,
 	): Promise<Result | undefined> {
-		this.#signal?.throwIfAborted();
+		throwIfAborted(this.#signal);
 		if (needs.includes(undefined)) {
 			this.skip(name, "what it builds on could not be read");
 			return undefined;

@@ -1,4 +1,5 @@
 import type { ByteSource } from "../binary/byte-source.ts";
+import { throwIfAborted } from "../errors.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse, encodeApplicationUse } from "../isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET, verifyMediaChecksum } from "../isomd5/media-checksum.ts";
 import type { Findings } from "./findings.ts";
@@ -6,7 +7,7 @@ import type { Findings } from "./findings.ts";
 /** The checksum that `checkisomd5` verifies, its fragment sums, and the text around them. */
 export async function checkMediaChecksum(source: ByteSource, findings: Findings, signal?: AbortSignal): Promise<void> {
 	const where = "application-use area of block 16";
-	const verdict = await verifyMediaChecksum(source, () => signal?.throwIfAborted());
+	const verdict = await verifyMediaChecksum(source, () => throwIfAborted(signal));
 	const area = await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
 	const stored = decodeApplicationUse(area);
 	if (verdict === "none" || stored === undefined) {

@@ -5,7 +5,7 @@ import { decompressGrubCore } from "../boot/grub-modules.ts";
 import { placeMenus } from "../boot/place-menus.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
-import { corrupt, Oci2isoError } from "../errors.ts";
+import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { FatVolume } from "../fat/read-fat.ts";
 import type { DiskGuids } from "../gpt/disk-layout.ts";
 import type { GptHeader, GptPartition } from "../gpt/gpt.ts";
@@ -104,7 +104,7 @@ export async function checkMedium(
 	const mbr = decodeMbr(await source.read(0, MBR_BYTES));
 	for (const piece of frontPieces(layout, bootHybrid, mbr)) await comparison.compare(piece);
 	for await (const piece of restPieces(layout, { tree: onMedium(tree, image, contents), esp, elToritoImage: core })) {
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		await comparison.compare(piece);
 	}
 	await comparison.finish(signal);
@@ -325,7 +325,7 @@ class Comparison {
 		let reached = 0;
 		for (const { start, end } of [...this.#covered, { start: this.#end, end: this.#end }]) {
 			for (let at = reached; at < Math.min(start, byteLength); at += MiB) {
-				signal?.throwIfAborted();
+				throwIfAborted(signal);
 				const bytes = await this.#source.read(at, Math.min(MiB, start - at, byteLength - at));
 				const set = bytes.findIndex((byte) => byte !== 0);
 				if (set >= 0) this.#report(at + set, "bytes that nothing accounts for are set");

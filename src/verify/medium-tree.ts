@@ -2,7 +2,7 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
-import { corrupt } from "../errors.ts";
+import { corrupt, throwIfAborted } from "../errors.ts";
 import type { VolumeDirectory, VolumeFile } from "../iso9660/volume.ts";
 import { ContentReader } from "../squashfs/content-reader.ts";
 import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
@@ -42,7 +42,7 @@ export async function readMediumContents(
 	let bytesLeft = source.byteLength;
 	for (const [path, node] of nodesOf(root)) {
 		if (node.type !== "file" || path === except) continue;
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		const place = node.extents.map(({ block, byteLength }) => `${block}+${byteLength}`).join(" ");
 		let digest = byPlace.get(place);
 		if (digest === undefined) {

@@ -1,7 +1,7 @@
 import { displayName } from "../binary/byte-string.ts";
 import { GiB } from "../binary/units.ts";
 import { kernelRefusal } from "../codec/kernel-limits.ts";
-import { corrupt } from "../errors.ts";
+import { corrupt, throwIfAborted } from "../errors.ts";
 import { FLAG, STORED_RAW, SUPERBLOCK_BYTES } from "../squashfs/constants.ts";
 import { Recent } from "../squashfs/recent.ts";
 import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
@@ -39,7 +39,7 @@ export async function checkBlocks(
 		layout.blocks.count > 0 ? layout.firstBlock : (layout.tail?.position ?? 0);
 	files.sort((a, b) => place(a) - place(b));
 	for (const file of files) {
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		const path = (): string => `/${displayName(squashfs.pathOf(file))}`;
 		const digest = wantsDigest(file) ? new ContentDigest() : undefined;
 		try {

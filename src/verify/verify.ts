@@ -1,4 +1,5 @@
 import type { ByteSource } from "../binary/byte-source.ts";
+import { interruptible } from "../errors.ts";
 import { openIso } from "../input/iso-file.ts";
 import { openImage } from "../oci/open-image.ts";
 import { checkOptions } from "../options/check-options.ts";
@@ -44,12 +45,12 @@ export async function verifyAgainstImage(iso: string | ByteSource, options: Veri
 	if (!isByteSource(iso)) {
 		const file = openIso(iso);
 		try {
-			return await verifySource(file, options);
+			return await interruptible(options.signal, () => verifySource(file, options));
 		} finally {
 			file.close();
 		}
 	}
-	return verifySource(iso, options);
+	return interruptible(options.signal, () => verifySource(iso, options));
 }
 
 function isByteSource(iso: unknown): iso is ByteSource {

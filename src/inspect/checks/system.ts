@@ -36,7 +36,7 @@ export async function checkSystem(parts: BootParts, args: readonly string[], fin
 /** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */
 async function checkSelinux({ tree }: BootParts, args: readonly string[], findings: FindingList): Promise<void> {
 	const config = await readText(tree, ["/etc/selinux/config"]);
-	if (config === undefined || !/^\s*SELINUX=enforcing\b/m.test(config)) return;
+	if (config?.split("\n").some((line) => /^SELINUX=enforcing\b/.test(line.trimStart())) !== true) return;
 	if (argumentValue(args, "enforcing") === "0" || argumentValue(args, "selinux") === "0") return;
 	const init = quietLookup(tree, "/sbin/init")?.inode;
 	if (init?.xattrs.has("security.selinux") === true || isArgumentSet(args, "autorelabel")) return;

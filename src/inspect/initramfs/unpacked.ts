@@ -9,18 +9,27 @@ import type { ByteQueue } from "../byte-queue.ts";
 import { type CpioEntry, CpioFault, CpioReader } from "./cpio.ts";
 import type { Damage, Decompressed, Emit } from "./segment.ts";
 
+/** Of archives, and directories that only paths name. */
 const MAX_ENTRIES = 500_000;
+/** Components of all paths, those of links too: as many steps lookups may take. */
+const MAX_STEPS = 50_000_000;
 const MAX_UNPACKED_BYTES = 2 * GiB;
 const MAX_KEPT_FILE_BYTES = 8 * MiB;
 const MAX_KEPT_BYTES = 64 * MiB;
 const FILE_TYPE = 0o170000;
 const TYPES = { directory: 0o040000, file: 0o100000, symlink: 0o120000 } as const;
-/** What the checks read of an initramfs. */
-const KEPT =
-	/(^|\/)(modules\.(dep|builtin|softdep)|squashfs\.ko(\.(gz|xz|zst))?|dmsquash-live-root(\.sh)?|mount-overlayfs\.sh|(\d+-)?parse-dmsquash-live\.sh|initrd-release|build-parameter\.txt)$|(^|\/)dracut\/[^/]+$|^etc\/cmdline(\.d\/[^/]+\.conf)?$/;
+/** What the checks read of an initramfs: files of these names, in these directories. */
+const KEPT_NAMES = new Set([
+	...["modules.dep", "modules.builtin", "modules.softdep"],
+	...["squashfs.ko", "squashfs.ko.gz", "squashfs.ko.xz", "squashfs.ko.zst"],
+	...["dmsquash-live-root", "dmsquash-live-root.sh", "mount-overlayfs.sh", "initrd-release", "build-parameter.txt"],
+]);
 
 /** As `ImageTree.lookup`; a loop of symbolic links leads nowhere. */
 export type QuietLookup = (path: ByteString, options?: { readonly followLast?: boolean }) => Found | undefined;
+
+const EPOCH = { seconds: 0, nanoseconds: 0 };
+const NO_XATTRS: InodeAttributes["xattrs"] = new Map();
 
 class Stop extends Error {}
 
@@ -30,6 +39,8 @@ export class Unpacked {
 	readonly kept = new Map<number, Buffer>();
 	entryCount = 0;
 	microcodeEntries = 0;
+	#stepsLeft = MAX_STEPS;
+	#impliedDirectories = 0;
 	readonly lookup = quietly(createLookup(this.root));
 	readonly #linked = new Map<string, BodyId>();
 	#keptBytes = 0;
@@ -84,7 +95,7 @@ export class Unpacked {
 	/** Places the entry; says whether its content is wanted. */
 	#add(entry: CpioEntry): boolean {
 		const index = this.entryCount++;
-		if (index >= MAX_ENTRIES) throw new Stop(`more than ${MAX_ENTRIES} entries`);
+		if (index + this.#impliedDirectories >= MAX_ENTRIES) throw new Stop(`more than ${MAX_ENTRIES} entries`);
 		const path = cleanPath(entry.path);
 		if (path === "" || path === "kernel" || path === "kernel/x86" || path.startsWith("kernel/x86/microcode"))
 			this.microcodeEntries++;
@@ -94,7 +105,7 @@ export class Unpacked {
 		this.#current = inode;
 		this.#put(path, inode);
 		if (inode.type === "symlink") return entry.byteLength <= 4095;
-		const isKept = inode.type === "file" && KEPT.test(path) && entry.byteLength <= MAX_KEPT_FILE_BYTES;
+		const isKept = inode.type === "file" && isKeptPath(path) && entry.byteLength <= MAX_KEPT_FILE_BYTES;
 		if (!isKept || this.#keptBytes + entry.byteLength > MAX_KEPT_BYTES) return false;
 		this.#keptBytes += entry.byteLength;
 		return true;
@@ -105,8 +116,8 @@ export class Unpacked {
 			mode: entry.mode & 0o7777,
 			uid: 0,
 			gid: 0,
-			mtime: { seconds: 0, nanoseconds: 0 },
-			xattrs: new Map(),
+			mtime: EPOCH,
+			xattrs: NO_XATTRS,
 		};
 		const type = entry.mode & FILE_TYPE;
 		if (type === TYPES.directory) return { ...attributes, type: "directory", entries: new Map() };
@@ -129,15 +140,34 @@ export class Unpacked {
 
 	/** The directory at a path, made where it is missing; undefined where something else is in the way. */
 	#directoryAt(path: ByteString): DirectoryInode | undefined {
-		if (path === "") return this.root;
-		const found = this.lookup(path);
-		if (found !== undefined) return found.inode.type === "directory" ? found.inode : undefined;
-		const parent = this.#directoryAt(path.slice(0, parentLength(path)));
-		const name = path.slice(path.lastIndexOf("/") + 1);
-		if (parent === undefined || parent.entries.has(name)) return undefined;
-		const made = directory();
-		parent.entries.set(name, made);
-		return made;
+		let current = this.root;
+		for (let start = 0; start < path.length; ) {
+			const slash = path.indexOf("/", start);
+			const end = slash < 0 ? path.length : slash;
+			let child = current.entries.get(path.slice(start, end));
+			this.#countSteps(1);
+			if (child?.type === "symlink") {
+				this.#countSteps(end);
+				child = this.lookup(path.slice(0, end))?.inode;
+				if (child === undefined) return undefined;
+			}
+			if (child === undefined) {
+				this.#impliedDirectories++;
+				if (this.entryCount + this.#impliedDirectories > MAX_ENTRIES)
+					throw new Stop(`more than ${MAX_ENTRIES} entries`);
+				child = directory();
+				current.entries.set(path.slice(start, end), child);
+			}
+			if (child.type !== "directory") return undefined;
+			current = child;
+			start = end + 1;
+		}
+		return current;
+	}
+
+	#countSteps(steps: number): void {
+		this.#stepsLeft -= steps;
+		if (this.#stepsLeft < 0) throw new Stop(`paths of more than ${MAX_STEPS} components`);
 	}
 
 	#take(entry: CpioEntry, bytes: Buffer): void {
@@ -149,6 +179,15 @@ export class Unpacked {
 			this.#put(cleanPath(entry.path), { ...inode, target: target.replaceAll("\0", "") });
 		}
 	}
+}
+
+function isKeptPath(path: ByteString): boolean {
+	const parent = path.slice(0, parentLength(path));
+	const name = path.slice(path.lastIndexOf("/") + 1);
+	// Hooks have a number before their name.
+	if (KEPT_NAMES.has(name) || name.endsWith("parse-dmsquash-live.sh")) return true;
+	if (parent === "dracut" || parent.endsWith("/dracut")) return true;
+	return path === "etc/cmdline" || (parent === "etc/cmdline.d" && path.endsWith(".conf"));
 }
 
 /** A loop of symbolic links leads nowhere. */
@@ -169,8 +208,8 @@ function directory(): DirectoryInode {
 		mode: 0o755,
 		uid: 0,
 		gid: 0,
-		mtime: { seconds: 0, nanoseconds: 0 },
-		xattrs: new Map(),
+		mtime: EPOCH,
+		xattrs: NO_XATTRS,
 		entries: new Map(),
 	};
 }

@@ -192,7 +192,7 @@ const yamlTarget: FuzzTarget = {
 		parseYaml(source, "iso.yaml");
 		const text = source.slice(0, 500);
 		variablesIn(text);
-		return [found, substitute(text, new Map([["label", "L"]])), commandArguments(text), singleQuoted(text)];
+		return [found, substitute(text, new Map([["label", "L"]]), 1 << 20), commandArguments(text), singleQuoted(text)];
 	},
 };
 

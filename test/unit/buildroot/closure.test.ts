@@ -163,6 +163,25 @@ describe("the library closure", () => {
 		tree.file("/etc/ld.so.conf", "include c/*\n");
 		expect((await closureOf(tree)).libraryDirectories).toEqual(["/opt/x"]);
 	});
+
+	it("wildcards of ld.so.conf against many names, many times, come to an end", async () => {
+		const tree = toolRoot({ needed: ["libx.so"] }).file("/usr/lib/libx.so", elf({}));
+		for (let i = 0; i < 20_000; i++) tree.file(`/d/${i}${"a".repeat(40)}`, "");
+		tree.symlink("/d/self", ".");
+		const patterns = ["/d/*", "/d/*a*a*a*z", `/d${"/s*".repeat(30)}/*`, `/d/${"*a".repeat(100)}`];
+		tree.file("/etc/ld.so.conf", patterns.map((pattern) => `include ${pattern}\n`.repeat(100)).join(""));
+		expect((await closureOf(tree)).libraryDirectories).toEqual(["/usr/lib"]);
+	});
+
+	it("search paths that multiply have a limit", async () => {
+		const rpath = Array.from({ length: 400 }, () => "$ORIGIN").join(":");
+		const tree = toolRoot({ needed: ["lib0.so"], rpath });
+		for (let i = 0; i < 100; i++) tree.file(`/usr/lib/lib${i}.so`, elf({ rpath, needed: [`lib${i + 1}.so`] }));
+		await expect(closureOf(tree)).rejects.toMatchObject({
+			code: "TOOL_LIBRARY_MISSING",
+			what: expect.stringContaining("directories"),
+		});
+	});
 });
 
 const missing = requires("ldd");

@@ -224,6 +224,14 @@ describe("hostile YAML", () => {
 		expect(problem).toMatch(/^ISO_YAML_SYNTAX/);
 	});
 
+	test("of aliases that multiply is refused before they are replaced", async () => {
+		const list = (name: string): string => `[${Array.from({ length: 50_000 }, () => name).join(", ")}]`;
+		const wide = `a: &a ${list("x")}\nb: &b ${list("*a")}\nkernel_args: ${list("*b")}\n`;
+		const long = `a: &a ${"x".repeat(16_000)}\nkernel_args: ${list("*a")}\n`;
+		for (const yaml of [wide, long])
+			expect((await yamlProblems(yaml)).map((text) => text.split(" ")[0])).toEqual(["ISO_YAML_INVALID"]);
+	});
+
 	test("of entries that repeat a long text is refused as a whole", async () => {
 		const entries = Array.from({ length: 200 }, () => "*e").join(", ");
 		const yaml = `e: &e {name: n, linux: "${"x".repeat(16_000)}", initrd: i}\ngrub2: {entries: [${entries}]}\n`;

@@ -23,6 +23,15 @@ describe("os-release", () => {
 		expect(parseOsRelease(text).get("ID")).toBe(id);
 	});
 
+	test("takes time in proportion to its length", () => {
+		// Each of these would take hours if characters were looked at again for each character.
+		const long = 5_000_000;
+		for (const value of ["#", "\\", " #", "' '", '"', "a'b"].map((part) => part.repeat(long / part.length)))
+			expect(parseOsRelease(`NAME=x${value}\nID=y\n`).get("ID")).toBe("y");
+		for (const text of [" ", "=", "\n", "A", " =", "A "].map((part) => part.repeat(long / part.length)))
+			expect(parseOsRelease(`${text}\nID=y\n`).get("ID")).toBe("y");
+	});
+
 	test("in /etc comes before the one in /usr/lib", async () => {
 		const image = fedoraImage().file("/etc/os-release", "ID=etc\n");
 		expect((await contractOf(image)).osRelease.id).toBe("etc");
@@ -51,7 +60,14 @@ describe("variables in entries", () => {
 			["a", "A"],
 			["b", "$a"],
 		]);
-		expect(substitute(text, values)).toBe(result);
+		expect(substitute(text, values, 1000)).toBe(result);
+	});
+
+	test("that make a text too long give none", () => {
+		const values = new Map([["v", "x".repeat(1000)]]);
+		expect(substitute("$v".repeat(10), values, 10_000)).toHaveLength(10_000);
+		expect(substitute("$v".repeat(10), values, 9_999)).toBeUndefined();
+		expect(substitute("$v".repeat(5_000_000), values, 1_000_000)).toBeUndefined();
 	});
 
 	test("are found where they would be replaced", () => {

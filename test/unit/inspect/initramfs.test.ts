@@ -156,3 +156,28 @@ describe("an initramfs", () => {
 		);
 	});
 });
+
+describe("an initramfs of bad intent", () => {
+	const deep = (index: number, middle: string): string => `${index}/${middle}f`;
+
+	it("with directories that only names make is cut off at the number that entries have", async () => {
+		const members = Array.from({ length: 300 }, (_, i) => ({ path: deep(i, "d/".repeat(2040)), mode: 0o100644 }));
+		expect(await read(newcArchive([INIT, ...members]))).toMatchObject({
+			fault: expect.stringContaining("500000 entries"),
+		});
+	});
+
+	it("with the same deep names over and over is cut off by their components", async () => {
+		const path = deep(0, "d/".repeat(2040));
+		const archive = newcArchive(Array.from({ length: 30_000 }, () => ({ path, mode: 0o100644 })));
+		expect(await read(archive)).toMatchObject({ fault: expect.stringContaining("components") });
+	});
+
+	it("with names through links that lead back is read", async () => {
+		const link = { path: "l", mode: 0o120777, content: Buffer.from(".") };
+		const members = Array.from({ length: 2000 }, (_, i) => ({ path: `${"l/".repeat(30)}${i}`, mode: 0o100644 }));
+		const circles = Array.from({ length: 2000 }, (_, i) => ({ path: `${"l/".repeat(2000)}${i}`, mode: 0o100644 }));
+		const { fault, root } = await read(newcArchive([INIT, link, ...members, ...circles]));
+		expect([fault, root.entries.size]).toEqual([undefined, 2002]);
+	});
+});
