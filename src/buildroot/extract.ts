@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type ByteString, bytesOf, displayName } from "../binary/byte-string.ts";
+import { withoutTrailing } from "../binary/trim-end.ts";
 import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
@@ -59,7 +60,7 @@ export function filesOfDirectory(tree: ImageTree, { path, needs }: ToolDirectory
 		if (needs?.(name) === false) continue;
 		const file = lookupFile(tree, `${directory.path}/${name}`);
 		if (file === undefined) continue;
-		files.set(`${path.replace(/\/+$/, "")}/${name}`, file.inode);
+		files.set(`${withoutTrailing(path, "/")}/${name}`, file.inode);
 		byteLength += file.inode.byteLength;
 		if (files.size > MAX_DIRECTORY_FILES || byteLength > MAX_DIRECTORY_BYTES)
 			throw new Oci2isoError({

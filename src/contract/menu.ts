@@ -1,3 +1,4 @@
+import { withoutTrailing } from "../binary/trim-end.ts";
 import type { Grub2Menu, MenuEntry, OsRelease } from "./contract.ts";
 import type { Findings } from "./findings.ts";
 import type { IsoYaml } from "./iso-yaml.ts";
@@ -126,7 +127,7 @@ function customEntries(isoYaml: IsoYaml, given: readonly MenuEntry[], values: Va
 				const expected = `a menu of at most ${MAX_MENU_CHARACTERS} characters`;
 				findings.problem({ code: "MENU_TOO_LARGE", what: "the menu entries are too long together", where, expected });
 			}
-			return withoutLineEnds(result ?? "");
+			return withoutTrailing(result ?? "", "\r\n");
 		};
 		const result = { name: text("name"), linux: text("linux"), initrd: text("initrd") };
 		noteEntry(result, values.label, isoYaml.positionOf(["grub2", "entries", index, "linux"]), findings);
@@ -158,12 +159,6 @@ function noteEntry(entry: MenuEntry, label: string, where: string, findings: Fin
 		const what = `entry ${shown} has a $ that no variable explains: it is passed on as it is, GRUB does not expand it`;
 		findings.choice({ code: "ENTRY_DOLLAR", what, where });
 	}
-}
-
-function withoutLineEnds(text: string): string {
-	let end = text.length;
-	while (end > 0 && "\r\n".includes(text.charAt(end - 1))) end--;
-	return text.slice(0, end);
 }
 
 /** os-release(5) names a system "Linux" that gives itself no name. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { withoutTrailing } from "../binary/trim-end.ts";
 import { decodePeLayout, PE_MACHINES, type PeLayout, readCertificateTable } from "./pe-layout.ts";
 import { layoutFaults, type SignedProgram } from "./signed-program.ts";
 
@@ -89,5 +90,5 @@ export function sectionBytes(image: PeImage, name: string): Uint8Array | undefin
 /** The text of a section that holds a string padded with NULs (`.uname`, `.osrel`, `.cmdline` of a unified kernel image). */
 export function sectionText(image: PeImage, name: string): string | undefined {
 	const bytes = sectionBytes(image, name);
-	return bytes === undefined ? undefined : Buffer.from(bytes).toString("utf8").replace(/\0+$/, "");
+	return bytes === undefined ? undefined : withoutTrailing(Buffer.from(bytes).toString("utf8"), "\0");
 }

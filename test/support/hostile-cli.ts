@@ -30,6 +30,8 @@ export interface HostileResult {
 	readonly code: string | undefined;
 	readonly seconds: number;
 	readonly residentMiB: number;
+	/** Of the process and its threads, as far as it was looked at: a few hundredths before its end. */
+	readonly cpuSeconds: number;
 }
 
 /**
@@ -48,8 +50,10 @@ export async function hostileRun(args: readonly string[], options: HostileOption
 		gid: options.uid,
 	});
 	let peakMiB = 0;
+	let cpuSeconds = 0;
 	const sampler = setInterval(() => {
 		peakMiB = Math.max(peakMiB, peakOf(child.pid));
+		cpuSeconds = Math.max(cpuSeconds, cpuSecondsOf(child.pid));
 	}, 20);
 	let timedOut = false;
 	const watchdog = setTimeout(() => {
@@ -78,7 +82,15 @@ export async function hostileRun(args: readonly string[], options: HostileOption
 	expect(peakMiB, `resident memory: ${said}`).toBeLessThan(residentMiB);
 	if (options.untouched !== undefined) expect(listing(options.untouched)).toEqual(before);
 	const code = /^oci2iso: ([A-Z0-9_]+): /m.exec(stderr)?.[1];
-	return { status, stdout, stderr, code, seconds: (performance.now() - start) / 1000, residentMiB: peakMiB };
+	return {
+		status,
+		stdout,
+		stderr,
+		code,
+		seconds: (performance.now() - start) / 1000,
+		residentMiB: peakMiB,
+		cpuSeconds,
+	};
 }
 
 /** Builds an image that must be refused, and says with which exit status and error code. */
@@ -123,6 +135,16 @@ function listing(directory: string): string[] {
 function peakOf(pid: number | undefined): number {
 	try {
 		return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) / 1024;
+	} catch {
+		return 0;
+	}
+}
+
+/** proc_pid_stat(5): utime and stime in hundredths, the 12th and 13th field behind the name. */
+function cpuSecondsOf(pid: number | undefined): number {
+	try {
+		const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
+		return (Number(fields[11]) + Number(fields[12])) / 100;
 	} catch {
 		return 0;
 	}

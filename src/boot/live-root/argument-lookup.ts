@@ -1,3 +1,4 @@
+import { withoutTrailing } from "../../binary/trim-end.ts";
 import { type KernelArgument, kernelArguments } from "./kernel-command-line.ts";
 
 /** One name that a script asks for, and what it takes its presence for. */
@@ -81,7 +82,7 @@ function askedNames(words: readonly string[]): ArgumentLookup {
 	let isDeprecated = false;
 	let as: AskedName["as"] = "value";
 	for (const word of words) {
-		const name = word.replace(/[;)"'=]+$/, "").replace(/^["']/, "");
+		const name = withoutTrailing(word, ";)\"'=").replace(/^["']/, "");
 		if (name === "-d") isDeprecated = true;
 		else if (name === "-y") as = "yes";
 		else if (name === "-n") as = "no";
