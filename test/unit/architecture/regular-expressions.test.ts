@@ -38,6 +38,7 @@ const REVIEWED: readonly { readonly file: string; readonly pattern: string; read
 		pattern: "/^[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*$/",
 		why: "the user's own argument; each turn begins with what the one before cannot take",
 	},
+	{ file: "oci/bare-path.ts", pattern: "/^(.*[^:/]):([^:/]+)$/", why: "the user's own argument" },
 	{ file: "oci/reference.ts", pattern: "/^(.*)@(sha(?:256|512):[0-9a-f]+)$/s", why: "the user's own argument" },
 	{
 		file: "squashfs/posix-regex.ts",

@@ -45,7 +45,10 @@ describe("an ISO that is as it should be", () => {
 
 	it("is interrupted by its signal", async () => {
 		const signal = AbortSignal.abort(new Error("stopped"));
-		await expect(verifyIso(memorySource(iso.bytes), { signal })).rejects.toThrow("stopped");
+		await expect(verifyIso(memorySource(iso.bytes), { signal })).rejects.toMatchObject({
+			code: "INTERRUPTED",
+			cause: { message: "stopped" },
+		});
 	});
 });
 
