@@ -1,5 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { HeldBytes } from "../binary/held-bytes.ts";
+import { Turns } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache, KnownLayer } from "../cache/build-cache.ts";
@@ -170,7 +171,9 @@ async function replayOrRead(
 	try {
 		const routes: Route[] = [];
 		let canReplay = true;
+		const turns = new Turns(job.signal);
 		for (const indexed of index.entries()) {
+			if (turns.areDue()) await turns.next();
 			const decided = route(indexed.entry);
 			routes.push(decided);
 			canReplay &&= isAtHand(indexed, decided, job);

@@ -76,7 +76,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		const partition = await buildEsp(tree, files, identifiers.fatVolumeId, epochSeconds);
 		await toolWorks;
 		progress.phase("squashfs");
-		return [partition, stage.writeTables()] as const;
+		return [partition, await stage.writeTables()] as const;
 	});
 
 	progress.phase("image");

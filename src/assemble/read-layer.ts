@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { inPieces, Turns } from "../binary/turns.ts";
 import type { LayerIndexWriter } from "../cache/layer-index-format.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { Layer } from "../oci/layer.ts";
@@ -44,6 +45,7 @@ export interface ReadLayerOptions {
 export async function readLayer(layer: Layer, index: number, options: ReadLayerOptions): Promise<readonly string[]> {
 	const { squashfs, counts, signal } = options;
 	const reader = new TarReader(bodyRouter(index, options), { origin: layer.digest });
+	const turns = new Turns(signal);
 	counts.timesRead++;
 	let tarBytes = 0;
 	let blobBytes = 0;
@@ -52,7 +54,7 @@ export async function readLayer(layer: Layer, index: number, options: ReadLayerO
 	};
 	try {
 		for await (const chunk of layer.tar(signal, onBlobBytes)) {
-			reader.push(chunk);
+			await inPieces(chunk, turns, (piece) => reader.push(piece));
 			tarBytes += chunk.byteLength;
 			await squashfs.settle();
 			options.onBytes(blobBytes);

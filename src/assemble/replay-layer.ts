@@ -1,3 +1,4 @@
+import { Turns } from "../binary/turns.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import { type IndexedEntry, type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
 import { assert, throwIfAborted } from "../errors.ts";
@@ -48,6 +49,7 @@ export async function replayLayer(
 ): Promise<LayerIndexWriter | undefined> {
 	const { squashfs, bodies, blocks, counts, signal } = options;
 	const places = new TailPlaces();
+	const turns = new Turns(signal);
 	let files = 0;
 	for (const { index: entry, byteLength, content } of index.files()) {
 		const route = routeOf(entry);
@@ -67,6 +69,7 @@ export async function replayLayer(
 		if (++files % FILES_PER_SETTLE !== 0) continue;
 		throwIfAborted(signal);
 		await squashfs.settle();
+		if (turns.areDue(FILES_PER_SETTLE)) await turns.next();
 	}
 	squashfs.endLayer();
 	await squashfs.settle();

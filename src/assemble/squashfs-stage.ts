@@ -1,6 +1,7 @@
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
 import { HeldBytes } from "../binary/held-bytes.ts";
+import { inTurns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
@@ -17,7 +18,7 @@ import type { Target } from "../output/target.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../squashfs/excludes.ts";
 import { type SquashfsSummary, SquashfsWriter, type StoredFile } from "../squashfs/squashfs-writer.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../tree/drop-xattrs.ts";
-import { withoutPaths } from "../tree/filter.ts";
+import { leavingOut } from "../tree/filter.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
@@ -45,7 +46,7 @@ export interface SquashfsStage {
 	/** Gets contents that the squashfs leaves out and nobody set aside, each layer read once for all of them. Throws as `collectMissing` does. */
 	fetchAside(files: Iterable<FileInode>): Promise<void>;
 	/** Writes what is left of the squashfs, the tables and the superblock; to be called once. Throws as `SquashfsWriter.finish` does. */
-	writeTables(): SquashfsSummary;
+	writeTables(): Promise<SquashfsSummary>;
 	readonly layers: readonly LayerOutcome[];
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
@@ -190,8 +191,8 @@ async function stream(
 	try {
 		await collectLayers({ ...context, merger, isExcluded });
 		copier.flush();
-		const merged = merger.settle();
-		const { root: kept, excludedPaths } = withoutPaths(merged.root, isExcluded);
+		const merged = await inTurns(merger.settling(), signal);
+		const { root: kept, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
 		const droppedXattrs = dropXattrs(kept);
 		await collectMissing(context, missingBodies(kept, bodies), "store");
 
@@ -199,14 +200,17 @@ async function stream(
 		// the tables need no threads, and the memory is needed elsewhere
 		await compressor.close();
 		const tables = new Tables(() =>
-			squashfs.finish(kept, (file) => {
-				const stored = bodies.stored(file.body);
-				assert(stored !== undefined, `no content for entry ${file.body.entry}`);
-				return stored;
-			}),
+			inTurns(
+				squashfs.finishing(kept, (file) => {
+					const stored = bodies.stored(file.body);
+					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
+					return stored;
+				}),
+				signal,
+			),
 		);
 		// otherwise they are written beside what else takes time
-		if (copier.isBusy) tables.prepare();
+		if (copier.isBusy) await tables.prepare();
 		await copier.finish(signal);
 		copier.close();
 		const used = collected.map(({ stretches }) => usedBytes(squashfs, stretches));
@@ -257,28 +261,21 @@ async function stream(
 
 /** The tables of the squashfs, which may be written before they are asked for. */
 class Tables {
-	readonly #finish: () => SquashfsSummary;
-	#outcome: { readonly summary: SquashfsSummary } | { readonly error: unknown } | undefined;
+	readonly #finish: () => Promise<SquashfsSummary>;
+	#outcome: Promise<SquashfsSummary> | undefined;
 
-	constructor(finish: () => SquashfsSummary) {
+	constructor(finish: () => Promise<SquashfsSummary>) {
 		this.#finish = finish;
 	}
 
 	/** Writes them; a failure is kept for `write`. */
-	prepare(): void {
-		try {
-			this.#outcome ??= { summary: this.#finish() };
-		} catch (error) {
-			this.#outcome = { error };
-		}
+	async prepare(): Promise<void> {
+		await this.write().catch(() => {});
 	}
 
-	write(): SquashfsSummary {
-		this.prepare();
-		const outcome = this.#outcome;
-		assert(outcome !== undefined, "the tables were written");
-		if ("error" in outcome) throw outcome.error;
-		return outcome.summary;
+	write(): Promise<SquashfsSummary> {
+		this.#outcome ??= this.#finish();
+		return this.#outcome;
 	}
 }
 

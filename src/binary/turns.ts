@@ -35,6 +35,16 @@ export class Turns {
 	}
 }
 
+const PIECE_BYTES = 65_536;
+
+/** Hands a chunk over in pieces, with turns for others between them: what a few bytes make others do may take long. */
+export async function inPieces(chunk: Uint8Array, turns: Turns, push: (piece: Uint8Array) => void): Promise<void> {
+	for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) {
+		push(chunk.subarray(at, at + PIECE_BYTES));
+		if (turns.areDue(STEPS)) await turns.next();
+	}
+}
+
 /**
  * Work in steps, a generator that yields after each: `inTurns` does it with turns for others between them, `atOnce` without.
  * `Result` is what the generator returns.

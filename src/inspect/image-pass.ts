@@ -1,5 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { HeldBytes, MAX_HELD_BYTES } from "../binary/held-bytes.ts";
+import { inPieces, inTurns, Turns } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { TreeLimits } from "../oci/image-limits.ts";
@@ -132,7 +133,7 @@ class ImagePass {
 			// The top layer does not say everything, so the others will be wanted.
 			if (index === this.#layers.length - 1) this.#options.onExpected?.(this.#layers.slice(0, index).reverse());
 		}
-		const merged = merger.settle();
+		const merged = await inTurns(merger.settling(), this.#options.signal);
 		this.#notes.push(...merged.notes);
 		return { answer: await ask(this.#tree(merged.root)), notes: this.#notes, cost: this.#cost };
 	}
@@ -228,10 +229,11 @@ class ImagePass {
 
 	async #readLayer(index: number, layer: Layer, isKept: (entry: TarEntry) => boolean): Promise<readonly string[]> {
 		const { signal } = this.#options;
+		const turns = new Turns(signal);
 		const reader = new TarReader(this.#keeper(index, isKept), { origin: layer.digest });
 		try {
 			for await (const chunk of layer.tar(signal, this.#onBlobBytes)) {
-				reader.push(chunk);
+				await inPieces(chunk, turns, (piece) => reader.push(piece));
 				this.#cost.tarBytes += chunk.byteLength;
 			}
 			reader.finish();

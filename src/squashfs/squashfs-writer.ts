@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from "../binary/turns.ts";
 import { alignUp, MiB } from "../binary/units.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { assert, Oci2isoError } from "../errors.ts";
@@ -198,6 +199,11 @@ export class SquashfsWriter {
 	 * Throws `Oci2isoError` INVALID_NAME, INVALID_LINK_TARGET, DEVICE_NUMBER_TOO_LARGE, TOO_MANY_IDS or SQUASHFS_TOO_LARGE.
 	 */
 	finish(root: DirectoryInode, storedFileOf: (file: FileInode) => StoredFile): SquashfsSummary {
+		return atOnce(this.finishing(root, storedFileOf));
+	}
+
+	/** `finish`, in steps. */
+	*finishing(root: DirectoryInode, storedFileOf: (file: FileInode) => StoredFile): Steps<SquashfsSummary> {
 		assert(this.#dataFinished, "the tree follows the data");
 		const { sink, compressor, blockBytes } = this.#options;
 		const out = {
@@ -209,7 +215,7 @@ export class SquashfsWriter {
 		};
 		const tree = new TreeWriter({ root, compressor, storedFileOf, out });
 		const inodeTable = out.position;
-		const { rootInode, directoryTable: directoryParts, inodes, ...counts } = tree.write();
+		const { rootInode, directoryTable: directoryParts, inodes, ...counts } = yield* tree.write();
 		const directoryTable = out.position;
 		for (const part of directoryParts) out.write(part);
 		const afterDirectories = out.position;

@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { assert, assertNever } from "../errors.ts";
 import type { DirectoryInode, FileInode, Inode } from "../tree/inode.ts";
@@ -75,9 +76,13 @@ export class TreeWriter {
 		this.#references = new Float64Array(this.#numbering.count + 1).fill(NOT_WRITTEN);
 	}
 
-	write(): WrittenTree {
+	/** A directory a step. */
+	*write(): Steps<WrittenTree> {
 		const { root } = this.#options;
-		for (const directory of this.#numbering.directories.toReversed()) this.#writeListing(directory);
+		for (const directory of this.#numbering.directories.toReversed()) {
+			this.#writeListing(directory);
+			yield;
+		}
 		const { block, offset } = this.#writeInode(root, () => "/");
 		this.#inodeTable.finish();
 		const directoryTable = this.#listings.finish();

@@ -1,4 +1,5 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { DirectoryInode, Inode, InodeAttributes, Timestamp } from "./inode.ts";
 import type { LayerChange } from "./layer-changes.ts";
@@ -102,8 +103,8 @@ export class ChangeApplier {
 		return this.#unknown?.guarded(this.root) ?? this.root;
 	}
 
-	/** Applies the layer of this number on top of those before; `origin` names it in errors. */
-	layer(changes: readonly LayerChange[], index: number, origin: string): void {
+	/** Applies the layer of this number on top of those before, a change a step; `origin` names it in errors. */
+	*layer(changes: readonly LayerChange[], index: number, origin: string): Steps<void> {
 		this.#origin = origin;
 		this.#index = index;
 		this.#changes = changes;
@@ -115,6 +116,7 @@ export class ChangeApplier {
 		for (const change of changes) {
 			this.#appliedChanges++;
 			this.#apply(change);
+			yield;
 		}
 		this.#changes = [];
 	}

@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import { atOnce, type Steps } from "../binary/turns.ts";
 import type { DirectoryInode } from "./inode.ts";
 import { countPaths } from "./walk.ts";
 
@@ -23,11 +24,17 @@ interface Place {
  * stays as it is.
  */
 export function withoutPaths(root: DirectoryInode, isExcluded: (path: ByteString) => boolean): FilteredTree {
+	return atOnce(leavingOut(root, isExcluded));
+}
+
+/** `withoutPaths`, in steps. */
+export function* leavingOut(root: DirectoryInode, isExcluded: (path: ByteString) => boolean): Steps<FilteredTree> {
 	const top: Place = { directory: root, parent: undefined, name: "", prefix: "", copy: undefined };
 	const pending = [top];
 	let excludedPaths = 0;
 	for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
 		for (const [name, inode] of place.directory.entries) {
+			yield;
 			const path = place.prefix + name;
 			if (isExcluded(path)) {
 				copyOf(place).entries.delete(name);

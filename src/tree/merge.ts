@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import { atOnce, type Steps } from "../binary/turns.ts";
 import { GiB, MiB } from "../binary/units.ts";
 import { assert, Oci2isoError } from "../errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
@@ -168,12 +169,17 @@ export class TreeMerger {
 			onUnknownBase: this.#nextLayer >= 0,
 		});
 		for (const [index, changes] of this.#layers.entries())
-			if (changes !== undefined) applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
+			if (changes !== undefined) atOnce(applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`));
 		return applier.guardedRoot;
 	}
 
 	/** The tree of all layers; once, after the last layer's `finish`. Throws `Oci2isoError` where a layer does not fit what is below it. */
 	settle(): MergedTree {
+		return atOnce(this.settling());
+	}
+
+	/** `settle`, in steps. */
+	*settling(): Steps<MergedTree> {
 		assert(this.#nextLayer === -1 && !this.#isSettled, "every layer was read, and the tree is settled once");
 		this.#isSettled = true;
 		const applier = new ChangeApplier({
@@ -186,7 +192,7 @@ export class TreeMerger {
 		});
 		for (const [index, changes] of this.#layers.entries()) {
 			assert(changes !== undefined, `layer ${index} was read`);
-			applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
+			yield* applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
 			this.#layers[index] = undefined;
 		}
 		const { root } = applier;

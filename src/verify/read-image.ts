@@ -1,9 +1,10 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import { inPieces, inTurns, Turns } from "../binary/turns.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
 import { TarReader } from "../tar/reader.ts";
 import type { DroppedXattrs, XattrDropper } from "../tree/drop-xattrs.ts";
-import { withoutPaths } from "../tree/filter.ts";
+import { leavingOut } from "../tree/filter.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
 import { inodesBelow } from "../tree/walk.ts";
@@ -50,7 +51,8 @@ export async function readImageTree(
 		const found = digests[index];
 		if (layer === undefined || found === undefined) return [];
 		const reader = new TarReader(digester(found, wants), { origin: layer.digest });
-		for await (const chunk of layer.tar(signal)) reader.push(chunk);
+		const turns = new Turns(signal);
+		for await (const chunk of layer.tar(signal)) await inPieces(chunk, turns, (piece) => reader.push(piece));
 		reader.finish();
 		return reader.notes;
 	};
@@ -59,8 +61,8 @@ export async function readImageTree(
 		notes.push(...(await readLayer(index, (entry) => merge.entry(entry) === "store")));
 		merge.finish();
 	}
-	const merged = merger.settle();
-	const { root, excludedPaths } = withoutPaths(merged.root, isExcluded);
+	const merged = await inTurns(merger.settling(), signal);
+	const { root, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
 	const whole = merged.root;
 	const droppedXattrs = dropXattrs(root);
 	const missing = layers.map(() => new Set<number>());
