@@ -1,4 +1,5 @@
 import { type ArgumentLookup, type FoundArgument, InitramfsArguments } from "./argument-lookup.ts";
+import { barredDrivers } from "./barred-drivers.ts";
 import { grubCommandLine } from "./kernel-command-line.ts";
 import { type LiveMedium, matchDevice, pathOnMedium } from "./live-medium.ts";
 import { type DmsquashLive, type LiveSupport, UNKNOWN_DMSQUASH_LIVE } from "./live-support.ts";
@@ -11,7 +12,9 @@ export type RootRequest = "dmsquash-live" | "anaconda" | "live-boot" | "casper" 
 export interface RootProblem {
 	readonly code:
 		| "COMMAND_LINE_TOO_LONG"
+		| "DRIVER_BARRED"
 		| "MEDIA_CHECK_TOOL_MISSING"
+		| "MENU_INITRAMFS_PROGRAM"
 		| "MENU_LABEL"
 		| "MENU_LIVE_PATH"
 		| "MENU_NO_ROOT"
@@ -63,6 +66,8 @@ export function followRoot(
 		way.problem("COMMAND_LINE_TOO_LONG", "has more arguments than a kernel's command line holds", {
 			evidence: `GRUB leaves away ${line.lost.length} words, from ${shorten(line.lost[0] ?? "")} on`,
 		});
+	way.initramfsProgram();
+	way.drivers();
 	if (request === "dmsquash-live") way.dmsquashLive([...ownLines, line.text]);
 	else if (request === "anaconda") way.anaconda();
 	else if (request === "live-boot" || request === "casper") way.liveBoot(request === "casper" ? "casper" : "live");
@@ -91,6 +96,12 @@ function isLive(root: string): boolean {
 const LIVE_IMAGE = /\.(squashfs|ext2|ext3|ext4|xfs|dir|jffs)$/;
 const NETWORK = /^live:(https?|ftp|tftp|nfs4?|torrent):/;
 
+/** Where /init leads in initramfs of dracut, mkinitcpio and systemd. */
+const INITRAMFS_PROGRAMS = new Set([
+	...["/sbin/init", "/usr/sbin/init", "/bin/init", "/usr/bin/init"],
+	...["/lib/systemd/systemd", "/usr/lib/systemd/systemd"],
+]);
+
 class Way {
 	readonly problems: RootProblem[] = [];
 	readonly notes: string[] = [];
@@ -116,6 +127,28 @@ class Way {
 		{ stops = true, ...details }: Pick<RootProblem, "evidence" | "argument"> & { readonly stops?: boolean },
 	): undefined {
 		this.problems.push({ code, what, argument: this.#asking, ...details, stops });
+	}
+
+	/** The kernel starts what `rdinit` names in place of /init, and mounts `root` itself where that is missing. */
+	initramfsProgram(): undefined {
+		const program = this.#args.value("rdinit");
+		if (program === undefined || program === "" || program === "/init") return;
+		const isMissing = this.#support !== undefined && !this.#support.isFile(program);
+		if (!isMissing && INITRAMFS_PROGRAMS.has(program)) return;
+		this.problem(
+			"MENU_INITRAMFS_PROGRAM",
+			isMissing ? "starts a program that the initramfs does not have" : "does not start the initramfs's own program",
+			{ evidence: `rdinit=${shorten(program)}`, argument: "rdinit" },
+		);
+	}
+
+	drivers(): void {
+		for (const { argument, driver, always } of barredDrivers(this.#args, this.#support?.neededModules ?? new Map()))
+			this.problem("DRIVER_BARRED", `keeps ${driver} from being started, which its root needs`, {
+				evidence: `${argument}=${shorten(this.#args.value(argument) ?? "")}`,
+				argument,
+				stops: always,
+			});
 	}
 
 	dmsquashLive(lines: readonly string[]): undefined {

@@ -1,4 +1,5 @@
 import { type ArgumentLookup, lookupOf, lookupsIn } from "./argument-lookup.ts";
+import { neededModules } from "./barred-drivers.ts";
 import { DEFAULT_ROOT_FORMS, type RootForm, rootFormsIn } from "./root-forms.ts";
 
 /** An initramfs as far as the model of what it does looks at it. */
@@ -25,6 +26,8 @@ export interface LiveSupport {
 	readonly dracut: string | undefined;
 	/** Lines of arguments that the initramfs puts before the kernel's. */
 	readonly ownLines: readonly string[];
+	/** Modules on the way to the root, each with the driver that needs it. */
+	readonly neededModules: ReadonlyMap<string, string>;
 	isFile(path: string): boolean;
 }
 
@@ -99,6 +102,7 @@ export function liveSupportOf(files: InitramfsFiles): LiveSupport {
 			.join("\n")
 			.slice(0, MAX_OWN_CHARACTERS)
 			.split("\n"),
+		neededModules: neededModules(files),
 		isFile: (path) => files.isFile(path),
 	};
 }

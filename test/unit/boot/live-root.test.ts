@@ -219,6 +219,32 @@ describe("the way to the root file system", () => {
 		},
 	);
 
+	it.each([
+		["module_blacklist=nouveau,squashfs", ["DRIVER_BARRED"]],
+		["module_blacklist=cdrom", ["DRIVER_BARRED"]],
+		["module_blacklist=lz4-compress", []],
+		["module_blacklist=lz4_compress", ["DRIVER_BARRED"]],
+		["module_blacklist=overlay module_blacklist=nouveau", []],
+		["module_blacklist=loop", []],
+		["modprobe.blacklist=lz4-compress", ["DRIVER_BARRED?"]],
+		["rd.driver.blacklist=isofs", ["DRIVER_BARRED?"]],
+		["initcall_blacklist=ovl_init", ["DRIVER_BARRED"]],
+		["initcall_blacklist=simpledrm_platform_driver_init", []],
+		["rdinit=/bin/sh", ["MENU_INITRAMFS_PROGRAM"]],
+		["rdinit=/sbin/init", ["MENU_INITRAMFS_PROGRAM"]],
+		["rdinit=/usr/lib/systemd/systemd", []],
+		["rdinit=/init", []],
+	])("knows what the kernel does before the initramfs is asked: %s", (args, wanted) => {
+		const modules = [
+			"kernel/fs/isofs/isofs.ko.xz: kernel/drivers/cdrom/cdrom.ko.xz",
+			"kernel/fs/squashfs/squashfs.ko: kernel/lib/lz4/lz4-compress.ko",
+			"kernel/fs/overlayfs/overlay.ko:",
+			"kernel/drivers/gpu/drm/nouveau/nouveau.ko: kernel/drivers/gpu/drm/drm.ko",
+		];
+		const initramfs = support("059-4", [], { "/lib/modules/6.1/modules.dep": modules.join("\n"), "/bin/sh": "" });
+		expect(problems(`root=live:CDLABEL=Live ${ON} ${args}`, initramfs)).toEqual(wanted);
+	});
+
 	it("finds a label with a space where the entry keeps it together", () => {
 		const medium = { ...MEDIUM, label: "My Live" };
 		expect(followRoot(["/k", "root=live:CDLABEL=My Live", ...ON.split(" ")], OLD, medium).problems).toEqual([]);
