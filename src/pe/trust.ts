@@ -66,6 +66,9 @@ const MICROSOFT_AUTHORITIES: readonly TrustAnchor[] = [
 	},
 ];
 
+/** Of certificates, for all signatures of a program: real ones need fewer than ten, and a key may be made to be slow. */
+const MAX_VERIFICATIONS = 128;
+
 const FIRMWARE_DIGESTS: readonly DigestAlgorithm[] = ["sha256", "sha384", "sha512"];
 
 export function anchorOf(certificate: X509Certificate): TrustAnchor {
@@ -125,10 +128,13 @@ export function judge(program: SignedProgram, store: TrustStore): Judgement {
 	if (valid.length === 0) return not("has a signature that does not fit it");
 	const problems: string[] = [];
 	const anchors: string[] = [];
+	const budget: Budget = { verificationsLeft: MAX_VERIFICATIONS };
 	for (const signature of valid) {
 		const signer = commonNameOf(signature.signer.subject);
-		const anchor = chainEnd(signature, store.anchors);
-		const revoked = chainEnd(signature, store.revokedAnchors);
+		const chain = certificatesAbove(signature, budget);
+		const anchor = chainEnd(chain, store.anchors, budget);
+		const revoked = chainEnd(chain, store.revokedAnchors, budget);
+		if (budget.verificationsLeft < 0) return not("has signatures with more certificates than are followed");
 		if (!store.algorithms.some((algorithm) => algorithm === signature.digestAlgorithm))
 			problems.push(`is signed with ${signature.digestAlgorithm.toUpperCase()}, which ${store.name} does not check`);
 		else if (signature.signer.publicKey.asymmetricKeyType !== "rsa")
@@ -150,17 +156,35 @@ function unknownSigner({ signer, certificates }: AuthenticodeSignature, store: T
 		: `${by}: "${commonNameOf(impostor)}" is not the authority of that name, its key is another`;
 }
 
-/** The anchor that the signer is, or that certified it, directly or through certificates that the signature carries. */
-function chainEnd(
-	{ signer, certificates }: AuthenticodeSignature,
-	anchors: readonly TrustAnchor[],
-): TrustAnchor | undefined {
+interface Budget {
+	verificationsLeft: number;
+}
+
+/** The signer, and those that certified it, directly or through others that the signature carries. */
+function certificatesAbove({ signer, certificates }: AuthenticodeSignature, budget: Budget): Set<X509Certificate> {
 	const reached = new Set([signer]);
-	for (const certificate of reached) {
-		const end = anchors.find((anchor) => isAnchor(certificate, anchor) || isCertifiedBy(certificate, anchor));
-		if (end !== undefined) return end;
-		for (const next of certificates) if (next.ca && isIssuedBy(certificate, next)) reached.add(next);
-	}
+	for (const certificate of reached)
+		for (const next of certificates) {
+			if (reached.has(next) || certificate.issuer !== next.subject || !next.ca) continue;
+			if (--budget.verificationsLeft < 0) return reached;
+			if (isIssuedBy(certificate, next)) reached.add(next);
+		}
+	return reached;
+}
+
+/** The anchor that one of them is, or that certified one of them. */
+function chainEnd(
+	chain: ReadonlySet<X509Certificate>,
+	anchors: readonly TrustAnchor[],
+	budget: Budget,
+): TrustAnchor | undefined {
+	for (const certificate of chain)
+		for (const anchor of anchors) {
+			if (isAnchor(certificate, anchor)) return anchor;
+			if (!anchor.isAuthority || certificate.issuer !== anchor.subject) continue;
+			if (--budget.verificationsLeft < 0) return undefined;
+			if (isCertifiedBy(certificate, anchor)) return anchor;
+		}
 	return undefined;
 }
 
@@ -168,8 +192,7 @@ function isAnchor(certificate: X509Certificate, { fingerprint }: TrustAnchor): b
 	return fingerprintOf(certificate) === fingerprint;
 }
 
-function isCertifiedBy(certificate: X509Certificate, { subject, publicKey, isAuthority }: TrustAnchor): boolean {
-	if (!isAuthority || certificate.issuer !== subject) return false;
+function isCertifiedBy(certificate: X509Certificate, { publicKey }: TrustAnchor): boolean {
 	try {
 		return certificate.verify(publicKey);
 	} catch {

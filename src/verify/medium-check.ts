@@ -76,17 +76,17 @@ export async function checkMedium(
 	const unknown = checkFiles(present, image, contents, isOwn, findings);
 	const kernel = displayName(contract.kernel.version);
 	findings.detail = `label ${contract.label}, kernel ${kernel}, boot loaders of ${displayName(contract.vendor)}`;
-	if (!isOwn) {
-		const who = preparer === "" ? "another program" : displayName(preparer);
-		findings.note(`made by ${who}: volume structures, tables and padding were not made again to be compared`);
-		return;
-	}
 	const squashfs = fileAt(volume.root, SQUASHFS_PATH);
 	const coreFile = fileAt(volume.root, CORE_PATH);
 	if (squashfs === undefined || coreFile === undefined)
 		throw corrupt("FILE_MISSING", "squashfs or core image is missing");
 	const core = await readVolumeFile(source, coreFile, MAX_CORE_BYTES, CORE_PATH);
 	await checkCore(core, tree, contract, findings);
+	if (!isOwn) {
+		const who = preparer === "" ? "another program" : displayName(preparer);
+		findings.note(`made by ${who}: volume structures, tables and padding were not made again to be compared`);
+		return;
+	}
 	const esp = await buildEsp(tree, files, facts.esp.volumeId, epochSeconds);
 	const layout = layOutIso({
 		label: contract.label,

@@ -150,6 +150,10 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 		const iso = Buffer.from(pristine);
 		replaceAll(iso, Buffer.from("OCI2ISO-"), Buffer.from("SOMEISO-"));
 		expect(await faults(iso)).toMatch(/^pass\n(.*\n)*note .*: made by SOMEISO-/);
+		const core = Buffer.from(iso);
+		const { start, byteLength } = place("images/eltorito.img");
+		flip(core, start + Math.floor(byteLength / 2));
+		expect(await faults(core)).toMatch(/^fail\n(.*\n)*.*eltorito\.img: it is not what GRUB's files/);
 		put(iso, "boot/grub2/grub.cfg", "set gfxpayload=keep", "halt               ");
 		expect(await faults(iso)).toMatch(/^fail\n(.*\n)*.*grub\.cfg: the content differs/);
 	});

@@ -130,6 +130,18 @@ describe("a signed program", () => {
 		);
 	});
 
+	it("is not followed through more certificates than real ones have", () => {
+		const namesakes = Array.from({ length: 30 }, () => makeSigner("Vendor Root", 1).certificate);
+		const crowded = signatureOf(PROGRAM, makeSigner("Crowded", 8, stranger), { certificates: [stranger.certificate] });
+		expect(verdict(withSignatures(PROGRAM, crowded))).toContain("which is not trusted by firmware");
+		const other = makeSigner("Below", 9, makeSigner("Vendor Root", 1));
+		const many = signatureOf(PROGRAM, other, { certificates: namesakes });
+		expect(verdict(withSignatures(PROGRAM, many))).toContain("its key is another");
+		expect(verdict(withSignatures(PROGRAM, ...Array.from({ length: 15 }, () => many)))).toBe(
+			"has signatures with more certificates than are followed",
+		);
+	});
+
 	it("needs one good signature of several", () => {
 		const [good, other, broken] = [
 			signatureOf(PROGRAM, direct),
