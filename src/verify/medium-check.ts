@@ -13,7 +13,7 @@ import { decodeMbr } from "../gpt/mbr.ts";
 import { type BootFile, bootFiles } from "../grub/boot-files.ts";
 import { buildElToritoCore, CORE_IMAGE } from "../grub/core-image/build-core.ts";
 import type { Volume } from "../iso9660/volume.ts";
-import { APPLICATION_USE_BYTES } from "../isomd5/application-use.ts";
+import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET } from "../isomd5/media-checksum.ts";
 import { buildEsp } from "../medium/esp.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
@@ -87,6 +87,9 @@ export async function checkMedium(
 		findings.note(`made by ${who}: volume structures, tables and padding were not made again to be compared`);
 		return;
 	}
+	// No checksum covers the mark itself.
+	if (decodeApplicationUse(await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES))?.supported === true)
+		findings.fault("it says that a distributor supports the medium", "application-use area", "RHLISOSTATUS=0");
 	const esp = await buildEsp(tree, files, facts.esp.volumeId, epochSeconds);
 	const layout = layOutIso({
 		label: contract.label,

@@ -125,6 +125,11 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 			},
 			/part_gpt\.mod: it is missing/,
 		],
+		[
+			"a distributor's mark, which no checksum covers",
+			(iso) => replaceAll(iso, Buffer.from("RHLISOSTATUS=0"), Buffer.from("RHLISOSTATUS=1")),
+			/application-use area: it says that a distributor supports/,
+		],
 		["a publisher", (iso) => replaceAll(iso, Buffer.from("LINUX  "), Buffer.from("LINUX X")), /volume descriptors/],
 		[
 			"a catalog with a name",
