@@ -3,6 +3,7 @@ import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.
 import { alignUp, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { decompressGrubCore } from "../boot/grub-modules.ts";
 import { placeMenus } from "../boot/place-menus.ts";
+import type { CodecName } from "../codec/types.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
@@ -19,6 +20,8 @@ import { buildEsp } from "../medium/esp.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
 import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
 import { frontPieces, type Piece, restPieces } from "../medium/write-iso.ts";
+import { FLAG } from "../squashfs/constants.ts";
+import type { Superblock } from "../squashfs/superblock.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
@@ -43,6 +46,9 @@ export interface MediumFacts {
 	readonly gpt: { readonly partitions: readonly GptPartition[]; readonly backup: GptHeader };
 	readonly esp: FatVolume;
 	readonly contents: MediumContents;
+	/** Of the squashfs. */
+	readonly superblock: Superblock;
+	readonly codec: CodecName;
 }
 
 /** An image's tree before anything was left out, and a digest for each content. */
@@ -90,6 +96,7 @@ export async function checkMedium(
 	// No checksum covers the mark itself.
 	if (decodeApplicationUse(await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES))?.supported === true)
 		findings.fault("it says that a distributor supports the medium", "application-use area", "RHLISOSTATUS=0");
+	checkMarks(facts, epochSeconds, findings);
 	const esp = await buildEsp(tree, files, facts.esp.volumeId, epochSeconds);
 	const layout = layOutIso({
 		label: contract.label,
@@ -112,6 +119,21 @@ export async function checkMedium(
 	}
 	await comparison.finish(signal);
 	findings.detail += `; ${comparison.comparedBytes} bytes compared`;
+}
+
+const STORED =
+	FLAG.uncompressedInodes |
+	FLAG.uncompressedData |
+	FLAG.uncompressedFragments |
+	FLAG.uncompressedXattrs |
+	FLAG.uncompressedIds;
+
+/** What the squashfs's superblock says of itself and no reader needs. */
+function checkMarks({ superblock, codec }: MediumFacts, epochSeconds: number, findings: Findings): void {
+	const where = "squashfs superblock";
+	findings.equal("time of making", superblock.modificationTimeSeconds, epochSeconds, where);
+	const marks = superblock.flags & (STORED | FLAG.duplicatesRemoved | FLAG.noXattrs);
+	findings.equal("flags about the making", marks, FLAG.duplicatesRemoved | (codec === "none" ? STORED : 0), where);
 }
 
 /** A content that is nowhere on the medium, which was reported, is of no bytes. */

@@ -159,10 +159,10 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 		await run.check(
 			"medium",
 			[volume, gpt, esp, squashfs, contents],
-			async (findings, first, tables, fat, { image, decompressor, files }, { digestOf }) => {
+			async (findings, first, tables, fat, { image, decompressor, files, superblock, codec }, { digestOf }) => {
 				const packed = { image, decompressor, files, digestOf };
 				const held = await readMediumContents(source, first.root, SQUASHFS_PATH, packed, signal);
-				const facts = { volume: first, gpt: tables, esp: fat, contents: held };
+				const facts = { volume: first, gpt: tables, esp: fat, contents: held, superblock, codec };
 				await checkMedium(source, facts, { root: whole, digestOf: expected.digestOf }, findings, signal);
 			},
 		);

@@ -130,6 +130,16 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 			(iso) => replaceAll(iso, Buffer.from("RHLISOSTATUS=0"), Buffer.from("RHLISOSTATUS=1")),
 			/application-use area: it says that a distributor supports/,
 		],
+		["another time in the squashfs", (iso) => flip(iso, place("LiveOS/squashfs.img").start + 8), /time of making/],
+		[
+			"a squashfs that says that its data are stored",
+			(iso) =>
+				iso.writeUInt8(
+					iso.readUInt8(place("LiveOS/squashfs.img").start + 24) | 2,
+					place("LiveOS/squashfs.img").start + 24,
+				),
+			/flags about the making/,
+		],
 		["a publisher", (iso) => replaceAll(iso, Buffer.from("LINUX  "), Buffer.from("LINUX X")), /volume descriptors/],
 		[
 			"a catalog with a name",
