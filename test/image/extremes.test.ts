@@ -237,7 +237,10 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 					expect.stringMatching(/PAX keyword SCHILY\.acl\.default of 1 entries is not applied$/),
 				]),
 			);
-			expect(report.notices).toEqual(expect.arrayContaining([...report.losses]));
+			// Times of plain archives have fractions nearly always: said in the report alone.
+			const noticed = report.losses.filter((loss) => !loss.includes("keeps whole seconds"));
+			expect(report.notices).toEqual(expect.arrayContaining(noticed));
+			expect(report.losses.length - noticed.length).toBe(1);
 		});
 
 		it("is what verify finds, and verify names what no squashfs can keep", async () => {
