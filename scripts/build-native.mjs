@@ -4,7 +4,16 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	accessSync,
+	constants,
+	existsSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -47,6 +56,13 @@ function fingerprint(compiler) {
 	return hash.digest("hex");
 }
 
+try {
+	accessSync(root, constants.W_OK);
+} catch {
+	fail(`${root} is not yours to write to: run it as the user who installed it`);
+}
+// make knows no quotes in its targets
+if (/\s/.test(root)) fail(`${root} has white space in its path, which make does not take: install it elsewhere`);
 const compiler = process.env.CC ?? "cc";
 if (!runs(compiler, ["--version"]) || !runs(process.env.CXX ?? "c++", ["--version"]) || !runs("make", ["--version"]))
 	fail("needs a C++ compiler and make (Debian: apt-get install g++ make; Fedora: dnf install gcc-c++ make)");

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { KiB } from "../binary/units.ts";
+import { BUILD_COMMAND } from "../codec/backend.ts";
 import { interruption } from "../errors.ts";
 
 /**
@@ -76,7 +77,7 @@ export async function launch(request: LaunchRequest): Promise<LaunchResult> {
 	if (request.signal?.aborted) throw interruption(request.signal);
 	const launcher = resolve(request.launcherPath ?? defaultLauncherPath());
 	if (!(await isExecutable(launcher))) {
-		const reason = `${launcher} is not built: it takes a C compiler and npm run build:native`;
+		const reason = `${launcher} is not built: it takes a C++ compiler and \`${BUILD_COMMAND}\``;
 		if (request.confinement !== "limits")
 			return { outcome: { kind: "cannot-confine", reason }, stdout: "", stderr: "" };
 		return runProcess(request, request.command, false);

@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import { Oci2isoError } from "../errors.ts";
 import type { CodecBackend, CodecName } from "./types.ts";
 
-/** Works in a checkout and where oci2iso is a dependency, install scripts forbidden or not. */
-const BUILD_SCRIPT = fileURLToPath(new URL("../../scripts/build-native.mjs", import.meta.url));
+/** Compiles the addon and the launcher of confined tools, in a checkout and where oci2iso is a dependency, install scripts forbidden or not. */
+export const BUILD_COMMAND = `node ${fileURLToPath(new URL("../../scripts/build-native.mjs", import.meta.url))}`;
 const VARIABLE = "OCI2ISO_CODEC_BACKEND";
 
 /** What the caller asks for, or the environment, or `auto`. Throws `Oci2isoError` (usage) for an unknown word in the environment. */
@@ -26,6 +26,6 @@ export function codecUnavailable(codec: CodecName, what: string): Oci2isoError {
 		code: "CODEC_UNAVAILABLE",
 		kind: "usage",
 		what,
-		remedy: `install ${needs} and run \`node ${BUILD_SCRIPT}\`, or choose another --comp`,
+		remedy: `install ${needs} and run \`${BUILD_COMMAND}\`, or choose another --comp`,
 	});
 }

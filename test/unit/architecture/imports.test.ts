@@ -31,7 +31,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	input: [],
 	options: ["contract", "oci"],
 	report: [],
-	buildroot: ["tree", "grub"],
+	buildroot: ["tree", "grub", "codec"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: formats,
 	boot: [...formats, "codec"],
