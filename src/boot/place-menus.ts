@@ -1,5 +1,4 @@
 import { byteStringFromText, displayName } from "../binary/byte-string.ts";
-import { MiB } from "../binary/units.ts";
 import type { Contract } from "../contract/contract.ts";
 import {
 	type BootFile,
@@ -12,10 +11,9 @@ import {
 import { decodePe } from "../pe/pe-image.ts";
 import type { AddedFile } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+import { MAX_EFI_BYTES } from "./boot-file-limits.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "./grub-shell.ts";
 import { findMenuPlaces } from "./menu-places.ts";
-
-const MAX_EFI_BYTES = 64 * MiB;
 
 /** `files`, as `bootFiles` has them, with the menu for UEFI wherever this image's GRUB looks for it, and which copies the contract does not have. */
 export async function placeMenus(

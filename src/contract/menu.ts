@@ -5,8 +5,9 @@ import type { IsoYaml } from "./iso-yaml.ts";
 import { substitute, variablesIn } from "./template.ts";
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
-const KERNEL_PATH = "/images/pxeboot/vmlinuz";
-const INITRD_PATH = "/images/pxeboot/initrd.img";
+/** The ISO's, from its root. */
+export const KERNEL_PATH = "/images/pxeboot/vmlinuz";
+export const INITRD_PATH = "/images/pxeboot/initrd.img";
 const MAX_MENU_CHARACTERS = 1024 * 1024;
 
 /** Arguments of the built-in entry and the value of `${root}`. */

@@ -1,5 +1,6 @@
 import { byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
+import { MAX_EFI_BYTES, MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
 import { Oci2isoError } from "../errors.ts";
@@ -65,8 +66,6 @@ export interface KernelConfig {
 }
 
 const MAX_KERNEL_BYTES = 512 * MiB;
-const MAX_INITRAMFS_BYTES = 512 * MiB;
-const MAX_EFI_BYTES = 64 * MiB;
 const MAX_TEXT_BYTES = 16 * MiB;
 
 export async function readKernelPart(tree: ImageTree, files: KernelFiles): Promise<KernelPart> {

@@ -1,15 +1,11 @@
-import { KiB, MiB } from "../binary/units.ts";
 import { decodeSignature } from "../pe/authenticode.ts";
 import { decodePe } from "../pe/pe-image.ts";
 import { decodePeLayout, type PeLayout } from "../pe/pe-layout.ts";
-import { type DigestAlgorithm, PassingProgram, type SignedProgram } from "../pe/signed-program.ts";
+import { type DigestAlgorithm, PASSING_HEAD_BYTES, PassingProgram, type SignedProgram } from "../pe/signed-program.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import { type KernelImage, kernelImageOf } from "./kernel-image.ts";
 import type { StreamedFile } from "./streamed-file.ts";
 
-/** Holds every field of the boot protocol, the release where it can point to, and the PE headers unless they are in an odd place. */
-const HEAD_BYTES = 128 * KiB;
-const MAX_CERTIFICATE_TABLE_BYTES = MiB;
 /** With what programs are signed; where it is another algorithm the kernel is read twice. */
 const USUAL_ALGORITHM = "sha256";
 
@@ -25,7 +21,7 @@ export interface Kernel {
  * headers, sections or certificates are not in an order that can pass. Rejects as the file's stream and `readWhole` do.
  */
 export async function readKernel(file: StreamedFile, readWhole: () => Promise<Uint8Array>): Promise<Kernel> {
-	const passed = file.byteLength > HEAD_BYTES ? await readInPassing(file) : undefined;
+	const passed = file.byteLength > PASSING_HEAD_BYTES ? await readInPassing(file) : undefined;
 	if (passed !== undefined) return passed;
 	const bytes = await readWhole();
 	const pe = decodePe(bytes);
@@ -35,12 +31,12 @@ export async function readKernel(file: StreamedFile, readWhole: () => Promise<Ui
 async function readInPassing(file: StreamedFile): Promise<Kernel | undefined> {
 	const input = new ByteQueue(file);
 	try {
-		const head = await input.fill(HEAD_BYTES);
-		const layout = layoutOf(head.subarray(0, HEAD_BYTES), file.byteLength);
+		const head = await input.fill(PASSING_HEAD_BYTES);
+		const layout = layoutOf(head.subarray(0, PASSING_HEAD_BYTES), file.byteLength);
 		if (layout === undefined) return undefined;
 		const image = kernelImageOf(head, layout);
 		if (typeof layout === "string") return { image, pe: layout };
-		if (!PassingProgram.canPass(layout, MAX_CERTIFICATE_TABLE_BYTES)) return undefined;
+		if (!PassingProgram.canPass(layout)) return undefined;
 		if (layout.certificates.start === layout.certificates.end)
 			return { image, pe: new PassingProgram(layout, []).finish() };
 		const pe = await pass(input, new PassingProgram(layout, [USUAL_ALGORITHM]));

@@ -1,12 +1,11 @@
 import { udevLabel } from "../boot/live-root/live-medium.ts";
 import type { MenuEntry } from "../contract/contract.ts";
 import { ISO_YAML_PATHS } from "../contract/iso-yaml.ts";
+import { INITRD_PATH, KERNEL_PATH } from "../contract/menu.ts";
 import type { BootParts } from "./boot-parts.ts";
 import type { ContainerfileLines } from "./finding.ts";
 import { grubWords } from "./menu-words.ts";
 
-export const KERNEL_PATH = "/images/pxeboot/vmlinuz";
-export const INITRD_PATH = "/images/pxeboot/initrd.img";
 /** Longer ones nobody copies. */
 const MAX_LINE_CHARACTERS = 16 * 1024;
 

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
+import { KiB, MiB } from "../binary/units.ts";
 import { assert } from "../errors.ts";
 import { type PeLayout, readCertificateTable } from "./pe-layout.ts";
 
@@ -26,6 +27,10 @@ export function layoutFaults({ fault, certificates }: PeLayout, fileBytes: numbe
 	return faults;
 }
 
+/** Headers of a program and Linux's boot protocol are in these first bytes, and the release where the protocol can point to, unless they are in an odd place. */
+export const PASSING_HEAD_BYTES = 128 * KiB;
+const MAX_CERTIFICATE_TABLE_BYTES = MiB;
+
 /** Digests a program and keeps its certificate table while its bytes pass, from the first on. For layouts that `canPass`. */
 export class PassingProgram {
 	readonly #layout: PeLayout;
@@ -42,10 +47,10 @@ export class PassingProgram {
 		this.#table = Buffer.alloc(layout.certificates.end - layout.certificates.start);
 	}
 
-	/** Digested ranges follow one another in the file, and the certificate table has at most `maxTableBytes`. */
-	static canPass({ digested, certificates }: PeLayout, maxTableBytes: number): boolean {
+	/** Digested ranges follow one another in the file, and the certificate table has at most 1 MiB. */
+	static canPass({ digested, certificates }: PeLayout): boolean {
 		return (
-			certificates.end - certificates.start <= maxTableBytes &&
+			certificates.end - certificates.start <= MAX_CERTIFICATE_TABLE_BYTES &&
 			digested.every(({ start }, index) => start >= (digested[index - 1]?.end ?? 0))
 		);
 	}

@@ -1,6 +1,7 @@
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { DISK_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
 import { BACKUP_BOOT_SECTOR, FS_INFO_SECTOR, fat16BootSector, fat32BootSector, fsInfo } from "../fat/boot-sector.ts";
 import { type FatReadDirectory, type FatReadFile, type FatVolume, readFat } from "../fat/read-fat.ts";
 import type { GptPartition } from "../gpt/gpt.ts";
@@ -9,7 +10,6 @@ import type { Findings } from "./findings.ts";
 import { fileAt, fileSource } from "./medium-files.ts";
 
 const COMPARED_BYTES = 1 * MiB;
-export const MAX_EFI_FILE_BYTES = 64 * MiB;
 
 /** The partition as bytes. Throws `Oci2isoError` UNEXPECTED_END when read beyond the image. */
 export function partitionSource(source: ByteSource, { firstBlock, lastBlock }: GptPartition): ByteSource {
@@ -96,7 +96,7 @@ async function compareFiles(
 		}
 		const same =
 			twin.byteLength === file.byteLength &&
-			file.byteLength <= MAX_EFI_FILE_BYTES &&
+			file.byteLength <= MAX_EFI_BYTES &&
 			Buffer.compare(await file.read(), await fileSource(source, twin, path).read(0, twin.byteLength)) === 0;
 		if (!same)
 			findings.fault("it differs between the EFI system partition and the ISO", `/${displayName(path)}`, "one content");

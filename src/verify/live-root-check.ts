@@ -1,5 +1,6 @@
 import { type ByteString, byteStringFromText, utf8TextOf } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
+import { MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { followRoot } from "../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../boot/live-root/live-medium.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
@@ -10,7 +11,6 @@ import type { Findings } from "./findings.ts";
 import { fileAt, fileSource } from "./medium-files.ts";
 import type { BootVolume } from "./menu-check.ts";
 
-const MAX_INITRAMFS_BYTES = 512 * MiB;
 const CHUNK_BYTES = MiB;
 /** The menus of all ways of starting have the same initramfs. */
 const known = new WeakMap<VolumeFile, Promise<LiveSupport | undefined>>();

@@ -1,5 +1,6 @@
 import type { ByteSource } from "../binary/byte-source.ts";
-import { divideCeil, KiB, MiB } from "../binary/units.ts";
+import { divideCeil, MiB } from "../binary/units.ts";
+import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
 import { corrupt } from "../errors.ts";
 import { SECOND_STAGE } from "../grub/boot-files.ts";
 import { signaturesOf } from "../pe/authenticode.ts";
@@ -14,10 +15,9 @@ import {
 	type SbatEntry,
 	type SbatLevel,
 } from "../pe/sbat.ts";
-import { PassingProgram, type SignedProgram } from "../pe/signed-program.ts";
+import { PASSING_HEAD_BYTES, PassingProgram, type SignedProgram } from "../pe/signed-program.ts";
 import { firmwareTrust, judge, shimTrust, type TrustAnchor, type TrustStore } from "../pe/trust.ts";
 import { isShim, readEfiProgram, SHIM_CERTIFICATES } from "./efi-program.ts";
-import { MAX_EFI_FILE_BYTES } from "./esp-check.ts";
 import type { Findings } from "./findings.ts";
 import { DEFAULT_LOADER } from "./uefi-walk.ts";
 
@@ -27,9 +27,6 @@ export interface SecureBootProgram {
 	readonly source: ByteSource;
 }
 
-/** A kernel's headers are in these unless they are in an odd place. */
-const HEAD_BYTES = 128 * KiB;
-const MAX_CERTIFICATE_TABLE_BYTES = MiB;
 const CHUNK_BYTES = MiB;
 
 /**
@@ -49,8 +46,8 @@ export async function checkSecureBoot(
 	let levels: Uint8Array | undefined;
 	for (const { path, source } of efiPrograms) {
 		try {
-			if (source.byteLength > MAX_EFI_FILE_BYTES)
-				throw corrupt("FILE_TOO_LARGE", `it has ${source.byteLength} bytes`, path, `at most ${MAX_EFI_FILE_BYTES}`);
+			if (source.byteLength > MAX_EFI_BYTES)
+				throw corrupt("FILE_TOO_LARGE", `it has ${source.byteLength} bytes`, path, `at most ${MAX_EFI_BYTES}`);
 			const program = readEfiProgram(await source.read(0, source.byteLength), path);
 			const isLoader = path === `/${DEFAULT_LOADER}`;
 			checkTrusted(path, program, isLoader ? firmware : trust, findings);
@@ -104,11 +101,11 @@ function checkTrusted(path: string, program: SignedProgram, trust: TrustStore, f
 /** Reads headers and certificates, and digests the rest in passing. */
 async function readKernelProgram(source: ByteSource): Promise<SignedProgram | string> {
 	const { byteLength } = source;
-	const head = Buffer.from(await source.read(0, Math.min(HEAD_BYTES, byteLength)));
+	const head = Buffer.from(await source.read(0, Math.min(PASSING_HEAD_BYTES, byteLength)));
 	try {
 		const layout = decodePeLayout(head, byteLength);
 		if (typeof layout === "string") return layout;
-		if (!PassingProgram.canPass(layout, MAX_CERTIFICATE_TABLE_BYTES)) return "its parts are in an odd order";
+		if (!PassingProgram.canPass(layout)) return "its parts are in an odd order";
 		const program = new PassingProgram(layout, ["sha1", "sha256", "sha384", "sha512"]);
 		const chunk = Buffer.alloc(CHUNK_BYTES);
 		for (let i = 0; i < divideCeil(byteLength, CHUNK_BYTES); i++) {

@@ -1,4 +1,5 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
 import { describeWalk, walkGrubEfi } from "../boot/grub-efi-walk.ts";
 import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub-medium.ts";
 import { corrupt } from "../errors.ts";
@@ -6,7 +7,7 @@ import type { FatReadFile, FatVolume } from "../fat/read-fat.ts";
 import { SECOND_STAGE } from "../grub/boot-files.ts";
 import type { PeImage } from "../pe/pe-image.ts";
 import { isShim, readEfiProgram } from "./efi-program.ts";
-import { fatFileAt, MAX_EFI_FILE_BYTES } from "./esp-check.ts";
+import { fatFileAt } from "./esp-check.ts";
 import type { Findings } from "./findings.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
 import { volumeFileSystem } from "./volume-file-system.ts";
@@ -30,7 +31,7 @@ export async function walkUefi(
 ): Promise<EfiPrograms> {
 	const programs = new Map<string, PeImage>();
 	const load = async (path: string): Promise<PeImage> => {
-		const program = readEfiProgram(await readFile(esp, path, MAX_EFI_FILE_BYTES), `/${path}`);
+		const program = readEfiProgram(await readFile(esp, path, MAX_EFI_BYTES), `/${path}`);
 		findings.equal("machine type", program.machine, "x86_64", `/${path}`);
 		programs.set(path, program);
 		return program;

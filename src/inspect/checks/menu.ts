@@ -1,11 +1,12 @@
 import { followRoot, type RootProblem } from "../../boot/live-root/follow-root.ts";
 import type { LiveSupport } from "../../boot/live-root/live-support.ts";
 import type { MenuEntry } from "../../contract/contract.ts";
+import { INITRD_PATH, KERNEL_PATH } from "../../contract/menu.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { ALL_PATHS, type FindingDetails, type FindingList } from "../finding.ts";
 import { initramfsSupport } from "../initramfs/live-support.ts";
-import { INITRD_PATH, KERNEL_PATH, type MenuFix } from "../menu-fix.ts";
+import type { MenuFix } from "../menu-fix.ts";
 import { grubWords } from "../menu-words.ts";
 import { mediumOf } from "./live-system.ts";
 
