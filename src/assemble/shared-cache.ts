@@ -5,7 +5,7 @@ import type { BlockSettings } from "../cache/settings.ts";
 import { Oci2isoError } from "../errors.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../oci/docker-reference.ts";
 import type { OciImage } from "../oci/open-image.ts";
-import { parseReference } from "../oci/reference.ts";
+import { type ImageReference, parseReference } from "../oci/reference.ts";
 import type { RegistryOptions } from "../oci/registry/options.ts";
 import type { RegistrySource } from "../oci/registry/registry-source.ts";
 import type { SharedCacheReport } from "../report/build-report.ts";
@@ -152,9 +152,19 @@ export class SharedCache {
 }
 
 function parseCacheReference(text: string, option: string): NamedReference {
-	const reference = parseReference(text);
+	const reference = read(text, option);
 	if (reference.transport !== "docker") throw invalid(text, option, "an artifact in a registry");
 	return { text, name: reference.name };
+}
+
+/** The parser's own remedy names places of images, of which a cache can have one. */
+function read(text: string, option: string): ImageReference {
+	try {
+		return parseReference(text);
+	} catch (error) {
+		if (!(error instanceof Oci2isoError)) throw error;
+		throw invalid(text, option, error.expected ?? "an artifact in a registry");
+	}
 }
 
 function invalid(text: string, option: string, expected: string): Oci2isoError {
