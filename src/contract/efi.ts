@@ -68,7 +68,10 @@ export async function chooseEfi(
 		const what = `${vendors.length} EFI vendors found (${vendors.slice(0, MAX_NAMED).join(", ")}${more}), took ${displayName(chosen.vendor)}`;
 		findings.choice({ code: "VENDOR_CHOICE", what, remedy: "pass --vendor NAME for another one" });
 	}
-	if (!isContract) noteFallback(chosen.vendor, places.vendors(named)[0], efi, findings);
+	if (!isContract) {
+		const isOneVendors = complete(choices.get(chosen.vendor.toLowerCase())?.files ?? NO_FILES) !== undefined;
+		noteFallback(isOneVendors ? chosen.vendor : undefined, places.vendors(named)[0], efi, findings);
+	}
 	for (const { role, name, what } of ROLES) {
 		noteName(efi[role], name, findings);
 		await noteSignature(tree, efi[role], what, findings);
@@ -112,13 +115,20 @@ function mixed(choices: readonly Choice[]): Choice | undefined {
 	return shim === undefined || complete(files) === undefined ? undefined : { vendor: shim.vendor, files };
 }
 
-function noteFallback(vendor: ByteString, first: ByteString | undefined, efi: EfiFiles, findings: Findings): void {
+/** Without a vendor where the files are of several. */
+function noteFallback(
+	vendor: ByteString | undefined,
+	first: ByteString | undefined,
+	efi: EfiFiles,
+	findings: Findings,
+): void {
 	const place =
 		first === undefined
 			? "the image names no EFI vendor"
 			: `/boot/efi/EFI/${displayName(first)} does not have all boot loaders`;
 	const paths = ROLES.map(({ role }) => displayName(efi[role].path)).join(", ");
-	findings.choice({ code: "EFI_FALLBACK", what: `${place}, those of ${displayName(vendor)} are used: ${paths}` });
+	const whose = vendor === undefined ? "no vendor has all three, these" : `those of ${displayName(vendor)}`;
+	findings.choice({ code: "EFI_FALLBACK", what: `${place}, ${whose} are used: ${paths}` });
 }
 
 function noteName({ path }: FoundFile, name: string, findings: Findings): void {

@@ -290,6 +290,11 @@ describe("EFI files in several places", () => {
 		expect([shim, mokManager, grub].map(({ path }) => path.slice(0, path.lastIndexOf("/")))).toEqual(directories);
 		const what = contract.choices.find(({ code }) => code === "EFI_FALLBACK")?.what;
 		for (const { path } of [shim, mokManager, grub]) expect(what).toContain(path);
+		const vendors = new Set(directories.map((directory) => directory.slice(directory.lastIndexOf("/") + 1)));
+		const [vendor] = vendors;
+		expect(what).toContain(
+			vendors.size > 1 ? "no vendor has all three, these are used" : `those of ${vendor} are used`,
+		);
 	});
 
 	test("may have names in upper case, as FAT gives them", async () => {
