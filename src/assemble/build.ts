@@ -1,9 +1,6 @@
 import { BuildCache } from "../cache/build-cache.ts";
-
 import { architectureFault } from "../contract/read-contract.ts";
-
 import { asEnvironmentError, interruptible, Oci2isoError, throwIfAborted } from "../errors.ts";
-
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { openingOptions } from "../options/image-options.ts";

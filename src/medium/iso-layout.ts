@@ -8,6 +8,8 @@ import type { IsoFile } from "../iso9660/tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
 
+/** Where dracut's dmsquash-live looks for the root file system. */
+export const SQUASHFS_PATH = "LiveOS/squashfs.img";
 /** Block of the squashfs, whose superblock precedes everything that is known late: a multiple of 128 KiB, after both descriptor sets. */
 export const SQUASHFS_BLOCK = 64;
 
@@ -54,7 +56,7 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		return { ...generatedAttributes(0o644, epochSeconds), type: "file", byteLength, contentKey, fixedBlock };
 	};
 	const files: [ByteString, IsoFile][] = [
-		["LiveOS/squashfs.img", made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK)],
+		[SQUASHFS_PATH, made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK)],
 		["images/eltorito.img", made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })],
 		["images/efiboot.img", made("esp", esp.byteLength, { kind: "esp" })],
 	];

@@ -18,7 +18,7 @@ import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/applicati
 import { APPLICATION_USE_OFFSET } from "../isomd5/media-checksum.ts";
 import { buildEsp } from "../medium/esp.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
-import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
+import { type IsoLayout, layOutIso, SQUASHFS_BLOCK, SQUASHFS_PATH } from "../medium/iso-layout.ts";
 import { frontPieces, type Piece, restPieces } from "../medium/write-iso.ts";
 import { FLAG } from "../squashfs/constants.ts";
 import type { Superblock } from "../squashfs/superblock.ts";
@@ -29,7 +29,6 @@ import type { Findings } from "./findings.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 
-const SQUASHFS_PATH = "LiveOS/squashfs.img";
 const CORE_PATH = "images/eltorito.img";
 /** Files that neither the image has nor a menu is: made from the others, and compared with them elsewhere. */
 const MADE_FILES: readonly ByteString[] = [SQUASHFS_PATH, CORE_PATH, "images/efiboot.img"];

@@ -5,6 +5,7 @@ import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import { readFat } from "../fat/read-fat.ts";
 import { SECOND_STAGE } from "../grub/boot-files.ts";
 import type { Volume } from "../iso9660/volume.ts";
+import { SQUASHFS_PATH } from "../medium/iso-layout.ts";
 import { anchorOf } from "../pe/trust.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
@@ -39,7 +40,6 @@ export interface VerifyIsoOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
-const SQUASHFS_PATH = "LiveOS/squashfs.img";
 const BOOT_HYBRID_PATH = "boot/grub2/i386-pc/boot_hybrid.img";
 
 /**
