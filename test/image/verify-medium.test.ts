@@ -46,6 +46,8 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 			"images/pxeboot/initrd.img",
 			"images/pxeboot/vmlinuz",
 			"images/efiboot.img",
+			"images/eltorito.img",
+			"LiveOS/squashfs.img",
 			".discinfo",
 		]) {
 			const file = fileAt(root, path);
@@ -56,7 +58,11 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 	});
 	afterAll(() => rm(work, { recursive: true, force: true }));
 
-	const place = (path: string) => places.get(path) ?? { start: 0, byteLength: 0 };
+	function place(path: string) {
+		const found = places.get(path);
+		if (found === undefined) throw new Error(`the place of ${path} was not looked up`);
+		return found;
+	}
 	/** The verdict, then what was found by the check of the medium, then by the others. */
 	async function faults(iso: Buffer): Promise<string> {
 		const { verdict, checks } = await verifyIso(memorySource(iso), { expected, mediaChecksum: false });
