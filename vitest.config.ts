@@ -4,32 +4,33 @@ import { defineConfig } from "vitest/config";
 const rungs = {
 	// Unit tests leave nothing behind in their process, so that files may share one.
 	// A time-out is there to end what hangs: a busy machine takes ten times as long as an idle one.
-	unit: { timeout: 240_000, parallel: true, isolate: false, maxWorkers: "100%" },
-	native: { timeout: 60_000, parallel: true },
-	reference: { timeout: 600_000, parallel: false },
-	kernel: { timeout: 900_000, parallel: false },
-	registry: { timeout: 900_000, parallel: false },
-	fuzz: { timeout: 600_000, parallel: false },
-	hostile: { timeout: 180_000, parallel: false },
-	image: { timeout: 900_000, parallel: false },
-	// An emulated guest on a busy machine can miss its own watchdogs: one more try.
-	boot: { timeout: 1_200_000, parallel: false, retry: 1 },
+	unit: { timeout: 240_000, isolate: false, maxWorkers: "100%", group: 0 },
+	native: { timeout: 240_000 },
+	reference: { timeout: 600_000 },
+	kernel: { timeout: 900_000 },
+	registry: { timeout: 900_000 },
+	fuzz: { timeout: 600_000 },
+	hostile: { timeout: 240_000 },
+	image: { timeout: 900_000 },
+	// An emulated guest has two processors, and on a busy machine can miss its own watchdogs: one at a time, and one more try.
+	boot: { timeout: 1_200_000, retry: 1, maxWorkers: 1, group: 2 },
 } as const;
 
 export default defineConfig({
 	test: {
 		reporters: ["default"],
-		projects: Object.entries(rungs).map(([name, rung]) => ({
+		projects: Object.entries(rungs).map(([name, { timeout, ...rung }]) => ({
 			test: {
 				name,
 				include: [`test/${name}/**/*.test.ts`],
-				testTimeout: rung.timeout,
+				testTimeout: timeout,
+				hookTimeout: timeout,
 				retry: "retry" in rung ? rung.retry : 0,
-				hookTimeout: rung.timeout,
-				fileParallelism: rung.parallel,
-				isolate: "isolate" in rung ? rung.isolate : true,
+				isolate: !("isolate" in rung),
+				maxWorkers: "maxWorkers" in rung ? rung.maxWorkers : 2,
 				// Rungs with another number of workers do not run beside each other.
-				...("maxWorkers" in rung ? { maxWorkers: rung.maxWorkers } : { sequence: { groupOrder: 1 } }),
+				sequence: { groupOrder: "group" in rung ? rung.group : 1 },
+				...(name === "unit" ? {} : { globalSetup: "test/support/compiled.ts" }),
 				pool: "forks" as const,
 			},
 		})),

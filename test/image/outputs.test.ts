@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { COMPILED_MAIN } from "../support/compiled.ts";
 import { HOST_GRUB } from "../support/contract-image.ts";
 import { writeContractLayout } from "../support/contract-layout.ts";
 import { requires } from "../support/requires.ts";
@@ -11,7 +12,6 @@ import { requires } from "../support/requires.ts";
 const noGrub = !existsSync(HOST_GRUB);
 if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 let work = "";
 let image = "";
 let reference = "";
@@ -26,7 +26,7 @@ interface Outcome {
 
 /** Runs a shell script in which `$O` is oci2iso, `$B` a build of the image, `$TMPDIR` an empty directory; the status is that of the last pipeline's first failure. */
 function shell(script: string): Outcome {
-	const O = `${process.execPath} --import ${import.meta.resolve("tsx")} ${MAIN}`;
+	const O = `${process.execPath} ${COMPILED_MAIN}`;
 	const B = `${O} build ${image} --force --tools builtin --no-cache --comp none --progress none`;
 	const { status, stdout, stderr } = spawnSync("bash", ["-c", `set -o pipefail; ${script}`], {
 		cwd: folder,

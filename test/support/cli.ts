@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
-
-const MAIN = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+import { COMPILED_MAIN } from "./compiled.ts";
 
 export interface CliResult {
 	readonly status: number | null;
@@ -9,7 +7,7 @@ export interface CliResult {
 	readonly stderr: string;
 }
 
-/** Runs `oci2iso` from its sources, with a cache only where one is given. `onStart` gets the process, for signals. */
+/** Runs `oci2iso` as it is shipped, with a cache only where one is given. `onStart` gets the process, for signals. */
 export function oci2iso(
 	args: readonly string[],
 	options: {
@@ -19,7 +17,7 @@ export function oci2iso(
 	} = {},
 ): Promise<CliResult> {
 	const own = args[0] === "build" && !args.includes("--cache") ? ["--no-cache"] : [];
-	const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), MAIN, ...args, ...own], {
+	const child = spawn(process.execPath, [COMPILED_MAIN, ...args, ...own], {
 		cwd: options.cwd,
 		env: { ...process.env, ...options.env },
 		stdio: ["ignore", "pipe", "pipe"],

@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
-
-const MAIN = join(import.meta.dirname, "..", "..", "src", "cli", "main.ts");
+import { COMPILED_MAIN } from "./compiled.ts";
 
 /** What any hostile input may cost, unless a test says otherwise. */
 const BUDGET = { seconds: 60, heapMiB: 1024, residentMiB: 900 };
@@ -42,7 +41,7 @@ export async function hostileRun(args: readonly string[], options: HostileOption
 	const { seconds, heapMiB, residentMiB } = { ...BUDGET, ...options };
 	const before = options.untouched === undefined ? [] : listing(options.untouched);
 	const start = performance.now();
-	const node = [`--max-old-space-size=${heapMiB}`, "--import", import.meta.resolve("tsx"), MAIN, ...args];
+	const node = [`--max-old-space-size=${heapMiB}`, COMPILED_MAIN, ...args];
 	const child = spawn(process.execPath, node, {
 		env: { ...process.env, ...options.env },
 		stdio: ["ignore", "pipe", "pipe"],
