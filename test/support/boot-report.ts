@@ -1,4 +1,6 @@
+import { expect } from "vitest";
 import type { MediumFile } from "./medium-files.ts";
+import { type BootPath, bootIso } from "./qemu.ts";
 
 /** What the fixture's report service says on the serial console at the end of boot. */
 export interface BootReport {
@@ -34,4 +36,21 @@ export function parseBootReport(log: string): BootReport {
 		kernelSecureBoot: /secureboot: (Secure boot \w+)/i.exec(log)?.[1],
 		root: /\nOCI2ISO-ROOT (.+)\n/.exec(after)?.[1] ?? "",
 	};
+}
+
+/** What the firmware's variable and the guest's kernel say of Secure Boot on each path. */
+const SECURE_BOOT_OF_PATH: Record<BootPath, Pick<BootReport, "secureBoot" | "kernelSecureBoot">> = {
+	"BIOS from CD": { secureBoot: "no UEFI", kernelSecureBoot: undefined },
+	"BIOS from USB disk": { secureBoot: "no UEFI", kernelSecureBoot: undefined },
+	"UEFI from CD": { secureBoot: "disabled", kernelSecureBoot: "Secure boot disabled" },
+	"UEFI from USB disk with Secure Boot": { secureBoot: "enabled", kernelSecureBoot: "Secure boot enabled" },
+};
+
+/** Boots an ISO of the fixture, and compares what its guest says with the way it was booted and with what was `written` on the medium. */
+export async function expectBoot(path: BootPath, iso: string, written: Map<string, MediumFile>): Promise<void> {
+	const report = parseBootReport(await bootIso(iso, path));
+	expect(report).toMatchObject(SECURE_BOOT_OF_PATH[path]);
+	expect(report.root).toBe("overlayfs oci2iso");
+	expect(report.files).toEqual(written);
+	expect([...written.keys()]).toEqual(expect.arrayContaining(["LiveOS/squashfs.img", "EFI/BOOT/BOOTX64.EFI"]));
 }

@@ -52,7 +52,7 @@ export async function bootIso(iso: string, path: BootPath, options: BootOptions 
 	const { timeoutMs = 600_000, until = BOOT_MARKER, memoryMebibytes = 1536, mediumBytesPerSecond } = options;
 	const scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-"));
 	try {
-		const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-m", String(memoryMebibytes), "-smp", "2"];
+		const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-m", String(memoryMebibytes), "-smp", "1"];
 		const console = ["-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"];
 		return await watch(
 			[...machine, ...console, ...(await pathArguments(path, iso, scratch, mediumBytesPerSecond))],

@@ -1,0 +1,41 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { memorySource } from "../../src/binary/byte-source.ts";
+import { buildIso } from "../../src/index.ts";
+import { verifyIso } from "../../src/verify/verify-iso.ts";
+import { expectBoot } from "../support/boot-report.ts";
+import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { type MediumFile, mediumFiles } from "../support/medium-files.ts";
+import { BOOT_PATHS, type BootPath, bootRequirements } from "../support/qemu.ts";
+import { requires } from "../support/requires.ts";
+
+const missing = bootRequirements() ?? requires(...FIXTURE_NEEDS, "xorriso", "mcopy");
+const isSlowWanted = process.env["OCI2ISO_SLOW"] === "1";
+if (!isSlowWanted) process.stderr.write("SKIPPED: the other boots of Debian 13 and unstable; set OCI2ISO_SLOW=1\n");
+
+// Their GRUB for UEFI looks for its menu in other places than that of Debian 12, their dracut is another one.
+describe.skipIf(missing !== undefined).each<[string, readonly BootPath[]]>([
+	["trixie", ["BIOS from USB disk", "UEFI from USB disk with Secure Boot"]],
+	["sid", ["BIOS from CD", "UEFI from CD", "UEFI from USB disk with Secure Boot"]],
+])("the ISO of Debian %s boots to its marker", (profile, paths) => {
+	let scratch: string;
+	let iso: string;
+	let written: Map<string, MediumFile>;
+
+	beforeAll(async () => {
+		scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-test-"));
+		iso = join(scratch, "suite.iso");
+		const report = await buildIso({ image: `oci:${await debianFixture(profile)}:latest`, output: iso, level: 1 });
+		expect(report.addedFiles.map(({ iso: path, efiImage }) => [path, efiImage])).toEqual([
+			["/boot/grub/grub.cfg", "/boot/grub/grub.cfg"],
+		]);
+		const { checks } = await verifyIso(memorySource(await readFile(iso)));
+		expect(checks.filter(({ status }) => status === "fail")).toEqual([]);
+		written = await mediumFiles(iso);
+	});
+	afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+	it.each(isSlowWanted ? BOOT_PATHS : paths)("%s", (path) => expectBoot(path, iso, written));
+});
