@@ -25,7 +25,7 @@ describe("os-release", () => {
 
 	test("takes time in proportion to its length", () => {
 		// Each of these would take hours if characters were looked at again for each character.
-		const long = 5_000_000;
+		const long = 1_000_000;
 		for (const value of ["#", "\\", " #", "' '", '"', "a'b"].map((part) => part.repeat(long / part.length)))
 			expect(parseOsRelease(`NAME=x${value}\nID=y\n`).get("ID")).toBe("y");
 		for (const text of [" ", "=", "\n", "A", " =", "A "].map((part) => part.repeat(long / part.length)))
@@ -67,7 +67,7 @@ describe("variables in entries", () => {
 		const values = new Map([["v", "x".repeat(1000)]]);
 		expect(substitute("$v".repeat(10), values, 10_000)).toHaveLength(10_000);
 		expect(substitute("$v".repeat(10), values, 9_999)).toBeUndefined();
-		expect(substitute("$v".repeat(5_000_000), values, 1_000_000)).toBeUndefined();
+		expect(substitute("$v".repeat(500_000), values, 1_000_000)).toBeUndefined();
 	});
 
 	test("are found where they would be replaced", () => {

@@ -131,7 +131,10 @@ describe("a signed program", () => {
 	});
 
 	it("is not followed through more certificates than real ones have", () => {
-		const namesakes = Array.from({ length: 30 }, () => makeSigner("Vendor Root", 1).certificate);
+		const namesakes = Array.from(
+			{ length: 30 },
+			() => makeSigner("Vendor Root", 1, undefined, { keyType: "ec" }).certificate,
+		);
 		const crowded = signatureOf(PROGRAM, makeSigner("Crowded", 8, stranger), { certificates: [stranger.certificate] });
 		expect(verdict(withSignatures(PROGRAM, crowded))).toContain("which is not trusted by firmware");
 		const other = makeSigner("Below", 9, makeSigner("Vendor Root", 1));
