@@ -53,8 +53,8 @@ describe("decompression bombs", () => {
 		expect(await refused(imageOf(blob(header, "zstd")))).toBe("5 LAYER_COMPRESSION_BROKEN");
 	});
 
-	it("thirty layers with windows of 128 MiB, one after another, hold one window", { timeout: 200_000 }, async () => {
-		const layers = Array.from({ length: 30 }, (_, i): LayoutLayer => {
+	it("ten layers with windows of 128 MiB, one after another, hold one window", { timeout: 200_000 }, async () => {
+		const layers = Array.from({ length: 10 }, (_, i): LayoutLayer => {
 			const mebibytes = 150 + i;
 			return { tar: Buffer.alloc(mebibytes << 20), compression: "zstd", blob: zstdOfZeros(mebibytes, 27) };
 		});
