@@ -131,7 +131,8 @@ export function parseIsoYaml(source: string, path: string, findings: Findings): 
 			expected: `at most ${MAX_VALUES} values and ${MAX_VALUE_CHARACTERS} characters`,
 		});
 	}
-	const result = isoYaml.safeParse(plain ?? {});
+	// where a schema above has no words of its own, the library's are for nobody
+	const result = isoYaml.safeParse(plain ?? {}, { error: () => "another value" });
 	if (!result.success) {
 		for (const issue of result.error.issues.slice(0, MAX_REPORTED)) {
 			const valuePath = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));

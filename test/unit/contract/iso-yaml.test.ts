@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseInteger } from "../../../src/contract/iso-yaml.ts";
+import { Findings } from "../../../src/contract/findings.ts";
+import { parseInteger, parseIsoYaml } from "../../../src/contract/iso-yaml.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
 import {
 	codesOf,
@@ -187,6 +188,28 @@ describe("violations have line and column", () => {
 		["too many entries", `grub2: {entries: [${`${ENTRY},`.repeat(1001)}]}\n`, ["ISO_YAML_INVALID :1:18"]],
 	])("of %s", async (_, yaml, problems) => {
 		expect(await yamlProblems(yaml)).toEqual(problems);
+	});
+
+	test("are in our words, whatever stands where", () => {
+		const anything = fc.jsonValue({ maxDepth: 2 });
+		const text = fc.oneof(
+			anything,
+			fc.constantFrom("", "a\nb", "x".repeat(20_000), "\u0007", "-1", "1e9", "99999999999"),
+		);
+		const entries = fc.oneof(text, fc.array(fc.oneof(text, fc.record({ name: text, linux: text }))));
+		const grub2 = fc.oneof(anything, fc.record({ default: text, timeout: text, entries }));
+		const document = fc.oneof(anything, fc.record({ label: text, kernel_args: fc.oneof(text, fc.array(text)), grub2 }));
+		fc.assert(
+			fc.property(document, (value) => {
+				const findings = new Findings();
+				parseIsoYaml(JSON.stringify(value), ISO_YAML, findings);
+				for (const { code, expected } of findings.problems.filter(({ code }) => code === "ISO_YAML_INVALID"))
+					expect([code, expected]).toEqual([
+						"ISO_YAML_INVALID",
+						expect.stringMatching(/^(an? (text|list|mapping|32-bit|number)|at most|one line|valid Unicode|the index)/),
+					]);
+			}),
+		);
 	});
 
 	test("and say what is there and what is expected", async () => {
