@@ -2,7 +2,9 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
 import type { GrubFileSystem, GrubMedium } from "./grub-medium.ts";
 import { findGrubModules, type GrubModules } from "./grub-modules.ts";
-import { type GrubOutcome, GrubShell, GrubStop, MEMORY_DISK, notKnown } from "./grub-shell.ts";
+import { type GrubOutcome, GrubStop, notKnown } from "./grub-outcome.ts";
+import { GrubShell } from "./grub-shell.ts";
+import { MEMORY_DISK } from "./grub-storage.ts";
 import { openMemoryDisk } from "./memory-disk.ts";
 
 const MODULES_SECTION = "mods";

@@ -1,6 +1,8 @@
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { KiB, MiB } from "../binary/units.ts";
-import type { GrubDevice, GrubFileSystem, GrubNode } from "./grub-medium.ts";
+import { DECIDES, MODULES } from "./grub-commands.ts";
+import type { GrubDevice } from "./grub-medium.ts";
+import { type GrubConfig, GrubStop, notKnown, type Status, type Words } from "./grub-outcome.ts";
 import {
 	commandsOf,
 	type GrubStatement,
@@ -9,46 +11,16 @@ import {
 	readGrubScript,
 	writtenWord,
 } from "./grub-script.ts";
+import { readSearchArguments } from "./grub-search.ts";
+import { GrubStorage } from "./grub-storage.ts";
+import { evaluateTest } from "./grub-test.ts";
+import { GrubVariables } from "./grub-variables.ts";
 
 export const MAX_GRUB_CONFIG_BYTES = 1024 * KiB;
 const MAX_COMMANDS = 10_000;
 /** Characters and words that are read and expanded. */
 const MAX_WORK = 8 * MiB;
 const MAX_NESTING = 32;
-const MAX_LOOKED = 100;
-const MAX_VALUE_CHARACTERS = 4 * KiB;
-const MAX_TEST_DEPTH = 100;
-
-/** A script file that GRUB ran. */
-export interface GrubConfig {
-	readonly device: string;
-	/** Absolute, without device. */
-	readonly path: ByteString;
-	readonly script: ByteString;
-}
-
-/** How GRUB ends up. */
-export type GrubOutcome =
-	/** It shows the entries that `config` gave. */
-	| { readonly kind: "menu"; readonly config: GrubConfig }
-	/** It waits at its prompt, or gives up. */
-	| { readonly kind: "prompt"; readonly why: string }
-	| { readonly kind: "unknown"; readonly why: string };
-
-/** Ends a run from within. */
-export class GrubStop extends Error {
-	readonly outcome: GrubOutcome;
-
-	constructor(outcome: GrubOutcome) {
-		super(outcome.kind);
-		this.outcome = outcome;
-	}
-}
-
-/** True, false, or not known. */
-type Status = boolean | undefined;
-/** A word whose text is not known is undefined. */
-type Words = readonly (ByteString | undefined)[];
 
 class Leave extends Error {
 	readonly from: "loop" | "round" | "function";
@@ -75,37 +47,28 @@ export interface GrubShellOptions {
  * the outcome is `unknown`.
  */
 export class GrubShell {
-	/** Paths of configurations that were asked for and are not there, with their device, in order, each once. */
-	get missing(): readonly ByteString[] {
-		return [...this.#missing];
-	}
-	readonly environment: Map<string, ByteString | undefined>;
-	readonly #missing = new Set<ByteString>();
-	readonly #devices: readonly GrubDevice[];
-	readonly #modules: Set<string> | undefined;
+	readonly #variables: GrubVariables;
+	readonly #storage: GrubStorage;
 	readonly #platform: string;
 	readonly #functions = new Map<ByteString, GrubStatements>();
 	/** The menu that is being filled: the script that gave its first entry. */
 	#menu: { config: GrubConfig | undefined } = { config: undefined };
 	#current: GrubConfig | undefined;
-	#parameters: Words = [];
 	#commands = 0;
 	#work = 0;
 	#nesting = 0;
 	#calls = 0;
 	#loops = 0;
-	#lastStatus: Status = true;
 	#hasKernel = false;
 
 	constructor({ devices, modules, environment, platform }: GrubShellOptions) {
-		this.#devices = devices;
-		this.#modules = modules === undefined ? undefined : new Set(modules);
+		this.#variables = new GrubVariables(environment, (work) => this.#spend(work));
+		this.#storage = new GrubStorage(devices, modules, () => this.#variables.environment.get("root") ?? "");
 		this.#platform = platform;
-		this.environment = new Map(environment);
 	}
 
-	hasModule(name: string): boolean {
-		return this.#modules === undefined || this.#modules.has(name);
+	get missing(): readonly ByteString[] {
+		return this.#storage.missing;
 	}
 
 	/** The early configuration, which runs before there is a shell: single commands only. */
@@ -131,54 +94,15 @@ export class GrubShell {
 		this.#showMenu();
 		this.#menu = menu;
 		if (this.#hasKernel) notKnown("a kernel is loaded without a menu");
-		const why = this.#missing.size > 0 ? "it finds no grub.cfg" : "no menu entry is defined";
+		const why = this.missing.length > 0 ? "it finds no grub.cfg" : "no menu entry is defined";
 		throw new GrubStop({ kind: "prompt", why: path === undefined ? "it has no prefix to look in" : why });
-	}
-
-	/** The node at a path with or without device, or undefined. */
-	find(path: ByteString): GrubNode | undefined {
-		return this.#locate(path)?.node;
-	}
-
-	/** A path with or without device. */
-	#locate(path: ByteString): { device: string; path: ByteString; node: GrubNode | undefined } | undefined {
-		const end = path.startsWith("(") ? path.indexOf(")") : -1;
-		const device =
-			end < 0
-				? this.#known(this.environment.get("root") ?? "", "root", !this.environment.has("root"))
-				: path.slice(1, end);
-		const rest = path.slice(end + 1);
-		if (!rest.startsWith("/")) return undefined;
-		return { device, path: rest, node: this.#fileSystem(device)?.find(rest) };
-	}
-
-	#miss(path: ByteString): void {
-		if (this.#missing.size < MAX_LOOKED && path.endsWith(".cfg")) this.#missing.add(path);
-	}
-
-	#fileSystem(name: string): GrubFileSystem | undefined {
-		const found = this.#devices.find((device) => device.name === name)?.fileSystem;
-		if (found === undefined && this.#opaque.has(name)) notKnown(`it uses the device (${displayName(name)})`);
-		return found !== undefined && this.hasModule(found.module) && this.#hasPartitions(name) ? found : undefined;
-	}
-
-	#hasPartitions(device: string): boolean {
-		return !device.includes(",gpt") || this.hasModule("part_gpt");
-	}
-
-	/** Devices that commands made, whose content is not known. */
-	readonly #opaque = new Set<string>();
-
-	#known(value: ByteString | undefined, name: string, isUnset = false): ByteString {
-		if (value === undefined && !isUnset) notKnown(`the value of $${displayName(name)} is not known`);
-		return value ?? "";
 	}
 
 	/** Runs a script file in the current environment; false where it is not there. */
 	async #source(path: ByteString): Promise<boolean> {
-		const found = this.#locate(path);
+		const found = this.#storage.locate(path);
 		if (found?.node?.type !== "file") {
-			this.#miss(found?.path === undefined ? path : `(${found.device})${found.path}`);
+			this.#storage.miss(found?.path === undefined ? path : `(${found.device})${found.path}`);
 			return false;
 		}
 		if (found.node.byteLength > MAX_GRUB_CONFIG_BYTES)
@@ -189,18 +113,18 @@ export class GrubShell {
 		const config = { device: found.device, path: found.path, script };
 		const before = this.#current;
 		const names = ["config_file", "config_directory"] as const;
-		const values = names.map((name) => [name, this.environment.get(name)] as const);
+		const values = names.map((name) => [name, this.#variables.environment.get(name)] as const);
 		this.#current = config;
 		const file = `(${config.device})${config.path}`;
-		this.environment.set("config_file", file);
-		this.environment.set("config_directory", file.slice(0, file.lastIndexOf("/")));
+		this.#variables.environment.set("config_file", file);
+		this.#variables.environment.set("config_directory", file.slice(0, file.lastIndexOf("/")));
 		const { statements, problems } = readGrubScript(script);
 		const [problem] = problems;
 		if (problem !== undefined) notKnown(`${displayName(path)} is no GRUB script: ${problem}`);
 		await this.#run(statements);
 		for (const [name, value] of values) {
-			if (value === undefined) this.environment.delete(name);
-			else this.environment.set(name, value);
+			if (value === undefined) this.#variables.environment.delete(name);
+			else this.#variables.environment.set(name, value);
 		}
 		this.#current = before;
 		this.#nesting--;
@@ -216,7 +140,7 @@ export class GrubShell {
 		let status: Status = true;
 		for (const statement of statements) {
 			status = await this.#statement(statement);
-			this.#lastStatus = status;
+			this.#variables.lastStatus = status;
 		}
 		return status;
 	}
@@ -252,16 +176,16 @@ export class GrubShell {
 					return status !== undefined && status !== statement.isUntil;
 				}, statement.body);
 			case "for": {
-				const words = this.#expand(statement.words);
+				const words = this.#variables.expand(statement.words);
 				if (words.some((word) => word === undefined || hasWildcard(word))) {
-					this.environment.set(statement.variable, undefined);
+					this.#variables.environment.set(statement.variable, undefined);
 					this.#passOver(statement.body, []);
 					return undefined;
 				}
 				const values = words[Symbol.iterator]();
 				return this.#loop(async () => {
 					const { done, value } = values.next();
-					if (done !== true) this.environment.set(statement.variable, value);
+					if (done !== true) this.#variables.environment.set(statement.variable, value);
 					return done !== true;
 				}, statement.body);
 			}
@@ -299,24 +223,12 @@ export class GrubShell {
 			}
 			const set =
 				name === "set" || name === "unset" ? words[1] && writtenWord(words[1]) : name.includes("=") ? name : undefined;
-			if (set !== undefined) this.environment.set(set.split("=")[0] ?? "", undefined);
-			this.#forget(words.map(writtenWord));
+			if (set !== undefined) this.#variables.environment.set(set.split("=")[0] ?? "", undefined);
+			this.#variables.forget(words.map(writtenWord));
 		}
 		for (const statement of statements)
 			if (statement.type === "function")
 				notKnown("whether a function is defined depends on something that is not known");
-	}
-
-	/** Variables that an unmodelled command gets a value into. */
-	#forget(words: Words): void {
-		for (const [index, word] of words.entries()) {
-			const named = word?.startsWith("--set=")
-				? word.slice(6)
-				: word === "--set" || word === "-s"
-					? words[index + 1]
-					: undefined;
-			if (named !== undefined) this.environment.set(named.slice(named.indexOf(":") + 1), undefined);
-		}
 	}
 
 	#spend(work: number): void {
@@ -328,59 +240,9 @@ export class GrubShell {
 		if (++this.#commands > MAX_COMMANDS) notKnown("its scripts run too many commands");
 	}
 
-	/** Words after expansion; a variable outside of quotes is split at blanks. */
-	#expand(words: readonly GrubWord[]): (ByteString | undefined)[] {
-		const all: (ByteString | undefined)[] = [];
-		for (const { parts, isQuoted } of words) {
-			this.#spend(1);
-			let word: ByteString | undefined = "";
-			let exists = isQuoted;
-			for (const part of parts) {
-				this.#spend("text" in part ? part.text.length : 1);
-				if ("text" in part) {
-					exists = true;
-					word = word === undefined ? undefined : word + part.text;
-					continue;
-				}
-				const value = this.#value(part.variable);
-				this.#spend(value?.length ?? 0);
-				if (part.isQuoted || value === undefined) {
-					exists = true;
-					word = word === undefined || value === undefined ? undefined : word + value;
-				} else {
-					const fields = value.split(/[ \t\n]+/);
-					for (const [index, field] of fields.entries()) {
-						if (index > 0) {
-							if (exists) all.push(word);
-							word = "";
-							exists = false;
-						}
-						if (field !== "") exists = true;
-						word = word === undefined ? undefined : word + field;
-					}
-				}
-				if (word !== undefined && word.length > MAX_VALUE_CHARACTERS) notKnown("a value becomes too long");
-			}
-			if (exists) all.push(word);
-		}
-		return all;
-	}
-
-	#value(name: ByteString): ByteString | undefined {
-		if (name === "?") return this.#lastStatus === undefined ? undefined : this.#lastStatus ? "0" : "1";
-		if (name === "#") return `${this.#parameters.length}`;
-		if (name === "@" || name === "*")
-			return this.#parameters.includes(undefined) ? undefined : this.#parameters.join(" ");
-		if (/^[0-9]{1,5}$/.test(name)) {
-			const index = Number(name) - 1;
-			return index < 0 || index >= this.#parameters.length ? "" : this.#parameters[index];
-		}
-		return this.environment.has(name) ? this.environment.get(name) : "";
-	}
-
 	async #command(words: readonly GrubWord[], block: GrubStatements | undefined): Promise<Status> {
 		this.#count();
-		const expanded = this.#expand(words);
+		const expanded = this.#variables.expand(words);
 		if (expanded.length === 0) return true;
 		if (expanded[0] === "!") {
 			const status = await this.#named(expanded.slice(1), block);
@@ -392,7 +254,7 @@ export class GrubShell {
 	async #named([name, ...args]: Words, block: GrubStatements | undefined): Promise<Status> {
 		if (name === undefined) notKnown("which command it runs is not known");
 		const module = MODULES.get(name);
-		if (module?.some((each) => !this.hasModule(each))) return false;
+		if (module?.some((each) => !this.#storage.hasModule(each))) return false;
 		const text = (index: number): ByteString => {
 			const word = args[index];
 			if (word === undefined && index < args.length) notKnown(`the arguments of ${displayName(name)} are not known`);
@@ -400,9 +262,9 @@ export class GrubShell {
 		};
 		switch (name) {
 			case "set":
-				return args.length === 0 || this.#assign(args[0]);
+				return args.length === 0 || this.#variables.assign(args[0]);
 			case "unset":
-				this.environment.delete(text(0));
+				this.#variables.environment.delete(text(0));
 				return true;
 			case "export":
 			case "true":
@@ -413,7 +275,11 @@ export class GrubShell {
 				return this.loadModule(text(0));
 			case "[":
 			case "test":
-				return this.#test(args);
+				return evaluateTest(args, (path) => {
+					const found = this.#storage.locate(path);
+					if (found !== undefined && found.node === undefined) this.#storage.miss(`(${found.device})${found.path}`);
+					return found?.node;
+				});
 			case "search":
 			case "search.file":
 			case "search.fs_label":
@@ -431,13 +297,13 @@ export class GrubShell {
 				return true;
 			case "configfile": {
 				if (args.length === 0) return false;
-				const [menu, environment] = [this.#menu, new Map(this.environment)];
+				const [menu, environment] = [this.#menu, new Map(this.#variables.environment)];
 				this.#menu = { config: undefined };
 				await this.#source(text(0));
 				this.#showMenu();
 				this.#menu = menu;
-				this.environment.clear();
-				for (const [key, value] of environment) this.environment.set(key, value);
+				this.#variables.environment.clear();
+				for (const [key, value] of environment) this.#variables.environment.set(key, value);
 				return true;
 			}
 			case "menuentry":
@@ -467,16 +333,16 @@ export class GrubShell {
 				if (this.#loops === 0) return false;
 				throw new Leave(name === "break" ? "loop" : "round");
 			case "shift":
-				this.#parameters = this.#parameters.slice(1);
+				this.#variables.parameters = this.#variables.parameters.slice(1);
 				return true;
 			case "setparams":
-				this.#parameters = args;
+				this.#variables.parameters = args;
 				return true;
 			case "loopback":
-				this.#opaque.add(text(0) === "-d" ? text(1) : text(0));
+				this.#storage.addOpaque(text(0) === "-d" ? text(1) : text(0));
 				return undefined;
 			case "load_env":
-				return this.find(`${this.#known(this.#value("prefix"), "prefix")}/grubenv`) === undefined && args.length === 0
+				return this.#storage.find(`${this.#variables.known("prefix")}/grubenv`) === undefined && args.length === 0
 					? false
 					: notKnown("it loads variables from a file");
 			default:
@@ -484,15 +350,15 @@ export class GrubShell {
 		const body = this.#functions.get(name);
 		if (body !== undefined) return this.#call(body, args);
 		if (DECIDES.has(name)) notKnown(`what ${displayName(name)} does is not modelled`);
-		if (name.includes("=")) return this.#assign(name);
-		this.#forget(args);
+		if (name.includes("=")) return this.#variables.assign(name);
+		this.#variables.forget(args);
 		return undefined;
 	}
 
 	async #call(body: GrubStatements, args: Words): Promise<Status> {
 		if (++this.#nesting > MAX_NESTING) notKnown("functions call each other without an end");
-		const [before, loops] = [this.#parameters, this.#loops];
-		this.#parameters = args;
+		const [before, loops] = [this.#variables.parameters, this.#loops];
+		this.#variables.parameters = args;
 		this.#calls++;
 		this.#loops = 0;
 		let status: Status = true;
@@ -500,149 +366,42 @@ export class GrubShell {
 			status = await this.#run(body);
 		} catch (error) {
 			if (!(error instanceof Leave) || error.from !== "function") throw error;
-			status = this.#lastStatus;
+			status = this.#variables.lastStatus;
 		}
-		this.#parameters = before;
+		this.#variables.parameters = before;
 		this.#loops = loops;
 		this.#calls--;
 		this.#nesting--;
 		return status;
 	}
 
-	#assign(assignment: ByteString | undefined): Status {
-		if (assignment === undefined) notKnown("a value that it sets is not known");
-		const equals = assignment.indexOf("=");
-		if (equals < 0) return false;
-		this.setVariable(assignment.slice(0, equals), assignment.slice(equals + 1));
-		return true;
-	}
-
-	setVariable(name: ByteString, value: ByteString): void {
-		this.environment.set(
-			name,
-			name === "root" && value.startsWith("(") && value.endsWith(")") ? value.slice(1, -1) : value,
-		);
-	}
-
 	loadModule(name: ByteString): boolean {
-		if (this.#modules === undefined || this.#modules.has(name)) return true;
-		const path = /[(/]/.test(name)
-			? name
-			: `${this.#known(this.#value("prefix"), "prefix")}/${this.#platform}/${name}.mod`;
-		if (this.find(path)?.type !== "file") return false;
-		const base = path.slice(path.lastIndexOf("/") + 1).replace(/\.mod$/, "");
-		this.#modules.add(base);
-		return true;
+		return this.#storage.loadModule(name, () => `${this.#variables.known("prefix")}/${this.#platform}`);
 	}
 
 	/** Where `normal` looks without an argument. */
 	defaultConfig(): ByteString | undefined {
 		// GRUB with this variable looks beside itself before it looks under its prefix.
-		const beside = this.#value("fw_path") ?? "";
-		if (beside !== "" && this.hasModule("normal")) {
-			if (this.find(`${beside}/grub.cfg`)?.type === "file") return `${beside}/grub.cfg`;
-			this.#miss(`${beside}/grub.cfg`);
+		const beside = this.#variables.value("fw_path") ?? "";
+		if (beside !== "" && this.#storage.hasModule("normal")) {
+			if (this.#storage.find(`${beside}/grub.cfg`)?.type === "file") return `${beside}/grub.cfg`;
+			this.#storage.miss(`${beside}/grub.cfg`);
 		}
-		const prefix = this.#known(this.#value("prefix"), "prefix");
+		const prefix = this.#variables.known("prefix");
 		return prefix === "" ? undefined : `${prefix}/grub.cfg`;
 	}
 
 	#search(command: string, args: readonly ByteString[]): Status {
-		let by = { "search.file": "file", "search.fs_label": "label", "search.fs_uuid": "uuid" }[command] ?? "";
-		let variable = command === "search" ? undefined : args[1];
-		const words: ByteString[] = [];
-		for (let index = 0; index < args.length; index++) {
-			const word = args[index] ?? "";
-			if (command !== "search" || !word.startsWith("-")) words.push(word);
-			else if (word.startsWith("--set")) variable = word.slice(6) || "root";
-			else if (word === "--file") by = "file";
-			else if (word === "--label" || word === "--fs-label") by = "label";
-			else if (word === "--fs-uuid") by = "uuid";
-			else if (word.startsWith("--hint")) index += word.includes("=") ? 0 : 1;
-			else if (!word.startsWith("--")) {
-				if (word.includes("f")) by = "file";
-				if (word.includes("l")) by = "label";
-				if (word.includes("u")) by = "uuid";
-				if (word.includes("s")) variable = "root";
-				if (word.includes("h")) index++;
-			}
-		}
-		// `--set NAME TARGET` is understood too.
-		const target = command === "search" ? words.at(-1) : words[0];
+		const { by, variable, target } = readSearchArguments(command, args);
 		if (target === undefined) return false;
 		if (by === "uuid") {
-			if (variable !== undefined) this.environment.set(variable, undefined);
+			if (variable !== undefined) this.#variables.environment.set(variable, undefined);
 			return undefined;
 		}
 		if (by === "") return false;
-		for (const { name } of this.#devices) {
-			const fileSystem = name === MEMORY_DISK ? undefined : this.#fileSystem(name);
-			const found = by === "label" ? fileSystem?.label === target : fileSystem?.find(target)?.type === "file";
-			if (fileSystem === undefined || !found) continue;
-			if (variable !== undefined) this.setVariable(variable, name);
-			return true;
-		}
-		return false;
-	}
-
-	/** `test EXPRESSION`, whose `-a` and `-o` have one precedence after the other, as GRUB evaluates them. */
-	#test(words: Words): Status {
-		const args = words.at(-1) === "]" ? words.slice(0, -1) : [...words];
-		let at = 0;
-		let depth = 0;
-		const expression = (): Status => {
-			let result = term();
-			while (args[at] === "-o") {
-				at++;
-				const other = term();
-				result =
-					result === true || other === true ? true : result === undefined || other === undefined ? undefined : false;
-			}
-			return result;
-		};
-		const term = (): Status => {
-			let result = primary();
-			while (at < args.length && args[at] !== "-o" && args[at] !== ")") {
-				if (args[at] === "-a") at++;
-				const other = primary();
-				result =
-					result === false || other === false ? false : result === undefined || other === undefined ? undefined : true;
-			}
-			return result;
-		};
-		const primary = (): Status => {
-			if (++depth > MAX_TEST_DEPTH) notKnown("a test is too long");
-			const first = args[at++];
-			if (first === "!") {
-				const inner = primary();
-				return inner === undefined ? undefined : !inner;
-			}
-			if (first === "(") {
-				const inner = expression();
-				at++;
-				return inner;
-			}
-			const operator = args[at];
-			if (operator !== undefined && at + 1 < args.length && (COMPARISONS.has(operator) || /^-[no]t/.test(operator))) {
-				const second = args[at + 1];
-				at += 2;
-				return first === undefined || second === undefined ? undefined : COMPARISONS.get(operator)?.(first, second);
-			}
-			if (first !== undefined && /^-[defnsz]$/.test(first) && at < args.length) {
-				const operand = args[at++];
-				if (operand === undefined) return undefined;
-				if (first === "-n") return operand !== "";
-				if (first === "-z") return operand === "";
-				const found = this.#locate(operand);
-				if (found !== undefined && found.node === undefined) this.#miss(`(${found.device})${found.path}`);
-				const node = found?.node;
-				if (first === "-d") return node?.type === "directory";
-				if (first === "-e") return node !== undefined;
-				return node?.type === "file" && (first === "-f" || node.byteLength > 0);
-			}
-			return first === undefined ? (at > args.length ? false : undefined) : first !== "";
-		};
-		return args.length === 0 ? false : expression();
+		const device = this.#storage.search(by, target);
+		if (device !== undefined && variable !== undefined) this.#variables.set(variable, device);
+		return device !== undefined;
 	}
 
 	#place(): string {
@@ -652,99 +411,6 @@ export class GrubShell {
 	}
 }
 
-export const MEMORY_DISK = "memdisk";
-
-export function notKnown(why: string): never {
-	throw new GrubStop({ kind: "unknown", why });
-}
-
 function hasWildcard(word: ByteString): boolean {
 	return /[*?[]/.test(word);
 }
-
-const numbers =
-	(compare: (a: bigint, b: bigint) => boolean) =>
-	(a: ByteString, b: ByteString): Status =>
-		/^-?[0-9]{1,18}$/.test(a) && /^-?[0-9]{1,18}$/.test(b) ? compare(BigInt(a), BigInt(b)) : undefined;
-const COMPARISONS = new Map<ByteString, (a: ByteString, b: ByteString) => Status>([
-	["=", (a, b) => a === b],
-	["==", (a, b) => a === b],
-	["!=", (a, b) => a !== b],
-	["<", (a, b) => a < b],
-	["<=", (a, b) => a <= b],
-	[">", (a, b) => a > b],
-	[">=", (a, b) => a >= b],
-	["-eq", numbers((a, b) => a === b)],
-	["-ne", numbers((a, b) => a !== b)],
-	["-lt", numbers((a, b) => a < b)],
-	["-le", numbers((a, b) => a <= b)],
-	["-gt", numbers((a, b) => a > b)],
-	["-ge", numbers((a, b) => a >= b)],
-]);
-
-/** The modules that a command needs; those not named here are in GRUB's kernel, or not modelled. */
-const MODULES: ReadonlyMap<string, readonly string[]> = new Map([
-	["[", ["test"]],
-	["test", ["test"]],
-	["true", ["true"]],
-	["false", ["true"]],
-	["search", ["search"]],
-	["search.file", ["search_fs_file"]],
-	["search.fs_label", ["search_label"]],
-	["search.fs_uuid", ["search_fs_uuid"]],
-	["normal", ["normal"]],
-	["configfile", ["configfile"]],
-	["source", ["configfile"]],
-	[".", ["configfile"]],
-	["halt", ["halt"]],
-	["reboot", ["reboot"]],
-	["loopback", ["loopback"]],
-	["load_env", ["loadenv"]],
-]);
-
-/** Commands that decide which menu comes up. */
-const DECIDES = new Set([
-	...[
-		"source",
-		".",
-		"configfile",
-		"normal",
-		"normal_exit",
-		"menuentry",
-		"submenu",
-		"halt",
-		"reboot",
-		"exit",
-		"fwsetup",
-		"boot",
-	],
-	...[
-		"search",
-		"search.file",
-		"search.fs_label",
-		"search.fs_uuid",
-		"linux",
-		"linuxefi",
-		"chainloader",
-		"multiboot",
-		"multiboot2",
-	],
-	...[
-		"blscfg",
-		"eval",
-		"legacy_configfile",
-		"syslinux_configfile",
-		"extract_entries_source",
-		"extract_entries_configfile",
-	],
-	...[
-		"extract_legacy_entries_source",
-		"legacy_source",
-		"syslinux_source",
-		"load_env",
-		"return",
-		"break",
-		"continue",
-		"setparams",
-	],
-]);

@@ -1,0 +1,36 @@
+import type { ByteString } from "../binary/byte-string.ts";
+
+/** A script file that GRUB ran. */
+export interface GrubConfig {
+	readonly device: string;
+	/** Absolute, without device. */
+	readonly path: ByteString;
+	readonly script: ByteString;
+}
+
+/** How GRUB ends up. */
+export type GrubOutcome =
+	/** It shows the entries that `config` gave. */
+	| { readonly kind: "menu"; readonly config: GrubConfig }
+	/** It waits at its prompt, or gives up. */
+	| { readonly kind: "prompt"; readonly why: string }
+	| { readonly kind: "unknown"; readonly why: string };
+
+/** Ends a run from within. */
+export class GrubStop extends Error {
+	readonly outcome: GrubOutcome;
+
+	constructor(outcome: GrubOutcome) {
+		super(outcome.kind);
+		this.outcome = outcome;
+	}
+}
+
+/** Of a command: true, false, or not known. */
+export type Status = boolean | undefined;
+/** A word whose text is not known is undefined. */
+export type Words = readonly (ByteString | undefined)[];
+
+export function notKnown(why: string): never {
+	throw new GrubStop({ kind: "unknown", why });
+}

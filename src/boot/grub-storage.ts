@@ -1,0 +1,81 @@
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { GrubDevice, GrubFileSystem, GrubNode } from "./grub-medium.ts";
+import { notKnown } from "./grub-outcome.ts";
+
+export const MEMORY_DISK = "memdisk";
+const MAX_LOOKED = 100;
+
+/** The devices that GRUB sees with the modules that it has, and which configurations it looked for in vain. */
+export class GrubStorage {
+	readonly #devices: readonly GrubDevice[];
+	readonly #modules: Set<string> | undefined;
+	readonly #root: () => ByteString;
+	/** Devices that commands made, whose content is not known. */
+	readonly #opaque = new Set<string>();
+	readonly #missing = new Set<ByteString>();
+
+	/** `root` gives the device of paths without one; `modules` are undefined where they are not known, and taken to be enough. */
+	constructor(devices: readonly GrubDevice[], modules: Iterable<string> | undefined, root: () => ByteString) {
+		this.#devices = devices;
+		this.#modules = modules === undefined ? undefined : new Set(modules);
+		this.#root = root;
+	}
+
+	/** Paths of configurations that were asked for and are not there, with their device, in order, each once. */
+	get missing(): readonly ByteString[] {
+		return [...this.#missing];
+	}
+
+	hasModule(name: string): boolean {
+		return this.#modules === undefined || this.#modules.has(name);
+	}
+
+	/** From a file, unless it is there already; by its name, in `directory`, or by its path. */
+	loadModule(name: ByteString, directory: () => ByteString): boolean {
+		if (this.#modules === undefined || this.#modules.has(name)) return true;
+		const path = /[(/]/.test(name) ? name : `${directory()}/${name}.mod`;
+		if (this.find(path)?.type !== "file") return false;
+		this.#modules.add(path.slice(path.lastIndexOf("/") + 1).replace(/\.mod$/, ""));
+		return true;
+	}
+
+	addOpaque(device: string): void {
+		this.#opaque.add(device);
+	}
+
+	/** The node at a path with or without device, or undefined. */
+	find(path: ByteString): GrubNode | undefined {
+		return this.locate(path)?.node;
+	}
+
+	/** A path with or without device. */
+	locate(path: ByteString): { device: string; path: ByteString; node: GrubNode | undefined } | undefined {
+		const end = path.startsWith("(") ? path.indexOf(")") : -1;
+		const device = end < 0 ? this.#root() : path.slice(1, end);
+		const rest = path.slice(end + 1);
+		if (!rest.startsWith("/")) return undefined;
+		return { device, path: rest, node: this.#fileSystem(device)?.find(rest) };
+	}
+
+	miss(path: ByteString): void {
+		if (this.#missing.size < MAX_LOOKED && path.endsWith(".cfg")) this.#missing.add(path);
+	}
+
+	/** The first device, in order, with such a label or such a file. */
+	search(by: "file" | "label", target: ByteString): string | undefined {
+		return this.#devices.find(({ name }) => {
+			const fileSystem = name === MEMORY_DISK ? undefined : this.#fileSystem(name);
+			return by === "label" ? fileSystem?.label === target : fileSystem?.find(target)?.type === "file";
+		})?.name;
+	}
+
+	#fileSystem(name: string): GrubFileSystem | undefined {
+		const found = this.#devices.find((device) => device.name === name)?.fileSystem;
+		if (found === undefined && this.#opaque.has(name)) notKnown(`it uses the device (${displayName(name)})`);
+		return found !== undefined && this.hasModule(found.module) && this.#hasPartitions(name) ? found : undefined;
+	}
+
+	#hasPartitions(device: string): boolean {
+		return !device.includes(",gpt") || this.hasModule("part_gpt");
+	}
+}
