@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { inPieces, Turns } from "../binary/turns.ts";
-import type { LayerIndexWriter } from "../cache/layer-index-format.ts";
+import type { LayerIndexWriter } from "../cache/layer-index-writer.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";

@@ -1,6 +1,7 @@
 import { Turns } from "../binary/turns.ts";
 import type { BlockStore } from "../cache/block-store.ts";
-import { type IndexedEntry, type LayerIndex, LayerIndexWriter } from "../cache/layer-index-format.ts";
+import type { IndexedEntry, LayerIndex } from "../cache/layer-index-format.ts";
+import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
 import { assert, throwIfAborted } from "../errors.ts";
 import { HASH_BYTES, type TailSource } from "../squashfs/file-recipe.ts";
 import type { FragmentPlace } from "../squashfs/fragment-packer.ts";

@@ -1,6 +1,7 @@
 import type { BlockDecompressor } from "../codec/types.ts";
 import { BlockStore } from "./block-store.ts";
-import { type LayerIndex, openLayerIndex } from "./layer-index-format.ts";
+import type { LayerIndex } from "./layer-index-format.ts";
+import { openLayerIndex } from "./layer-index-reader.ts";
 import {
 	agrees,
 	type ClaimedLayer,

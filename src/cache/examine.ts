@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { readPackHead } from "./block-store.ts";
 import { BrokenIndex } from "./failures.ts";
-import { openLayerIndex } from "./layer-index-format.ts";
+import { openLayerIndex } from "./layer-index-reader.ts";
 import { fileNameOf, layerIndexName, MAX_INDEX_BYTES, originIn } from "./layer-index-store.ts";
 import { storedBytes } from "./pack-format.ts";
 import { type OpenFile, readFully, reasonOf, type StoreDirectory, type StoreFile } from "./store-directory.ts";

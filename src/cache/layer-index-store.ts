@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { GiB } from "../binary/units.ts";
-import { type LayerIdentity, type LayerIndex, openLayerIndex } from "./layer-index-format.ts";
+import type { LayerIdentity, LayerIndex } from "./layer-index-format.ts";
+import { openLayerIndex } from "./layer-index-reader.ts";
 import type { StoreDirectory } from "./store-directory.ts";
 
 export const MAX_INDEX_BYTES = GiB;

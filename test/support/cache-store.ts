@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { LayerIndexWriter } from "../../src/cache/layer-index-format.ts";
 import { fileNameOf, writeLayerIndex } from "../../src/cache/layer-index-store.ts";
+import { LayerIndexWriter } from "../../src/cache/layer-index-writer.ts";
 import { STORED_RAW } from "../../src/cache/pack-format.ts";
 import { type PackedBlock, writePack } from "../../src/cache/pack-writer.ts";
 import { type BlockSettings, settingsId, settingsText } from "../../src/cache/settings.ts";

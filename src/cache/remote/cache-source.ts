@@ -5,7 +5,7 @@ import { corrupt, Oci2isoError } from "../../errors.ts";
 import { throwIfAborted } from "../../oci/failures.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
 import { verifiedBlob } from "../../oci/verified-blob.ts";
-import { openLayerIndex } from "../layer-index-format.ts";
+import { openLayerIndex } from "../layer-index-reader.ts";
 import { agrees, type ClaimedLayer, fileNameOf, originOf, suffixOf } from "../layer-index-store.ts";
 import type { PackEntry, PackKind } from "../pack-format.ts";
 import { type BlockSettings, settingsId, settingsText } from "../settings.ts";

@@ -1,4 +1,5 @@
-import { followRoot, type RootProblem } from "../../boot/live-root/follow-root.ts";
+import { followRoot } from "../../boot/live-root/follow-root.ts";
+import type { RootProblem } from "../../boot/live-root/followed-root.ts";
 import type { LiveSupport } from "../../boot/live-root/live-support.ts";
 import type { MenuEntry } from "../../contract/contract.ts";
 import { INITRD_PATH, KERNEL_PATH } from "../../contract/menu.ts";

@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 import { ByteWriter } from "../../../src/binary/byte-writer.ts";
 import { ByteCursor, writeSignedVarint, writeVarint } from "../../../src/cache/byte-cursor.ts";
 import { BrokenIndex } from "../../../src/cache/failures.ts";
-import { type IndexedEntry, LayerIndexWriter, openLayerIndex } from "../../../src/cache/layer-index-format.ts";
+import type { IndexedEntry } from "../../../src/cache/layer-index-format.ts";
+import { openLayerIndex } from "../../../src/cache/layer-index-reader.ts";
+import { LayerIndexWriter } from "../../../src/cache/layer-index-writer.ts";
 import {
 	decodePackHead,
 	encodePackHead,
