@@ -98,7 +98,10 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 	if (signal?.aborted === true) throw interruption(signal);
 }
 
-/** What `work` gives; where it fails after the signal was aborted, whatever it failed with is a consequence: rejects as `throwIfAborted` throws. */
+/**
+ * What `work` gives, for an entry of the library; where it fails after the signal was aborted, whatever it failed with is a consequence: rejects as
+ * `throwIfAborted` throws. Limits of the process or the machine are errors of their own: `asEnvironmentError`.
+ */
 export async function interruptible<Result>(
 	signal: AbortSignal | undefined,
 	work: () => Promise<Result>,
@@ -108,7 +111,7 @@ export async function interruptible<Result>(
 		return await work();
 	} catch (error) {
 		if (!(error instanceof Oci2isoError)) throwIfAborted(signal);
-		throw error;
+		throw asEnvironmentError(error);
 	}
 }
 

@@ -1,6 +1,6 @@
 import { BuildCache } from "../cache/build-cache.ts";
 import { architectureFault } from "../contract/read-contract.ts";
-import { asEnvironmentError, interruptible, Oci2isoError, throwIfAborted } from "../errors.ts";
+import { interruptible, Oci2isoError, throwIfAborted } from "../errors.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { openingOptions } from "../options/image-options.ts";
@@ -33,8 +33,6 @@ async function build(resolved: ResolvedOptions): Promise<BuildReport> {
 	const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
 	try {
 		return await buildInto(output, resolved, progress);
-	} catch (error) {
-		throw asEnvironmentError(error);
 	} finally {
 		output.discard();
 	}

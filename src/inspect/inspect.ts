@@ -1,4 +1,4 @@
-import { asEnvironmentError, interruptible } from "../errors.ts";
+import { interruptible } from "../errors.ts";
 import { openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { checkOptions } from "../options/check-options.ts";
@@ -89,8 +89,6 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 			notes: [...image.notes, ...notes],
 			read: cost,
 		};
-	} catch (error) {
-		throw asEnvironmentError(error);
 	} finally {
 		await image.close();
 	}

@@ -42,15 +42,15 @@ const fields = {
  */
 export async function verifyAgainstImage(iso: string | ByteSource, options: VerifyOptions = {}): Promise<VerifyReport> {
 	checkOptions(options, fields, []);
-	if (!isByteSource(iso)) {
+	return interruptible(options.signal, async () => {
+		if (isByteSource(iso)) return verifySource(iso, options);
 		const file = openIso(iso);
 		try {
-			return await interruptible(options.signal, () => verifySource(file, options));
+			return await verifySource(file, options);
 		} finally {
 			file.close();
 		}
-	}
-	return interruptible(options.signal, () => verifySource(iso, options));
+	});
 }
 
 function isByteSource(iso: unknown): iso is ByteSource {
