@@ -1,6 +1,7 @@
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { placeMenus } from "../boot/place-menus.ts";
 import type { Contract } from "../contract/contract.ts";
+import { hybridMbr } from "../gpt/mbr.ts";
 import { bootFiles } from "../grub/boot-files.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET } from "../isomd5/media-checksum.ts";
@@ -28,7 +29,6 @@ import { VERSION } from "./version.ts";
 //                 whether the ISO would boot, and puts away what the cache keeps
 //   disk:         the file is flushed meanwhile
 
-const MBR_BYTES = 512;
 /** Most archives have fractions of seconds, and squashfs has none: that is for the report alone. */
 const NONE = { count: 0, examplePaths: [] };
 const OWN_CHECKSUM: ToolReport = { task: "media-checksum", used: "builtin" };
@@ -94,7 +94,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		progress.notice(where === undefined ? what : `${what} (${where})`);
 	options.onPlan?.(describeLayout(layout));
 	const { imageBlocks } = layout.disk;
-	writeFront(target, layout, await tree.read(contract.grubModules.bootHybrid.inode, MBR_BYTES));
+	writeFront(target, layout, await tree.read(contract.grubModules.bootHybrid.inode, hybridMbr.byteLength));
 
 	const ownChecksum = usesTool(options) ? undefined : await beginMediaChecksum(target, imageBlocks);
 	let flushing: Promise<void> | undefined;

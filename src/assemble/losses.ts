@@ -1,13 +1,11 @@
-import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { displayName, displayPath } from "../binary/byte-string.ts";
 import type { SquashfsSummary } from "../squashfs/squashfs-writer.ts";
 
 type Losses = Pick<SquashfsSummary, "unstorableXattrs" | "clampedTimes" | "truncatedTimes">;
 
-const MAX_SHOWN_BYTES = 256;
-
 /** What the squashfs could not keep, one sentence each. */
 export function describeLosses({ unstorableXattrs, clampedTimes, truncatedTimes }: Losses): string[] {
-	const examples = (paths: readonly string[]): string => paths.map(shown).join(", ");
+	const examples = (paths: readonly string[]): string => paths.map(displayPath).join(", ");
 	const losses = unstorableXattrs.map(
 		({ name, count, examplePaths }) =>
 			`squashfs has no place for the extended attribute ${displayName(name)} of ${count} inodes: ${examples(examplePaths)}`,
@@ -21,8 +19,4 @@ export function describeLosses({ unstorableXattrs, clampedTimes, truncatedTimes 
 			`squashfs keeps whole seconds, fractions were cut off the times of ${truncatedTimes.count} inodes: ${examples(truncatedTimes.examplePaths)}`,
 		);
 	return losses;
-}
-
-function shown(path: ByteString): string {
-	return path.length > MAX_SHOWN_BYTES ? `${displayName(path.slice(0, MAX_SHOWN_BYTES))}…` : displayName(path);
 }

@@ -6,6 +6,8 @@ import { printable } from "./printable.ts";
  */
 export type ByteString = string;
 
+const MAX_SHOWN_BYTES = 256;
+
 export function bytesOf(text: ByteString): Buffer {
 	return Buffer.from(text, "latin1");
 }
@@ -32,6 +34,11 @@ export function utf8TextOf(name: ByteString): string | undefined {
 export function displayName(name: ByteString): string {
 	const text = utf8TextOf(name);
 	return text === undefined ? name.replace(/[^ -~]/g, escapedByte) : printable(text);
+}
+
+/** For people: `displayName`, of the start only where it is long. */
+export function displayPath(path: ByteString): string {
+	return path.length > MAX_SHOWN_BYTES ? `${displayName(path.slice(0, MAX_SHOWN_BYTES))}…` : displayName(path);
 }
 
 function escapedByte(c: string): string {

@@ -1,3 +1,4 @@
+import { CERTIFICATE_DIRECTORY, PE32_PLUS } from "../binary/pe-numbers.ts";
 import { from0, record } from "../binary/record.ts";
 
 /** The parts of the PE/COFF headers that matter (Microsoft PE format, "COFF File Header" and "Optional Header"); from "PE\0\0" on. */
@@ -14,8 +15,6 @@ const peHeader = record("PE header", 176, {
 
 export const DOS_HEADER_BYTES = 64;
 const MACHINE_X86_64 = 0x8664;
-const PE32_PLUS = 0x20b;
-const CERTIFICATE_DIRECTORY = 4;
 
 /**
  * Whether an EFI program of `byteLength` bytes for x86_64 carries a signature (whose is not checked); undefined where it is none.

@@ -12,7 +12,7 @@ import type { ImageTree } from "../tree/image-tree.ts";
 import type { BodySource, IsoLayout } from "./iso-layout.ts";
 
 /** Sectors of a BIOS boot image that the firmware loads: its first 2048 bytes, which load the rest. */
-const BIOS_LOAD_SECTORS = 4;
+export const BIOS_LOAD_SECTORS = 4;
 
 export interface IsoContents {
 	readonly tree: ImageTree;

@@ -1,3 +1,4 @@
+import { CERTIFICATE_DIRECTORY, PE32_PLUS } from "../binary/pe-numbers.ts";
 import { from0, record } from "../binary/record.ts";
 import { alignUp } from "../binary/units.ts";
 
@@ -47,8 +48,6 @@ const certificateHeader = record("WIN_CERTIFICATE", 8, {
 });
 
 const PE_SIGNATURE = "PE\0\0";
-const PE32_PLUS = 0x20b;
-const CERTIFICATE_DIRECTORY = 4;
 const PKCS_SIGNED_DATA = 2;
 const MAX_SECTIONS = 256;
 const MAX_SIGNATURES = 16;

@@ -37,9 +37,9 @@ export type Judgement =
 	| { readonly isTrusted: false; readonly why: string };
 
 /**
- * Microsoft's two authorities for boot loaders of others, in the `db` of firmwares that come with its keys. From the certificates in Debian's
- * shim-signed 16.1; that of 2011 is in OVMF's variables too, and Microsoft publishes the SHA-1 fingerprints 46DEF63B5CE61CF8BA0DE2E6639C1019D0ED14F3
- * (2011) and B5EEB4A6706048073F0ED296E7F580A790B59EAA (2023) in "Windows Secure Boot Key Creation and Management Guidance".
+ * Microsoft's two authorities for boot loaders of others, in the `db` of firmwares that come with its keys. Subjects, keys and fingerprints are those of the
+ * certificates in the signatures of Debian's shimx64.efi.signed (shim-signed 16.1), where both are; that of 2011 is in `db` of Debian's
+ * OVMF_VARS_4M.ms.fd (ovmf 2022.11) too. A certificate begins with 30 82; `openssl x509 -inform DER -fingerprint -sha256` prints what is compared here.
  */
 const MICROSOFT_AUTHORITIES: readonly TrustAnchor[] = [
 	{

@@ -1,4 +1,4 @@
-import { displayName } from "../binary/byte-string.ts";
+import { displayName, displayPath } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { assert, corrupt } from "../errors.ts";
 import type { TarEntry, TarHandler } from "./entry.ts";
@@ -16,7 +16,6 @@ export interface TarReaderOptions {
 
 const gnu = gnuHeader.fields;
 const NO_BYTES = Buffer.alloc(0);
-const MAX_SHOWN_BYTES = 256;
 
 /** What the bytes at the reader's position are. */
 type Expecting = "header" | "extension" | "sparse-extension" | "sparse-map" | "data" | "ignored" | "end";
@@ -74,7 +73,7 @@ export class TarReader {
 		if (count > 0)
 			notes.push(
 				`${this.#origin}: ${count} entries have an owner or device number that Linux does not have; as unpacking does, its lowest bits ` +
-					`were taken, and 0 for the owner -1 (first: ${displayName(firstPath.slice(0, MAX_SHOWN_BYTES))})`,
+					`were taken, and 0 for the owner -1 (first: ${displayPath(firstPath)})`,
 			);
 		return notes;
 	}

@@ -1,9 +1,9 @@
-import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { type ByteString, displayName, displayPath } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { DirectoryInode, Inode, InodeAttributes, Timestamp } from "./inode.ts";
 import type { LayerChange } from "./layer-changes.ts";
-import { Oddity, shown } from "./oddities.ts";
+import { Oddity } from "./oddities.ts";
 import { baseName, cleanPath, MAX_NAME_BYTES, MAX_PATH_BYTES, parentLength } from "./path.ts";
 import { PlaceResolver } from "./place.ts";
 import { LowerLayersNeeded, UnknownBelow } from "./unknown-below.ts";
@@ -91,7 +91,7 @@ export class ChangeApplier {
 		if (this.#createdParents > 0)
 			notes.push(
 				`${this.#createdParents} directories have no entry of their own and got mode 0755, owner 0:0 ` +
-					`(first: ${shown(this.#firstCreatedParent)})`,
+					`(first: ${displayPath(this.#firstCreatedParent)})`,
 			);
 		if (this.#aufsEntries > 0) notes.push(`${this.#aufsEntries} entries of aufs' own (.wh..wh.*) were ignored`);
 		for (const oddity of [this.#replaced, this.#elsewhere, this.#removedElsewhere]) notes.push(...oddity.notes);
@@ -182,7 +182,7 @@ export class ChangeApplier {
 	}
 
 	#noteElsewhere(path: ByteString, parent: ParentPlace, name: ByteString): void {
-		if (parent.isElsewhere) this.#elsewhere.add(path, ` (at ${shown([...parent.names, name].join("/"))})`);
+		if (parent.isElsewhere) this.#elsewhere.add(path, ` (at ${displayPath([...parent.names, name].join("/"))})`);
 	}
 
 	#remove(directory: DirectoryInode, name: ByteString): void {
@@ -242,7 +242,7 @@ export class ChangeApplier {
 
 	#noteRemovedElsewhere(path: ByteString, place: Pick<ParentPlace, "names" | "isElsewhere">, name: ByteString): void {
 		if (place.isElsewhere)
-			this.#removedElsewhere.add(`${path}/${name}`, ` (at ${shown([...place.names, name].join("/"))})`);
+			this.#removedElsewhere.add(`${path}/${name}`, ` (at ${displayPath([...place.names, name].join("/"))})`);
 	}
 
 	/** Removes what lower layers have put there and keeps what this one has. */

@@ -1,7 +1,6 @@
-import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { type ByteString, displayPath } from "../binary/byte-string.ts";
 
 const MAX_NAMED = 50;
-const MAX_SHOWN_BYTES = 256;
 
 /** Counts paths of one kind, and names the first of them in a sentence. */
 export class Oddity {
@@ -15,7 +14,7 @@ export class Oddity {
 
 	/** `more` is said after the path. */
 	add(path: ByteString, more = ""): void {
-		if (this.#count++ < MAX_NAMED) this.#named.push(shown(path) + more);
+		if (this.#count++ < MAX_NAMED) this.#named.push(displayPath(path) + more);
 	}
 
 	/** Nothing where there was no such path. */
@@ -24,9 +23,4 @@ export class Oddity {
 		const others = this.#count - this.#named.length;
 		return [this.#sentence(this.#count, this.#named.join(", ") + (others > 0 ? ` and ${others} more` : ""))];
 	}
-}
-
-/** A path for people. */
-export function shown(path: ByteString): string {
-	return path.length > MAX_SHOWN_BYTES ? `${displayName(path.slice(0, MAX_SHOWN_BYTES))}…` : displayName(path);
 }

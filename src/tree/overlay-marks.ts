@@ -1,7 +1,7 @@
-import { type ByteString, byteStringOf } from "../binary/byte-string.ts";
+import { type ByteString, byteStringOf, displayPath } from "../binary/byte-string.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { WHITEOUT_PREFIX } from "./layer-changes.ts";
-import { Oddity, shown } from "./oddities.ts";
+import { Oddity } from "./oddities.ts";
 import { baseName } from "./path.ts";
 
 // Documentation/filesystems/overlayfs.rst: what the kernel's overlay keeps in the directories below it, for itself. The live system's root is such an overlay, with the
@@ -62,7 +62,7 @@ export class OverlayMarks {
 		const place = path === "" ? "/" : path;
 		if (isInContainerStorage(path)) {
 			if (isDevice) this.#storage.add(place, " (0:0)");
-			for (const name of own) this.#storage.add(place, ` (${shown(name)})`);
+			for (const name of own) this.#storage.add(place, ` (${displayPath(name)})`);
 			return unchanged;
 		}
 		if (isDevice) {
@@ -73,13 +73,14 @@ export class OverlayMarks {
 		const kept = new Map(xattrs);
 		for (const name of own) {
 			const isDropped = marks?.has(name) === true && kept.delete(name);
-			(isDropped ? this.#dropped : this.#inert).add(place, ` (${shown(name)})`);
+			(isDropped ? this.#dropped : this.#inert).add(place, ` (${displayPath(name)})`);
 		}
 		// Layers' roots are merged whatever they are marked as.
 		const isOpaque = type === "directory" && path !== "" && (isYes(xattrs.get(OPAQUE)) || xattrs.has(REDIRECT));
 		if (isOpaque) {
 			const target = xattrs.get(REDIRECT);
-			const more = target === undefined ? "" : ` (redirected to ${shown(byteStringOf(target))}, which is not followed)`;
+			const more =
+				target === undefined ? "" : ` (redirected to ${displayPath(byteStringOf(target))}, which is not followed)`;
 			this.#opaque.add(place, more);
 		}
 		return { xattrs: kept, isWhiteout: false, isOpaque };

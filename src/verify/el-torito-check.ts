@@ -5,6 +5,7 @@ import { bootRecordDescriptor, decodeBootRecord } from "../eltorito/boot-record.
 import { corrupt } from "../errors.ts";
 import type { GptPartition } from "../gpt/gpt.ts";
 import type { Volume } from "../iso9660/volume.ts";
+import { BIOS_LOAD_SECTORS } from "../medium/write-iso.ts";
 import type { Findings } from "./findings.ts";
 
 export interface BootCatalog {
@@ -14,8 +15,6 @@ export interface BootCatalog {
 	readonly uefi: BootImage | undefined;
 }
 
-/** Sectors that BIOS firmware loads of a GRUB image: its first block, which loads the rest. */
-const BIOS_LOAD_SECTORS = 4;
 const ENTRY_BYTES = 32;
 
 /** The boot record in block 17 and the catalog that it names. */

@@ -1,32 +1,13 @@
-import { from0, record } from "../binary/record.ts";
+import { kernelImageOf } from "../inspect/kernel-image.ts";
 import type { Findings } from "./findings.ts";
 
-/** Linux x86 boot protocol (Documentation/arch/x86/boot.rst), the fields that tell what it is. */
-const setupHeader = record("Linux setup header", 0x268, {
-	dosSignature: from0.text(0, 2),
-	peOffset: from0.u32le(0x3c),
-	bootFlag: from0.u16le(0x1fe),
-	magic: from0.text(0x202, 4),
-	version: from0.u16le(0x206),
-	extendedLoadFlags: from0.u16le(0x236),
-});
-
-const BOOT_FLAG = 0xaa55;
-/** The first version with `xloadflags`. */
-const VERSION_2_12 = 0x020c;
-const KERNEL_64 = 1;
 export const KERNEL_HEAD_BYTES = 4096;
 
 /** A kernel for x86-64, by the boot protocol that BIOS loaders use; its EFI side is read with the signatures. */
 export function checkKernelHead(head: Uint8Array, where: string, findings: Findings): void {
-	if (head.byteLength < setupHeader.byteLength) {
-		findings.fault(`it has ${head.byteLength} bytes`, where, "a Linux kernel");
-		return;
-	}
-	const { bootFlag, magic, version, extendedLoadFlags } = setupHeader.decode(head);
-	if (bootFlag !== BOOT_FLAG || magic !== "HdrS")
-		findings.fault("it is no Linux kernel for x86", where, "HdrS at 0x202");
-	else if (version < VERSION_2_12 || (extendedLoadFlags & KERNEL_64) === 0)
+	const { format, architecture } = kernelImageOf(head, "not asked");
+	if (format !== "bzImage") findings.fault("it is no Linux kernel for x86", where, "HdrS at 0x202");
+	else if (architecture !== "x86_64")
 		findings.fault("it is no 64-bit kernel", where, "boot protocol 2.12 or newer and a 64-bit entry");
 }
 

@@ -10,7 +10,7 @@ import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { FatVolume } from "../fat/read-fat.ts";
 import type { DiskGuids } from "../gpt/disk-layout.ts";
 import type { GptHeader, GptPartition } from "../gpt/gpt.ts";
-import { decodeMbr } from "../gpt/mbr.ts";
+import { decodeMbr, hybridMbr } from "../gpt/mbr.ts";
 import { type BootFile, bootFiles } from "../grub/boot-files.ts";
 import { buildElToritoCore, CORE_IMAGE } from "../grub/core-image/build-core.ts";
 import type { Volume } from "../iso9660/volume.ts";
@@ -35,7 +35,6 @@ const MADE_FILES: readonly ByteString[] = [SQUASHFS_PATH, CORE_PATH, "images/efi
 const DISC_INFO_PATH = ".discinfo";
 const MAX_DISC_INFO_BYTES = 4096;
 const OWN_PREPARER = "OCI2ISO-";
-const MBR_BYTES = 512;
 const MAX_CORE_BYTES = 16 * MiB;
 const MAX_TRIES = 256;
 
@@ -109,8 +108,8 @@ export async function checkMedium(
 	});
 	const comparison = new Comparison(source, layout, unknown, findings);
 	comparison.skip(SQUASHFS_BLOCK * ISO_BLOCK_BYTES, squashfs.byteLength);
-	const bootHybrid = await tree.read(contract.grubModules.bootHybrid.inode, MBR_BYTES);
-	const mbr = decodeMbr(await source.read(0, MBR_BYTES));
+	const bootHybrid = await tree.read(contract.grubModules.bootHybrid.inode, hybridMbr.byteLength);
+	const mbr = decodeMbr(await source.read(0, hybridMbr.byteLength));
 	for (const piece of frontPieces(layout, bootHybrid, mbr)) await comparison.compare(piece);
 	for await (const piece of restPieces(layout, { tree: onMedium(tree, image, contents), esp, elToritoImage: core })) {
 		throwIfAborted(signal);
