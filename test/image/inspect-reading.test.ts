@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ImageInspection, inspectImage } from "../../src/index.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { noise } from "../support/noise.ts";
 import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
-import { noise, readArchives } from "../support/registry-images.ts";
+import { readArchives } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { tarArchive, tarMember } from "../support/tar-fixtures.ts";
 
@@ -16,7 +17,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("inspect reads no more of the real i
 	let whole: ImageInspection;
 	const base = tarArchive([
 		{ path: "usr/", type: "directory", mode: 0o755 },
-		{ path: "usr/large", content: noise("base", 20_000_000) },
+		{ path: "usr/large", content: noise(20_000_000, "base") },
 	]);
 
 	beforeAll(async () => {

@@ -17,22 +17,13 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { CodecName } from "../../src/codec/types.ts";
 import type { DirectoryInode, FileInode, Inode } from "../../src/tree/inode.ts";
 import { withLoopMount } from "../support/loop.ts";
+import { noise } from "../support/noise.ts";
 import { requires } from "../support/requires.ts";
 import { diskFacts, writeImageFile } from "../support/squashfs-images.ts";
 import { type ContentPart, TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
 
 const KiB = 1024;
 const GiB = 2 ** 30;
-
-function noise(byteLength: number, seed: number): Buffer {
-	const bytes = Buffer.alloc(byteLength);
-	let state = (seed * 2654435761 + 1) >>> 0;
-	for (let i = 0; i < byteLength; i++) {
-		state = (Math.imul(state, 1103515245) + 12345 + (state >>> 16)) >>> 0;
-		bytes[i] = state >>> 23;
-	}
-	return bytes;
-}
 
 /** Every type of inode, block boundaries, odd names, many sets of attributes. */
 function richTree(blockBytes: number): { tree: TreeBuilder; root: DirectoryInode } {

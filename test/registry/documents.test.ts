@@ -8,9 +8,10 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
 import { type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
+import { noise } from "../support/noise.ts";
 import { tarOf } from "../support/oci-archive.ts";
 import { bareEnvironment, makeCertificates, type TestCertificates } from "../support/registry.ts";
-import { noise, readArchives } from "../support/registry-images.ts";
+import { readArchives } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 
@@ -44,7 +45,7 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 	});
 
 	async function imageAnswers() {
-		const tar = await tarOf([{ name: "file", bytes: noise("documents", 50_000) }]);
+		const tar = await tarOf([{ name: "file", bytes: noise(50_000, "documents") }]);
 		const blob = gzipSync(tar);
 		const config = Buffer.from(
 			JSON.stringify({

@@ -7,10 +7,11 @@ import { Oci2isoError } from "../../src/errors.ts";
 import { type OciImage, type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
 import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultKind, type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
+import { noise } from "../support/noise.ts";
 import { tarOf } from "../support/oci-archive.ts";
 import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
 import { bareEnvironment, type RegistryFixture, startRegistry } from "../support/registry.ts";
-import { noise, readArchives, skopeoCopy } from "../support/registry-images.ts";
+import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 
@@ -30,7 +31,7 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 
 	beforeAll(async () => {
 		tars = await Promise.all(
-			["base", "middle", "top"].map((name) => tarOf([{ name, bytes: noise(name, LAYER_BYTES) }])),
+			["base", "middle", "top"].map((name) => tarOf([{ name, bytes: noise(LAYER_BYTES, name) }])),
 		);
 		registry = await startRegistry({ storage: join(scratch, "storage") });
 		const layers = tars.map((tar, i): LayoutLayer => ({ tar, compression: i === 1 ? "zstd" : "gzip" }));

@@ -10,9 +10,10 @@ import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
 import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { noise } from "../support/noise.ts";
 import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
-import { noise, readArchives, skopeoCopy } from "../support/registry-images.ts";
+import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 import { readTar } from "../support/tar-fixtures.ts";
@@ -126,7 +127,7 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a r
 		let proxy: FaultyProxy;
 		beforeAll(async () => {
 			for (const [kind, make] of KINDS) {
-				const base = make([{ path: "usr/large", content: noise("large", 3_000_000) }]);
+				const base = make([{ path: "usr/large", content: noise(3_000_000, "large") }]);
 				const layers = [base, ...contractLayers().map((tar) => make(readTar(tar)))];
 				const { reference } = writeOciLayout(join(scratch, `small-${layers.length}-${kind.length}`), { layers });
 				const name = kind.replace(/\W/, "").toLowerCase();

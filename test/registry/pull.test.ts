@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
 import { type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
+import { noise } from "../support/noise.ts";
 import { tarOf } from "../support/oci-archive.ts";
 import {
 	type LayoutLayer,
@@ -14,7 +15,7 @@ import {
 	writeOciLayout,
 } from "../support/oci-layout.ts";
 import { bareEnvironment, type RegistryFixture, startRegistry } from "../support/registry.ts";
-import { noise, readArchives, skopeoCopy } from "../support/registry-images.ts";
+import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 
@@ -27,7 +28,7 @@ describe.skipIf(requires("docker-registry", "skopeo", "umoci"))("an image in a r
 	let tars: Buffer[] = [];
 
 	beforeAll(async () => {
-		tars = await Promise.all(["base", "middle", "top"].map((name) => tarOf([{ name, bytes: noise(name, 300_000) }])));
+		tars = await Promise.all(["base", "middle", "top"].map((name) => tarOf([{ name, bytes: noise(300_000, name) }])));
 		registry = await startRegistry({ storage: join(scratch, "storage") });
 		mirror = await startRegistry({ storage: join(scratch, "mirror-storage") });
 		const layers = tars.map((tar, i): LayoutLayer => ({ tar, compression: i === 1 ? "zstd" : "gzip" }));

@@ -12,8 +12,8 @@ import type { BlobContent } from "../../src/oci/registry/blob-upload.ts";
 import { openPushTarget, type PushOptions, type PushTarget } from "../../src/oci/registry/push-target.ts";
 import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
+import { noise } from "../support/noise.ts";
 import { bareEnvironment, makeCertificates, type RegistryFixture, startRegistry } from "../support/registry.ts";
-import { noise } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { startTokenServer, type TokenServer } from "../support/registry-token-server.ts";
 import { requires } from "../support/requires.ts";
@@ -79,7 +79,7 @@ async function push(text: string, blobs: readonly Uint8Array[], more?: PushOptio
 
 describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry", () => {
 	let registry: RegistryFixture;
-	const blobs = [noise("config", 500), noise("pack", 700_000), Buffer.alloc(0), noise("index", 40_000)];
+	const blobs = [noise(500, "config"), noise(700_000, "pack"), Buffer.alloc(0), noise(40_000, "index")];
 	const totalBytes = blobs.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 	beforeAll(async () => {
@@ -100,12 +100,12 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 	});
 
 	it("mounts a blob that another repository of the registry has", async () => {
-		const blob = noise("mounted", 100_000);
+		const blob = noise(100_000, "mounted");
 		await push(`${registry.host}/some/origin:1`, [blob]);
 		const target = await open(`${registry.host}/some/copy:1`, { mountFrom: ["some/origin"] });
 		expect(await target.mount(digestOf(blob), "some/origin")).toBe(true);
 		expect(await target.has({ digest: digestOf(blob) })).toBe(true);
-		expect(await target.mount(digestOf(noise("not there", 1000)), "some/origin")).toBe(false);
+		expect(await target.mount(digestOf(noise(1000, "not there")), "some/origin")).toBe(false);
 		await target.close();
 	});
 
@@ -124,10 +124,10 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 			code: "REGISTRY_BLOCKED",
 			exitStatus: 4,
 		});
-		await push(`${registry.host}/mirrored/cache:1`, [noise("not to the mirror", 10)], { environment });
+		await push(`${registry.host}/mirrored/cache:1`, [noise(10, "not to the mirror")], { environment });
 		expect(await stored(registry.host, "mirrored/cache/manifests/1", { accept: MANIFEST })).toBeDefined();
 		const target = await open(`${registry.host}/some/cache:1`);
-		const lie = { ...contentOf(noise("one", 1000)), digest: digestOf(noise("two", 1000)) };
+		const lie = { ...contentOf(noise(1000, "one")), digest: digestOf(noise(1000, "two")) };
 		await expect(target.upload(lie)).rejects.toMatchObject({ exitStatus: 4 });
 		expect(await target.has(lie)).toBe(false);
 		await target.close();
@@ -137,9 +137,9 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		const target = await open(`${registry.host}/some/cache:1`);
 		const failure = new Oci2isoError({ code: "GONE", kind: "output", what: "the file is gone" });
 		const content: BlobContent = {
-			...contentOf(noise("vanishing", 200_000)),
+			...contentOf(noise(200_000, "vanishing")),
 			async *read(start, end) {
-				yield noise("vanishing", 200_000).subarray(start, end - 100_000);
+				yield noise(200_000, "vanishing").subarray(start, end - 100_000);
 				throw failure;
 			},
 		};
@@ -151,9 +151,9 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		const controller = new AbortController();
 		const target = await open(`${registry.host}/some/cache:1`);
 		const content: BlobContent = {
-			...contentOf(noise("interrupted", 200_000)),
+			...contentOf(noise(200_000, "interrupted")),
 			async *read() {
-				yield noise("interrupted", 1000);
+				yield noise(1000, "interrupted");
 				controller.abort();
 				await new Promise(() => {});
 			},
@@ -222,7 +222,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 				const random = seeded(seed);
 				const rate = [0.1, 0.3, 0.6][seed % 3] ?? 0;
 				proxy.use(() => (random() < rate ? drawFault(random) : { kind: "none" }));
-				const mine = [noise(`config ${seed}`, 200), noise(`pack ${seed}`, 50_000)];
+				const mine = [noise(200, `config ${seed}`), noise(50_000, `pack ${seed}`)];
 				const told = (): string => `schedule ${seed}:\n${proxy.history.join("\n")}`;
 				let outcome = "stored";
 				try {
@@ -256,7 +256,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 			[500, "REGISTRY_ERROR"],
 		])("says what %d means", async (status, code) => {
 			proxy.use((_, method) => (method === "POST" || method === "PUT" ? { kind: "status", status } : { kind: "none" }));
-			await expect(push(`${proxy.host}/refused/cache:1`, [noise("refused", 100)])).rejects.toMatchObject({
+			await expect(push(`${proxy.host}/refused/cache:1`, [noise(100, "refused")])).rejects.toMatchObject({
 				code,
 				exitStatus: 4,
 				message: expect.stringContaining(proxy.host),
@@ -317,7 +317,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 
 		it("sends the rest only", async () => {
 			Object.assign(session, { breakAt: 2_000_000, log: [] });
-			const blob = noise("resumed", 3_000_000);
+			const blob = noise(3_000_000, "resumed");
 			const target = await open(`${server.host}/a/b:1`);
 			const { sentBytes } = await target.upload(contentOf(blob));
 			await target.close();
@@ -328,7 +328,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 
 		it("sends parts where the whole is too large", async () => {
 			Object.assign(session, { limit: 20_000_000, log: [] });
-			const blob = Buffer.alloc(40_000_000, noise("in parts", 999));
+			const blob = Buffer.alloc(40_000_000, noise(999, "in parts"));
 			const target = await open(`${server.host}/a/b:1`);
 			await target.upload(contentOf(blob));
 			await target.close();

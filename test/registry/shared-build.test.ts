@@ -18,9 +18,10 @@ import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { sha256Of } from "../support/host-tree.ts";
+import { noise } from "../support/noise.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
-import { noise, skopeoCopy } from "../support/registry-images.ts";
+import { skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
 
@@ -49,7 +50,7 @@ describe.skipIf(requires("docker-registry", "skopeo"))("builds that share a cach
 			tarArchive(
 				Array.from({ length: count }, (_, i) => ({
 					...{ type: "file" as const, path: `usr/share/data/${name}-${i}` },
-					content: Buffer.concat([noise(`${name} ${i}`, 9000 + 40_000 * (i % 5)), Buffer.alloc(3000 * (i % 3), "ab")]),
+					content: Buffer.concat([noise(9000 + 40_000 * (i % 5), `${name} ${i}`), Buffer.alloc(3000 * (i % 3), "ab")]),
 				})),
 			);
 		if (!existsSync(HOST_GRUB)) return;

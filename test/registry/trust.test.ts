@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
 import type { Environment } from "../../src/oci/registry/options.ts";
+import { noise } from "../support/noise.ts";
 import { tarOf } from "../support/oci-archive.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import {
@@ -13,7 +14,7 @@ import {
 	startRegistry,
 	type TestCertificates,
 } from "../support/registry.ts";
-import { noise, readArchives, skopeoCopy } from "../support/registry-images.ts";
+import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { startTokenServer, type TokenServerOptions } from "../support/registry-token-server.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
@@ -33,7 +34,7 @@ describe.skipIf(requires("docker-registry", "skopeo", "openssl"))(
 		let machines = 0;
 
 		beforeAll(async () => {
-			tar = await tarOf([{ name: "file", bytes: noise("trust", 200_000) }]);
+			tar = await tarOf([{ name: "file", bytes: noise(200_000, "trust") }]);
 			certificates = makeCertificates(join(scratch, "certificates"));
 			const registry = await startRegistry({ storage });
 			const layout = writeOciLayout(join(scratch, "layout"), { layers: [{ tar, compression: "gzip" }] });

@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { STORE_VERSION } from "../../src/cache/settings.ts";
 import { contractLayers } from "./contract-image.ts";
+import { noise } from "./noise.ts";
 import { blobPath, type WrittenLayout, writeOciLayout } from "./oci-layout.ts";
-import { noise } from "./registry-images.ts";
 import { type TarMember, tarArchive } from "./tar-fixtures.ts";
 
 /** Squashfs block size of the builds: small, so that small images have many blocks. */
@@ -11,7 +11,7 @@ export const BLOCK_BYTES = 4096;
 
 /** Text that compresses, different for every name. */
 export function words(name: string, byteLength: number): Buffer {
-	const seed = noise(name, 64).toString("hex");
+	const seed = noise(64, name).toString("hex");
 	const line = (i: number): string => `${seed.slice(i % 60, (i % 60) + 40)} ${i}\n`;
 	const text = Array.from({ length: Math.ceil(byteLength / 40) }, (_, i) => line(i)).join("");
 	return Buffer.from(text).subarray(0, byteLength);
@@ -28,10 +28,10 @@ export function dataLayer(name: string, files = 120): TarMember[] {
 		{ type: "directory", path: `data/${name}/`, xattrs: new Map([["user.layer", Buffer.from(name)]]) },
 		...small,
 		file(`data/${name}/large`, words(`${name}-large`, 70_000)),
-		file(`data/${name}/noise`, noise(`${name}-noise`, 30_000)),
+		file(`data/${name}/noise`, noise(30_000, `${name}-noise`)),
 		file(`data/${name}/zeros`, Buffer.concat([words(name, 5000), Buffer.alloc(50_000), words(name, 3000)])),
 		file(`data/${name}/copy`, words(`${name}-large`, 70_000)),
-		file(`data/${name}/nearly`, Buffer.concat([words(`${name}-large`, 40_960), noise(name, 9000)])),
+		file(`data/${name}/nearly`, Buffer.concat([words(`${name}-large`, 40_960), noise(9000, name)])),
 		file(`data/${name}/everywhere`, words("everywhere", 20_000)),
 		{ type: "hard-link", path: `data/${name}/link`, linkTarget: `data/${name}/large` },
 		{ type: "symlink", path: `data/${name}/symlink`, linkTarget: "large" },

@@ -6,7 +6,7 @@ import { type PackedBlock, writePack } from "../../src/cache/pack-writer.ts";
 import { type BlockSettings, settingsId, settingsText } from "../../src/cache/settings.ts";
 import { StoreDirectory } from "../../src/cache/store-directory.ts";
 import { digestOf } from "../../src/oci/digest.ts";
-import { noise } from "./registry-images.ts";
+import { noise } from "./noise.ts";
 
 export const TEST_SETTINGS: BlockSettings = { codec: "zstd", level: 3, blockBytes: 131072, encoder: "none, for tests" };
 
@@ -21,7 +21,7 @@ export interface TestLayer {
 /** Blocks of 20 to 50 kB that do not compress, the same for the same name. */
 export function testLayer(name: string, blockCount: number): TestLayer {
 	const blocks = Array.from({ length: blockCount }, (_, i) => {
-		const bytes = noise(`${name} ${i}`, 20_000 + ((i * 7919) % 30_000));
+		const bytes = noise(20_000 + ((i * 7919) % 30_000), `${name} ${i}`);
 		const kind = i % 10 === 9 ? ("fragment" as const) : ("block" as const);
 		return { kind, key: sha256(bytes), storedSize: bytes.byteLength | STORED_RAW, rawBytes: bytes.byteLength, bytes };
 	});

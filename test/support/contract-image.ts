@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { noise } from "./registry-images.ts";
+import { noise } from "./noise.ts";
 import { type TarMember, tarArchive } from "./tar-fixtures.ts";
 
 /** GRUB's BIOS directory of this machine, which the image borrows. */
@@ -20,17 +20,17 @@ export function contractLayers(): Buffer[] {
 	return [
 		tarArchive([
 			file("etc/os-release", "ID=test\nNAME=Test\nVERSION_ID=1\n"),
-			file("usr/share/grub/unicode.pf2", noise("font", 2000)),
+			file("usr/share/grub/unicode.pf2", noise(2000, "font")),
 			...grub.map((name) => file(`usr/lib/grub/i386-pc/${name}`, readFileSync(join(HOST_GRUB, name)))),
 		]),
 		tarArchive([
-			file("usr/lib/modules/1.0/vmlinuz", noise("kernel", 60_000)),
-			file("usr/lib/modules/1.0/initramfs.img", noise("initramfs", 90_000)),
+			file("usr/lib/modules/1.0/vmlinuz", noise(60_000, "kernel")),
+			file("usr/lib/modules/1.0/initramfs.img", noise(90_000, "initramfs")),
 		]),
 		tarArchive([
 			{ type: "directory", path: "usr/lib/efi/shim/1/EFI/test/" },
 			...["shimx64.efi", "mmx64.efi", "gcdx64.efi"].map((name) =>
-				file(`boot/efi/EFI/test/${name}`, noise(name, 20_000)),
+				file(`boot/efi/EFI/test/${name}`, noise(20_000, name)),
 			),
 		]),
 	];

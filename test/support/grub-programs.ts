@@ -75,22 +75,3 @@ function namedElf(name: string): Buffer {
 		8,
 	);
 }
-
-/** A ustar archive of regular files. */
-export function tarOf(files: Readonly<Record<string, string>>): Buffer {
-	const members = Object.entries(files).map(([path, content]) => {
-		const header = Buffer.alloc(512);
-		header.write(path, 0, "latin1");
-		header.write("0000644\0", 100, "latin1");
-		header.write("0000000\0", 108, "latin1");
-		header.write("0000000\0", 116, "latin1");
-		header.write(`${Buffer.byteLength(content).toString(8).padStart(11, "0")}\0`, 124, "latin1");
-		header.write("00000000000\0", 136, "latin1");
-		header.write("        0", 148, "latin1");
-		header.write("ustar\x0000", 257, "latin1");
-		const sum = header.reduce((total, byte) => total + byte, 0);
-		header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
-		return Buffer.concat([header, aligned(Buffer.from(content), 512)]);
-	});
-	return Buffer.concat([...members, Buffer.alloc(1024)]);
-}

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { lstat, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "./run.ts";
+import { sha256OfChunks } from "./trees.ts";
 
 /** One name of a directory tree as the kernel shows it. */
 export interface HostEntry {
@@ -66,9 +66,7 @@ async function contentOf(path: Buffer, type: HostEntry["type"], size: number, rd
 }
 
 export async function sha256Of(path: string | Buffer): Promise<string> {
-	const hash = createHash("sha256");
-	for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
-	return hash.digest("hex");
+	return sha256OfChunks(createReadStream(path, { highWaterMark: 1024 * 1024 }));
 }
 
 /** `getfattr` prints a header with the path (octal escapes for odd bytes), then one line per attribute. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { OciImage } from "../../src/oci/open-image.ts";
 import { run } from "./run.ts";
 
@@ -11,14 +10,6 @@ export async function readArchives(image: OciImage, signal?: AbortSignal): Promi
 		archives.unshift(Buffer.concat(pieces));
 	}
 	return archives;
-}
-
-/** Bytes that do not compress, the same for the same seed. */
-export function noise(seed: string, byteLength: number): Buffer {
-	const pieces = Array.from({ length: Math.ceil(byteLength / 32) }, (_, i) =>
-		createHash("sha256").update(`${seed}/${i}`).digest(),
-	);
-	return Buffer.concat(pieces).subarray(0, byteLength);
 }
 
 /** Copies an image with skopeo; `docker://` destinations without certificate checks. */

@@ -183,7 +183,7 @@ export async function treeFacts<File extends { readonly type: "file"; readonly b
 				}
 				break;
 			case "file":
-				facts.set(path, { ...common, byteLength: inode.byteLength, sha256: await sha256Of(contentOf(inode)) });
+				facts.set(path, { ...common, byteLength: inode.byteLength, sha256: await sha256OfChunks(contentOf(inode)) });
 				break;
 			case "symlink":
 				facts.set(path, { ...common, target: inode.target });
@@ -206,7 +206,8 @@ type AnyDirectory<File> = InodeAttributes & {
 };
 type AnyInode<File> = (InodeAttributes & File) | AnyDirectory<File> | SymlinkInode | DeviceInode | IpcInode;
 
-async function sha256Of(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<string> {
+/** Of a content, in pieces. */
+export async function sha256OfChunks(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<string> {
 	const hash = createHash("sha256");
 	for await (const chunk of chunks) hash.update(chunk);
 	return hash.digest("hex");

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,6 +10,7 @@ import { buildWith, recompressedBytes } from "../../support/cache-build.ts";
 import { BLOCK_BYTES, dataLayer, imageLayers, words, writeCacheImage } from "../../support/cache-images.ts";
 import { COMPILED_MAIN } from "../../support/compiled.ts";
 import { HOST_GRUB } from "../../support/contract-image.ts";
+import { sha256Of } from "../../support/host-tree.ts";
 
 const noGrub = !existsSync(HOST_GRUB);
 if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
@@ -64,7 +64,7 @@ describe.skipIf(noGrub)("one cache for many builds", () => {
 				const variant = round === 0 ? 0 : (round + i) % VARIANTS;
 				const output = join(work, `${round}-${i}.iso`);
 				expect(await ended(start(references[variant] ?? "", output, cache))).toBe(0);
-				expect(sha256(output)).toBe(digests[variant]);
+				expect(await sha256Of(output)).toBe(digests[variant]);
 				rmSync(output);
 			});
 			await Promise.all(runs);
@@ -102,10 +102,6 @@ describe.skipIf(noGrub)("one cache for many builds", () => {
 		expect(store instanceof StoreDirectory && verifyStore(store)).toEqual([]);
 	});
 });
-
-function sha256(path: string): string {
-	return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
 
 /** As `rm -r` does where others go on writing: what they put there meanwhile may stay. */
 function removeInUse(directory: string): void {

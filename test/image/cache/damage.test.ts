@@ -20,7 +20,7 @@ import { StoreDirectory } from "../../../src/cache/store-directory.ts";
 import { type Built, buildWith, recompressedBytes } from "../../support/cache-build.ts";
 import { dataLayer, imageLayers, storeFiles, writeCacheImage } from "../../support/cache-images.ts";
 import { HOST_GRUB } from "../../support/contract-image.ts";
-import { noise } from "../../support/registry-images.ts";
+import { noise } from "../../support/noise.ts";
 
 const noGrub = !existsSync(HOST_GRUB);
 if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
@@ -61,7 +61,7 @@ describe.skipIf(noGrub)("a damaged cache", () => {
 		truncate: (path, share) => truncateSync(path, Math.floor(share * statSync(path).size)),
 		extend: (path) => appendFileSync(path, "more"),
 		delete: (path) => rmSync(path),
-		garbage: (path, share) => writeFileSync(path, noise(path, Math.floor(share * 20_000)), { mode: 0o600 }),
+		garbage: (path, share) => writeFileSync(path, noise(Math.floor(share * 20_000), path), { mode: 0o600 }),
 		swap: (path, share, all) => {
 			const another = all[Math.floor(share * all.length)] ?? path;
 			if (existsSync(path) && existsSync(another)) renameSync(another, path);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { elToritoCore, requireTools, toolNotices } from "../../../src/assemble/tools.ts";
+import { noise } from "../../support/noise.ts";
 import { SmallRoot } from "../../support/small-root.ts";
-import { noise } from "../grub-core/contents.ts";
 import { DIRECTORY } from "../grub-core/grub-directory.ts";
 
 const GRUB_DIRECTORY = "/usr/lib/grub/i386-pc";

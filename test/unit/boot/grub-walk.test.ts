@@ -9,9 +9,10 @@ import { findMenuPlaces } from "../../../src/boot/menu-places.ts";
 import { bootFiles } from "../../../src/grub/boot-files.ts";
 import { decodePe, type PeImage } from "../../../src/pe/pe-image.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
-import { DEBIAN_LIKE_SCRIPT, type GrubParts, makeGrub, tarOf, USUAL_MODULES } from "../../support/grub-programs.ts";
+import { DEBIAN_LIKE_SCRIPT, type GrubParts, makeGrub, USUAL_MODULES } from "../../support/grub-programs.ts";
 import { requires } from "../../support/requires.ts";
 import { run } from "../../support/run.ts";
+import { tarArchive } from "../../support/tar-fixtures.ts";
 import { smallIso } from "../../support/verify-iso-fixture.ts";
 import { contractOf, fedoraImage } from "../contract/contract-images.ts";
 
@@ -45,7 +46,7 @@ async function walk(program: PeImage, start: GrubStart, iso: Files, esp: Files):
 const grub = (parts: GrubParts): PeImage => programOf(makeGrub(parts));
 const inMemory = (script: string): Pick<GrubParts, "configuration" | "memoryDisk"> => ({
 	configuration: "normal (memdisk)/grub.cfg\n",
-	memoryDisk: tarOf({ "grub.cfg": script }),
+	memoryDisk: tarArchive([{ path: "grub.cfg", content: Buffer.from(script) }]),
 });
 
 describe("which menu a GRUB for UEFI reads", () => {

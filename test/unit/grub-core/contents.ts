@@ -1,10 +1,5 @@
-import { createHash } from "node:crypto";
 import * as fc from "fast-check";
-
-/** Bytes that nothing can compress, the same for the same seed. */
-export function noise(byteLength: number, seed = "noise"): Buffer {
-	return createHash("shake256", { outputLength: byteLength }).update(seed).digest();
-}
+import { noise } from "../../support/noise.ts";
 
 /** How one stretch of a content is made. `back` is a distance where there is as much before, `length` in bytes. */
 type Part =

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeLzma } from "../../../src/grub/core-image/lzma/encode.ts";
-import { bigContent, noise, smallContent } from "./contents.ts";
+import { noise } from "../../support/noise.ts";
+import { bigContent, smallContent } from "./contents.ts";
 import { decodeLzma } from "./lzma-decoder.ts";
 
 const SEED = 20_261_121;

@@ -1,4 +1,4 @@
-import { noise } from "./contents.ts";
+import { noise } from "../../support/noise.ts";
 import { DIRECTORY, type GrubDirectory } from "./grub-directory.ts";
 
 /** A core image that GRUB's own `grub-mkimage` made of a directory with one module of this content; 2.06, 2.12 and 2.14 make the same. */

@@ -5,8 +5,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { type Answered, askImage } from "../../../src/inspect/image-pass.ts";
 import { openImage } from "../../../src/oci/open-image.ts";
 import type { ImageTree } from "../../../src/tree/image-tree.ts";
+import { noise } from "../../support/noise.ts";
 import { type LayoutLayer, writeOciLayout } from "../../support/oci-layout.ts";
-import { noise } from "../../support/registry-images.ts";
 import { type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
 import { estargzLayer, type TocRecord, zstdChunkedLayer } from "../../support/toc-layers.ts";
 
@@ -21,7 +21,7 @@ const file = (path: string, content: string | Buffer): TarMember => ({ path, con
 const BASE = [
 	directory("usr/"),
 	directory("etc/"),
-	file("usr/large", noise("base", 500_000)),
+	file("usr/large", noise(500_000, "base")),
 	file("etc/os-release", "old"),
 ];
 const TOP = [directory("etc/"), file("etc/os-release", "new")];
@@ -83,7 +83,7 @@ describe("asking an image", () => {
 	});
 
 	it("reads a layer that comes twice once", async () => {
-		const twice = plain([file("a", noise("a", 100_000))]);
+		const twice = plain([file("a", noise(100_000, "a"))]);
 		const { cost, sizes } = await ask([plain(BASE), twice, twice, plain(TOP)], question("/opt"));
 		expect(cost.blobBytes).toBe((sizes[0] ?? 0) + (sizes[1] ?? 0) + (sizes[3] ?? 0));
 	});

@@ -5,12 +5,12 @@ import { readKernelImage } from "../../../src/inspect/kernel-image.ts";
 import { memoryFile } from "../../../src/inspect/streamed-file.ts";
 import { decodeSignature } from "../../../src/pe/authenticode.ts";
 import { decodePe } from "../../../src/pe/pe-image.ts";
-import { noise } from "../../support/registry-images.ts";
+import { noise } from "../../support/noise.ts";
 import { kernelProgram } from "../../support/verify-programs.ts";
 import { makeSigner, signProgram } from "../../support/verify-signing.ts";
 
 /** Longer than the head that is looked at first. */
-const unsigned = Buffer.concat([kernelProgram(), noise("kernel", 300_000 - (kernelProgram().byteLength % 8))]);
+const unsigned = Buffer.concat([kernelProgram(), noise(300_000 - (kernelProgram().byteLength % 8), "kernel")]);
 unsigned.writeUInt16LE(0x600, 0x20e);
 const program = unsigned.subarray(0, unsigned.byteLength - (unsigned.byteLength % 8));
 const signed = signProgram(program, makeSigner("kernel", 1));

@@ -6,7 +6,7 @@ import { createLayer, type Layer } from "../../../src/oci/layer.ts";
 import type { LayerToc } from "../../../src/oci/toc/layer-toc.ts";
 import { parseToc } from "../../../src/oci/toc/toc-entries.ts";
 import { TocFault } from "../../../src/oci/toc/toc-fault.ts";
-import { noise } from "../../support/registry-images.ts";
+import { noise } from "../../support/noise.ts";
 import { readTar, type TarMember } from "../../support/tar-fixtures.ts";
 import {
 	estargzFooter,
@@ -23,9 +23,9 @@ const KINDS = [
 
 const members: TarMember[] = [
 	{ path: "etc/", type: "directory", mode: 0o755 },
-	{ path: "etc/name-\xc3\xa9", content: noise("small", 700), mtime: { seconds: 1_600_000_000, nanoseconds: 0 } },
+	{ path: "etc/name-\xc3\xa9", content: noise(700, "small"), mtime: { seconds: 1_600_000_000, nanoseconds: 0 } },
 	{ path: "etc/empty" },
-	{ path: "usr/bin/tool", mode: 0o4755, uid: 7, gid: 8, content: noise("large", 300_000) },
+	{ path: "usr/bin/tool", mode: 0o4755, uid: 7, gid: 8, content: noise(300_000, "large") },
 	{ path: "usr/bin/link", type: "symlink", linkTarget: "tool" },
 	{ path: "usr/bin/hard", type: "hard-link", linkTarget: "usr/bin/tool" },
 	{ path: "dev/sda", type: "block-device", major: 8, minor: 1 },

@@ -3,23 +3,13 @@ import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
 import { ContentReader } from "../../../src/squashfs/content-reader.ts";
 import { SquashfsWriter, type StoredFile } from "../../../src/squashfs/squashfs-writer.ts";
+import { noise } from "../../support/noise.ts";
 import { MemorySink, TreeBuilder } from "../../support/trees.ts";
 import { zlibCompressor, zlibDecompressor } from "../../support/zlib-compressor.ts";
 import { imageFacts, inputFacts, makeImage } from "./harness.ts";
 
 const BLOCK = 4096;
 const GiB = 2 ** 30;
-
-/** Bytes that do not compress. */
-function noise(byteLength: number, seed: number): Buffer {
-	const bytes = Buffer.alloc(byteLength);
-	let state = (seed * 2654435761 + 1) >>> 0;
-	for (let i = 0; i < byteLength; i++) {
-		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-		bytes[i] = state >>> 24;
-	}
-	return bytes;
-}
 
 async function contentOf(sink: MemorySink, writer: SquashfsWriter, file: StoredFile): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
