@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Findings } from "../../../src/contract/findings.ts";
@@ -188,6 +189,14 @@ describe("violations have line and column", () => {
 		["too many entries", `grub2: {entries: [${`${ENTRY},`.repeat(1001)}]}\n`, ["ISO_YAML_INVALID :1:18"]],
 	])("of %s", async (_, yaml, problems) => {
 		expect(await yamlProblems(yaml)).toEqual(problems);
+	});
+
+	test("are none in README's example, whose root dracut of every release mounts", () => {
+		const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+		const example = /```yaml\n([^`]*)```/.exec(readme)?.[1] ?? "";
+		const findings = new Findings();
+		expect(parseIsoYaml(example, ISO_YAML, findings)?.kernelArgs).toContain("rd.live.overlay.overlayfs=1");
+		expect([findings.problems, findings.choices]).toEqual([[], []]);
 	});
 
 	test("are in our words, whatever stands where", () => {
