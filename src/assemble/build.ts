@@ -78,7 +78,7 @@ async function assemble(
 		iso = await finishIso({ image, output, options, progress, epochSeconds: epoch, stage });
 	} finally {
 		// also where the contract is not met: the next attempt starts from what this one has compressed
-		stage.finishCache();
+		await stage.finishCache();
 	}
 	throwIfAborted(options.signal);
 	progress.phase("publish");

@@ -126,7 +126,7 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		const losses = [...stage.losses, ...describeLosses(summary)];
 		const told = [...stage.losses, ...describeLosses({ ...summary, truncatedTimes: NONE })];
 		for (const note of [...image.notes, ...stage.notes, ...told]) progress.notice(note);
-		stage.finishCache();
+		await stage.finishCache();
 		await ownChecksum?.finish((done, total) => progress.bytes(done, total), options.signal);
 		// the system tells of a failed write only once
 		await flushing;

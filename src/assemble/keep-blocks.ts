@@ -13,10 +13,14 @@ export interface KeepOptions {
 	readonly settings: BlockSettings;
 	/** Reads the squashfs. */
 	readonly read: ReadImage;
+	readonly signal?: AbortSignal | undefined;
 }
 
-/** Puts what this build has compressed into the store, layer by layer, then what it knows of the layers; each once. */
-export function keepBlocks(cache: BuildCache, { image, collected, squashfs, settings, read }: KeepOptions): void {
+/** Puts what this build has compressed into the store, layer by layer, then what it knows of the layers; each once. Rejects with INTERRUPTED. */
+export async function keepBlocks(
+	cache: BuildCache,
+	{ image, collected, squashfs, settings, read, signal }: KeepOptions,
+): Promise<void> {
 	for (const [number, { stretches, contents }] of collected.entries()) {
 		const layer = image.layers[number];
 		if (layer === undefined) continue;
@@ -34,7 +38,7 @@ export function keepBlocks(cache: BuildCache, { image, collected, squashfs, sett
 			const { kind, key, size, rawBytes, position } = placed;
 			blocks.push({ kind, key, storedSize: size, rawBytes, bytes: position });
 		}
-		cache.keepBlocks(layer.diffId, settings, blocks, read);
+		await cache.keepBlocks(layer.diffId, settings, blocks, read, signal);
 		stretches.length = 0;
 		contents.length = 0;
 	}

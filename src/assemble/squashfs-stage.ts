@@ -55,7 +55,7 @@ export interface SquashfsStage {
 	/** What layers hold and no tree can, one sentence each. */
 	readonly losses: readonly string[];
 	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
-	finishCache(): void;
+	finishCache(): Promise<void>;
 }
 
 /** What one layer cost; all but counts in bytes. */
@@ -175,15 +175,16 @@ async function stream(
 		onNote: (text: string): void => void unapplied.push(text),
 	};
 	let isFinished = false;
-	const keep = (): void => {
+	const keep = async (): Promise<void> => {
 		if (cache === undefined) return;
 		const settings = { ...identityOf(compressor), blockBytes };
-		keepBlocks(cache, {
+		await keepBlocks(cache, {
 			image,
 			collected,
 			squashfs,
 			settings,
 			read: (at, length, into) => target.readNow(start + at, length, into),
+			signal,
 		});
 	};
 
@@ -243,18 +244,21 @@ async function stream(
 			droppedXattrs,
 			losses: unapplied,
 			notes: merged.notes,
-			finishCache() {
+			async finishCache() {
 				if (isFinished) return;
 				isFinished = true;
-				keep();
-				cache?.finish(blocks?.usedPacks ?? []);
-				blocks?.close();
+				try {
+					await keep();
+					cache?.finish(blocks?.usedPacks ?? []);
+				} finally {
+					blocks?.close();
+				}
 			},
 		};
 	} catch (error) {
 		copier.close();
 		// what was compressed so far is not compressed again
-		if (isDamage(error)) keep();
+		if (isDamage(error)) await keep();
 		throw error;
 	}
 }

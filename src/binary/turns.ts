@@ -54,10 +54,15 @@ export type Steps<Result> = Generator<undefined, Result, undefined>;
 /** Rejects with INTERRUPTED (exit 130) and as the steps throw. */
 export async function inTurns<Result>(steps: Steps<Result>, signal?: AbortSignal): Promise<Result> {
 	const turns = new Turns(signal);
-	for (;;) {
-		const { done, value } = steps.next();
-		if (done === true) return value;
-		if (turns.areDue()) await turns.next();
+	try {
+		for (;;) {
+			const { done, value } = steps.next();
+			if (done === true) return value;
+			if (turns.areDue()) await turns.next();
+		}
+	} finally {
+		// its own cleaning up, where it was stopped
+		steps.return(undefined as Result);
 	}
 }
 

@@ -1,4 +1,6 @@
+import { inTurns } from "../binary/turns.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
+import { throwIfAborted } from "../errors.ts";
 import { BlockStore } from "./block-store.ts";
 import type { LayerIndex } from "./layer-index-format.ts";
 import { openLayerIndex } from "./layer-index-reader.ts";
@@ -12,7 +14,7 @@ import {
 	writeLayerIndex,
 } from "./layer-index-store.ts";
 import { MAX_CONTENT_BYTES, storedBytes } from "./pack-format.ts";
-import { type PackedBlock, type ReadImage, writePack } from "./pack-writer.ts";
+import { type PackedBlock, type ReadImage, writingPack } from "./pack-writer.ts";
 import { pruneStore } from "./prune.ts";
 import { type BlockSettings, settingsId, settingsText } from "./settings.ts";
 import { reasonOf, StoreDirectory } from "./store-directory.ts";
@@ -140,15 +142,26 @@ export class BuildCache {
 		return new BlockStore(this.#directory, settings, decompressor, this.#origins);
 	}
 
-	/** Writes what a layer's reading has stored; `read` gives bytes of the image. */
-	keepBlocks(diffId: string, settings: BlockSettings, blocks: readonly PackedBlock[], read: ReadImage): void {
+	/** Writes what a layer's reading has stored; `read` gives bytes of the image. Rejects with INTERRUPTED alone. */
+	async keepBlocks(
+		diffId: string,
+		settings: BlockSettings,
+		blocks: readonly PackedBlock[],
+		read: ReadImage,
+		signal?: AbortSignal,
+	): Promise<void> {
 		const fitting = blocks.filter(({ kind, rawBytes }) => kind !== "content" || rawBytes <= MAX_CONTENT_BYTES);
 		const byteLength = fitting.reduce((sum, block) => sum + storedBytes(block), 0);
 		if (fitting.length === 0 || byteLength > this.#options.maxBytes) return;
 		const prefix = `${fileNameOf(diffId)}.${settingsId(settings)}`;
 		const description = { diffId, settings: settingsText(settings) };
-		const name = this.#guarded(() => writePack(this.#directory, prefix, description, fitting, read));
-		if (name !== undefined) this.#usedPacks.add(name);
+		try {
+			const steps = writingPack(this.#directory, prefix, description, fitting, read);
+			this.#usedPacks.add(await inTurns(steps, signal));
+		} catch (error) {
+			throwIfAborted(signal);
+			this.#failed(error);
+		}
 	}
 
 	/** Writes the indexes that are not written yet, after their blocks. */
@@ -181,9 +194,13 @@ export class BuildCache {
 		try {
 			return operation();
 		} catch (error) {
-			if (!this.#hasFailed) this.#options.onNotice(`the cache ${this.#directory.path} failed: ${reasonOf(error)}`);
-			this.#hasFailed = true;
+			this.#failed(error);
 			return undefined;
 		}
+	}
+
+	#failed(error: unknown): void {
+		if (!this.#hasFailed) this.#options.onNotice(`the cache ${this.#directory.path} failed: ${reasonOf(error)}`);
+		this.#hasFailed = true;
 	}
 }

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { atOnce, type Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import {
 	encodePackHead,
@@ -32,6 +33,17 @@ export function writePack(
 	blocks: readonly PackedBlock[],
 	read: ReadImage,
 ): string {
+	return atOnce(writingPack(directory, prefix, description, blocks, read));
+}
+
+/** `writePack`, in steps; what was written is removed where it is stopped. */
+export function* writingPack(
+	directory: StoreDirectory,
+	prefix: string,
+	description: PackDescription,
+	blocks: readonly PackedBlock[],
+	read: ReadImage,
+): Steps<string> {
 	const kept = blocks.slice(0, MAX_PACK_ENTRIES);
 	const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
 	const dataOffset = packHeadBytes(description, kept.length);
@@ -52,6 +64,7 @@ export function writePack(
 				at += length;
 			}
 			offset += at;
+			yield;
 		}
 		const head = encodePackHead(description, entries, offset);
 		file.write(0, head);

@@ -1,5 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import { ByteWriter } from "../binary/byte-writer.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { MAX_ENTRIES_PER_HEADER, METADATA_BLOCK_BYTES } from "./constants.ts";
 import { MetadataBuffer, type MetadataPosition } from "./metadata-writer.ts";
@@ -32,8 +33,8 @@ export class DirectoryTableWriter {
 		this.#table = new MetadataBuffer(compressor);
 	}
 
-	/** `entries` are in byte order of their names; `namesBytes` is the length of all names together. */
-	writeListing(entries: Iterable<ListingEntry>, namesBytes: number, entryCount: number): Listing {
+	/** `entries` are in byte order of their names; `namesBytes` is the length of all names together. An entry a step. */
+	*writeListing(entries: Iterable<ListingEntry>, namesBytes: number, entryCount: number): Steps<Listing> {
 		const table = this.#table.writer;
 		const position = table.position;
 		const start = table.contentBytes;
@@ -79,6 +80,7 @@ export class DirectoryTableWriter {
 				.u16le(entry.name.length - 1)
 				.latin1(entry.name);
 			count++;
+			yield;
 		}
 		if (first !== undefined) this.#writeRun(first, count, run);
 		return { position, byteLength: table.contentBytes - start, index: index.view(), indexCount };

@@ -1,4 +1,5 @@
 import { type ByteString, compareByteStrings, displayName } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import { assert } from "../errors.ts";
 import type { DirectoryInode, Inode } from "../tree/inode.ts";
 import { MAX_NAME_BYTES } from "./constants.ts";
@@ -25,8 +26,8 @@ export interface InodeNumbering {
 	readonly linkCounts: readonly number[];
 }
 
-/** Throws `Oci2isoError` INVALID_NAME where Linux could not look an entry up. */
-export function numberInodes(root: DirectoryInode): InodeNumbering {
+/** A name a step. Throws `Oci2isoError` INVALID_NAME where Linux could not look an entry up. */
+export function* numberInodes(root: DirectoryInode): Steps<InodeNumbering> {
 	const numbers = new Map<Inode, number>([[root, 1]]);
 	const linkCounts = [0, 0];
 	const directories: NumberedDirectory[] = [];
@@ -44,6 +45,7 @@ export function numberInodes(root: DirectoryInode): InodeNumbering {
 			const child = inode.entries.get(childName);
 			assert(child !== undefined, "an entry has an inode");
 			checkName(directory, childName);
+			yield;
 			const known = numbers.get(child);
 			if (known !== undefined) {
 				assert(child.type !== "directory", "a directory has one name");

@@ -19,6 +19,7 @@ import { DataWriter } from "./data-writer.ts";
 import type { FileLayout } from "./file-layout.ts";
 import type { FileRecipe, TailSource } from "./file-recipe.ts";
 import type { FragmentPlace } from "./fragment-packer.ts";
+import { numberInodes } from "./inode-numbers.ts";
 import { writeLookupTable } from "./lookup-table-writer.ts";
 import type { Loss, XattrLoss } from "./reports.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
@@ -213,7 +214,8 @@ export class SquashfsWriter {
 				this.position += bytes.byteLength;
 			},
 		};
-		const tree = new TreeWriter({ root, compressor, storedFileOf, out });
+		const numbering = yield* numberInodes(root);
+		const tree = new TreeWriter({ root, numbering, compressor, storedFileOf, out });
 		const inodeTable = out.position;
 		const { rootInode, directoryTable: directoryParts, inodes, ...counts } = yield* tree.write();
 		const directoryTable = out.position;

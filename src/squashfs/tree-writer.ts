@@ -6,7 +6,7 @@ import type { DirectoryInode, FileInode, Inode } from "../tree/inode.ts";
 import { INODE_TYPE } from "./constants.ts";
 import { DirectoryTableWriter, type Listing, type ListingEntry } from "./directory-table-writer.ts";
 import { IdTable } from "./id-table.ts";
-import { type InodeNumbering, type NumberedDirectory, numberInodes, pathOf } from "./inode-numbers.ts";
+import { type InodeNumbering, type NumberedDirectory, pathOf } from "./inode-numbers.ts";
 import { type InodeFields, InodeTableWriter } from "./inode-table-writer.ts";
 import { beyondLimit } from "./limits.ts";
 import type { Cursor } from "./lookup-table-writer.ts";
@@ -38,6 +38,7 @@ export interface WrittenTree {
 
 export interface TreeWriterOptions {
 	readonly root: DirectoryInode;
+	readonly numbering: InodeNumbering;
 	readonly compressor: Pick<BlockCompressor, "compressNow">;
 	readonly storedFileOf: (file: FileInode) => StoredFile;
 	/** Gets the inode table. */
@@ -69,19 +70,18 @@ export class TreeWriter {
 		const { compressor, out } = options;
 		this.#options = options;
 		this.xattrs = new XattrTableWriter(compressor);
-		this.#numbering = numberInodes(options.root);
+		this.#numbering = options.numbering;
 		this.#inodeTable = new MetadataWriter(compressor, (bytes) => out.write(bytes));
 		this.#inodes = new InodeTableWriter(this.#inodeTable);
 		this.#listings = new DirectoryTableWriter(compressor);
 		this.#references = new Float64Array(this.#numbering.count + 1).fill(NOT_WRITTEN);
 	}
 
-	/** A directory a step. */
+	/** An entry a step. */
 	*write(): Steps<WrittenTree> {
 		const { root } = this.#options;
 		for (const directory of this.#numbering.directories.toReversed()) {
-			this.#writeListing(directory);
-			yield;
+			yield* this.#writeListing(directory);
 		}
 		const { block, offset } = this.#writeInode(root, () => "/");
 		this.#inodeTable.finish();
@@ -107,9 +107,10 @@ export class TreeWriter {
 		return bytes;
 	}
 
-	#writeListing(directory: NumberedDirectory): void {
+	*#writeListing(directory: NumberedDirectory): Steps<void> {
 		const namesBytes = directory.names.reduce((sum, name) => sum + name.length, 0);
-		const listing = this.#listings.writeListing(this.#writeChildren(directory), namesBytes, directory.names.length);
+		const children = this.#writeChildren(directory);
+		const listing = yield* this.#listings.writeListing(children, namesBytes, directory.names.length);
 		this.#pending.set(directory.inode, { directory, listing });
 	}
 

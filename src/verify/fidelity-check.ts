@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../squashfs/squashfs-inode.ts";
 import { isStorableXattr } from "../squashfs/xattr-table-writer.ts";
 import type { DirectoryInode, Inode } from "../tree/inode.ts";
@@ -10,13 +11,13 @@ const MAX_SECONDS = 0xffff_ffff;
 
 /**
  * Every inode of the image against the squashfs, both ways: type, mode, owner, time as squashfs keeps it (whole seconds, 1970 to 2106),
- * length, content, link target, device, hard links, extended attributes.
+ * length, content, link target, device, hard links, extended attributes; a name a step.
  */
-export function checkFidelity(
+export function* checkFidelity(
 	expected: ExpectedTree,
 	squashfs: { readonly root: SquashfsDirectory; digestOf(file: SquashfsFile): string | undefined },
 	findings: Findings,
-): void {
+): Steps<void> {
 	// Both ways, by the number of the squashfs's inode.
 	const partners = new Map<Inode, number>();
 	const isTaken: boolean[] = [];
@@ -32,6 +33,7 @@ export function checkFidelity(
 			const other = actual.entries.get(name);
 			if (other === undefined) findings.fault("it is missing from the squashfs", shown(own), inode.type);
 			else compare(inode, other, own);
+			yield;
 		}
 		for (const [name, { type }] of actual.entries)
 			if (!wanted.entries.has(name))

@@ -1,5 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
+import { inTurns, Turns } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import { readFat } from "../fat/read-fat.ts";
@@ -40,13 +41,16 @@ export interface VerifyIsoOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
+/** A read may bring a block that takes a millisecond to decode. */
+const READ_STEPS = 16;
 const BOOT_HYBRID_PATH = "boot/grub2/i386-pc/boot_hybrid.img";
 
 /**
  * Reads an ISO back and checks everything in `CHECKS`. Faults of the ISO are in the report; what is thrown is the caller's (an aborted
  * signal, a source that cannot be read) or a bug.
  */
-export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = {}): Promise<VerifyReport> {
+export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {}): Promise<VerifyReport> {
+	const source = readInTurns(iso, options.signal);
 	const run = new CheckRun(options.signal);
 	const imageSectors = Math.floor(source.byteLength / DISK_BLOCK_BYTES);
 
@@ -150,9 +154,9 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 
 	if (expected === undefined) run.skip("fidelity", "no image was given");
 	else
-		await run.check("fidelity", [squashfs, contents], (findings, { root }, { digestOf }) => {
-			checkFidelity(expected, { root, digestOf }, findings);
-		});
+		await run.check("fidelity", [squashfs, contents], (findings, { root }, { digestOf }) =>
+			inTurns(checkFidelity(expected, { root, digestOf }, findings), signal),
+		);
 	const whole = expected?.whole;
 	if (expected === undefined || whole === undefined) run.skip("medium", "no image was given");
 	else
@@ -167,6 +171,18 @@ export async function verifyIso(source: ByteSource, options: VerifyIsoOptions = 
 			},
 		);
 	return run.report(source.byteLength, volume?.primary.volumeIdentifier);
+}
+
+/** Every long check reads: others have their turn, and signals are seen, whenever it does. */
+function readInTurns(iso: ByteSource, signal: AbortSignal | undefined): ByteSource {
+	const turns = new Turns(signal);
+	return {
+		byteLength: iso.byteLength,
+		async read(position, length) {
+			if (turns.areDue(READ_STEPS)) await turns.next();
+			return iso.read(position, length);
+		},
+	};
 }
 
 function bootVolume(source: ByteSource, { root, primary }: Volume, name: string): BootVolume {
