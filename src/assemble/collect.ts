@@ -1,6 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { HeldBytes } from "../binary/held-bytes.ts";
-import { Turns } from "../binary/turns.ts";
+import { inTurns, Turns } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache, KnownLayer } from "../cache/build-cache.ts";
@@ -104,7 +104,7 @@ export async function collectLayers(options: CollectLayersOptions): Promise<void
 		else await replayOrRead(job, route, (bytes) => options.onBytes(before + bytes));
 		doneBytes = before + layer.compressedBytes;
 		options.onBytes(doneBytes);
-		merge.finish();
+		await inTurns(merge.finishing(), options.signal);
 		if (merger.decidesAllBelow) {
 			merger.skipRest();
 			break;

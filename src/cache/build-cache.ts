@@ -1,4 +1,4 @@
-import { inTurns } from "../binary/turns.ts";
+import { atOnce, inTurns } from "../binary/turns.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import { throwIfAborted } from "../errors.ts";
 import { BlockStore } from "./block-store.ts";
@@ -181,7 +181,7 @@ export class BuildCache {
 		this.#guarded(() => {
 			for (const name of this.#finishedPacks) this.#directory.touch("pack", name, now);
 			for (const name of this.#usedIndexes) this.#directory.touch("layer", name, now);
-			pruneStore(this.#directory, this.#options.maxBytes, now.getTime());
+			atOnce(pruneStore(this.#directory, this.#options.maxBytes, now.getTime()));
 		});
 	}
 

@@ -1,10 +1,15 @@
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
+import type { Steps } from "../binary/turns.ts";
+import { MiB } from "../binary/units.ts";
 import { readPackHead } from "./block-store.ts";
 import { BrokenIndex } from "./failures.ts";
 import { openLayerIndex } from "./layer-index-reader.ts";
 import { fileNameOf, layerIndexName, MAX_INDEX_BYTES, originIn } from "./layer-index-store.ts";
 import { storedBytes } from "./pack-format.ts";
 import { type OpenFile, readFully, reasonOf, type StoreDirectory, type StoreFile } from "./store-directory.ts";
+
+/** As long as most blocks are at most. */
+const PIECE_BYTES = MiB;
 
 /** A file of the store and what it is about; one that cannot be read says nothing. */
 export interface StoreEntry extends StoreFile {
@@ -21,38 +26,45 @@ export interface StoreEntry extends StoreFile {
 	readonly state?: StoreFault["state"] | "absent";
 }
 
-/** Every file of the store, the one used last first. */
-export function listStore(directory: StoreDirectory): StoreEntry[] {
-	return directory.list().map((file): StoreEntry => {
-		const unknown = {
-			...file,
-			diffId: undefined,
-			digest: undefined,
-			blockBytes: undefined,
-			settings: undefined,
-			entryCount: undefined,
-		};
-		const opened = directory.tryOpen(file.kind, file.name);
-		if ("state" in opened) return { ...unknown, state: opened.state };
-		try {
-			if (file.kind === "pack") {
-				const head = readPackHead(opened);
-				if (head !== undefined) return { ...unknown, ...head.description, entryCount: head.entryCount };
-			} else {
-				const bytes = Buffer.allocUnsafe(Math.min(opened.byteLength, MAX_INDEX_BYTES));
-				const index = readFully(opened, 0, bytes) ? openLayerIndex(bytes) : undefined;
-				if (index !== undefined) {
-					const { layer, blockBytes, entryCount } = index;
-					return { ...unknown, digest: layer.digest, diffId: layer.diffId, blockBytes, entryCount };
-				}
+/** Every file of the store, the one used last first; a file a step. */
+export function* listStore(directory: StoreDirectory): Steps<StoreEntry[]> {
+	const entries: StoreEntry[] = [];
+	for (const file of directory.list()) {
+		entries.push(entryOf(directory, file));
+		yield;
+	}
+	return entries;
+}
+
+function entryOf(directory: StoreDirectory, file: StoreFile): StoreEntry {
+	const unknown = {
+		...file,
+		diffId: undefined,
+		digest: undefined,
+		blockBytes: undefined,
+		settings: undefined,
+		entryCount: undefined,
+	};
+	const opened = directory.tryOpen(file.kind, file.name);
+	if ("state" in opened) return { ...unknown, state: opened.state };
+	try {
+		if (file.kind === "pack") {
+			const head = readPackHead(opened);
+			if (head !== undefined) return { ...unknown, ...head.description, entryCount: head.entryCount };
+		} else {
+			const bytes = Buffer.allocUnsafe(Math.min(opened.byteLength, MAX_INDEX_BYTES));
+			const index = readFully(opened, 0, bytes) ? openLayerIndex(bytes) : undefined;
+			if (index !== undefined) {
+				const { layer, blockBytes, entryCount } = index;
+				return { ...unknown, digest: layer.digest, diffId: layer.diffId, blockBytes, entryCount };
 			}
-			return { ...unknown, state: "damaged" };
-		} catch {
-			return { ...unknown, state: "unreadable" };
-		} finally {
-			opened.close();
 		}
-	});
+		return { ...unknown, state: "damaged" };
+	} catch {
+		return { ...unknown, state: "unreadable" };
+	} finally {
+		opened.close();
+	}
 }
 
 /** A file of which no checksum could be found right; only a damaged one is removed. */
@@ -62,17 +74,22 @@ export interface StoreFault extends StoreFile {
 	readonly reason: string;
 }
 
-/** Checks every checksum of the store; removes the files in which one is wrong, and leaves those alone that it may not look into or cannot read. */
-export function verifyStore(directory: StoreDirectory, onFile: (file: StoreFile) => void = () => {}): StoreFault[] {
-	return directory.list().flatMap((file) => {
-		const fault = faultOf(directory, file);
+/** Checks every checksum of the store, in steps; removes the files in which one is wrong, and leaves those alone that it may not look into or cannot read. */
+export function* verifyStore(
+	directory: StoreDirectory,
+	onFile: (file: StoreFile) => void = () => {},
+): Steps<StoreFault[]> {
+	const faults: StoreFault[] = [];
+	for (const file of directory.list()) {
+		const fault = yield* faultOf(directory, file);
 		// somebody has removed it meanwhile
-		if (fault?.state === "absent") return [];
+		if (fault?.state === "absent") continue;
 		onFile(file);
-		if (fault === undefined) return [];
+		if (fault === undefined) continue;
 		if (fault.state === "damaged") directory.remove(file.kind, file.name);
-		return [{ ...file, state: fault.state, reason: fault.reason }];
-	});
+		faults.push({ ...file, state: fault.state, reason: fault.reason });
+	}
+	return faults;
 }
 
 interface Fault {
@@ -80,11 +97,11 @@ interface Fault {
 	readonly reason: string;
 }
 
-function faultOf(directory: StoreDirectory, { kind, name }: StoreFile): Fault | undefined {
+function* faultOf(directory: StoreDirectory, { kind, name }: StoreFile): Steps<Fault | undefined> {
 	const file = directory.tryOpen(kind, name);
 	if ("state" in file) return file;
 	try {
-		const isWhole = kind === "layer" ? isWholeIndex(file, name) : isWholePack(file, name);
+		const isWhole = yield* kind === "layer" ? isWholeIndex(file, name) : isWholePack(file, name);
 		return isWhole ? undefined : { state: "damaged", reason: "it is not what was written" };
 	} catch (error) {
 		return { state: "unreadable", reason: reasonOf(error) };
@@ -93,14 +110,15 @@ function faultOf(directory: StoreDirectory, { kind, name }: StoreFile): Fault | 
 	}
 }
 
-function isWholeIndex(file: OpenFile, name: string): boolean {
+/** An entry a step. */
+function* isWholeIndex(file: OpenFile, name: string): Steps<boolean> {
 	if (file.byteLength > MAX_INDEX_BYTES) return false;
 	const bytes = Buffer.allocUnsafe(file.byteLength);
 	const index = readFully(file, 0, bytes) ? openLayerIndex(bytes) : undefined;
 	if (index === undefined || name !== layerIndexName(index.layer.digest, index.blockBytes, originIn(name)))
 		return false;
 	try {
-		for (const _ of index.entries());
+		for (const _ of index.entries()) yield;
 		return true;
 	} catch (error) {
 		if (error instanceof BrokenIndex) return false;
@@ -108,14 +126,22 @@ function isWholeIndex(file: OpenFile, name: string): boolean {
 	}
 }
 
-function isWholePack(file: OpenFile, name: string): boolean {
+/** A piece of a block a step. */
+function* isWholePack(file: OpenFile, name: string): Steps<boolean> {
 	const head = readPackHead(file);
 	if (head === undefined || !name.startsWith(`${fileNameOf(head.description.diffId)}.`)) return false;
+	const piece = Buffer.allocUnsafe(PIECE_BYTES);
 	let count = 0;
 	for (const entry of head.entries) {
-		const bytes = Buffer.allocUnsafe(storedBytes(entry));
-		if (!readFully(file, head.dataOffset + entry.offset, bytes)) return false;
-		if (!hash("sha256", bytes, "buffer").equals(entry.checksum)) return false;
+		const digest = createHash("sha256");
+		const length = storedBytes(entry);
+		for (let at = 0; at < length; at += PIECE_BYTES) {
+			const bytes = piece.subarray(0, Math.min(PIECE_BYTES, length - at));
+			if (!readFully(file, head.dataOffset + entry.offset + at, bytes)) return false;
+			digest.update(bytes);
+			yield;
+		}
+		if (!digest.digest().equals(entry.checksum)) return false;
 		count++;
 	}
 	return count === head.entryCount;

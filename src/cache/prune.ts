@@ -1,5 +1,6 @@
 import { closeSync, constants, lstatSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { Steps } from "../binary/turns.ts";
 import type { StoreDirectory, StoreFile } from "./store-directory.ts";
 
 const LOCK = "prune.lock";
@@ -7,10 +8,10 @@ const LOCK = "prune.lock";
 const STALE_LOCK_MILLISECONDS = 60_000;
 
 /**
- * Removes what was used longest ago until at most `maxBytes` are left, and what killed processes left behind; returns what was removed.
+ * Removes what was used longest ago until at most `maxBytes` are left, and what killed processes left behind; a file a step. Returns what was removed.
  * Does nothing while another process prunes. Files that are open elsewhere stay readable there.
  */
-export function pruneStore(directory: StoreDirectory, maxBytes: number, nowMilliseconds: number): StoreFile[] {
+export function* pruneStore(directory: StoreDirectory, maxBytes: number, nowMilliseconds: number): Steps<StoreFile[]> {
 	const lock = join(directory.path, LOCK);
 	if (!takeLock(lock, nowMilliseconds)) return [];
 	try {
@@ -18,6 +19,7 @@ export function pruneStore(directory: StoreDirectory, maxBytes: number, nowMilli
 		const removed: StoreFile[] = [];
 		let bytes = 0;
 		for (const file of directory.list()) {
+			yield;
 			bytes += file.byteLength;
 			if (bytes <= maxBytes) continue;
 			bytes -= file.byteLength;

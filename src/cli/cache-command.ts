@@ -1,9 +1,11 @@
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
+import { inTurns, type Steps } from "../binary/turns.ts";
 import type { StoreEntry } from "../cache/examine.ts";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { defaultStorePath, StoreDirectory } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
+import { interruptSignal } from "./interrupt.ts";
 import { onStandardOutput, printJson, printLine } from "./print.ts";
 import { formatSize, parseSize } from "./values.ts";
 
@@ -39,7 +41,7 @@ export function registerCache(program: Command): void {
 async function list(given: CacheArguments): Promise<void> {
 	const { listStore } = await import("../cache/examine.ts");
 	const store = await openStore(given);
-	const entries = store === undefined ? [] : listStore(store);
+	const entries = store === undefined ? [] : await interruptibly(listStore(store));
 	if (given.json === true) {
 		await onStandardOutput((out) => printJson(out, entries, 2));
 		return;
@@ -55,7 +57,7 @@ async function prune(given: CacheArguments): Promise<void> {
 	const { pruneStore } = await import("../cache/prune.ts");
 	const store = await openStore(given);
 	const maxBytes = given.all === true ? 0 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
-	const removed = store === undefined ? [] : pruneStore(store, maxBytes, Date.now());
+	const removed = store === undefined ? [] : await interruptibly(pruneStore(store, maxBytes, Date.now()));
 	const bytes = removed.reduce((sum, { byteLength }) => sum + byteLength, 0);
 	await onStandardOutput((out) => printLine(out, `removed ${removed.length} files, ${formatSize(bytes)}`));
 }
@@ -64,7 +66,7 @@ async function verify(given: CacheArguments): Promise<void> {
 	const { verifyStore } = await import("../cache/examine.ts");
 	const store = await openStore(given);
 	let files = 0;
-	const faults = store === undefined ? [] : verifyStore(store, () => files++);
+	const faults = store === undefined ? [] : await interruptibly(verifyStore(store, () => files++));
 	await onStandardOutput((out) => {
 		for (const { path, state, reason } of faults)
 			printLine(out, state === "damaged" ? `removed ${path}: damaged` : `left ${path}: ${state} (${reason})`);
@@ -84,6 +86,16 @@ async function verify(given: CacheArguments): Promise<void> {
 			where,
 			remedy: "run it as their owner, or remove them; builds do not use them",
 		});
+}
+
+/** Rejects with INTERRUPTED on SIGINT, SIGTERM and SIGHUP; files of the store are whole at every step. */
+async function interruptibly<Result>(steps: Steps<Result>): Promise<Result> {
+	const interrupt = interruptSignal();
+	try {
+		return await inTurns(steps, interrupt.signal);
+	} finally {
+		interrupt.dispose();
+	}
 }
 
 /** Undefined where there is no store yet. */

@@ -124,7 +124,8 @@ class ImagePass {
 			this.#cost.layersRead++;
 			if (index === 0 || !isTouched || attempts++ === MAX_ATTEMPTS) continue;
 			try {
-				return { answer: await ask(this.#tree(merger.upperTree())), notes: this.#notes, cost: this.#cost };
+				const upper = await inTurns(merger.growingUpperTree(), this.#options.signal);
+				return { answer: await ask(this.#tree(upper)), notes: this.#notes, cost: this.#cost };
 			} catch (error) {
 				if (!(error instanceof LowerLayersNeeded)) throw error;
 				question = error.path;
@@ -176,7 +177,7 @@ class ImagePass {
 			});
 			this.#notes.push(...notes);
 		}
-		merge.finish();
+		await inTurns(merge.finishing(), this.#options.signal);
 	}
 
 	#isExpected(entry: TarEntry): boolean {

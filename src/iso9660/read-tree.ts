@@ -1,5 +1,6 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, byteStringFromText, byteStringOf, displayName } from "../binary/byte-string.ts";
+import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { corrupt, type Oci2isoError, type Problem } from "../errors.ts";
 import { type DirectoryRecordHead, directoryRecordHead, FILE_FLAGS, systemUseOffset } from "./directory-record.ts";
@@ -28,7 +29,9 @@ export async function readTree(
 	rootRecord: Uint8Array,
 	joliet: boolean,
 	problems: Problem[],
+	signal?: AbortSignal,
 ): Promise<TreeRead> {
+	const turns = new Turns(signal);
 	const seenBlocks = new Set<number>();
 	let nodes = 0;
 	let directoryBytes = 0;
@@ -61,8 +64,7 @@ export async function readTree(
 		if (directoryBytes > MAX_ALL_DIRECTORIES_BYTES)
 			throw bad("directories take too much", where, `at most ${MAX_ALL_DIRECTORIES_BYTES} bytes`);
 		const bytes = await source.read(extent.block * ISO_BLOCK_BYTES, extent.byteLength);
-		const records = splitRecords(bytes, where);
-		const [self, up, ...children] = records;
+		const [self, up, ...children] = await inTurns(splitRecords(bytes, where), signal);
 		if (self?.identifier !== "\0" || up?.identifier !== "\u0001")
 			throw bad('a directory does not start with "." and ".."', where, '"." and ".."');
 		if (self.head.extentBlock !== extent.block || self.head.dataByteLength !== extent.byteLength)
@@ -78,6 +80,7 @@ export async function readTree(
 		for (let i = 0; i < children.length; ) {
 			const sections = takeSections(children, i, where);
 			i += sections.length;
+			if (turns.areDue()) await turns.next();
 			const [record] = sections;
 			if (record === undefined) break;
 			if (record.identifier <= previous) note("records are out of order", where, "ascending identifiers");
@@ -152,9 +155,11 @@ export async function readTree(
 		}
 	}
 
-	function splitRecords(bytes: Uint8Array, where: string): RawRecord[] {
+	/** A record a step. */
+	function* splitRecords(bytes: Uint8Array, where: string): Steps<RawRecord[]> {
 		const records: RawRecord[] = [];
 		for (let at = 0; at < bytes.byteLength; ) {
+			yield;
 			const left = ISO_BLOCK_BYTES - (at % ISO_BLOCK_BYTES);
 			const byteLength = bytes[at] ?? 0;
 			if (byteLength === 0) {

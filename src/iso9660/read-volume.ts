@@ -26,7 +26,7 @@ const MAX_PATH_TABLE_BYTES = 16 * MiB;
  * with a partition offset, pass the region that starts there.
  * Throws `Oci2isoError` (BAD_VOLUME_DESCRIPTOR, BAD_DIRECTORY, BAD_SUSP, UNEXPECTED_END) where anything cannot be trusted.
  */
-export async function readVolume(source: ByteSource): Promise<Volume> {
+export async function readVolume(source: ByteSource, signal?: AbortSignal): Promise<Volume> {
 	const problems: Problem[] = [];
 	const bootRecords: Uint8Array[] = [];
 	let primary: VolumeDescriptor | undefined;
@@ -48,10 +48,12 @@ export async function readVolume(source: ByteSource): Promise<Volume> {
 	if (!terminated)
 		throw bad("no terminator", `block ${FIRST_DESCRIPTOR_BLOCK}`, `one within ${MAX_DESCRIPTORS} blocks`);
 	if (primary === undefined) throw bad("no primary volume descriptor", `block ${FIRST_DESCRIPTOR_BLOCK}`, "one");
-	const { root, rockRidge } = await readTree(source, primary.rootDirectoryRecord, false, problems);
+	const { root, rockRidge } = await readTree(source, primary.rootDirectoryRecord, false, problems, signal);
 	await checkPathTables(primary, root, "primary");
 	const jolietRoot =
-		joliet === undefined ? undefined : (await readTree(source, joliet.rootDirectoryRecord, true, problems)).root;
+		joliet === undefined
+			? undefined
+			: (await readTree(source, joliet.rootDirectoryRecord, true, problems, signal)).root;
 	if (joliet !== undefined && jolietRoot !== undefined) await checkPathTables(joliet, jolietRoot, "Joliet");
 	return { primary, joliet, bootRecords, rockRidge, root, jolietRoot, problems };
 

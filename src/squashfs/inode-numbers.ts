@@ -1,4 +1,5 @@
 import { type ByteString, compareByteStrings, displayName } from "../binary/byte-string.ts";
+import { sorting } from "../binary/sorting.ts";
 import type { Steps } from "../binary/turns.ts";
 import { assert } from "../errors.ts";
 import type { DirectoryInode, Inode } from "../tree/inode.ts";
@@ -36,7 +37,7 @@ export function* numberInodes(root: DirectoryInode): Steps<InodeNumbering> {
 	];
 	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
 		const { inode, parent, name } = next;
-		const names = [...inode.entries.keys()].sort(compareByteStrings);
+		const names = yield* sorting(inode.entries.keys(), compareByteStrings);
 		const subdirectories: typeof pending = [];
 		const number = numbers.get(inode);
 		assert(number !== undefined, "a directory is numbered with its siblings");

@@ -1,3 +1,4 @@
+import type { Steps } from "../binary/turns.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { METADATA_BLOCK_BYTES } from "./constants.ts";
 import { MetadataWriter } from "./metadata-writer.ts";
@@ -9,21 +10,22 @@ export interface Cursor {
 }
 
 /**
- * Writes a lookup table (2.3): the records in metadata blocks, then `beforePositions`, then the absolute position of each block.
+ * Writes a lookup table (2.3), a block a step: the records in metadata blocks, then `beforePositions`, then the absolute position of each block.
  * Returns where `beforePositions` begins, which is what the superblock names.
  */
-export function writeLookupTable(
+export function* writeLookupTable(
 	out: Cursor,
 	compressor: Pick<BlockCompressor, "compressNow">,
 	records: Uint8Array,
 	beforePositions: Uint8Array = new Uint8Array(0),
-): number {
+): Steps<number> {
 	const metadata = new MetadataWriter(compressor, (bytes) => out.write(bytes));
 	const blockCount = Math.ceil(records.byteLength / METADATA_BLOCK_BYTES);
 	const positions = Buffer.alloc(8 * blockCount);
 	for (let i = 0; i < blockCount; i++) {
 		positions.writeBigUInt64LE(BigInt(out.position), 8 * i);
 		metadata.write(records.subarray(i * METADATA_BLOCK_BYTES, (i + 1) * METADATA_BLOCK_BYTES));
+		yield;
 	}
 	metadata.finish();
 	const start = out.position;

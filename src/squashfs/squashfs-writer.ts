@@ -221,11 +221,11 @@ export class SquashfsWriter {
 		const directoryTable = out.position;
 		for (const part of directoryParts) out.write(part);
 		const afterDirectories = out.position;
-		const fragmentTable = writeLookupTable(out, compressor, this.#data.fragments.encode());
+		const fragmentTable = yield* writeLookupTable(out, compressor, this.#data.fragments.encode());
 		const exportable = this.#options.exportable ?? true;
-		const exportTable = exportable ? writeLookupTable(out, compressor, tree.encodeExportTable()) : undefined;
-		const idTable = writeLookupTable(out, compressor, tree.ids.encode());
-		const xattrTable = tree.xattrs.write(out);
+		const exportTable = exportable ? yield* writeLookupTable(out, compressor, tree.encodeExportTable()) : undefined;
+		const idTable = yield* writeLookupTable(out, compressor, tree.ids.encode());
+		const xattrTable = yield* tree.xattrs.write(out);
 		const bytesUsed = out.position;
 		out.write(Buffer.alloc(alignUp(bytesUsed, IMAGE_ALIGNMENT_BYTES) - bytesUsed));
 

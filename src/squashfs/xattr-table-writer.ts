@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type ByteString, compareByteStrings } from "../binary/byte-string.ts";
 import { ByteWriter } from "../binary/byte-writer.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import {
 	MAX_XATTR_NAME_BYTES,
@@ -63,12 +64,12 @@ export class XattrTableWriter {
 		return index;
 	}
 
-	/** Returns where the superblock finds the table, or undefined where no inode has attributes. */
-	write(out: Cursor): number | undefined {
+	/** In steps. Returns where the superblock finds the table, or undefined where no inode has attributes. */
+	*write(out: Cursor): Steps<number | undefined> {
 		if (this.#sets.size === 0) return undefined;
 		const header = { pairsPosition: out.position, setCount: this.#sets.size };
 		for (const part of this.#pairs.finish()) out.write(part);
-		return writeLookupTable(out, this.#compressor, this.#entries.view(), XATTR_TABLE_HEADER.encode(header));
+		return yield* writeLookupTable(out, this.#compressor, this.#entries.view(), XATTR_TABLE_HEADER.encode(header));
 	}
 
 	#writeSet(pairs: readonly StorableXattr[]): void {

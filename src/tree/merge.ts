@@ -38,6 +38,8 @@ export interface LayerMerge {
 	entry(entry: TarEntry): "store" | "skip";
 	/** Says that the layer is complete. */
 	finish(): void;
+	/** `finish`, in steps. */
+	finishing(): Steps<void>;
 }
 
 /** The image's file tree, exactly as its layers make it. */
@@ -99,6 +101,16 @@ export class TreeMerger {
 		this.#layers[index] = changes;
 		this.#origins[index] = origin;
 		this.#isLayerOpen = true;
+		const shadow = this.#shadow;
+		const close = (): void => {
+			this.#isLayerOpen = false;
+			this.#nextLayer--;
+			this.#hasRoot ||= changes.some(isRootDirectory);
+		};
+		const finishing = function* (): Steps<void> {
+			close();
+			if (index > 0) yield* shadow.addingLayer(changes);
+		};
 		return {
 			entry: (entry) => {
 				const path = cleanPath(entry.path);
@@ -118,12 +130,8 @@ export class TreeMerger {
 				const isFile = change.type === "inode" && change.inode.type === "file";
 				return isFile && !this.#shadow.hides(path) ? "store" : "skip";
 			},
-			finish: () => {
-				this.#isLayerOpen = false;
-				this.#nextLayer--;
-				this.#hasRoot ||= changes.some(isRootDirectory);
-				if (index > 0) this.#shadow.addLayer(changes);
-			},
+			finish: () => atOnce(finishing()),
+			finishing,
 		};
 	}
 
@@ -161,6 +169,11 @@ export class TreeMerger {
 	 * those below. What it answers is what the whole tree will.
 	 */
 	upperTree(): DirectoryInode {
+		return atOnce(this.growingUpperTree());
+	}
+
+	/** `upperTree`, in steps. */
+	*growingUpperTree(): Steps<DirectoryInode> {
 		assert(!this.#isLayerOpen && !this.#isSettled, "between layers, before the tree is settled");
 		const applier = new ChangeApplier({
 			createdParentTime: this.#createdParentTime,
@@ -169,7 +182,7 @@ export class TreeMerger {
 			onUnknownBase: this.#nextLayer >= 0,
 		});
 		for (const [index, changes] of this.#layers.entries())
-			if (changes !== undefined) atOnce(applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`));
+			if (changes !== undefined) yield* applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
 		return applier.guardedRoot;
 	}
 

@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { LayerChange } from "./layer-changes.ts";
 import { cleanPath, parentLength } from "./path.ts";
 
@@ -19,10 +20,13 @@ export class Shadow {
 	#lastParent: ByteString | undefined;
 	#lastParentCovers = false;
 
-	/** Adds a complete layer, above all those that are asked about next. */
-	addLayer(changes: readonly LayerChange[]): void {
+	/** Adds a complete layer, above all those that are asked about next; a change a step. */
+	*addingLayer(changes: readonly LayerChange[]): Steps<void> {
 		this.#lastParent = undefined;
-		for (const change of changes) this.#add(change);
+		for (const change of changes) {
+			this.#add(change);
+			yield;
+		}
 	}
 
 	/** Whether a regular file at this clean path, in a layer below all that were added, is probably out of sight. */

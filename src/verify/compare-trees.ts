@@ -1,4 +1,5 @@
 import { displayName, utf8TextOf } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { VolumeDirectory, VolumeNode } from "../iso9660/volume.ts";
 import type { Findings } from "./findings.ts";
 
@@ -12,17 +13,17 @@ export type TreeRelation =
 /** Longest name that every Joliet writer keeps as it is, in UCS-2 characters. */
 const JOLIET_NAME_CHARACTERS = 64;
 
-/** Reports what the two trees of one volume do not agree on. */
-export function compareTrees(
+/** Reports what the two trees of one volume do not agree on; a name a step. */
+export function* compareTrees(
 	first: VolumeDirectory,
 	second: VolumeDirectory,
 	relation: TreeRelation,
 	findings: Findings,
-): void {
+): Steps<void> {
 	const tree = relation.kind === "joliet" ? "the Joliet tree" : "the partition's tree";
-	compareNode(first, second, "/");
+	yield* compareNode(first, second, "/");
 
-	function compareDirectory(a: VolumeDirectory, b: VolumeDirectory, path: string): void {
+	function* compareDirectory(a: VolumeDirectory, b: VolumeDirectory, path: string): Steps<void> {
 		const isJoliet = relation.kind === "joliet";
 		const others = new Map(b.entries);
 		// Joliet shortens and changes names, and may number those that become one, those that it could keep among them.
@@ -30,6 +31,7 @@ export function compareTrees(
 		const isShown = ({ type }: VolumeNode): boolean => !isJoliet || (type !== "symlink" && type !== "special");
 		const mayRename = isJoliet && [...a.entries].some(([name, node]) => isShown(node) && !isPlain(name));
 		for (const [name, node] of a.entries) {
+			yield;
 			if (!isShown(node)) continue;
 			const other = others.get(name);
 			if (other === undefined || (isJoliet && !isPlain(name))) {
@@ -38,10 +40,11 @@ export function compareTrees(
 				continue;
 			}
 			others.delete(name);
-			compareNode(node, other, path + displayName(name));
+			yield* compareNode(node, other, path + displayName(name));
 		}
 		const byFacts = new Map<string, VolumeNode[]>();
 		for (const node of others.values()) {
+			yield;
 			const facts = JSON.stringify(factsOf(node, relation, 0));
 			const alike = byFacts.get(facts);
 			if (alike === undefined) byFacts.set(facts, [node]);
@@ -49,11 +52,12 @@ export function compareTrees(
 		}
 		let missing = 0;
 		for (const [name, node] of renamed) {
+			yield;
 			const alike = byFacts.get(JSON.stringify(factsOf(node, relation, 0)));
 			const isClear = alike?.length === 1;
 			const other = alike?.shift();
 			if (other !== undefined) {
-				if (isClear) compareNode(node, other, path + displayName(name));
+				if (isClear) yield* compareNode(node, other, path + displayName(name));
 			} else {
 				missing++;
 				findings.fault(`${tree} lacks it`, path + displayName(name), "it in both trees");
@@ -66,12 +70,13 @@ export function compareTrees(
 		if (mayRename) findings.fault(`only ${tree} has ${surplus} of its names`, path, "them in both trees");
 	}
 
-	function compareNode(a: VolumeNode, b: VolumeNode, path: string): void {
+	function* compareNode(a: VolumeNode, b: VolumeNode, path: string): Steps<void> {
 		const facts = factsOf(a, relation, 0);
 		const others = factsOf(b, relation, relation.kind === "partition" ? relation.blockOffset : 0);
 		for (const [name, value] of Object.entries(facts))
 			if (others[name] !== value) findings.fault(`${tree} has ${name} ${others[name]}`, path, value);
-		if (a.type === "directory" && b.type === "directory") compareDirectory(a, b, path === "/" ? "/" : `${path}/`);
+		if (a.type === "directory" && b.type === "directory")
+			yield* compareDirectory(a, b, path === "/" ? "/" : `${path}/`);
 	}
 }
 

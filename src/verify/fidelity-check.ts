@@ -20,7 +20,7 @@ export function* checkFidelity(
 ): Steps<void> {
 	// Both ways, by the number of the squashfs's inode.
 	const partners = new Map<Inode, number>();
-	const isTaken: boolean[] = [];
+	const taken = new Set<number>();
 	const unstorable = new Map<ByteString, number>();
 	let createdDirectories = 0;
 	let paths = 0;
@@ -35,9 +35,11 @@ export function* checkFidelity(
 			else compare(inode, other, own);
 			yield;
 		}
-		for (const [name, { type }] of actual.entries)
+		for (const [name, { type }] of actual.entries) {
 			if (!wanted.entries.has(name))
 				findings.fault("the image does not have it", shown(path === "" ? name : `${path}/${name}`), `no ${type}`);
+			yield;
+		}
 	}
 	for (const note of expected.notes) findings.note(note);
 	for (const { pattern, count } of expected.droppedXattrs)
@@ -53,12 +55,12 @@ export function* checkFidelity(
 		paths++;
 		const partner = partners.get(wanted);
 		const number = actual.inodeNumber;
-		if (partner !== undefined || isTaken[number] === true) {
+		if (partner !== undefined || taken.has(number)) {
 			if (partner !== number) findings.fault("it is a link to another file", shown(path), "the image's hard links");
 			return;
 		}
 		partners.set(wanted, number);
-		isTaken[number] = true;
+		taken.add(number);
 		const hasOwnTime = wanted.type !== "directory" || expected.hasOwnTime(wanted);
 		if (!hasOwnTime) createdDirectories++;
 		const facts = inodeFacts(wanted, hasOwnTime, unstorable);

@@ -67,7 +67,7 @@ export async function checkMedium(
 	signal?: AbortSignal,
 ): Promise<void> {
 	const { volume, contents } = facts;
-	const tree = mediumTree(image.root, image.digestOf, contents);
+	const tree = mediumTree(image.root, image.digestOf, contents, signal);
 	const { preparerIdentifier: preparer, createdAtSeconds: epochSeconds = 0 } = volume.primary;
 	const contract = await findContract(tree, image, volume, contents);
 	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));

@@ -1,8 +1,10 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { DigestMap } from "../binary/digest-map.ts";
+import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
-import { corrupt, throwIfAborted } from "../errors.ts";
+import { corrupt } from "../errors.ts";
 import type { VolumeDirectory, VolumeFile } from "../iso9660/volume.ts";
 import { ContentReader } from "../squashfs/content-reader.ts";
 import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
@@ -39,10 +41,11 @@ export async function readMediumContents(
 	const digests = new Map<ByteString, string>();
 	const files = new Map<string, VolumeFile>();
 	const byPlace = new Map<string, string>();
+	const turns = new Turns(signal);
 	let bytesLeft = source.byteLength;
 	for (const [path, node] of nodesOf(root)) {
+		if (turns.areDue()) await turns.next();
 		if (node.type !== "file" || path === except) continue;
-		throwIfAborted(signal);
 		const place = node.extents.map(({ block, byteLength }) => `${block}+${byteLength}`).join(" ");
 		let digest = byPlace.get(place);
 		if (digest === undefined) {
@@ -68,8 +71,10 @@ export function mediumTree(
 	root: DirectoryInode,
 	digestOf: (file: FileInode) => string | undefined,
 	{ source, files, squashfs }: MediumContents,
+	signal?: AbortSignal,
 ): ImageTree {
 	const reader = new ContentReader(squashfs.image, squashfs.decompressor);
+	let packedFiles: Promise<DigestMap<SquashfsFile>> | undefined;
 	async function* stream(file: FileInode): AsyncGenerator<Uint8Array> {
 		const wanted = digestOf(file);
 		const own = wanted === undefined ? undefined : files.get(wanted);
@@ -77,7 +82,8 @@ export function mediumTree(
 			yield* chunksOf(source, own);
 			return;
 		}
-		const packed = wanted === undefined ? undefined : squashfs.files.find((each) => squashfs.digestOf(each) === wanted);
+		packedFiles ??= inTurns(filesByDigest(squashfs), signal);
+		const packed = wanted === undefined ? undefined : (await packedFiles).get(Buffer.from(wanted, "hex"));
 		if (packed === undefined)
 			throw corrupt(
 				"CONTENT_NOT_ON_MEDIUM",
@@ -97,6 +103,17 @@ export function mediumTree(
 			return Buffer.concat(parts);
 		},
 	};
+}
+
+/** A file a step. */
+function* filesByDigest({ files, digestOf }: MediumContents["squashfs"]): Steps<DigestMap<SquashfsFile>> {
+	const found = new DigestMap<SquashfsFile>();
+	for (const file of files) {
+		const digest = digestOf(file);
+		if (digest !== undefined) found.set(Buffer.from(digest, "hex"), file);
+		yield;
+	}
+	return found;
 }
 
 async function* chunksOf(source: ByteSource, file: VolumeFile): AsyncGenerator<Uint8Array> {

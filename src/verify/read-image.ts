@@ -1,5 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { inPieces, inTurns, Turns } from "../binary/turns.ts";
+import { inPieces, inTurns, type Steps, Turns } from "../binary/turns.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
 import { TarReader } from "../tar/reader.ts";
@@ -59,16 +59,13 @@ export async function readImageTree(
 	for (let index = layers.length - 1; index >= 0; index--) {
 		const merge = merger.layer(index, layers[index]?.digest);
 		notes.push(...(await readLayer(index, (entry) => merge.entry(entry) === "store")));
-		merge.finish();
+		await inTurns(merge.finishing(), signal);
 	}
 	const merged = await inTurns(merger.settling(), signal);
 	const { root, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
 	const whole = merged.root;
 	const droppedXattrs = dropXattrs(root);
-	const missing = layers.map(() => new Set<number>());
-	for (const inode of inodesBelow(whole))
-		if (inode.type === "file" && digests[inode.body.layer]?.has(inode.body.entry) !== true)
-			missing[inode.body.layer]?.add(inode.body.entry);
+	const missing = await inTurns(missingEntries(whole, digests), signal);
 	for (const [index, entries] of missing.entries())
 		if (entries.size > 0) await readLayer(index, (entry) => entries.has(entry.index));
 	return {
@@ -84,6 +81,17 @@ export async function readImageTree(
 	function digest({ layer, entry }: BodyId): string | undefined {
 		return digests[layer]?.get(entry);
 	}
+}
+
+/** Of each layer, the entries whose contents the tree needs and nobody has read; an inode a step. */
+function* missingEntries(root: DirectoryInode, digests: readonly DigestTable[]): Steps<readonly ReadonlySet<number>[]> {
+	const missing = digests.map(() => new Set<number>());
+	for (const inode of inodesBelow(root)) {
+		if (inode.type === "file" && digests[inode.body.layer]?.has(inode.body.entry) !== true)
+			missing[inode.body.layer]?.add(inode.body.entry);
+		yield;
+	}
+	return missing;
 }
 
 function digester(found: DigestTable, wants: (entry: TarEntry) => boolean): TarHandler {

@@ -1,7 +1,9 @@
 import { displayName } from "../binary/byte-string.ts";
+import { sorting } from "../binary/sorting.ts";
+import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import { GiB } from "../binary/units.ts";
 import { kernelRefusal } from "../codec/kernel-limits.ts";
-import { corrupt, throwIfAborted } from "../errors.ts";
+import { corrupt } from "../errors.ts";
 import { FLAG, STORED_RAW, SUPERBLOCK_BYTES } from "../squashfs/constants.ts";
 import { Recent } from "../squashfs/recent.ts";
 import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
@@ -11,6 +13,8 @@ import type { Findings } from "./findings.ts";
 import type { OpenSquashfs } from "./squashfs-check.ts";
 
 const FRAGMENTS_KEPT = 8;
+/** A content that many files share takes as long as their bytes. */
+const FILE_STEPS = 4;
 /** Files may share blocks: without a bound a small image could hold any amount of content. */
 const MAX_DECODED_BYTES = 256 * GiB;
 
@@ -34,12 +38,15 @@ export async function checkBlocks(
 	const digests = new DigestTable();
 	const used: Span[] = [];
 	const tails = new Set<number>();
-	const files = [...squashfs.files];
 	const place = ({ layout }: SquashfsFile): number =>
 		layout.blocks.count > 0 ? layout.firstBlock : (layout.tail?.position ?? 0);
-	files.sort((a, b) => place(a) - place(b));
+	const files = await inTurns(
+		sorting(squashfs.files, (a, b) => place(a) - place(b)),
+		signal,
+	);
+	const turns = new Turns(signal);
 	for (const file of files) {
-		throwIfAborted(signal);
+		if (turns.areDue(FILE_STEPS)) await turns.next();
 		const path = (): string => `/${displayName(squashfs.pathOf(file))}`;
 		const digest = wantsDigest(file) ? new ContentDigest() : undefined;
 		try {
@@ -60,7 +67,7 @@ export async function checkBlocks(
 		(flags & FLAG.compressorOptions) === 0
 			? 0
 			: 2 + (Buffer.from(await squashfs.image.read(SUPERBLOCK_BYTES, 2)).readUInt16LE() & 0x7fff);
-	checkSpans(used, SUPERBLOCK_BYTES + optionsBytes, Number(superblock.inodeTable), findings);
+	await inTurns(checkSpans(used, SUPERBLOCK_BYTES + optionsBytes, Number(superblock.inodeTable), findings), signal);
 	findings.detail = `${files.length} files, ${reader.blocks} blocks`;
 	return { digestOf: ({ inodeNumber }) => digests.get(inodeNumber) };
 }
@@ -156,12 +163,13 @@ class BlockReader {
 }
 
 /** Blocks that lie over each other are damage; bytes between them that no file uses are only waste. */
-function checkSpans(spans: Span[], start: number, end: number, findings: Findings): void {
-	spans.sort((a, b) => a.start - b.start || a.end - b.end);
+function* checkSpans(found: readonly Span[], start: number, end: number, findings: Findings): Steps<void> {
+	const spans = yield* sorting(found, (a, b) => a.start - b.start || a.end - b.end);
 	let reached = start;
 	let last: Span | undefined;
 	let unused = 0;
 	for (const span of spans) {
+		yield;
 		if (span.start < reached && span.start !== last?.start)
 			findings.fault(`data at offset ${span.start} lies over other data`, "squashfs data", `offset ${reached} or more`);
 		unused += Math.max(0, span.start - reached);

@@ -1,5 +1,6 @@
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { inTurns, type Steps } from "../binary/turns.ts";
 import { codecFromSquashfsId } from "../codec/codec-table.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import { kernelRefusal } from "../codec/kernel-limits.ts";
@@ -27,7 +28,11 @@ export interface OpenSquashfs {
 }
 
 /** Reads superblock, all tables and the tree. */
-export async function checkSquashfs(source: ByteSource, findings: Findings): Promise<OpenSquashfs> {
+export async function checkSquashfs(
+	source: ByteSource,
+	findings: Findings,
+	signal?: AbortSignal,
+): Promise<OpenSquashfs> {
 	let codec: CodecName = "none";
 	let decompressor: BlockDecompressor = createDecompressor("none");
 	const reader = await openSquashfs(source, (id) => {
@@ -46,7 +51,7 @@ export async function checkSquashfs(source: ByteSource, findings: Findings): Pro
 	};
 	const root = await reader.readTree();
 	const pathOf = pathsBelow(root);
-	const { files, inodes, names } = countLinks(root, superblock, pathOf, findings);
+	const { files, inodes, names } = await inTurns(countLinks(root, superblock, pathOf, findings), signal);
 	findings.equal("number of inodes", superblock.inodeCount, inodes, "squashfs superblock");
 	const image = region(source, 0, superblock.bytesUsed);
 	await checkPadding(source, superblock.bytesUsed, findings);
@@ -60,15 +65,18 @@ export async function checkSquashfs(source: ByteSource, findings: Findings): Pro
 	return { image, superblock, codec, decompressor, root, files, pathOf };
 }
 
-/** Every inode says how many names it has. Throws CORRUPT_METADATA where there are fewer names than inodes are said to be. */
-function countLinks(
+/** Every inode says how many names it has; a name a step. Throws CORRUPT_METADATA where there are fewer names than inodes are said to be. */
+function* countLinks(
 	root: SquashfsDirectory,
 	{ inodeCount }: Superblock,
 	pathOf: (inode: SquashfsInode) => ByteString,
 	findings: Findings,
-) {
+): Steps<{ files: SquashfsFile[]; inodes: number; names: number }> {
 	let names = 0;
-	for (const _ of namesBelow(root)) names++;
+	for (const _ of namesBelow(root)) {
+		names++;
+		yield;
+	}
 	if (inodeCount > names + 1)
 		throw corrupt(
 			"CORRUPT_METADATA",
@@ -85,6 +93,7 @@ function countLinks(
 			findings.fault(`link count ${inode.linkCount}`, `/${displayName(pathOf(inode))}`, String(expected));
 	};
 	for (const [, inode] of namesBelow(root)) {
+		yield;
 		const before = counts[inode.inodeNumber] ?? 0;
 		counts[inode.inodeNumber] = before + 1;
 		if (before > 0) continue;
@@ -98,6 +107,7 @@ function countLinks(
 	};
 	checkDirectory(root);
 	for (const [, inode] of namesBelow(root)) {
+		yield;
 		const count = counts[inode.inodeNumber] ?? 0;
 		if (inode.type === "directory") checkDirectory(inode);
 		else if (count > 0) check(inode, count);

@@ -50,17 +50,18 @@ const BOOT_HYBRID_PATH = "boot/grub2/i386-pc/boot_hybrid.img";
  * signal, a source that cannot be read) or a bug.
  */
 export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {}): Promise<VerifyReport> {
-	const source = readInTurns(iso, options.signal);
-	const run = new CheckRun(options.signal);
+	const { expected, signal } = options;
+	const source = readInTurns(iso, signal);
+	const run = new CheckRun(signal);
 	const imageSectors = Math.floor(source.byteLength / DISK_BLOCK_BYTES);
 
-	const volume = await run.check("volume", [], (findings) => checkVolume(source, findings));
+	const volume = await run.check("volume", [], (findings) => checkVolume(source, findings, signal));
 	const gpt = await run.check("gpt", [volume], async (findings, first) => {
 		const tables = await checkGpt(source, findings);
 		return { ...tables, volumeBlock: checkVolumePartition(tables.partitions, first, findings) };
 	});
 	const second = await run.check("second-volume", [volume, gpt], (findings, first, { volumeBlock }) =>
-		checkSecondVolume(source, first, volumeBlock, findings),
+		checkSecondVolume(source, first, volumeBlock, findings, signal),
 	);
 	const catalog = await run.check("el-torito", [volume, gpt], async (findings, first, { efiSystem }) => {
 		const found = await checkElTorito(source, first, findings);
@@ -97,9 +98,8 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 	const squashfs = await run.check("squashfs", [volume], (findings, first) => {
 		const file = fileAt(first.root, SQUASHFS_PATH);
 		if (file === undefined) throw run.missing(`/${SQUASHFS_PATH}`);
-		return checkSquashfs(fileSource(source, file, SQUASHFS_PATH), findings);
+		return checkSquashfs(fileSource(source, file, SQUASHFS_PATH), findings, signal);
 	});
-	const { expected, signal } = options;
 	const contents = await run.check("squashfs-blocks", [squashfs], (findings, open) =>
 		checkBlocks(open, () => expected !== undefined, findings, signal),
 	);

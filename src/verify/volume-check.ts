@@ -1,4 +1,5 @@
 import { type ByteSource, region } from "../binary/byte-source.ts";
+import { inTurns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { Problem } from "../errors.ts";
 import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
@@ -11,8 +12,8 @@ import type { Findings } from "./findings.ts";
 import { countNodes } from "./medium-files.ts";
 
 /** The first descriptor set and its trees. */
-export async function checkVolume(source: ByteSource, findings: Findings): Promise<Volume> {
-	const volume = await readVolume(source);
+export async function checkVolume(source: ByteSource, findings: Findings, signal?: AbortSignal): Promise<Volume> {
+	const volume = await readVolume(source, signal);
 	const { primary, joliet, jolietRoot, root, rockRidge } = volume;
 	takeProblems(volume, findings);
 	const imageBlocks = source.byteLength / ISO_BLOCK_BYTES;
@@ -24,7 +25,7 @@ export async function checkVolume(source: ByteSource, findings: Findings): Promi
 	else {
 		checkDescriptor(joliet, 2, "Joliet descriptor", findings);
 		checkJolietTexts(primary, joliet, findings);
-		compareTrees(root, jolietRoot, { kind: "joliet" }, findings);
+		await inTurns(compareTrees(root, jolietRoot, { kind: "joliet" }, findings), signal);
 	}
 	const { files, directories } = countNodes(root);
 	findings.detail = `"${primary.volumeIdentifier}", ${files} files in ${directories} directories`;
@@ -37,15 +38,17 @@ export async function checkSecondVolume(
 	first: Volume,
 	partitionBlock: number,
 	findings: Findings,
+	signal?: AbortSignal,
 ): Promise<Volume> {
 	const start = partitionBlock * ISO_BLOCK_BYTES;
 	const partition = region(source, start, Math.max(0, source.byteLength - start));
-	const second = await readVolume(partition);
+	const second = await readVolume(partition, signal);
 	const where = `block ${partitionBlock + FIRST_DESCRIPTOR_BLOCK}`;
 	takeProblems(second, findings);
 	checkDescriptor(second.primary, 1, where, findings);
 	await compareRecords({ source, volume: first }, { source: partition, volume: second }, findings);
-	compareTrees(first.root, second.root, { kind: "partition", blockOffset: partitionBlock }, findings);
+	const relation = { kind: "partition", blockOffset: partitionBlock } as const;
+	await inTurns(compareTrees(first.root, second.root, relation, findings), signal);
 	await checkTerminator(partition, second, findings);
 	if (second.bootRecords.length > 0) findings.fault("there is a boot record", where, "none in a partition");
 	const pairs = [["primary", second.primary.volumeSpaceBlocks]] as [string, number][];
@@ -53,7 +56,7 @@ export async function checkSecondVolume(
 		findings.fault("there is no Joliet tree", where, "one");
 	else {
 		checkDescriptor(second.joliet, 2, where, findings);
-		compareTrees(first.jolietRoot, second.jolietRoot, { kind: "partition", blockOffset: partitionBlock }, findings);
+		await inTurns(compareTrees(first.jolietRoot, second.jolietRoot, relation, findings), signal);
 		pairs.push(["Joliet", second.joliet.volumeSpaceBlocks]);
 	}
 	const end = (first.joliet?.volumeSpaceBlocks ?? first.primary.volumeSpaceBlocks) - partitionBlock;

@@ -140,7 +140,7 @@ function peakOf(pid: number | undefined): number {
 }
 
 /** proc_pid_stat(5): utime and stime in hundredths, the 12th and 13th field behind the name. */
-function cpuSecondsOf(pid: number | undefined): number {
+export function cpuSecondsOf(pid: number | undefined): number {
 	try {
 		const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
 		return (Number(fields[11]) + Number(fields[12])) / 100;

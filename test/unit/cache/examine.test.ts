@@ -2,8 +2,9 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { atOnce } from "../../../src/binary/turns.ts";
 import { BlockStore } from "../../../src/cache/block-store.ts";
-import { listStore, verifyStore } from "../../../src/cache/examine.ts";
+import { listStore, type StoreFault, verifyStore } from "../../../src/cache/examine.ts";
 import type { StoreDirectory } from "../../../src/cache/store-directory.ts";
 import { createDecompressor } from "../../../src/codec/decompressor.ts";
 import { fillStore, openStore, TEST_SETTINGS, testLayer } from "../../support/cache-store.ts";
@@ -23,7 +24,7 @@ function newStore() {
 	return { path, layer, directory, packs: files("packs"), layers: files("layers") };
 }
 
-const statesOf = (faults: ReturnType<typeof verifyStore>): Record<string, string> =>
+const statesOf = (faults: readonly StoreFault[]): Record<string, string> =>
 	Object.fromEntries(faults.map(({ path, state }) => [path, state]));
 
 /** Reading the file at `path` fails, as on a disk with bad blocks. */
@@ -57,19 +58,19 @@ describe("examining a store", () => {
 			[damagedLayer]: "damaged",
 			[unreadableLayer]: "unreadable",
 		};
-		const faults = verifyStore(directory);
+		const faults = atOnce(verifyStore(directory));
 		expect(statesOf(faults)).toEqual(expected);
 		expect(faults.find(({ path }) => path === unreadableLayer)?.reason).toBe("EIO");
 		expect([damagedPack, damagedLayer].map((path) => existsSync(path))).toEqual([false, false]);
 		expect([foreignPack, unreadableLayer].map((path) => existsSync(path))).toEqual([true, true]);
-		expect(listStore(directory).map(({ path, state }) => [path, state])).toEqual(
+		expect(atOnce(listStore(directory)).map(({ path, state }) => [path, state])).toEqual(
 			expect.arrayContaining([
 				[foreignPack, "foreign"],
 				[unreadableLayer, "unreadable"],
 			]),
 		);
 		chmodSync(foreignPack, 0o600);
-		expect(verifyStore(openStore(join(directory.path, "..")))).toEqual([]);
+		expect(atOnce(verifyStore(openStore(join(directory.path, ".."))))).toEqual([]);
 	});
 
 	it("counts no file that somebody removes meanwhile", () => {
@@ -78,7 +79,7 @@ describe("examining a store", () => {
 		directory.list = () => list;
 		rmSync(packs[0] ?? "");
 		let files = 0;
-		expect(verifyStore(directory, () => files++)).toEqual([]);
+		expect(atOnce(verifyStore(directory, () => files++))).toEqual([]);
 		expect(files).toBe(list.length - 1);
 	});
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
 import { byteStringFromText } from "../../../src/binary/byte-string.ts";
+import { atOnce } from "../../../src/binary/turns.ts";
 import { finishVolume } from "../../../src/iso9660/finish-volume.ts";
 import { planVolume } from "../../../src/iso9660/plan-volume.ts";
 import { readVolume } from "../../../src/iso9660/read-volume.ts";
@@ -39,7 +40,7 @@ async function faultsOf(names: readonly string[], change: (bytes: Buffer) => voi
 	if (volume.jolietRoot === undefined) throw new Error("there is no Joliet tree");
 	expect([...volume.root.entries.keys()].sort()).toEqual([...entries.keys()].sort());
 	expect(volume.jolietRoot.entries.size).toBe(entries.size);
-	compareTrees(volume.root, volume.jolietRoot, { kind: "joliet" }, findings);
+	atOnce(compareTrees(volume.root, volume.jolietRoot, { kind: "joliet" }, findings));
 	return [...findings.list.map(({ what }) => what), ...volume.problems.map(({ what }) => what)];
 }
 
