@@ -63,7 +63,7 @@ export class GrubShell {
 
 	constructor({ devices, modules, environment, platform }: GrubShellOptions) {
 		this.#variables = new GrubVariables(environment, (work) => this.#spend(work));
-		this.#storage = new GrubStorage(devices, modules, () => this.#variables.environment.get("root") ?? "");
+		this.#storage = new GrubStorage(devices, modules, () => this.#variables.known("root"));
 		this.#platform = platform;
 	}
 

@@ -144,6 +144,11 @@ describe("which menu a GRUB for UEFI reads", () => {
 			"regexp --set=1:d '(.*)' $root\nsource ($d)/grub.cfg\n",
 			"unknown: the arguments of source are not known",
 		],
+		[
+			"a root that it does not know",
+			"search --fs-uuid --set=root 1234-5678\nconfigfile /menu.cfg\n",
+			"unknown: the value of $root is not known",
+		],
 		["entries made elsewhere", "insmod blscfg\nblscfg\n", "unknown: what blscfg does is not modelled"],
 		["a script that reads itself", "source /p/grub.cfg\n", "unknown: scripts read each other without an end"],
 		["a loop without an end", "while true; do true; done\n", "unknown: its scripts run too many commands"],
