@@ -1,4 +1,4 @@
-import { Oci2isoError } from "../errors.ts";
+import { requireAtMost } from "../tree/image-tree.ts";
 import type { BodyId, FileInode } from "../tree/inode.ts";
 
 /** Where the content of each regular-file entry went while its layer passed. `Stored` is the squashfs writer's handle. */
@@ -36,14 +36,7 @@ export async function readWhole(
 	chunks: AsyncIterable<Uint8Array>,
 	maxBytes: number,
 ): Promise<Uint8Array> {
-	if (file.byteLength > maxBytes) {
-		throw new Oci2isoError({
-			code: "FILE_TOO_LARGE",
-			kind: "corrupt",
-			what: `a file of ${file.byteLength} bytes is too large for its purpose`,
-			expected: `at most ${maxBytes} bytes`,
-		});
-	}
+	requireAtMost(file, maxBytes);
 	const bytes = Buffer.alloc(file.byteLength);
 	let length = 0;
 	for await (const chunk of chunks) {

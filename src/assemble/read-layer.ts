@@ -1,8 +1,7 @@
 import { hash } from "node:crypto";
-import { inPieces, Turns } from "../binary/turns.ts";
 import type { LayerIndexWriter } from "../cache/layer-index-writer.ts";
-import { Oci2isoError } from "../errors.ts";
 import type { Layer } from "../oci/layer.ts";
+import { readArchive } from "../oci/read-archive.ts";
 import type { SquashfsWriter, StoredFile } from "../squashfs/squashfs-writer.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
 import { TarReader } from "../tar/reader.ts";
@@ -45,27 +44,18 @@ export interface ReadLayerOptions {
 export async function readLayer(layer: Layer, index: number, options: ReadLayerOptions): Promise<readonly string[]> {
 	const { squashfs, counts, signal } = options;
 	const reader = new TarReader(bodyRouter(index, options), { origin: layer.digest });
-	const turns = new Turns(signal);
 	counts.timesRead++;
 	let tarBytes = 0;
 	let blobBytes = 0;
 	const onBlobBytes = (bytes: number): void => {
 		blobBytes += bytes;
 	};
-	try {
-		for await (const chunk of layer.tar(signal, onBlobBytes)) {
-			await inPieces(chunk, turns, (piece) => reader.push(piece));
-			tarBytes += chunk.byteLength;
-			await squashfs.settle();
-			options.onBytes(blobBytes);
-			blobBytes = 0;
-		}
-		reader.finish();
-	} catch (error) {
-		// An archive that makes no sense is a consequence where the blob is not the one that was stored.
-		if (error instanceof Oci2isoError && error.kind === "corrupt") await layer.verifyBlob(signal);
-		throw error;
-	}
+	await readArchive(layer, reader, signal, onBlobBytes, async (bytes) => {
+		tarBytes += bytes;
+		await squashfs.settle();
+		options.onBytes(blobBytes);
+		blobBytes = 0;
+	});
 	counts.tarBytes = tarBytes;
 	return reader.notes;
 }

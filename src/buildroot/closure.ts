@@ -3,6 +3,7 @@ import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
+import { baseName } from "../tree/path.ts";
 import { type ElfFile, foreignArchitecture, parseElf } from "./elf.ts";
 import { type FoundFile, lookupFile, lookupQuietly, readToolFile } from "./executable.ts";
 import { expandDirectory, type LoaderKind, loaderKindOf, systemDirectories } from "./library-search.ts";
@@ -75,7 +76,7 @@ export async function toolClosure(tree: ImageTree, tool: FoundFile): Promise<Too
 	const system = await systemDirectories(tree, kind, elf.machine, elf.interpreter);
 	const libraryDirectories = new Set<ByteString>();
 	let directoriesLeft = MAX_SEARCHED_DIRECTORIES;
-	const resolved = new Set<ByteString>([fileNameOf(elf.interpreter)]);
+	const resolved = new Set<ByteString>([baseName(elf.interpreter)]);
 	const queue: LoadedObject[] = [{ elf, origins: [directoryOf(tool.path)], requester: undefined }];
 	for (const requester of queue) {
 		for (const name of requester.elf.needed) {
@@ -167,8 +168,4 @@ function missing(what: string, tool: ByteString): Oci2isoError {
 
 function directoryOf(path: ByteString): ByteString {
 	return path.slice(0, Math.max(1, path.lastIndexOf("/")));
-}
-
-function fileNameOf(path: ByteString): ByteString {
-	return path.slice(path.lastIndexOf("/") + 1);
 }

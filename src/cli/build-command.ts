@@ -5,20 +5,13 @@ import { Oci2isoError } from "../errors.ts";
 import { resolvePlace } from "../output/place.ts";
 import { openReport } from "../output/report-file.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { addGroups, collect, type GroupValues, withFlags } from "./option-groups.ts";
+import { addGroups, collect, type ImageValues, withFlags } from "./option-groups.ts";
 import { outputNameFor } from "./output-name.ts";
 import { onStandardOutput, printJson, printLine, printLines } from "./print.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
 import { formatDuration, formatSize, parseInteger, parseSize } from "./values.ts";
 
-type GroupedValues = GroupValues["image"] &
-	GroupValues["registry"] &
-	GroupValues["boot"] &
-	GroupValues["tree"] &
-	GroupValues["squashfs"] &
-	GroupValues["common"];
-
-interface BuildArguments extends GroupedValues {
+interface BuildArguments extends ImageValues {
 	readonly output?: string;
 	readonly report?: string;
 	readonly progress: ProgressStyle;

@@ -1,17 +1,10 @@
 import type { Command } from "commander";
 import { EXIT_STATUS } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { addGroups, type GroupValues, withFlags } from "./option-groups.ts";
+import { addGroups, type ImageValues, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
 
-type GroupedValues = GroupValues["image"] &
-	GroupValues["registry"] &
-	GroupValues["boot"] &
-	GroupValues["tree"] &
-	GroupValues["squashfs"] &
-	GroupValues["common"];
-
-interface InspectArguments extends GroupedValues {
+interface InspectArguments extends ImageValues {
 	readonly json?: boolean;
 }
 

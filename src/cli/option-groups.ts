@@ -93,6 +93,14 @@ export interface GroupValues {
 	readonly common: { readonly verbose?: boolean };
 }
 
+/** Of every group: what says which image, and what becomes of it. */
+export type ImageValues = GroupValues["image"] &
+	GroupValues["registry"] &
+	GroupValues["boot"] &
+	GroupValues["tree"] &
+	GroupValues["squashfs"] &
+	GroupValues["common"];
+
 export type GroupName = keyof GroupValues;
 
 const HEADINGS: Readonly<Record<GroupName, string>> = {

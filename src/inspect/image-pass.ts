@@ -1,14 +1,14 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { HeldBytes, MAX_HELD_BYTES } from "../binary/held-bytes.ts";
-import { inPieces, inTurns, Turns } from "../binary/turns.ts";
+import { inTurns } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
-import { Oci2isoError } from "../errors.ts";
 import type { TreeLimits } from "../oci/image-limits.ts";
 import type { Layer } from "../oci/layer.ts";
+import { readArchive } from "../oci/read-archive.ts";
 import type { LayerToc } from "../oci/toc/layer-toc.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
 import { TarReader } from "../tar/reader.ts";
-import type { ImageTree } from "../tree/image-tree.ts";
+import { type ImageTree, requireAtMost } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
 import { createLookup } from "../tree/lookup.ts";
 import { TreeMerger } from "../tree/merge.ts";
@@ -193,13 +193,7 @@ class ImagePass {
 	}
 
 	async #read(file: FileInode, maxBytes: number): Promise<Uint8Array> {
-		if (file.byteLength > maxBytes)
-			throw new Oci2isoError({
-				code: "FILE_TOO_LARGE",
-				kind: "corrupt",
-				what: `a file of ${file.byteLength} bytes is too large for its purpose`,
-				expected: `at most ${maxBytes} bytes`,
-			});
+		requireAtMost(file, maxBytes);
 		return (await this.#content(file)) ?? new Uint8Array();
 	}
 
@@ -229,20 +223,10 @@ class ImagePass {
 	}
 
 	async #readLayer(index: number, layer: Layer, isKept: (entry: TarEntry) => boolean): Promise<readonly string[]> {
-		const { signal } = this.#options;
-		const turns = new Turns(signal);
 		const reader = new TarReader(this.#keeper(index, isKept), { origin: layer.digest });
-		try {
-			for await (const chunk of layer.tar(signal, this.#onBlobBytes)) {
-				await inPieces(chunk, turns, (piece) => reader.push(piece));
-				this.#cost.tarBytes += chunk.byteLength;
-			}
-			reader.finish();
-		} catch (error) {
-			// An archive that makes no sense is a consequence where the blob is not the one that was stored.
-			if (error instanceof Oci2isoError && error.kind === "corrupt") await layer.verifyBlob(signal);
-			throw error;
-		}
+		await readArchive(layer, reader, this.#options.signal, this.#onBlobBytes, (bytes) => {
+			this.#cost.tarBytes += bytes;
+		});
 		return reader.notes;
 	}
 

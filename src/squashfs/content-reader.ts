@@ -101,6 +101,7 @@ function storedBytes(size: number): number {
 	return size & (STORED_RAW - 1);
 }
 
-function wrongLength(position: number, actual: number, expected: number) {
+/** A block is not as long as its file says. */
+export function wrongLength(position: number, actual: number, expected: number) {
 	return corrupt("CORRUPT_BLOCK", `a data block has ${actual} bytes`, `offset ${position}`, `${expected} bytes`);
 }

@@ -25,6 +25,7 @@ import type { Loss, XattrLoss } from "./reports.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
 import type { DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./stored-data.ts";
 import { SUPERBLOCK } from "./superblock.ts";
+import type { InodeCounts } from "./tree-writer.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 export type { DataMark, DataSink, DataStatistics, PlacedBlock, StoredFile } from "./stored-data.ts";
@@ -57,15 +58,7 @@ export interface SquashfsWriterOptions {
 export type DescribeFile = (recipe: FileRecipe, tail: FragmentPlace | undefined) => void;
 
 /** What was written; all but counts in bytes. */
-export interface SquashfsSummary {
-	readonly inodes: number;
-	readonly directories: number;
-	readonly regularFiles: number;
-	readonly symlinks: number;
-	readonly devices: number;
-	readonly ipcs: number;
-	/** Directory entries beyond the first of their inode. */
-	readonly extraLinks: number;
+export interface SquashfsSummary extends InodeCounts {
 	readonly ids: number;
 	readonly xattrSets: number;
 	readonly fragments: number;

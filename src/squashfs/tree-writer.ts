@@ -20,17 +20,21 @@ const MAX_TIME_SECONDS = 0xffff_ffff;
 const MAX_TABLE_BYTES = 0xffff_ffff;
 const NOT_WRITTEN = -1;
 
-export interface WrittenTree {
-	/** As the superblock names the root: block << 16 | offset. */
-	readonly rootInode: bigint;
-	readonly directoryTable: readonly Uint8Array[];
+export interface InodeCounts {
 	readonly inodes: number;
 	readonly directories: number;
 	readonly regularFiles: number;
 	readonly symlinks: number;
 	readonly devices: number;
 	readonly ipcs: number;
+	/** Directory entries beyond the first of their inode. */
 	readonly extraLinks: number;
+}
+
+export interface WrittenTree extends InodeCounts {
+	/** As the superblock names the root: block << 16 | offset. */
+	readonly rootInode: bigint;
+	readonly directoryTable: readonly Uint8Array[];
 	readonly unstorableXattrs: readonly XattrLoss[];
 	readonly clampedTimes: Loss;
 	readonly truncatedTimes: Loss;

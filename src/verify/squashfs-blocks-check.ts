@@ -5,6 +5,7 @@ import { GiB } from "../binary/units.ts";
 import { kernelRefusal } from "../codec/kernel-limits.ts";
 import { corrupt } from "../errors.ts";
 import { FLAG, STORED_RAW, SUPERBLOCK_BYTES } from "../squashfs/constants.ts";
+import { wrongLength } from "../squashfs/content-reader.ts";
 import { Recent } from "../squashfs/recent.ts";
 import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
 import { ContentDigest } from "./content-digest.ts";
@@ -178,10 +179,6 @@ function* checkSpans(found: readonly Span[], start: number, end: number, finding
 	}
 	unused += Math.max(0, end - reached);
 	if (unused > 0) findings.note(`${unused} bytes of the data area belong to no file`);
-}
-
-function wrongLength(position: number, actual: number, expected: number) {
-	return corrupt("CORRUPT_BLOCK", `a data block has ${actual} bytes`, `offset ${position}`, `${expected} bytes`);
 }
 
 function withPath(error: unknown, path: string): unknown {

@@ -4,7 +4,7 @@ import type { Credentials } from "./auth-file.ts";
 import { readSmallBody } from "./body.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Endpoint } from "./endpoints.ts";
-import { Fault, registryFailure, transportFault } from "./fault.ts";
+import { Fault, finalFault, registryFailure, transportFault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
 import { withRetries } from "./retry.ts";
 import type { Secrets } from "./secrets.ts";
@@ -87,14 +87,14 @@ export class Authorizer {
 			challenges.find(({ scheme, parameters }) => scheme === "bearer" && parameters.has("realm")) ??
 			challenges.find(({ scheme }) => scheme === "basic");
 		if (challenge === undefined)
-			throw final(
+			throw finalFault(
 				registryFailure("REGISTRY_PROTOCOL", `${this.#options.host} asks for authentication in no known way`, where),
 			);
 		if (
 			challenge.scheme === "basic" &&
 			(this.#options.credentials?.kind !== "basic" || used?.startsWith("Basic ") === true)
 		)
-			throw final(this.#unauthorized(where));
+			throw finalFault(this.#unauthorized(where));
 		this.#challenge = { ...challenge, isPlain };
 		this.#current = undefined;
 		await this.#renew(this.#challenge, signal);
@@ -137,7 +137,7 @@ export class Authorizer {
 			return await withRetries(policy, where, signal, (limited) => this.#requestToken(challenge, where, limited));
 		} catch (error) {
 			// it has been tried often enough
-			throw error instanceof Error && error.name === "Oci2isoError" ? final(error as Oci2isoError) : error;
+			throw error instanceof Error && error.name === "Oci2isoError" ? finalFault(error as Oci2isoError) : error;
 		}
 	}
 
@@ -154,7 +154,7 @@ export class Authorizer {
 			const { stallMilliseconds, documentMilliseconds: totalMilliseconds } = policy;
 			const limits = { maxBytes: MAX_ANSWER_BYTES, stallMilliseconds, totalMilliseconds };
 			bytes = await readSmallBody(response.body, limits, `${where} at ${realm.host}`, signal);
-			if (statusCode === 401 || statusCode === 403) throw final(this.#unauthorized(`${where} at ${realm.host}`));
+			if (statusCode === 401 || statusCode === 403) throw finalFault(this.#unauthorized(`${where} at ${realm.host}`));
 			if (statusCode !== 200) throw statusFault(response, bytes, realm.host, where, secrets);
 		} catch (error) {
 			throw transportFault(error, realm.host, where);
@@ -177,7 +177,7 @@ export class Authorizer {
 		const url = URL.canParse(text) ? new URL(text) : undefined;
 		const isAllowed = url?.protocol === "https:" || (url?.protocol === "http:" && isPlain);
 		if (url === undefined || !isAllowed)
-			throw final(
+			throw finalFault(
 				registryFailure(
 					"REGISTRY_PROTOCOL",
 					`${host} names a token server that is not reached by https`,
@@ -234,8 +234,4 @@ function parseAnswer(bytes: Buffer | undefined): z.infer<typeof answerSchema> | 
 	} catch {
 		return undefined;
 	}
-}
-
-function final(failure: Oci2isoError): Fault {
-	return new Fault(failure, { retryable: false });
 }

@@ -5,7 +5,7 @@ import { throwIfAborted } from "../failures.ts";
 import { sizeMismatch } from "../verified-blob.ts";
 import { notComplete, readBody } from "./body.ts";
 import { parseContentRange } from "./content-range.ts";
-import { Fault, registryFailure, transportFault } from "./fault.ts";
+import { Fault, finalFault, registryFailure, transportFault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
 import type { RegistryClient } from "./registry-client.ts";
 import { pauseAfter, withinTime } from "./retry.ts";
@@ -93,7 +93,8 @@ async function* attempt(
 	const isResumed = state.useRange && state.position > (part?.start ?? 0);
 	const asksRange = state.useRange && (state.position > 0 || end < size);
 	const headers = asksRange ? { range: `bytes=${state.position}-${end - 1}` } : {};
-	const ignored = (): Fault => final(registryFailure(RANGE_IGNORED, `${client.host} does not give parts of blobs`, at));
+	const ignored = (): Fault =>
+		finalFault(registryFailure(RANGE_IGNORED, `${client.host} does not give parts of blobs`, at));
 	if (part !== undefined && !state.useRange) throw ignored();
 	const response = await withinTime(
 		policy.requestMilliseconds,
@@ -120,7 +121,7 @@ async function* attempt(
 		if (repeated === bytes.byteLength) continue;
 		const wanted = bytes.subarray(repeated, part === undefined ? undefined : repeated + end - state.position);
 		state.position += wanted.byteLength;
-		if (state.position > end) throw final(sizeMismatch(`at least ${state.position}`, size, at));
+		if (state.position > end) throw finalFault(sizeMismatch(`at least ${state.position}`, size, at));
 		yield wanted;
 		if (part !== undefined && state.position === end) return;
 	}
@@ -143,7 +144,7 @@ async function getBlob(
 	} catch (error) {
 		if (!(error instanceof Fault)) throw error;
 		if (error.failure.code === "IMAGE_NOT_FOUND")
-			throw final(registryFailure("BLOB_MISSING", "the registry does not have it", `${where} at ${client.host}`));
+			throw finalFault(registryFailure("BLOB_MISSING", "the registry does not have it", `${where} at ${client.host}`));
 		// 416 and whatever else a server makes of a Range header
 		if (state.useRange && headers.range !== undefined && error.failure.code === "REGISTRY_ERROR" && !error.retryable) {
 			state.useRange = false;
@@ -180,8 +181,4 @@ function beginOf(
 			? sizeMismatch(`${range.total}`, size, at)
 			: registryFailure("REGISTRY_PROTOCOL", "answered with another part of it than was asked for", at);
 	return reject(new Fault(failure, { retryable: true }));
-}
-
-function final(failure: Oci2isoError): Fault {
-	return new Fault(failure, { retryable: false });
 }

@@ -18,6 +18,11 @@ export class Fault extends Error {
 	}
 }
 
+/** No other attempt makes sense. */
+export function finalFault(failure: Oci2isoError): Fault {
+	return new Fault(failure, { retryable: false });
+}
+
 /** A failure on the way to or in a registry (exit 4). */
 export function registryFailure(code: string, what: string, where: string, remedy?: string): Oci2isoError {
 	return new Oci2isoError({ code, kind: "registry", what, where, remedy });
@@ -48,7 +53,7 @@ export function isNoTls(error: unknown): boolean {
  */
 export function transportFault(error: unknown, host: string, where: string): Fault {
 	if (error instanceof Fault) return error;
-	if (error instanceof Oci2isoError) return new Fault(error, { retryable: false });
+	if (error instanceof Oci2isoError) return finalFault(error);
 	const at = `${where} at ${host}`;
 	if (error instanceof StallError)
 		return new Fault(registryFailure("REGISTRY_STALLED", error.message, at), { retryable: true });
@@ -74,8 +79,7 @@ export function transportFault(error: unknown, host: string, where: string): Fau
 			),
 			{ retryable: code === "EPROTO" },
 		);
-	if (code === "ENOTFOUND")
-		return new Fault(registryFailure("REGISTRY_UNREACHABLE", `there is no host ${host}`, at), { retryable: false });
+	if (code === "ENOTFOUND") return finalFault(registryFailure("REGISTRY_UNREACHABLE", `there is no host ${host}`, at));
 	const what =
 		code === TUNNEL_REFUSED ? `the proxy gives no connection to ${host}` : `connection to ${host} failed (${code})`;
 	return new Fault(registryFailure("REGISTRY_UNREACHABLE", what, at), { retryable: true });
