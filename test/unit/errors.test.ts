@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { inTurns, Turns } from "../../src/binary/turns.ts";
 import { interruptible, Oci2isoError, throwIfAborted } from "../../src/errors.ts";
+import { verifyAgainstImage } from "../../src/verify/verify.ts";
 
 const SOURCE = join(import.meta.dirname, "../../src");
 const interrupted = expect.objectContaining({ code: "INTERRUPTED", exitStatus: 130 });
@@ -45,6 +46,32 @@ describe("an aborted signal", () => {
 			.filter((name) => /\.throwIfAborted\(|[sS]ignal\??\.reason/.test(readFileSync(join(SOURCE, name), "utf8")));
 		// There it is passed on to requests, or is one of their own: a transfer that stalled.
 		expect(wrong.sort()).toEqual(["oci/registry/retry.ts", "oci/registry/transport.ts"]);
+	});
+});
+
+describe("a limit of the process or the machine", () => {
+	const wrapped = (code: string) =>
+		new Oci2isoError({
+			code: "ISO_UNREADABLE",
+			kind: "usage",
+			what: "the ISO cannot be read",
+			cause: Object.assign(new Error("open"), { code }),
+		});
+
+	it("is named as such whoever met it, and by every entry of the library", async () => {
+		for (const [errno, code] of [
+			["EMFILE", "TOO_MANY_OPEN_FILES"],
+			["ENFILE", "TOO_MANY_OPEN_FILES"],
+			["ENOMEM", "OUT_OF_MEMORY"],
+			["EAGAIN", "TOO_MANY_PROCESSES"],
+		] as const) {
+			const limit = expect.objectContaining({ code, exitStatus: 6 });
+			const source = { byteLength: 100_000, read: () => Promise.reject(wrapped(errno)) };
+			await expect(interruptible(undefined, () => Promise.reject(wrapped(errno)))).rejects.toEqual(limit);
+			await expect(verifyAgainstImage(source)).rejects.toEqual(limit);
+		}
+		const other = wrapped("ENOENT");
+		await expect(interruptible(undefined, () => Promise.reject(other))).rejects.toBe(other);
 	});
 });
 
