@@ -3,6 +3,8 @@ export const ISO_BLOCK_BYTES = 2048;
 /** Block of a disk as GPT, MBR and FAT count it. */
 export const DISK_BLOCK_BYTES = 512;
 
+export const MAX_U32 = 0xffff_ffff;
+
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
 export const GiB = 1024 * MiB;

@@ -18,49 +18,26 @@ export const MODULES: ReadonlyMap<string, readonly string[]> = new Map([
 	["load_env", ["loadenv"]],
 ]);
 
+/** Commands that load something that `boot` starts. */
+export const LOADS_KERNEL: ReadonlySet<string> = new Set([
+	"linux",
+	"linuxefi",
+	"chainloader",
+	"multiboot",
+	"multiboot2",
+]);
+
+/** Commands after which no menu comes up. */
+export const ENDS: ReadonlySet<string> = new Set(["halt", "reboot", "exit", "fwsetup"]);
+
 /** Commands that decide which menu comes up. */
-export const DECIDES = new Set([
-	...[
-		"source",
-		".",
-		"configfile",
-		"normal",
-		"normal_exit",
-		"menuentry",
-		"submenu",
-		"halt",
-		"reboot",
-		"exit",
-		"fwsetup",
-		"boot",
-	],
-	...[
-		"search",
-		"search.file",
-		"search.fs_label",
-		"search.fs_uuid",
-		"linux",
-		"linuxefi",
-		"chainloader",
-		"multiboot",
-		"multiboot2",
-	],
-	...[
-		"blscfg",
-		"eval",
-		"legacy_configfile",
-		"syslinux_configfile",
-		"extract_entries_source",
-		"extract_entries_configfile",
-	],
-	...[
-		"extract_legacy_entries_source",
-		"legacy_source",
-		"syslinux_source",
-		"load_env",
-		"return",
-		"break",
-		"continue",
-		"setparams",
-	],
+export const DECIDES: ReadonlySet<string> = new Set([
+	...LOADS_KERNEL,
+	...ENDS,
+	..."source . configfile normal normal_exit menuentry submenu boot search search.file search.fs_label".split(" "),
+	..."search.fs_uuid blscfg eval legacy_configfile syslinux_configfile extract_entries_source".split(" "),
+	..."extract_entries_configfile extract_legacy_entries_source legacy_source syslinux_source load_env return break".split(
+		" ",
+	),
+	..."continue setparams".split(" "),
 ]);

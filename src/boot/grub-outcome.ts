@@ -34,3 +34,13 @@ export type Words = readonly (ByteString | undefined)[];
 export function notKnown(why: string): never {
 	throw new GrubStop({ kind: "unknown", why });
 }
+
+/** Goes to the end of a loop, of its round, or of a function, from within. */
+export class Leave extends Error {
+	readonly from: "loop" | "round" | "function";
+
+	constructor(from: Leave["from"]) {
+		super(from);
+		this.from = from;
+	}
+}

@@ -1,8 +1,8 @@
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { KiB, MiB } from "../binary/units.ts";
-import { DECIDES, MODULES } from "./grub-commands.ts";
+import { DECIDES, ENDS, LOADS_KERNEL, MODULES } from "./grub-commands.ts";
 import type { GrubDevice } from "./grub-medium.ts";
-import { type GrubConfig, GrubStop, notKnown, type Status, type Words } from "./grub-outcome.ts";
+import { type GrubConfig, GrubStop, Leave, notKnown, type Status, type Words } from "./grub-outcome.ts";
 import {
 	commandsOf,
 	type GrubStatement,
@@ -21,15 +21,6 @@ const MAX_COMMANDS = 10_000;
 /** Characters and words that are read and expanded. */
 const MAX_WORK = 8 * MiB;
 const MAX_NESTING = 32;
-
-class Leave extends Error {
-	readonly from: "loop" | "round" | "function";
-
-	constructor(from: Leave["from"]) {
-		super(from);
-		this.from = from;
-	}
-}
 
 export interface GrubShellOptions {
 	/** In the order in which `search` goes through them. */
@@ -260,6 +251,12 @@ export class GrubShell {
 			if (word === undefined && index < args.length) notKnown(`the arguments of ${displayName(name)} are not known`);
 			return word ?? "";
 		};
+		if (ENDS.has(name))
+			throw new GrubStop({ kind: "prompt", why: `${this.#place()} has ${name} outside of its entries` });
+		if (LOADS_KERNEL.has(name)) {
+			this.#hasKernel = true;
+			return undefined;
+		}
 		switch (name) {
 			case "set":
 				return args.length === 0 || this.#variables.assign(args[0]);
@@ -275,11 +272,7 @@ export class GrubShell {
 				return this.loadModule(text(0));
 			case "[":
 			case "test":
-				return evaluateTest(args, (path) => {
-					const found = this.#storage.locate(path);
-					if (found !== undefined && found.node === undefined) this.#storage.miss(`(${found.device})${found.path}`);
-					return found?.node;
-				});
+				return evaluateTest(args, (path) => this.#storage.lookFor(path));
 			case "search":
 			case "search.file":
 			case "search.fs_label":
@@ -311,18 +304,6 @@ export class GrubShell {
 				if (block === undefined) return false;
 				this.#menu.config ??= this.#current;
 				return true;
-			case "halt":
-			case "reboot":
-			case "exit":
-			case "fwsetup":
-				throw new GrubStop({ kind: "prompt", why: `${this.#place()} has ${name} outside of its entries` });
-			case "linux":
-			case "linuxefi":
-			case "chainloader":
-			case "multiboot":
-			case "multiboot2":
-				this.#hasKernel = true;
-				return undefined;
 			case "boot":
 				return this.#hasKernel ? notKnown("it boots without a menu") : false;
 			case "return":

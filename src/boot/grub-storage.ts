@@ -57,6 +57,13 @@ export class GrubStorage {
 		return { device, path: rest, node: this.#fileSystem(device)?.find(rest) };
 	}
 
+	/** As `find`; takes down what is not there. */
+	lookFor(path: ByteString): GrubNode | undefined {
+		const found = this.locate(path);
+		if (found !== undefined && found.node === undefined) this.miss(`(${found.device})${found.path}`);
+		return found?.node;
+	}
+
 	miss(path: ByteString): void {
 		if (this.#missing.size < MAX_LOOKED && path.endsWith(".cfg")) this.#missing.add(path);
 	}

@@ -1,5 +1,5 @@
 import { from0, record, type ValuesOf } from "../binary/record.ts";
-import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES, MAX_U32 } from "../binary/units.ts";
 import { corrupt, Oci2isoError } from "../errors.ts";
 
 /** UEFI 5.2.3, table 5.4: one partition of a master boot record. */
@@ -32,7 +32,6 @@ export type MbrPartition = ValuesOf<typeof mbrPartition.fields>;
 const SIGNATURE = 0xaa55;
 /** Type of the one partition of a protective MBR. */
 export const PROTECTIVE_TYPE = 0xee;
-const MAX_U32 = 0xffffffff;
 
 /**
  * Some BIOSes offer a disk only where a partition is active, and the protective one may not be (UEFI 5.2.3). So the second entry is active, of type 0,

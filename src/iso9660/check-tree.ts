@@ -1,11 +1,11 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { MAX_U32 } from "../binary/units.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import { clampRecordingSeconds } from "./dates.ts";
 import { MAX_DIRECTORIES } from "./path-table.ts";
 import type { VolumeOptions } from "./plan-volume.ts";
 import type { IsoDirectory, IsoFile, IsoNode } from "./tree.ts";
 
-const MAX_U32 = 2 ** 32 - 1;
 const MAX_FILE_BYTES = 2 ** 42;
 const MAX_SYMLINK_TARGET_BYTES = 1024;
 /** ECMA-119 leaves it open; so deep a tree would overflow readers that recurse. */

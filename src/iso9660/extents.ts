@@ -1,4 +1,4 @@
-import { GiB, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { GiB, ISO_BLOCK_BYTES, MAX_U32 } from "../binary/units.ts";
 
 /** Consecutive blocks of a file. */
 export interface Extent {
@@ -8,7 +8,6 @@ export interface Extent {
 
 /** The longest extent that is not the last of its file, as xorriso cuts: the last whole block below 4 GiB. */
 export const MAX_FILE_SECTION_BYTES = 4 * GiB - ISO_BLOCK_BYTES;
-const MAX_U32 = 2 ** 32 - 1;
 
 /** Extents of a contiguous body (ECMA-119 6.5.1); always one or more. A body of less than 4 GiB is one extent. */
 export function extentsOf(block: number, byteLength: number): Extent[] {
