@@ -16,7 +16,7 @@ import {
 	writeSync,
 } from "node:fs";
 import { homedir, hostname } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { STORE_VERSION } from "./settings.ts";
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -96,13 +96,12 @@ export class StoreDirectory {
 	static open(path: string, options: { readonly create: boolean }): StoreDirectory | string {
 		const root = join(resolve(path), `v${STORE_VERSION}`);
 		try {
-			if (options.create) mkdirSync(root, { recursive: true, mode: 0o700 });
+			if (options.create) makeDirectories(root);
 			for (const directory of [resolve(path), root]) {
 				const reason = distrust(statSync(directory));
 				if (reason !== undefined) return `the cache ${directory} ${reason}`;
 			}
-			for (const part of [LAYERS, PACKS])
-				if (options.create) mkdirSync(join(root, part), { recursive: true, mode: 0o700 });
+			for (const part of [LAYERS, PACKS]) if (options.create) makeDirectories(join(root, part));
 			return new StoreDirectory(root);
 		} catch (error) {
 			return `the cache ${resolve(path)} cannot be used: ${reasonOf(error)}`;
@@ -281,4 +280,17 @@ function isAlive(pid: number): boolean {
 function isOlder(path: string, milliseconds: number): boolean {
 	const stats = lstatSync(path, { throwIfNoEntry: false });
 	return stats !== undefined && stats.mtimeMs < milliseconds;
+}
+
+/** As `mkdir -p`. Node's own recursive way (20.20) never ends on some file systems that take no new directories. */
+function makeDirectories(path: string, isParentMade = false): void {
+	try {
+		mkdirSync(path, { mode: 0o700 });
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "EEXIST") return;
+		if (code !== "ENOENT" || isParentMade) throw error;
+		makeDirectories(dirname(path));
+		makeDirectories(path, true);
+	}
 }
