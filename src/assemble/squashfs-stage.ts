@@ -194,7 +194,7 @@ async function stream(
 		copier.flush();
 		const merged = await inTurns(merger.settling(), signal);
 		const { root: kept, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
-		const droppedXattrs = dropXattrs(kept);
+		const droppedXattrs = await inTurns(dropXattrs(kept), signal);
 		await collectMissing(context, missingBodies(kept, bodies), "store");
 
 		await squashfs.finishData();

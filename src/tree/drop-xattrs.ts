@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { DirectoryInode, InodeAttributes } from "./inode.ts";
 import { inodesBelow } from "./walk.ts";
 import { compileXattrPattern } from "./xattr-pattern.ts";
@@ -11,23 +12,23 @@ export interface DroppedXattrs {
 }
 
 type Xattrs = InodeAttributes["xattrs"];
-export type XattrDropper = (root: DirectoryInode) => DroppedXattrs[];
+export type XattrDropper = (root: DirectoryInode) => Steps<DroppedXattrs[]>;
 
 /**
  * Takes the extended attributes away whose full names match one of the patterns, see `compileXattrPattern`. The returned function changes
- * the inodes of the tree it is given. Throws `Oci2isoError` INVALID_PATTERN (usage).
+ * the inodes of the tree it is given, an inode a step. Throws `Oci2isoError` INVALID_PATTERN (usage).
  */
 export function compileXattrDropper(patterns: readonly string[]): XattrDropper {
 	const compiled = patterns.map(compileXattrPattern);
 	const patternOf = (name: ByteString): number => compiled.findIndex((matches) => matches(name));
-	return (root) => {
+	return function* (root) {
 		const counts = patterns.map(() => 0);
-		if (patterns.length > 0) drop(root, patternOf, counts);
+		if (patterns.length > 0) yield* drop(root, patternOf, counts);
 		return patterns.map((pattern, i) => ({ pattern, count: counts[i] ?? 0 }));
 	};
 }
 
-function drop(root: DirectoryInode, patternOf: (name: ByteString) => number, counts: number[]): void {
+function* drop(root: DirectoryInode, patternOf: (name: ByteString) => number, counts: number[]): Steps<void> {
 	// Inodes share maps. A map that was filtered stands for itself, so that the second name of an inode finds nothing more.
 	const filtered = new Map<Xattrs, { readonly kept: Xattrs; readonly dropped: readonly number[] }>();
 	const filter = (xattrs: Xattrs) => {
@@ -49,5 +50,8 @@ function drop(root: DirectoryInode, patternOf: (name: ByteString) => number, cou
 		for (const pattern of dropped) counts[pattern] = (counts[pattern] ?? 0) + 1;
 	};
 	visit(root);
-	for (const inode of inodesBelow(root)) visit(inode);
+	for (const inode of inodesBelow(root)) {
+		visit(inode);
+		yield;
+	}
 }

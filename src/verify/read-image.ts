@@ -38,7 +38,7 @@ export interface ReadImageOptions {
 /** Merges an image's layers as `build` does, and digests contents in place of storing them. Throws as layers and merger do. */
 export async function readImageTree(
 	image: Pick<OciImage, "layers"> & Partial<Pick<OciImage, "treeLimits">>,
-	{ isExcluded, dropXattrs = () => [], signal }: ReadImageOptions,
+	{ isExcluded, dropXattrs, signal }: ReadImageOptions,
 ): Promise<ExpectedTree> {
 	const { layers } = image;
 	// One object marks the directories that got it.
@@ -64,7 +64,7 @@ export async function readImageTree(
 	const merged = await inTurns(merger.settling(), signal);
 	const { root, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
 	const whole = merged.root;
-	const droppedXattrs = dropXattrs(root);
+	const droppedXattrs = dropXattrs === undefined ? [] : await inTurns(dropXattrs(root), signal);
 	const missing = await inTurns(missingEntries(whole, digests), signal);
 	for (const [index, entries] of missing.entries())
 		if (entries.size > 0) await readLayer(index, (entry) => entries.has(entry.index));
