@@ -127,11 +127,19 @@ const STORED =
 	FLAG.uncompressedIds;
 
 /** What the squashfs's superblock says of itself and no reader needs. */
-function checkMarks({ superblock, codec }: MediumFacts, epochSeconds: number, findings: Findings): void {
+function checkMarks({ superblock, codec, contents }: MediumFacts, epochSeconds: number, findings: Findings): void {
 	const where = "squashfs superblock";
+	const { flags, blockBytes } = superblock;
 	findings.equal("time of making", superblock.modificationTimeSeconds, epochSeconds, where);
-	const marks = superblock.flags & (STORED | FLAG.duplicatesRemoved | FLAG.noXattrs);
+	const marks = flags & (STORED | FLAG.duplicatesRemoved | FLAG.noXattrs);
 	findings.equal("flags about the making", marks, FLAG.duplicatesRemoved | (codec === "none" ? STORED : 0), where);
+	const hasTail = (byteLength: number): boolean =>
+		(flags & FLAG.noFragments) === 0 && ((flags & FLAG.alwaysFragments) !== 0 || byteLength < blockBytes);
+	const { files } = contents.squashfs;
+	const odd = files.filter(
+		({ layout: { byteLength, tail } }) => byteLength % blockBytes !== 0 && (tail !== undefined) !== hasTail(byteLength),
+	);
+	findings.equal("files whose tails are not where the flags say", odd.length, 0, where);
 }
 
 /** A content that is nowhere on the medium, which was reported, is of no bytes. */

@@ -145,6 +145,11 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 				),
 			/flags about the making/,
 		],
+		[
+			"a squashfs that says that every tail is in a fragment",
+			(iso) => flip(iso, place("LiveOS/squashfs.img").start + 24, 0x20),
+			/tails are not where the flags say/,
+		],
 		["a publisher", (iso) => replaceAll(iso, Buffer.from("LINUX  "), Buffer.from("LINUX X")), /volume descriptors/],
 		[
 			"a catalog with a name",
@@ -191,7 +196,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 		iso.write(to, start + at, "latin1");
 	}
 
-	function flip(iso: Buffer, at: number): void {
-		iso.writeUInt8(iso.readUInt8(at) ^ 0x5a, at);
+	function flip(iso: Buffer, at: number, bits = 0x5a): void {
+		iso.writeUInt8(iso.readUInt8(at) ^ bits, at);
 	}
 });
