@@ -81,15 +81,15 @@ async function assemble(
 		await stage.finishCache();
 	}
 	throwIfAborted(options.signal);
-	progress.phase("publish");
-	await output.publish();
 	if (cache !== undefined && shared.isPushed) {
 		progress.phase("share");
 		const { codec, level, encoder } = stage.compressor;
 		await shared.push(image, cache, { codec, level, encoder, blockBytes: options.blockSize });
 	}
 	for (const notice of shared.notices) progress.notice(notice);
-	return buildReport({
+	progress.phase("publish");
+	await output.flush();
+	const report = buildReport({
 		...iso,
 		image,
 		platform: formatPlatform(image.platform),
@@ -100,6 +100,9 @@ async function assemble(
 		progress,
 		shared: shared.report,
 	});
+	await options.onReport?.(report);
+	await output.publish();
+	return report;
 }
 
 /** Opens the store that the options name; what is shared goes through a passing one where they name none that can be used. */

@@ -16,6 +16,7 @@ import {
 } from "../options/fields.ts";
 import type { BootOptions, ImageOptions, SquashfsOptions, TreeOptions } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
+import type { BuildReport } from "../report/build-report.ts";
 import type { BuildListener } from "../report/events.ts";
 
 /** What `buildIso` takes; the command line's options have the same names. */
@@ -48,6 +49,8 @@ export interface BuildOptions extends ImageOptions, BootOptions, TreeOptions, Sq
 	readonly force?: boolean | undefined;
 	/** Called with the layout of the ISO before its tail is written. */
 	readonly onPlan?: ((plan: string) => void) | undefined;
+	/** Given the report when the ISO is whole and before it has its name. Where it rejects, so does the build, and no ISO is left. */
+	readonly onReport?: ((report: BuildReport) => Promise<void>) | undefined;
 	readonly onEvent?: BuildListener | undefined;
 }
 

@@ -4,6 +4,7 @@ import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { resolvePlace } from "../output/place.ts";
 import { openReport } from "../output/report-file.ts";
+import type { BuildReport } from "../report/build-report.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addGroups, collect, type ImageValues, withFlags } from "./option-groups.ts";
 import { outputNameFor } from "./output-name.ts";
@@ -98,6 +99,10 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 		});
 	}
 	const reportFile = report === undefined ? undefined : openReport(report, options);
+	const writeReport = (result: BuildReport): Promise<void> =>
+		reportFile === undefined
+			? onStandardOutput((out) => printJson(out, result, 2))
+			: reportFile.write(`${JSON.stringify(result, undefined, 2)}\n`);
 	const progress = createProgress(style, process.stderr, () => performance.now());
 	const interrupt = interruptSignal();
 	try {
@@ -109,13 +114,11 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 			output,
 			onEvent: progress.onEvent,
 			onPlan: printPlan === true ? (plan) => printLines(process.stderr, plan) : undefined,
+			onReport: report === undefined ? undefined : writeReport,
 			signal: interrupt.signal,
 		});
+		await reportFile?.publish();
 		progress.finish();
-		if (report !== undefined) {
-			if (reportFile === undefined) await onStandardOutput((out) => printJson(out, result, 2));
-			else await reportFile.write(`${JSON.stringify(result, undefined, 2)}\n`);
-		}
 		if (style === "json") printJson(process.stderr, { type: "done", iso: result.iso });
 		else if (style !== "none") {
 			const name = output === "-" ? "ISO" : output;

@@ -72,6 +72,7 @@ export const buildFields = {
 	requireSecureBoot: flag(),
 	force: flag(),
 	onPlan: callback(),
+	onReport: callback(),
 	onEvent: callback(),
 } satisfies Fields;
 

@@ -6,9 +6,11 @@ import { resolvePlace } from "./place.ts";
 
 /** A document that is written at the very end, to a place that was found writable at the beginning. */
 export interface PendingReport {
-	/** Throws `Oci2isoError` (exit 6). */
+	/** Resolves when the text is on the disk, or was taken by a pipe or device. Rejects with `Oci2isoError` (exit 6). */
 	write(text: string): Promise<void>;
-	/** Leaves nothing behind but what `write` wrote; never throws. */
+	/** Gives a file its name. */
+	publish(): Promise<void>;
+	/** Leaves nothing behind but what was published; never throws. */
 	discard(): void;
 }
 
@@ -23,7 +25,7 @@ export function openReport(path: string, options: { readonly overwrite?: boolean
 		if (place.type !== "pipe" && place.type !== "character device") throw notAFile(place);
 		return openStream(path);
 	}
-	const { target, publish, discard } = openOutput(path, options);
+	const { target, flush, publish, discard } = openOutput(path, options);
 	try {
 		target.write(0, Buffer.alloc(RESERVED_BYTES));
 	} catch (error) {
@@ -35,8 +37,9 @@ export function openReport(path: string, options: { readonly overwrite?: boolean
 			const bytes = Buffer.from(text);
 			target.write(0, bytes);
 			target.truncate(bytes.byteLength);
-			await publish();
+			await flush();
 		},
+		publish,
 		discard,
 	};
 }
@@ -60,6 +63,7 @@ function openStream(path: string): PendingReport {
 				throw outputError(path, cause);
 			}
 		},
+		publish: () => Promise.resolve(),
 		discard: () => closeSync(descriptor),
 	};
 }

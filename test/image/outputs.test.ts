@@ -114,9 +114,26 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		const text = command.replace("$I", image).replace("$R", join(work, "reference.iso"));
 		const full = shell(`${text} > /dev/full`);
 		expect([full.status, lines(full.stderr)]).toEqual([6, [expect.stringContaining("oci2iso: DISK_FULL")]]);
-		const gone = shell(`${text.replace("--report", "--overwrite --report")} | true`);
+		const gone = shell(`${text} | true`);
 		expect([gone.status, lines(gone.stderr)]).toEqual([6, [expect.stringContaining("oci2iso: OUTPUT_CLOSED")]]);
+		expect(readdirSync(folder)).toEqual(["tmp"]);
 	});
+
+	it.skipIf(requires("root", "mount"))(
+		"gives neither the ISO nor the report a name where one of them has no room",
+		() => {
+			const small = (bytes: string, command: string) =>
+				shell(`mkdir m; mount -t tmpfs -o size=${bytes} tmpfs m; ${command}; r=$?; ls m; umount m; rmdir m; exit $r`);
+			for (const { status, stdout } of [
+				shell("$B -o x.iso --report /dev/full"),
+				small("64k", "$B -o x.iso --report m/r.json"),
+				small("2m", "$B -o m/x.iso --report r.json"),
+			]) {
+				expect([status, stdout]).toEqual([6, ""]);
+				expect(readdirSync(folder)).toEqual(["tmp"]);
+			}
+		},
+	);
 
 	it("builds on where nobody reads its progress", () => {
 		for (const style of ["plain", "json"]) {

@@ -249,11 +249,14 @@ describe("the report", () => {
 		const report = openReport(path, {});
 		expect(existsSync(path)).toBe(false);
 		await report?.write("{}");
+		expect(existsSync(path)).toBe(false);
+		await report?.publish();
 		report?.discard();
 		expect(readFileSync(path, "utf8")).toBe("{}");
 		expect(() => openReport(path, {})).toThrow("OUTPUT_EXISTS");
 		const next = openReport(path, { overwrite: true });
 		await next?.write("[]");
+		await next?.publish();
 		expect(readFileSync(path, "utf8")).toBe("[]");
 		expect(readdirSync(directory)).toEqual(["r.json"]);
 	});
