@@ -1,4 +1,7 @@
-import { printable } from "./binary/printable.ts";
+import { printable, shortened } from "./binary/printable.ts";
+
+/** Of each part of an error's line: a name from an image can be a thousand times as long. */
+const MAX_PART_CHARACTERS = 1024;
 
 /**
  * What went wrong, by whose fault; each kind has one exit status (README, "Exit status").
@@ -73,13 +76,13 @@ export class Oci2isoError extends Error {
 }
 
 /** `CODE: what (where): expected …; do …`, on one line. */
-export function formatProblem(problem: Problem): string {
-	const where = problem.where === undefined ? "" : ` (${problem.where})`;
-	const tail = [
-		problem.expected === undefined ? undefined : `expected ${problem.expected}`,
-		problem.remedy === undefined ? undefined : problem.remedy,
-	].filter((part) => part !== undefined);
-	return printable(`${problem.code}: ${problem.what}${where}${tail.length === 0 ? "" : `: ${tail.join("; ")}`}`);
+export function formatProblem({ code, what, where, expected, remedy }: Problem): string {
+	const short = (text: string): string => shortened(text, MAX_PART_CHARACTERS);
+	const tail = [expected && `expected ${short(expected)}`, remedy && short(remedy)].filter(
+		(part) => part !== undefined,
+	);
+	const place = where === undefined ? "" : ` (${short(where)})`;
+	return printable(`${code}: ${short(what)}${place}${tail.length === 0 ? "" : `: ${tail.join("; ")}`}`);
 }
 
 /** The input's bytes are not what their format says (exit 5). */

@@ -1,5 +1,4 @@
-import { requireAtMost } from "../tree/image-tree.ts";
-import type { BodyId, FileInode } from "../tree/inode.ts";
+import type { BodyId } from "../tree/inode.ts";
 
 /** Where the content of each regular-file entry went while its layer passed. `Stored` is the squashfs writer's handle. */
 export class BodyStore<Stored> {
@@ -28,20 +27,4 @@ export class BodyStore<Stored> {
 	aside({ layer, entry }: BodyId): Uint8Array | undefined {
 		return this.#aside[layer]?.get(entry);
 	}
-}
-
-/** Reads a whole file, refusing one beyond `maxBytes`. */
-export async function readWhole(
-	file: FileInode,
-	chunks: AsyncIterable<Uint8Array>,
-	maxBytes: number,
-): Promise<Uint8Array> {
-	requireAtMost(file, maxBytes);
-	const bytes = Buffer.alloc(file.byteLength);
-	let length = 0;
-	for await (const chunk of chunks) {
-		bytes.set(chunk, length);
-		length += chunk.byteLength;
-	}
-	return bytes;
 }

@@ -4,10 +4,11 @@ import { assert } from "../errors.ts";
 import { ContentReader } from "../squashfs/content-reader.ts";
 import type { FileLayout } from "../squashfs/file-layout.ts";
 import type { StoredFile } from "../squashfs/squashfs-writer.ts";
+import { fileTooLarge } from "../tree/file-too-large.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { createLookup } from "../tree/lookup.ts";
-import { type BodyStore, readWhole } from "./body-store.ts";
+import type { BodyStore } from "./body-store.ts";
 
 export interface ContentsOptions {
 	readonly root: DirectoryInode;
@@ -39,7 +40,16 @@ export function createImageTree(options: ContentsOptions): ImageTree {
 	return {
 		root: options.root,
 		lookup: createLookup(options.root),
-		read: (file, maxBytes) => readWhole(file, stream(file), maxBytes),
+		async read(file, maxBytes) {
+			if (file.byteLength > maxBytes) throw fileTooLarge(options.root, file, maxBytes);
+			const bytes = Buffer.alloc(file.byteLength);
+			let length = 0;
+			for await (const chunk of stream(file)) {
+				bytes.set(chunk, length);
+				length += chunk.byteLength;
+			}
+			return bytes;
+		},
 		stream,
 	};
 }

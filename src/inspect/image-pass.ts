@@ -8,7 +8,8 @@ import { readArchive } from "../oci/read-archive.ts";
 import type { LayerToc } from "../oci/toc/layer-toc.ts";
 import type { TarEntry, TarHandler } from "../tar/entry.ts";
 import { TarReader } from "../tar/reader.ts";
-import { type ImageTree, requireAtMost } from "../tree/image-tree.ts";
+import { fileTooLarge } from "../tree/file-too-large.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
 import { createLookup } from "../tree/lookup.ts";
 import { TreeMerger } from "../tree/merge.ts";
@@ -143,8 +144,11 @@ class ImagePass {
 		return {
 			root,
 			lookup: createLookup(root),
-			read: (file, maxBytes) => this.#read(file, maxBytes),
-			stream: (file) => this.#stream(file),
+			read: async (file, maxBytes) => {
+				if (file.byteLength > maxBytes) throw fileTooLarge(root, file, maxBytes);
+				return (await this.#content(file)) ?? new Uint8Array();
+			},
+			stream: (file) => this.#stream(root, file),
 		};
 	}
 
@@ -192,13 +196,9 @@ class ImagePass {
 		this.#held.hold(byteLength, layer.digest);
 	}
 
-	async #read(file: FileInode, maxBytes: number): Promise<Uint8Array> {
-		requireAtMost(file, maxBytes);
-		return (await this.#content(file)) ?? new Uint8Array();
-	}
-
-	async *#stream(file: FileInode): AsyncGenerator<Uint8Array> {
-		const bytes = await this.#read(file, MAX_HELD_BYTES);
+	async *#stream(root: DirectoryInode, file: FileInode): AsyncGenerator<Uint8Array> {
+		if (file.byteLength > MAX_HELD_BYTES) throw fileTooLarge(root, file, MAX_HELD_BYTES);
+		const bytes = (await this.#content(file)) ?? new Uint8Array();
 		for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 	}
 

@@ -1,4 +1,5 @@
 import { MiB } from "../binary/units.ts";
+import { fileTooLarge } from "../tree/file-too-large.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 
@@ -12,8 +13,7 @@ export interface StreamedFile {
 
 /** A file of an image. Throws `Oci2isoError` FILE_TOO_LARGE beyond `maxBytes`. */
 export async function streamedFile(tree: ImageTree, inode: FileInode, maxBytes: number): Promise<StreamedFile> {
-	// `read` refuses it before it reads, in the words for that.
-	if (inode.byteLength > maxBytes) await tree.read(inode, maxBytes);
+	if (inode.byteLength > maxBytes) throw fileTooLarge(tree.root, inode, maxBytes);
 	return { byteLength: inode.byteLength, stream: () => tree.stream(inode) };
 }
 

@@ -1,5 +1,4 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { corrupt } from "../errors.ts";
 import type { DirectoryInode, FileInode, Inode } from "./inode.ts";
 
 /** A path that was looked up, with every symbolic link on the way resolved inside the image. */
@@ -22,11 +21,4 @@ export interface ImageTree {
 	read(file: FileInode, maxBytes: number): Promise<Uint8Array>;
 	/** The content in order, holes as zeros, in chunks of at most 1 MiB. A chunk is valid only until the next one is asked for. */
 	stream(file: FileInode): AsyncIterable<Uint8Array>;
-}
-
-/** Throws FILE_TOO_LARGE. */
-export function requireAtMost({ byteLength }: FileInode, maxBytes: number): void {
-	if (byteLength <= maxBytes) return;
-	const what = `a file of ${byteLength} bytes is too large for its purpose`;
-	throw corrupt("FILE_TOO_LARGE", what, undefined, `at most ${maxBytes} bytes`);
 }

@@ -8,6 +8,7 @@ import { corrupt } from "../errors.ts";
 import type { VolumeDirectory, VolumeFile } from "../iso9660/volume.ts";
 import { ContentReader } from "../squashfs/content-reader.ts";
 import type { SquashfsFile } from "../squashfs/squashfs-inode.ts";
+import { fileTooLarge } from "../tree/file-too-large.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { createLookup } from "../tree/lookup.ts";
@@ -96,8 +97,7 @@ export function mediumTree(
 		lookup: createLookup(root),
 		stream,
 		async read(file, maxBytes) {
-			if (file.byteLength > maxBytes)
-				throw corrupt("FILE_TOO_LARGE", `a file of ${file.byteLength} bytes`, undefined, `at most ${maxBytes} bytes`);
+			if (file.byteLength > maxBytes) throw fileTooLarge(root, file, maxBytes);
 			const parts: Buffer[] = [];
 			for await (const chunk of stream(file)) parts.push(Buffer.from(chunk));
 			return Buffer.concat(parts);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { byteStringOf, displayName } from "../../../src/binary/byte-string.ts";
 import { printable } from "../../../src/binary/printable.ts";
+import { formatProblem, Oci2isoError } from "../../../src/errors.ts";
 
 /** What may not reach a terminal: it moves the cursor, starts a sequence, breaks the line, reorders text or hides in it. */
 const HARMFUL = /[\p{Cc}\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0001}-\u{e007f}]/u;
@@ -34,6 +35,27 @@ describe("printable", () => {
 		["\u2028\u{e0041}", "\\u{2028}\\u{e0041}"],
 		["Größe 字 😀 \\x1b", "Größe 字 😀 \\x1b"],
 	])("%j", (text, shown) => expect(printable(text)).toBe(shown));
+
+	it("cuts the middle out of what nobody reads, in lines and in the parts of errors", () => {
+		for (const text of ["x".repeat(20_000), "\u{1f600}".repeat(10_000), "\u001b".repeat(9_000)]) {
+			const shown = printable(text);
+			expect(shown.length).toBeLessThan(16_400);
+			expect(shown).toMatch(/\[\.\.\. \d+ characters \.\.\.\]/);
+			expect(printable(shown)).toBe(shown);
+		}
+		const name = `first${"n".repeat(16_000)}last`;
+		const { message, problems } = new Oci2isoError({
+			code: "X",
+			kind: "usage",
+			what: `the name "${name}" is too long`,
+			where: name,
+			problems: [{ code: "Y", what: "y", where: name }],
+		});
+		for (const text of [message, ...problems.map(formatProblem)]) {
+			expect(text.length).toBeLessThan(2300);
+			expect(text).toMatch(/first.*characters.*last/);
+		}
+	});
 
 	it("is in the names of files, whatever their bytes are", () => {
 		fc.assert(

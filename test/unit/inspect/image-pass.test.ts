@@ -72,6 +72,17 @@ describe("asking an image", () => {
 		expect(cost).toMatchObject({ layersRead: 2, lastQuestion: "/opt" });
 	});
 
+	it("names a file that is too large, by asking on where the top layer does not say its path", async () => {
+		const tooLarge = async (tree: ImageTree) => {
+			const found = tree.lookup("/etc/os-release")?.inode;
+			return found?.type === "file" ? tree.read(found, 2) : undefined;
+		};
+		await expect(ask([plain(BASE), plain(TOP)], tooLarge)).rejects.toMatchObject({
+			code: "FILE_TOO_LARGE",
+			where: "/etc/os-release",
+		});
+	});
+
 	it("goes on where a symbolic link below may lead elsewhere", async () => {
 		const linked = [directory("usr/"), { path: "etc", type: "symlink", linkTarget: "usr" } as const];
 		const { answer, cost } = await ask(
