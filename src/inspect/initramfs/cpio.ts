@@ -1,4 +1,5 @@
 import { type ByteString, byteStringOf } from "../../binary/byte-string.ts";
+import { leadingZeros } from "./leading-zeros.ts";
 
 /** One member of a newc archive (cpio(5), "New ASCII Format"). */
 export interface CpioEntry {
@@ -61,13 +62,10 @@ export class CpioReader {
 		let at = 0;
 		while (at < chunk.byteLength) {
 			if (this.atBoundary) {
-				const byte = chunk[at];
-				if (byte === 0) {
-					at++;
-					this.#offset++;
-					continue;
-				}
-				if (byte !== 0x30 || this.#offset % 4 !== 0) return at;
+				const zeros = leadingZeros(chunk, at);
+				at += zeros;
+				this.#offset += zeros;
+				if (at === chunk.byteLength || chunk[at] !== 0x30 || this.#offset % 4 !== 0) return at;
 				this.#isBoundary = false;
 			}
 			at += this.#take(chunk, at);

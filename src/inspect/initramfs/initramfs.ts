@@ -3,6 +3,7 @@ import type { DirectoryInode } from "../../tree/inode.ts";
 import { ByteQueue } from "../byte-queue.ts";
 import type { StreamedFile } from "../streamed-file.ts";
 import { compressionOf, decompress, type InitramfsCompression, LONGEST_SIGNATURE } from "./decompress.ts";
+import { leadingZeros } from "./leading-zeros.ts";
 import { type QuietLookup, Unpacked } from "./unpacked.ts";
 
 /** One part of an initramfs file: a run of plain archives, or one compressed stream. */
@@ -98,8 +99,7 @@ class Parts {
 	async #start(): Promise<Uint8Array> {
 		for (;;) {
 			const bytes = await this.#input.fill(1);
-			let zeros = 0;
-			while (bytes[zeros] === 0) zeros++;
+			const zeros = leadingZeros(bytes);
 			if (bytes.byteLength === 0 || zeros === 0) break;
 			this.#input.take(zeros);
 		}
