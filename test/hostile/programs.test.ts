@@ -1,10 +1,8 @@
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
 import { hostileRun, scratch } from "../support/hostile-cli.ts";
-import { gzipOfZeros, zstdOfZeros } from "../support/hostile-layers.ts";
 import { newcArchive } from "../support/inspect-cpio.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { type TarMember, tarArchive } from "../support/tar-fixtures.ts";
@@ -153,7 +151,6 @@ function lyingElf(): Buffer {
 
 describe.skipIf(noGrub)("what inspect looks into", () => {
 	const initramfs = (content: Buffer): TarMember => file("usr/lib/modules/1.0/initramfs.img", content);
-	const many = newcArchive(Array.from({ length: 600_000 }, (_, i) => ({ path: `f${i}` })));
 	const huge = newcArchive([{ path: "usr/lib/modules/1.0/x.ko", content: Buffer.alloc(1) }]);
 	huge.write("ffffffff", 6 + 8 * 6, "latin1");
 	const longName = newcArchive([{ path: "x" }]);
@@ -161,14 +158,10 @@ describe.skipIf(noGrub)("what inspect looks into", () => {
 	const lz4 = Buffer.concat([Buffer.from("02214c18ffffff7f", "hex"), Buffer.alloc(1000)]);
 	const xz = Buffer.from("fd377a585a000001 6922de36 0200 2101 28 000000 00000000".replaceAll(" ", ""), "hex");
 	const cases: [string, readonly TarMember[]][] = [
-		["an initramfs of 8 GiB in gzip", [initramfs(gzipOfZeros(8192))]],
-		["an initramfs of 8 GiB in zstd", [initramfs(zstdOfZeros(8192))]],
-		["an initramfs with 600 000 entries", [initramfs(gzipSync(many, { level: 1 }))]],
 		["a member that claims 4 GiB", [initramfs(huge)]],
 		["a name that claims 2 GiB", [initramfs(longName)]],
 		["an lz4 block that claims 2 GiB", [initramfs(lz4)]],
 		["an xz dictionary of 4 GiB", [initramfs(xz)]],
-		["a thousand archives one after another", [initramfs(Buffer.concat(Array(1000).fill(gzipSync(newcArchive([])))))]],
 		["a kernel whose headers lie", [file("usr/lib/modules/1.0/vmlinuz", lyingPe(kernelProgram()))]],
 		["a shim whose headers lie", [file("boot/efi/EFI/test/shimx64.efi", lyingPe(shimProgram(Buffer.alloc(40, 0x30))))]],
 		[
@@ -184,19 +177,11 @@ describe.skipIf(noGrub)("what inspect looks into", () => {
 			"a signature nested ten thousand deep",
 			[file("boot/efi/EFI/test/shimx64.efi", withSignature(shimProgram(Buffer.alloc(9)), nestedDer(10_000)))],
 		],
-		[
-			"lists of modules that need each other",
-			[
-				file("usr/lib/modules/1.0/modules.dep", "kernel/a.ko: kernel/b.ko\nkernel/b.ko: kernel/a.ko\n".repeat(50_000)),
-				file("usr/lib/grub/i386-pc/moddep.lst", "a: b\nb: a\nnormal: a\n"),
-			],
-		],
-		["os-release of megabytes", [file("etc/os-release", "ID=x\n".repeat(500_000))]],
 	];
 
 	it.each(cases)("%s", { timeout: 200_000 }, async (_, members) => {
 		const image = imageWith(...members);
-		const { status, stdout } = await hostileRun(["inspect", image, "--json"], { seconds: 150 });
+		const { status, stdout } = await hostileRun(["inspect", image, "--json"], { cpuSeconds: 30, seconds: 150 });
 		expect(status).toBe(3);
 		expect((JSON.parse(stdout) as { findings: unknown[] }).findings.length).toBeGreaterThan(3);
 	});

@@ -14,6 +14,8 @@ export interface HostileOptions {
 	readonly heapMiB?: number;
 	/** Peak of the process. */
 	readonly residentMiB?: number;
+	/** Of the process and what it started. */
+	readonly cpuSeconds?: number;
 	readonly env?: NodeJS.ProcessEnv;
 	/** Run as this user and group. */
 	readonly uid?: number | undefined;
@@ -38,7 +40,12 @@ export interface HostileResult {
  * with a documented exit status, and leaves nothing behind.
  */
 export async function hostileRun(args: readonly string[], options: HostileOptions = {}): Promise<HostileResult> {
-	const { seconds, heapMiB, residentMiB } = { ...BUDGET, ...options };
+	const {
+		seconds,
+		heapMiB,
+		residentMiB,
+		cpuSeconds: maxCpuSeconds = Number.POSITIVE_INFINITY,
+	} = { ...BUDGET, ...options };
 	const before = options.untouched === undefined ? [] : listing(options.untouched);
 	const start = performance.now();
 	const node = [`--max-old-space-size=${heapMiB}`, COMPILED_MAIN, ...args];
@@ -53,6 +60,7 @@ export async function hostileRun(args: readonly string[], options: HostileOption
 	const sampler = setInterval(() => {
 		peakMiB = Math.max(peakMiB, peakOf(child.pid));
 		cpuSeconds = Math.max(cpuSeconds, cpuSecondsOf(child.pid));
+		if (cpuSeconds > maxCpuSeconds) child.kill("SIGKILL");
 	}, 20);
 	let timedOut = false;
 	const watchdog = setTimeout(() => {
@@ -73,6 +81,7 @@ export async function hostileRun(args: readonly string[], options: HostileOption
 	clearInterval(sampler);
 	clearTimeout(watchdog);
 	const said = `${args.join(" ")}\n${stderr.slice(0, 3000)}`;
+	expect(cpuSeconds, `CPU seconds: ${said}`).toBeLessThanOrEqual(maxCpuSeconds);
 	expect(timedOut, `ran longer than ${seconds} s: ${said}`).toBe(false);
 	expect(stderr, said).not.toMatch(/^ {4}at /m);
 	expect(stderr, said).not.toContain("INTERNAL_ERROR");
@@ -139,11 +148,11 @@ function peakOf(pid: number | undefined): number {
 	}
 }
 
-/** proc_pid_stat(5): utime and stime in hundredths, the 12th and 13th field behind the name. */
+/** proc_pid_stat(5): utime, stime and those of its children in hundredths, the 12th to 15th field behind the name. */
 export function cpuSecondsOf(pid: number | undefined): number {
 	try {
 		const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ") ?? [];
-		return (Number(fields[11]) + Number(fields[12])) / 100;
+		return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0) / 100;
 	} catch {
 		return 0;
 	}
