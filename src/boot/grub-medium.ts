@@ -54,6 +54,26 @@ export function grubMedium(
 	};
 }
 
+/**
+ * The medium as GRUB for BIOS sees it: the whole disk, whose number firmware gave it (a CD's is 0xe0, from hd0 on), and on a disk the partition with the
+ * same volume.
+ */
+export function grubBiosMedium(
+	start: GrubStart,
+	iso: GrubFileSystem,
+	partition: GrubFileSystem | undefined,
+): GrubMedium {
+	const [bootDevice, names] = start === "cd" ? ["hd96", ["cd", "hd96"]] : ["hd0", ["hd0"]];
+	return {
+		devices: [
+			...names.map((name) => ({ name, fileSystem: iso })),
+			...(partition === undefined ? [] : [{ name: "hd0,gpt1", fileSystem: partition }]),
+		],
+		bootDevice,
+		bootDirectory: "",
+	};
+}
+
 /** A file system that is known by its files, with the directories above them. Paths have no leading slash. */
 export function fileSystemOf(
 	module: GrubFileSystem["module"],

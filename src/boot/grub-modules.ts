@@ -1,6 +1,8 @@
-import { type ByteString, byteStringOf } from "../binary/byte-string.ts";
+import type { ByteString } from "../binary/byte-string.ts";
 import { from0, record } from "../binary/record.ts";
 import { decodeLzma } from "../lzma/raw-lzma.ts";
+import { openElf, untilNul } from "./elf-sections.ts";
+import { moduleName } from "./grub-module-file.ts";
 
 /** What a GRUB core image carries beside its code. */
 export interface GrubModules {
@@ -65,7 +67,7 @@ function readModules(area: Buffer): GrubModules | undefined {
 		else if (type === TYPE.configuration) configuration = untilNul(content);
 		else if (type === TYPE.memoryDisk) memoryDisk = content;
 		else if (type === TYPE.elf) {
-			const name = moduleName(content);
+			const name = builtInName(content);
 			if (name === undefined) allNamed = false;
 			else modules.set(name, content);
 		}
@@ -74,52 +76,15 @@ function readModules(area: Buffer): GrubModules | undefined {
 	return { prefix, configuration, memoryDisk, modules: allNamed && modules.size > 0 ? modules : undefined };
 }
 
-function untilNul(bytes: Buffer): ByteString {
-	const end = bytes.indexOf(0);
-	return byteStringOf(end < 0 ? bytes : bytes.subarray(0, end));
-}
-
-/** ELF, little endian: the header's pointers to the sections, and one section's. */
-const elfHeaders = {
-	1: record("ELF header", 52, {
-		sections: from0.u32le(32),
-		sectionBytes: from0.u16le(46),
-		sectionCount: from0.u16le(48),
-		namesIndex: from0.u16le(50),
-	}),
-	2: record("ELF header", 64, {
-		sections: from0.safe64le(40),
-		sectionBytes: from0.u16le(58),
-		sectionCount: from0.u16le(60),
-		namesIndex: from0.u16le(62),
-	}),
-} as const;
-const elfSections = {
-	1: record("ELF section", 40, { name: from0.u32le(0), offset: from0.u32le(16), byteLength: from0.u32le(20) }),
-	2: record("ELF section", 64, { name: from0.u32le(0), offset: from0.safe64le(24), byteLength: from0.safe64le(32) }),
-} as const;
-const ELF_MAGIC = 0x464c457f;
-const NAME_SECTION = ".modname";
-const MAX_NAME_BYTES = 64;
-
-/** What GRUB's own loader takes for the module's name: its section `.modname`. */
-function moduleName(file: Buffer): string | undefined {
-	if (file.byteLength < 64 || file.readUInt32LE() !== ELF_MAGIC) return undefined;
-	const width = file[4];
-	if (width !== 1 && width !== 2) return undefined;
+/** The name of a built-in module, where it tells one. */
+function builtInName(bytes: Buffer): string | undefined {
 	try {
-		const { sections, sectionBytes, sectionCount, namesIndex } = elfHeaders[width].decode(file);
-		const section = (index: number) => elfSections[width].decode(file, sections + index * sectionBytes);
-		const names = section(namesIndex).offset;
-		for (let index = 0; index < sectionCount; index++) {
-			const { name, offset, byteLength } = section(index);
-			if (untilNul(file.subarray(names + name, names + name + NAME_SECTION.length + 1)) !== NAME_SECTION) continue;
-			return untilNul(file.subarray(offset, offset + Math.min(byteLength, MAX_NAME_BYTES)));
-		}
+		const elf = openElf(bytes);
+		return elf && moduleName(elf);
 	} catch (error) {
-		if (!(error instanceof RangeError)) throw error;
+		if (error instanceof RangeError) return undefined;
+		throw error;
 	}
-	return undefined;
 }
 
 /** Of the i386-pc decompressor (grub-core/boot/i386/pc/startup_raw.S, include/grub/offsets.h). */

@@ -2,6 +2,8 @@ import { type ByteString, byteStringOf, displayName } from "../binary/byte-strin
 import { KiB, MiB } from "../binary/units.ts";
 import { DECIDES, ENDS, LOADS_KERNEL, MODULES } from "./grub-commands.ts";
 import type { GrubDevice } from "./grub-medium.ts";
+import type { GrubPlatform } from "./grub-module-file.ts";
+import { GrubModuleLoader } from "./grub-module-loader.ts";
 import { type GrubConfig, GrubStop, Leave, notKnown, type Status, type Words } from "./grub-outcome.ts";
 import {
 	commandsOf,
@@ -28,8 +30,8 @@ export interface GrubShellOptions {
 	/** Names of the built-in modules; undefined where these are not known, and taken to be enough. */
 	readonly modules: Iterable<string> | undefined;
 	readonly environment: ReadonlyMap<string, ByteString>;
-	/** Subdirectory of the prefix with modules: `x86_64-efi`. */
-	readonly platform: string;
+	/** Also the subdirectory of the prefix with modules. */
+	readonly platform: GrubPlatform;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface GrubShellOptions {
 export class GrubShell {
 	readonly #variables: GrubVariables;
 	readonly #storage: GrubStorage;
-	readonly #platform: string;
+	readonly modules: GrubModuleLoader;
 	readonly #functions = new Map<ByteString, GrubStatements>();
 	/** The menu that is being filled: the script that gave its first entry. */
 	#menu: { config: GrubConfig | undefined } = { config: undefined };
@@ -55,7 +57,7 @@ export class GrubShell {
 	constructor({ devices, modules, environment, platform }: GrubShellOptions) {
 		this.#variables = new GrubVariables(environment, (work) => this.#spend(work));
 		this.#storage = new GrubStorage(devices, modules, () => this.#variables.known("root"));
-		this.#platform = platform;
+		this.modules = new GrubModuleLoader(this.#storage, platform, () => this.#variables.known("prefix"));
 	}
 
 	get missing(): readonly ByteString[] {
@@ -81,6 +83,7 @@ export class GrubShell {
 	async normal(path: ByteString | undefined): Promise<never> {
 		const menu = this.#menu;
 		this.#menu = { config: undefined };
+		await this.modules.readCommandList();
 		if (path !== undefined) await this.#source(path);
 		this.#showMenu();
 		this.#menu = menu;
@@ -244,8 +247,7 @@ export class GrubShell {
 
 	async #named([name, ...args]: Words, block: GrubStatements | undefined): Promise<Status> {
 		if (name === undefined) notKnown("which command it runs is not known");
-		const module = MODULES.get(name);
-		if (module?.some((each) => !this.#storage.hasModule(each))) return false;
+		if (!(await this.modules.hasModules(name, MODULES.get(name) ?? []))) return false;
 		const text = (index: number): ByteString => {
 			const word = args[index];
 			if (word === undefined && index < args.length) notKnown(`the arguments of ${displayName(name)} are not known`);
@@ -269,7 +271,7 @@ export class GrubShell {
 			case "false":
 				return false;
 			case "insmod":
-				return this.loadModule(text(0));
+				return await this.modules.load(text(0));
 			case "[":
 			case "test":
 				return evaluateTest(args, (path) => this.#storage.lookFor(path));
@@ -354,10 +356,6 @@ export class GrubShell {
 		this.#calls--;
 		this.#nesting--;
 		return status;
-	}
-
-	loadModule(name: ByteString): boolean {
-		return this.#storage.loadModule(name, () => `${this.#variables.known("prefix")}/${this.#platform}`);
 	}
 
 	/** Where `normal` looks without an argument. */

@@ -30,13 +30,13 @@ export class GrubStorage {
 		return this.#modules === undefined || this.#modules.has(name);
 	}
 
-	/** From a file, unless it is there already; by its name, in `directory`, or by its path. */
-	loadModule(name: ByteString, directory: () => ByteString): boolean {
-		if (this.#modules === undefined || this.#modules.has(name)) return true;
-		const path = /[(/]/.test(name) ? name : `${directory()}/${name}.mod`;
-		if (this.find(path)?.type !== "file") return false;
-		this.#modules.add(path.slice(path.lastIndexOf("/") + 1).replace(/\.mod$/, ""));
-		return true;
+	/** It is known which modules there are. */
+	get knowsModules(): boolean {
+		return this.#modules !== undefined;
+	}
+
+	addModule(name: string): void {
+		this.#modules?.add(name);
 	}
 
 	addOpaque(device: string): void {

@@ -2,8 +2,11 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { from0, record } from "../binary/record.ts";
 import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
-import { decompressGrubCore, findGrubModules } from "../boot/grub-modules.ts";
+import { type GrubStart, grubBiosMedium } from "../boot/grub-medium.ts";
+import { decompressGrubCore, findGrubModules, type GrubModules } from "../boot/grub-modules.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub-shell.ts";
+import { describeWalk, walkGrub } from "../boot/grub-walk.ts";
+import { openMemoryDisk } from "../boot/memory-disk.ts";
 import { corrupt } from "../errors.ts";
 import { decodeMbr } from "../gpt/mbr.ts";
 import type { VolumeFile } from "../iso9660/volume.ts";
@@ -11,6 +14,8 @@ import type { BiosImage } from "./boot-image-check.ts";
 import type { Findings } from "./findings.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
+import { reportModules, stopsAtPrompt } from "./uefi-walk.ts";
+import { volumeFileSystem } from "./volume-file-system.ts";
 
 /** GRUB's diskboot.img ends with one block list entry (include/grub/i386/pc/boot.h); positions in that sector. */
 const diskboot = record("GRUB diskboot", DISK_BLOCK_BYTES, {
@@ -23,6 +28,7 @@ const CORE_OFFSET = ISO_BLOCK_BYTES + DISK_BLOCK_BYTES;
 /** Jump, lengths and boot device, which grub-mkimage fills in. */
 const DECOMPRESSOR_HEAD_BYTES = 32;
 const MAX_MODULE_BYTES = 16 * MiB;
+const PLATFORM = "i386-pc";
 
 /** From the catalog's entry: cdboot in the first block, diskboot after it, core image, prefix, menu. */
 export async function walkBiosCd(
@@ -41,7 +47,7 @@ export async function walkBiosCd(
 			`block ${image.block}`,
 			"it, but for the boot information table",
 		);
-	return walkCore(source, image, image.block * 4 + 4, volumes, findings);
+	return walkCore("cd", source, image, image.block * 4 + 4, volumes, findings);
 }
 
 /** From the MBR's jump: diskboot, core image, prefix, menu. */
@@ -59,10 +65,11 @@ export async function walkBiosUsb(
 			"512-byte block 0",
 			"a block of the disk",
 		);
-	return walkCore(source, image, Number(kernelBlock), volumes, findings);
+	return walkCore("usb", source, image, Number(kernelBlock), volumes, findings);
 }
 
 async function walkCore(
+	start: GrubStart,
 	source: ByteSource,
 	image: BiosImage,
 	diskbootBlock: number,
@@ -88,35 +95,50 @@ async function walkCore(
 	if (decompressor === undefined) findings.note("there is no lzma_decompress.img to compare with");
 	else if (!Buffer.from(loaded).subarray(head, decompressor.byteLength).equals(decompressor.subarray(head)))
 		findings.fault("the core image does not begin with GRUB's lzma_decompress.img", where, "it, but for the lengths");
-	const modules = decompressGrubCore(loaded, decompressor?.byteLength);
-	const prefix = modules === undefined ? undefined : findGrubModules(modules)?.prefix;
-	if (prefix === undefined)
+	const kernel = decompressGrubCore(loaded, decompressor?.byteLength);
+	const modules = kernel === undefined ? undefined : findGrubModules(kernel);
+	if (modules?.prefix === undefined)
 		throw corrupt("BAD_CORE_IMAGE", "the core image does not decompress, or has no prefix", where, "GRUB for i386-pc");
-	return walkPrefix(prefix, volumes, findings);
+	return walkModules(start, { ...modules, prefix: modules.prefix }, volumes, findings);
 }
 
-/** GRUB's prefix on the medium: normal.mod, the modules that the menu asks for, grub.cfg. */
-async function walkPrefix(
-	prefix: ByteString,
+/** What GRUB does then: its early configuration, normal.mod and the modules that it asks for, grub.cfg up to the menu, the entries. */
+async function walkModules(
+	start: GrubStart,
+	modules: GrubModules & { readonly prefix: ByteString },
 	volumes: readonly BootVolume[],
 	findings: Findings,
 ): Promise<CheckedMenu> {
-	const directory = prefix.replace(/^\([^)]*\)/, "");
-	const [first] = volumes;
+	const [first, partition] = volumes;
+	const directory = modules.prefix.replace(/^\([^)]*\)/, "");
 	const config = `${directory}/grub.cfg`;
 	for (const { root, name } of volumes)
-		for (const file of [`${directory}/i386-pc/normal.mod`, config])
+		for (const file of [`${directory}/${PLATFORM}/normal.mod`, config])
 			if (fileAt(root, file) === undefined)
 				findings.fault(`${displayName(file)} is not in ${name}`, "GRUB's prefix", "it there");
 	const file = first === undefined ? undefined : fileAt(first.root, config);
 	if (first === undefined || file === undefined)
 		throw corrupt("NO_GRUB_CONFIG", "there is no grub.cfg under the prefix", displayName(config), "one");
-	const script = byteStringOf(await readVolumeFile(first.source, file, MAX_GRUB_CONFIG_BYTES, config));
-	const checked = await checkMenu(script, displayName(config), volumes, findings);
+	const started = {
+		...modules,
+		memoryDisk: modules.memoryDisk && openMemoryDisk(modules.memoryDisk),
+		platform: PLATFORM,
+		startVariables: [],
+	} as const;
+	const medium = grubBiosMedium(start, volumeFileSystem(first), partition && volumeFileSystem(partition));
+	const walk = await walkGrub(started, medium);
+	if (walk.kind === "prompt") throw stopsAtPrompt(walk, "GRUB's core image");
+	if (walk.kind === "unknown") findings.undecided = `what GRUB does is not known: ${describeWalk(walk)}`;
+	reportModules(walk, findings);
+	const [script, where] =
+		walk.kind === "menu"
+			? [walk.config.script, displayName(walk.config.path)]
+			: [byteStringOf(await readVolumeFile(first.source, file, MAX_GRUB_CONFIG_BYTES, config)), displayName(config)];
+	const checked = await checkMenu(script, where, volumes, findings);
 	for (const module of new Set(checked.menu.modules))
-		if (fileAt(first.root, `${directory}/i386-pc/${module}.mod`) === undefined)
-			findings.note(`insmod ${displayName(module)} finds no module`, displayName(config));
-	findings.detail = `prefix ${displayName(prefix)}, ${checked.menu.entries.length} menu entries`;
+		if (fileAt(first.root, `${directory}/${PLATFORM}/${module}.mod`) === undefined)
+			findings.note(`insmod ${displayName(module)} finds no module`, where);
+	findings.detail = `prefix ${displayName(modules.prefix)}, ${checked.menu.entries.length} menu entries`;
 	return checked;
 }
 

@@ -1,8 +1,9 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
-import { describeWalk, walkGrubEfi } from "../boot/grub-efi-walk.ts";
+import { walkGrubEfi } from "../boot/grub-efi-walk.ts";
 import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub-medium.ts";
-import { corrupt } from "../errors.ts";
+import { describeWalk, type GrubWalk } from "../boot/grub-walk.ts";
+import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { FatReadFile, FatVolume } from "../fat/read-fat.ts";
 import { SECOND_STAGE } from "../grub/boot-files.ts";
 import type { PeImage } from "../pe/pe-image.ts";
@@ -48,13 +49,8 @@ export async function walkUefi(
 		findings.undecided = `what GRUB does is not known: ${describeWalk(walk)}`;
 		return { programs, menu: undefined };
 	}
-	if (walk.kind === "prompt")
-		throw corrupt(
-			"NO_GRUB_CONFIG",
-			`GRUB stops at its prompt: ${describeWalk(walk)}`,
-			where,
-			"a grub.cfg that it reads",
-		);
+	if (walk.kind === "prompt") throw stopsAtPrompt(walk, where);
+	reportModules(walk, findings);
 	const { device, path, script } = walk.config;
 	const menu = await checkMenu(script, `(${device})${displayName(path)}`, volumes, findings);
 	if (menu.menu.searchLabels.length + menu.menu.searchFiles.length === 0)
@@ -62,6 +58,16 @@ export async function walkUefi(
 	const stages = hasShim ? "shim, GRUB" : "GRUB";
 	findings.detail = `${stages}, (${device})${displayName(path)}, ${menu.menu.entries.length} menu entries`;
 	return { programs, menu };
+}
+
+export function stopsAtPrompt(walk: GrubWalk, where: string): Oci2isoError {
+	const what = `GRUB stops at its prompt: ${describeWalk(walk)}`;
+	return corrupt("NO_GRUB_CONFIG", what, where, "a grub.cfg that it reads, up to its menu");
+}
+
+/** Modules that it asks for on the way to its menu, or for an entry, and that are none. */
+export function reportModules({ brokenModules }: GrubWalk, findings: Findings): void {
+	for (const broken of brokenModules) findings.fault(broken, "GRUB's modules", "modules as GRUB has them");
 }
 
 async function readFile(esp: FatVolume, path: ByteString, maxBytes: number): Promise<Uint8Array> {

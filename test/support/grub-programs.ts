@@ -1,3 +1,4 @@
+import type { GrubPlatform } from "../../src/boot/grub-module-file.ts";
 import { aligned, moduleOf } from "./raw-lzma.ts";
 import { makeProgram } from "./verify-programs.ts";
 
@@ -31,7 +32,7 @@ else source $cmdpath/grub.cfg; fi
 export function makeGrub({ prefix, configuration, memoryDisk, modules = USUAL_MODULES, variable }: GrubParts): Buffer {
 	const text = (content: string) => aligned(Buffer.from(`${content}\0`, "latin1"), 8);
 	const list = Buffer.concat([
-		...modules.map((name) => moduleOf(0, namedElf(name))),
+		...modules.map((name) => moduleOf(0, moduleFile(name, "x86_64-efi"))),
 		...(memoryDisk === undefined ? [] : [moduleOf(1, aligned(Buffer.from(memoryDisk), 8))]),
 		...(configuration === undefined ? [] : [moduleOf(2, text(configuration))]),
 		...(prefix === undefined ? [] : [moduleOf(3, text(prefix))]),
@@ -47,31 +48,33 @@ export function makeGrub({ prefix, configuration, memoryDisk, modules = USUAL_MO
 	});
 }
 
-/** A 64-bit ELF object of two sections: their names, and the module's name. */
-function namedElf(name: string): Buffer {
-	const strings = Buffer.from("\0.shstrtab\0.modname\0", "latin1");
-	const content = Buffer.from(`${name}\0`, "latin1");
+/** A module as GRUB's loader takes it: an ELF object with sections for its name and what it depends on. */
+export function moduleFile(name: string, platform: GrubPlatform, dependencies: readonly string[] = []): Buffer {
+	const is64 = platform === "x86_64-efi";
+	const contents = new Map([
+		[".shstrtab", Buffer.from("\0.shstrtab\0.modname\0.moddeps\0", "latin1")],
+		[".modname", Buffer.from(`${name}\0`, "latin1")],
+		[".moddeps", Buffer.from(dependencies.map((each) => `${each}\0`).join(""), "latin1")],
+	]);
+	const strings = contents.get(".shstrtab") ?? Buffer.alloc(0);
 	const header = Buffer.alloc(64);
-	header.write("\x7fELF\x02\x01\x01", 0, "latin1");
-	const sections = 64 + strings.byteLength + content.byteLength;
-	header.writeBigUInt64LE(BigInt(sections), 40);
-	header.writeUInt16LE(64, 58);
-	header.writeUInt16LE(2, 60);
-	const section = (nameAt: number, offset: number, byteLength: number): Buffer => {
-		const bytes = Buffer.alloc(64);
-		bytes.writeUInt32LE(nameAt);
-		bytes.writeBigUInt64LE(BigInt(offset), 24);
-		bytes.writeBigUInt64LE(BigInt(byteLength), 32);
+	header.write(`\x7fELF${is64 ? "\x02" : "\x01"}\x01\x01`, 0, "latin1");
+	header.writeUInt16LE(1, 16);
+	header.writeUInt16LE(is64 ? 62 : 3, 18);
+	const word = (bytes: Buffer, at: number, value: number) =>
+		is64 ? bytes.writeBigUInt64LE(BigInt(value), at) : bytes.writeUInt32LE(value, at);
+	const body = Buffer.concat([header, ...contents.values()]);
+	word(header, is64 ? 40 : 32, body.byteLength);
+	header.writeUInt16LE(is64 ? 64 : 40, is64 ? 58 : 46);
+	header.writeUInt16LE(contents.size, is64 ? 60 : 48);
+	let offset = header.byteLength;
+	const sections = [...contents].map(([section, { byteLength }]) => {
+		const bytes = Buffer.alloc(is64 ? 64 : 40);
+		bytes.writeUInt32LE(strings.indexOf(`${section}\0`));
+		word(bytes, is64 ? 24 : 16, offset);
+		word(bytes, is64 ? 32 : 20, byteLength);
+		offset += byteLength;
 		return bytes;
-	};
-	return aligned(
-		Buffer.concat([
-			header,
-			strings,
-			content,
-			section(1, 64, strings.byteLength),
-			section(11, 64 + strings.byteLength, content.byteLength),
-		]),
-		8,
-	);
+	});
+	return aligned(Buffer.concat([header, body.subarray(header.byteLength), ...sections]), 8);
 }

@@ -10,6 +10,7 @@ import { writeFront, writeRest } from "../../src/medium/write-iso.ts";
 import type { DirectoryInode } from "../../src/tree/inode.ts";
 import { ContentDigest } from "../../src/verify/content-digest.ts";
 import type { ExpectedTree } from "../../src/verify/read-image.ts";
+import { moduleFile } from "./grub-programs.ts";
 import { GRUB_KERNEL_LZMA, grubKernel } from "./raw-lzma.ts";
 import { SmallRoot } from "./small-root.ts";
 import { MemorySink, TreeBuilder, writeTree } from "./trees.ts";
@@ -35,6 +36,8 @@ export interface SmallIsoOptions {
 	/** Squashfs blocks stay uncompressed, so that fields of its tables can be found. */
 	readonly stored?: boolean;
 	readonly menu?: string;
+	/** Content of GRUB's modules for BIOS that are not as they should be. */
+	readonly modules?: Readonly<Record<string, Buffer>>;
 	/** Where the menu for UEFI is; default `EFI/BOOT/grub.cfg` on both. */
 	readonly menuPlaces?: Readonly<Record<"iso" | "esp", readonly string[]>>;
 	/** GRUB for UEFI, to be signed. */
@@ -74,7 +77,9 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 		...menus.iso.map((path) => isoOnly(path, menu)),
 		...menus.esp.map((path) => ({ ...both(path, menu), iso: undefined })),
 		isoOnly("boot/grub2/grub.cfg", menu),
-		...["normal", "gzio", "all_video"].map((name) => isoOnly(`boot/grub2/i386-pc/${name}.mod`, Buffer.from(name))),
+		...["normal", "gzio", "all_video"].map((name) =>
+			isoOnly(`boot/grub2/i386-pc/${name}.mod`, options.modules?.[name] ?? moduleFile(name, "i386-pc")),
+		),
 		isoOnly("boot/grub2/i386-pc/boot_hybrid.img", bootHybrid),
 		isoOnly("boot/grub2/i386-pc/cdboot.img", cdboot),
 		isoOnly("boot/grub2/i386-pc/diskboot.img", diskboot),

@@ -1,6 +1,6 @@
 import { byteStringFromText } from "../../binary/byte-string.ts";
-import { describeWalk } from "../../boot/grub-efi-walk.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub-shell.ts";
+import { describeWalk } from "../../boot/grub-walk.ts";
 import { describePlace, findMenuPlaces } from "../../boot/menu-places.ts";
 import { type BootFileParts, bootFiles } from "../../grub/boot-files.ts";
 import type { BootParts } from "../boot-parts.ts";

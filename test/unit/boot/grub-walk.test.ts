@@ -3,13 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
-import { describeWalk, walkGrubEfi } from "../../../src/boot/grub-efi-walk.ts";
-import { fileSystemOf, type GrubStart, grubMedium } from "../../../src/boot/grub-medium.ts";
+import { walkGrubEfi } from "../../../src/boot/grub-efi-walk.ts";
+import { fileSystemOf, type GrubStart, grubBiosMedium, grubMedium } from "../../../src/boot/grub-medium.ts";
+import { describeWalk, walkGrub } from "../../../src/boot/grub-walk.ts";
 import { findMenuPlaces } from "../../../src/boot/menu-places.ts";
 import { bootFiles } from "../../../src/grub/boot-files.ts";
 import { decodePe, type PeImage } from "../../../src/pe/pe-image.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
-import { DEBIAN_LIKE_SCRIPT, type GrubParts, makeGrub, USUAL_MODULES } from "../../support/grub-programs.ts";
+import {
+	DEBIAN_LIKE_SCRIPT,
+	type GrubParts,
+	makeGrub,
+	moduleFile,
+	USUAL_MODULES,
+} from "../../support/grub-programs.ts";
 import { requires } from "../../support/requires.ts";
 import { run } from "../../support/run.ts";
 import { tarArchive } from "../../support/tar-fixtures.ts";
@@ -105,7 +112,9 @@ describe("which menu a GRUB for UEFI reads", () => {
 			"prompt",
 		],
 	] as const)("%s: %#", async (_, program, start, iso, esp, end) => {
-		const files = (paths: readonly string[]) => Object.fromEntries(paths.map((path) => [path, MENU]));
+		const normal = moduleFile("normal", "x86_64-efi").toString("latin1");
+		const files = (paths: readonly string[]) =>
+			Object.fromEntries(paths.map((path) => [path, path.endsWith(".mod") ? normal : MENU]));
 		expect(await walk(program, start, files(iso), files(esp))).toSatisfy((seen: string) =>
 			end.startsWith("prompt") ? seen.startsWith(end) : seen === end,
 		);
@@ -189,6 +198,77 @@ describe("which menu a GRUB for UEFI reads", () => {
 		const program = grub({ prefix: "/boot/grub", configuration: "normal (memdisk)/grub.cfg", memoryDisk });
 		expect(await walk(program, "usb", { [below]: MENU }, { [below]: MENU })).toMatch(/^unknown: GRUB's memory disk/);
 	});
+});
+
+describe("what GRUB for BIOS comes to, with the modules on the medium", () => {
+	const built = { prefix: "/boot/grub2", configuration: undefined, memoryDisk: undefined, startVariables: [] };
+	const modules = new Map(["biosdisk", "part_gpt", "iso9660"].map((name) => [name, new Uint8Array()]));
+	const zeros = Buffer.alloc(2000);
+	const module = (name: string, dependencies: readonly string[] = []): Record<string, Buffer> => ({
+		[`i386-pc/${name}.mod`]: moduleFile(name, "i386-pc", dependencies),
+	});
+	const good: Readonly<Record<string, Buffer>> = {
+		"grub.cfg": Buffer.from(`insmod gzio\nsearch --set=root -l L\n${MENU}`),
+		"i386-pc/command.lst": Buffer.from(
+			"initrd: linux\nlinux: linux\n*halt: halt\n*search: search\nreboot: reboot\ntrue: true\n",
+		),
+		...module("normal", ["terminal", "gettext"]),
+		...module("terminal"),
+		...module("gettext"),
+		...module("gzio"),
+		...module("linux", ["relocator"]),
+		...module("relocator"),
+		...module("search", ["search_label"]),
+		...module("search_label"),
+		...module("halt"),
+		...module("reboot"),
+		...module("true"),
+	};
+	const menu = (script: string) => ({ "grub.cfg": Buffer.from(script) });
+
+	it.each<[string, Readonly<Record<string, Buffer>>, string]>([
+		["all as it should be", {}, "menu []"],
+		["no ELF file", { "i386-pc/normal.mod": zeros }, "prompt normal.mod: it is no module of GRUB: it is no ELF file"],
+		["half a module", { "i386-pc/normal.mod": half(good["i386-pc/normal.mod"]) }, "prompt normal.mod: it is no module"],
+		[
+			"one for another machine",
+			{ "i386-pc/normal.mod": moduleFile("normal", "x86_64-efi") },
+			"prompt normal.mod: it is no module of GRUB: it is no ELF object for i386-pc",
+		],
+		[
+			"one that normal needs",
+			{ "i386-pc/gettext.mod": zeros },
+			"prompt normal.mod: it needs the module gettext, which cannot be loaded",
+		],
+		["one that the menu asks for", { "i386-pc/gzio.mod": zeros }, "menu [gzio.mod: it is no module"],
+		["one of a command", { "i386-pc/search_label.mod": zeros }, "menu [search_label.mod: it is no module"],
+		["one of an entry", { "i386-pc/relocator.mod": zeros }, "menu [relocator.mod: it is no module"],
+		["halt", menu(`halt\n${MENU}`), "prompt grub.cfg has halt outside of its entries"],
+		["reboot in a branch", menu(`if true; then reboot; fi\n${MENU}`), "prompt grub.cfg has reboot outside"],
+		["exit in a function", menu(`function f {\nexit\n}\nf\n${MENU}`), "prompt grub.cfg has exit outside"],
+		["halt behind the entries", menu(`${MENU}halt\n`), "prompt grub.cfg has halt outside"],
+		["halt that has no module", { ...menu(`halt\n${MENU}`), "i386-pc/halt.mod": zeros }, "menu [halt.mod: it is no"],
+	])("%s", async (_, changed, expected) => {
+		const files = Object.entries({ ...good, ...changed }).map(
+			([path, bytes]) =>
+				[`boot/grub2/${path}`, { byteLength: bytes.byteLength, read: () => Promise.resolve(bytes) }] as const,
+		);
+		const iso = fileSystemOf("iso9660", "L", files);
+		for (const [start, device] of [
+			["cd", "hd96"],
+			["usb", "hd0"],
+		] as const) {
+			const end = await walkGrub({ ...built, modules, platform: "i386-pc" }, grubBiosMedium(start, iso, iso));
+			const said = end.kind === "menu" ? `menu [${end.brokenModules.join("; ")}]` : `${end.kind} ${end.why}`;
+			expect(said.replaceAll(`(${device})/boot/grub2/`, "").replaceAll("i386-pc/", "")).toContain(
+				expected.replaceAll("i386-pc/", ""),
+			);
+		}
+	});
+
+	function half(bytes: Buffer = zeros): Buffer {
+		return Buffer.concat([bytes.subarray(0, bytes.byteLength >> 1)], bytes.byteLength);
+	}
 });
 
 describe("where the menu is put", () => {
