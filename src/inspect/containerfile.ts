@@ -40,6 +40,11 @@ const grubModules: ContainerfileLines = {
 	debian: `${APT} grub-pc-bin`,
 };
 
+const grubModulesAgain: ContainerfileLines = {
+	fedora: "RUN dnf -y reinstall grub2-pc-modules",
+	debian: `${APT} --reinstall grub-pc-bin`,
+};
+
 const mediaCheck: ContainerfileLines = {
 	fedora: makeInitramfs.fedora.replace("dracut-live", "dracut-live isomd5sum"),
 	debian: makeInitramfs.debian.replace("dracut-live", "dracut-live isomd5sum"),
@@ -58,6 +63,7 @@ export const LINES = {
 	kernel,
 	efi,
 	grubModules,
+	grubModulesAgain,
 	mediaCheck,
 	init,
 	release,

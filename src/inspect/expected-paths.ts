@@ -29,7 +29,7 @@ const PATTERNS: readonly string[] = [
 		`usr/lib/grub/${path}`,
 		`usr/lib/grub/${path}.signed`,
 	]),
-	"usr/lib/grub/i386-pc/moddep.lst",
+	"usr/lib/grub/i386-pc/*.mod",
 	"etc/selinux/config",
 	"etc/nsswitch.conf",
 	"etc/ld.so.conf",

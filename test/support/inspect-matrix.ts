@@ -442,6 +442,13 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		blocks: ["bios"],
 	},
 	{
+		name: "GRUB for BIOS whose normal.mod is zeros",
+		layer: () => [file("usr/lib/grub/i386-pc/normal.mod", Buffer.alloc(20_000))],
+		isBootable: false,
+		findings: ["GRUB_BIOS_MODULES_MISSING"],
+		blocks: ["bios"],
+	},
+	{
 		name: "no GRUB for BIOS",
 		layer: () => [removed("usr/lib/grub/i386-pc")],
 		isBootable: false,

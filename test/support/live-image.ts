@@ -1,4 +1,5 @@
 import { fedoraImage, ISO_YAML } from "../unit/contract/contract-images.ts";
+import { moduleFile } from "./grub-programs.ts";
 import { type NewcMember, newcArchive } from "./inspect-cpio.ts";
 import type { SmallRoot } from "./small-root.ts";
 
@@ -70,7 +71,10 @@ export function liveImage({
 		.symlink("/sbin", "usr/sbin")
 		.directory("/proc");
 	for (const name of ["search.mod", "search_label.mod", "linux.mod", "gzio.mod"])
-		image.file(`/usr/lib/grub/i386-pc/${name}`, name);
+		image.file(
+			`/usr/lib/grub/i386-pc/${name}`,
+			name.endsWith(".mod") ? moduleFile(name.slice(0, -".mod".length), "i386-pc") : name,
+		);
 	if (config !== undefined) image.file(`${MODULES}/config`, config);
 	if (linux !== undefined)
 		image.file(

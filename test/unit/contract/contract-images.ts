@@ -1,6 +1,7 @@
 import type { Contract, ContractOptions } from "../../../src/contract/contract.ts";
 import { readContract } from "../../../src/contract/read-contract.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
+import { moduleFile } from "../../support/grub-programs.ts";
 import { SmallRoot } from "../../support/small-root.ts";
 
 export const ISO_YAML = "/usr/lib/bootc-image-builder/iso.yaml";
@@ -34,8 +35,8 @@ export function efiProgram(isSigned: boolean): Buffer {
 export function withGrub(image: SmallRoot): SmallRoot {
 	for (const name of ["cdboot.img", "diskboot.img", "kernel.img", "lzma_decompress.img", "moddep.lst"])
 		image.file(`/usr/lib/grub/i386-pc/${name}`, name);
-	for (const name of ["biosdisk.mod", "part_gpt.mod", "iso9660.mod", "normal.mod"])
-		image.file(`/usr/lib/grub/i386-pc/${name}`, name);
+	for (const name of ["biosdisk", "part_gpt", "iso9660", "normal"])
+		image.file(`/usr/lib/grub/i386-pc/${name}.mod`, moduleFile(name, "i386-pc"));
 	return image
 		.file("/usr/lib/grub/i386-pc/boot_hybrid.img", Buffer.alloc(512, 1))
 		.file("/usr/share/grub/unicode.pf2", "PFF2");
