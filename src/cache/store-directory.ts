@@ -94,8 +94,8 @@ export class StoreDirectory {
 
 	/** Opens the store, and makes it where there is none. A string: why it is not used. */
 	static open(path: string, options: { readonly create: boolean }): StoreDirectory | string {
-		const root = join(resolve(path), `v${STORE_VERSION}`);
 		try {
+			const root = join(resolve(path), `v${STORE_VERSION}`);
 			if (options.create) makeDirectories(root);
 			for (const directory of [resolve(path), root]) {
 				const reason = distrust(statSync(directory));
@@ -104,7 +104,7 @@ export class StoreDirectory {
 			for (const part of [LAYERS, PACKS]) if (options.create) makeDirectories(join(root, part));
 			return new StoreDirectory(root);
 		} catch (error) {
-			return `the cache ${resolve(path)} cannot be used: ${reasonOf(error)}`;
+			return `the cache ${path} cannot be used: ${reasonOf(error)}`;
 		}
 	}
 

@@ -130,8 +130,15 @@ function notFound({ tag, digest, sourceIndex }: LayoutSelection, manifests: read
 const MAX_LISTED = 20;
 
 function listImages(manifests: readonly Descriptor[]): string {
+	const isOneImage = (name: string): boolean =>
+		new Set(manifests.filter((entry) => refNameOf(entry) === name).map(({ digest }) => digest)).size === 1;
 	const names = [
-		...new Set(manifests.map((entry) => (refNameOf(entry) ? `:${refNameOf(entry)}` : `@${entry.digest}`))),
+		...new Set(
+			manifests.map((entry) => {
+				const name = refNameOf(entry);
+				return name && isOneImage(name) ? `:${name}` : `@${entry.digest}`;
+			}),
+		),
 	];
 	const listed = names.slice(0, MAX_LISTED).join(", ");
 	return names.length > MAX_LISTED ? `${listed} and ${names.length - MAX_LISTED} more` : listed;

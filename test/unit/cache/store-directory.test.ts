@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -13,6 +13,20 @@ it("a store is made with every directory above it, for its owner alone, and is n
 		for (const path of ["/dev/null", "/dev/null/x"])
 			expect(StoreDirectory.open(path, { create: true })).toMatch(/^the cache \/dev\/null.* cannot be used: /);
 	} finally {
+		rmSync(scratch, { recursive: true, force: true });
+	}
+});
+
+it("a relative one is not used where the working directory is gone", () => {
+	const before = process.cwd();
+	const scratch = mkdtempSync(join(tmpdir(), "oci2iso-store-"));
+	try {
+		mkdirSync(join(scratch, "gone"));
+		process.chdir(join(scratch, "gone"));
+		rmdirSync(join(scratch, "gone"));
+		expect(StoreDirectory.open("cache", { create: true })).toBe("the cache cache cannot be used: ENOENT");
+	} finally {
+		process.chdir(before);
 		rmSync(scratch, { recursive: true, force: true });
 	}
 });

@@ -135,6 +135,22 @@ describe("choosing in a layout", () => {
 		expect(await codeOf(`oci:${directory}:@3`)).toBe("usage IMAGE_NOT_FOUND");
 	});
 
+	it("lists images by digest where they share a tag", async () => {
+		const shared = fresh();
+		const digests = images.map(({ manifest }) => manifest.digest);
+		writeIndexFile(
+			shared,
+			images.map(({ manifest: { mediaType, digest, size } }) => ({
+				mediaType,
+				digest,
+				size,
+				annotations: { "org.opencontainers.image.ref.name": "same" },
+			})),
+		);
+		for (const selection of ["", ":same"])
+			expect((await failure(`oci:${shared}${selection}`)).message).toContain(`add one of @${digests.join(", @")} to`);
+	});
+
 	it("says so when the layout is empty or not one", async () => {
 		const empty = fresh();
 		writeIndexFile(empty, []);
