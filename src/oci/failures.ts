@@ -25,3 +25,9 @@ export function unreadable(cause: unknown, where: string): Oci2isoError {
 export function errnoOf(error: unknown): string | undefined {
 	return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
+
+/** A layer that is compressed in another way than OCI's image specification has. */
+export function unsupportedCompression(what: string, where: string): Oci2isoError {
+	const remedy = "store it again as tar, tar+gzip or tar+zstd, for example with `skopeo copy`";
+	return unsupported("LAYER_COMPRESSION_UNSUPPORTED", what, where, remedy);
+}

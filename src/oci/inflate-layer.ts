@@ -2,7 +2,7 @@ import { backgroundInflater } from "../codec/background-inflater.ts";
 import { truncatedZstd, zstdFailure } from "../codec/zstd-frame.ts";
 import type { DetectedCompression } from "./compression.ts";
 import { type Digest, Digester, digestAlgorithm } from "./digest.ts";
-import { unsupported } from "./failures.ts";
+import { unsupportedCompression } from "./failures.ts";
 import { brokenGzip, gunzip, truncatedGzip } from "./gunzip.ts";
 import { asLayerError, unzstd } from "./unzstd.ts";
 import { checkBlobDigest, digestChecked, digestMismatch } from "./verified-blob.ts";
@@ -62,12 +62,7 @@ export function decompress(
 		case "zstd":
 			return unzstd(chunks, where);
 		default:
-			throw unsupported(
-				"LAYER_COMPRESSION_UNSUPPORTED",
-				`layer is compressed with ${compression}`,
-				where,
-				"store it again as tar, tar+gzip or tar+zstd, for example with `skopeo copy`",
-			);
+			throw unsupportedCompression(`layer is compressed with ${compression}`, where);
 	}
 }
 

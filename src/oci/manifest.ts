@@ -2,7 +2,7 @@ import { z } from "zod";
 import { corrupt } from "../errors.ts";
 import { type Descriptor, descriptorSchema } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
-import { unsupported } from "./failures.ts";
+import { unsupported, unsupportedCompression } from "./failures.ts";
 import { checkDocument, type DocumentOrigin, parseJson } from "./json-document.ts";
 import { documentKind, isEncrypted, isImageConfig, layerMediaType } from "./media-types.ts";
 
@@ -80,9 +80,15 @@ export function requireImage({ digest, config, layers }: ImageManifest): void {
 		const where = `layer ${index}, ${layer}`;
 		if (isEncrypted(mediaType))
 			throw unsupported("LAYER_ENCRYPTED", `layer is encrypted (${mediaType})`, where, "decrypt the image first");
-		if (layerMediaType(mediaType) === undefined) throw artifact(`layer of type ${mediaType || "(none)"}`, where);
+		if (layerMediaType(mediaType) !== undefined) continue;
+		if (LAYER_TYPES.some((start) => mediaType.startsWith(start)))
+			throw unsupportedCompression(`layer is of type ${mediaType}`, where);
+		throw artifact(`layer of type ${mediaType || "(none)"}`, where);
 	}
 }
+
+/** Of layers, however compressed. */
+const LAYER_TYPES = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
 
 function schema1(digest: Digest) {
 	return unsupported(

@@ -28,6 +28,7 @@ export function followRoot(
 		});
 	way.initramfsProgram();
 	way.drivers();
+	way.shell(request);
 	if (request === "dmsquash-live") way.dmsquashLive([...ownLines, line.text]);
 	else if (request === "anaconda") way.anaconda();
 	else if (request === "live-boot" || request === "casper") way.liveBoot(request === "casper" ? "casper" : "live");
@@ -108,6 +109,18 @@ class Way {
 				evidence: `${argument}=${shorten(this.#args.value(argument) ?? "")}`,
 				argument,
 				stops: always,
+			});
+	}
+
+	/** A shell in place of the root file system: dracut's `rd.break`, initramfs-tools's `break` for live-boot and casper. */
+	shell(request: RootRequest): undefined {
+		const names = request === "live-boot" || request === "casper" ? ["break"] : ["rd.break", "rdbreak"];
+		const argument = names.find((name) => this.#args.value(name) !== undefined);
+		if (argument !== undefined)
+			this.problem("MENU_BREAK", "stops in the initramfs and gives a shell", {
+				evidence: argument,
+				argument,
+				stops: false,
 			});
 	}
 

@@ -7,6 +7,7 @@ export interface RootProblem {
 		| "COMMAND_LINE_TOO_LONG"
 		| "DRIVER_BARRED"
 		| "MEDIA_CHECK_TOOL_MISSING"
+		| "MENU_BREAK"
 		| "MENU_INITRAMFS_PROGRAM"
 		| "MENU_LABEL"
 		| "MENU_LIVE_PATH"

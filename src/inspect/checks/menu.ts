@@ -89,6 +89,7 @@ function detailsOf(
 		case "COMMAND_LINE_TOO_LONG":
 			return { evidence, remedy: "shorten it: a kernel for x86 takes 2047 bytes" };
 		case "DRIVER_BARRED":
+		case "MENU_BREAK":
 		case "MENU_INITRAMFS_PROGRAM":
 			return fix(`leave ${argument} away`, { drop: [argument ?? ""] });
 		case "MEDIA_CHECK_TOOL_MISSING":

@@ -234,6 +234,9 @@ describe("the way to the root file system", () => {
 		["rdinit=/sbin/init", ["MENU_INITRAMFS_PROGRAM"]],
 		["rdinit=/usr/lib/systemd/systemd", []],
 		["rdinit=/init", []],
+		["rd.break", ["MENU_BREAK?"]],
+		["rd.break=pre-pivot", ["MENU_BREAK?"]],
+		["break=mount", []],
 	])("knows what the kernel does before the initramfs is asked: %s", (args, wanted) => {
 		const modules = [
 			"kernel/fs/isofs/isofs.ko.xz: kernel/drivers/cdrom/cdrom.ko.xz",

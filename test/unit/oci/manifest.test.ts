@@ -101,6 +101,11 @@ describe("requireImage", () => {
 			{ ...manifest, layers: [{ ...layer, mediaType: `${layer.mediaType}+encrypted` }] },
 			"usage LAYER_ENCRYPTED",
 		],
+		[
+			"a layer in xz",
+			{ ...manifest, layers: [{ ...layer, mediaType: "application/vnd.oci.image.layer.v1.tar+xz" }] },
+			"usage LAYER_COMPRESSION_UNSUPPORTED",
+		],
 		["a layer without a type", { ...manifest, layers: [{ ...layer, mediaType: "" }] }, "usage IMAGE_IS_ARTIFACT"],
 	])("judges %s", (_, document, code) => {
 		expect(codeOf(check(document))).toBe(code);
@@ -166,7 +171,7 @@ describe("mutated documents", () => {
 			if (parsed.kind === "manifest") requireImage(parsed);
 		});
 		expect(code).toMatch(
-			/^(no error|corrupt MANIFEST_INVALID|usage (MANIFEST_SCHEMA_1|IMAGE_IS_ARTIFACT|LAYER_ENCRYPTED))$/,
+			/^(no error|corrupt MANIFEST_INVALID|usage (MANIFEST_SCHEMA_1|IMAGE_IS_ARTIFACT|LAYER_ENCRYPTED|LAYER_COMPRESSION_UNSUPPORTED))$/,
 		);
 		expect(codeOf(() => parseImageConfig(bytes, digest, 1))).toMatch(/^(no error|corrupt CONFIG_INVALID)$/);
 	};
