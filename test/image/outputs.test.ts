@@ -160,6 +160,13 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		).toMatchObject({ status: 0, stderr: "" });
 	});
 
+	it("says in one line that files are left that it may not open, also before it is loaded", () => {
+		for (const limit of [22, 24, 28, 32]) {
+			const { status, stderr } = shell(`ulimit -n ${limit}; $O inspect ${image}`);
+			expect([status, stderr]).toEqual([6, expect.stringMatching(/^oci2iso: TOO_MANY_OPEN_FILES: [^\n]*\n$/)]);
+		}
+	});
+
 	it("calls usage errors by their code, in JSON where that was asked for", () => {
 		for (const command of ["build", "build x --nope", "build x --level q", "frobnicate", "verify a b"]) {
 			const { status, stderr } = shell(`$O ${command}`);
