@@ -1,4 +1,4 @@
-import { type ByteString, byteStringFromText, utf8TextOf } from "../binary/byte-string.ts";
+import { type ByteString, byteStringFromText, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { followRoot } from "../boot/live-root/follow-root.ts";
@@ -13,7 +13,13 @@ import type { BootVolume } from "./menu-check.ts";
 
 const CHUNK_BYTES = MiB;
 /** The menus of all ways of starting have the same initramfs. */
-const known = new WeakMap<VolumeFile, Promise<LiveSupport | undefined>>();
+const known = new WeakMap<VolumeFile, Promise<ReadSupport>>();
+
+interface ReadSupport {
+	readonly support: LiveSupport | undefined;
+	/** Why the kernel stops unpacking it. */
+	readonly damage: string | undefined;
+}
 
 /**
  * Follows an entry's `linux` words through its initramfs, as the medium has it, to the root file system. Returns the image's path without leading
@@ -26,7 +32,7 @@ export async function followEntry(
 	where: string,
 	findings: Findings,
 ): Promise<ByteString | undefined> {
-	const support = await supportOn(volume, initrds);
+	const support = await supportOn(volume, initrds, where, findings);
 	const { problems, notes, image } = followRoot(words.map(textOf), support, mediumOf(volume));
 	for (const { code, what, evidence, stops } of problems) {
 		const text = `the entry ${what} (${evidence})`;
@@ -40,23 +46,26 @@ export async function followEntry(
 }
 
 /** Of the last of several initramfs that says anything; undefined where none can be read. */
-async function supportOn(volume: BootVolume, initrds: readonly ByteString[]): Promise<LiveSupport | undefined> {
+async function supportOn(
+	volume: BootVolume,
+	initrds: readonly ByteString[],
+	where: string,
+	findings: Findings,
+): Promise<LiveSupport | undefined> {
 	let last: LiveSupport | undefined;
 	for (const path of initrds) {
 		const file = fileAt(volume.root, path);
 		if (file === undefined || file.byteLength > MAX_INITRAMFS_BYTES) continue;
 		const read = known.get(file) ?? readSupport(volume, file, path);
 		known.set(file, read);
-		last = (await read) ?? last;
+		const { support, damage } = await read;
+		if (damage !== undefined) findings.fault(`${displayName(path)} is damaged: ${damage}`, where, "an initramfs");
+		last = support ?? last;
 	}
 	return last;
 }
 
-async function readSupport(
-	{ source }: BootVolume,
-	file: VolumeFile,
-	path: ByteString,
-): Promise<LiveSupport | undefined> {
+async function readSupport({ source }: BootVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
 	const bytes = fileSource(source, file, path);
 	const content = await readInitramfs({
 		byteLength: bytes.byteLength,
@@ -65,7 +74,9 @@ async function readSupport(
 				yield await bytes.read(at, Math.min(CHUNK_BYTES, bytes.byteLength - at));
 		},
 	});
-	return content.fault === undefined ? initramfsSupport(content) : undefined;
+	if (content.fault === undefined) return { support: initramfsSupport(content), damage: undefined };
+	const isArchive = content.segments.some(({ compression, entries }) => compression !== "none" || entries > 0);
+	return { support: undefined, damage: isArchive && !content.isOpaque ? content.fault : undefined };
 }
 
 function textOf(bytes: ByteString): string {

@@ -168,6 +168,13 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 		expect(text).toMatch(/^fail/);
 	});
 
+	it("half an initramfs, which no image is needed for", async () => {
+		const iso = Buffer.from(pristine);
+		fill(iso, "images/pxeboot/initrd.img", 0.5);
+		const { checks } = await verifyIso(memorySource(iso), { mediaChecksum: false });
+		expect(JSON.stringify(checks)).toMatch(/initrd\.img is damaged: the part at byte \d+ \(zstd\)/);
+	});
+
 	it("data behind the end", async () =>
 		expect(await faults(Buffer.concat([pristine, Buffer.alloc(2048)]))).toContain("fail"));
 
