@@ -10,7 +10,7 @@ const rungs = {
 	kernel: { timeout: 900_000 },
 	registry: { timeout: 900_000 },
 	fuzz: { timeout: 600_000 },
-	hostile: { timeout: 240_000 },
+	hostile: { timeout: 600_000 },
 	image: { timeout: 900_000 },
 	// An emulated guest on a busy machine can miss its own watchdogs: one more try, and nothing but another guest beside it.
 	boot: { timeout: 1_200_000, retry: 1, group: 2 },

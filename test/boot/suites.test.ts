@@ -15,11 +15,13 @@ const missing = bootRequirements() ?? requires(...FIXTURE_NEEDS, "xorriso", "mco
 const isSlowWanted = process.env["OCI2ISO_SLOW"] === "1";
 if (!isSlowWanted) process.stderr.write("SKIPPED: the other boots of Debian 13 and unstable; set OCI2ISO_SLOW=1\n");
 
+type Suite = [name: string, paths: readonly BootPath[]];
+const suites: Suite[] = [["trixie", ["BIOS from USB disk", "UEFI from USB disk with Secure Boot"]]];
+if (missing === undefined && (await hasUnstable()))
+	suites.push(["sid", ["BIOS from CD", "UEFI from CD", "UEFI from USB disk with Secure Boot"]]);
+
 // Their GRUB for UEFI looks for its menu in other places than that of Debian 12, their dracut is another one.
-describe.skipIf(missing !== undefined).each<[string, readonly BootPath[]]>([
-	["trixie", ["BIOS from USB disk", "UEFI from USB disk with Secure Boot"]],
-	["sid", ["BIOS from CD", "UEFI from CD", "UEFI from USB disk with Secure Boot"]],
-])("the ISO of Debian %s boots to its marker", (profile, paths) => {
+describe.skipIf(missing !== undefined).each(suites)("the ISO of Debian %s boots to its marker", (profile, paths) => {
 	let scratch: string;
 	let iso: string;
 	let written: Map<string, MediumFile>;
@@ -39,3 +41,17 @@ describe.skipIf(missing !== undefined).each<[string, readonly BootPath[]]>([
 
 	it.each(isSlowWanted ? BOOT_PATHS : paths)("%s", (path) => expectBoot(path, iso, written));
 });
+
+/** Unstable is another one every day, and there are days when its packages do not fit together. */
+async function hasUnstable(): Promise<boolean> {
+	try {
+		await debianFixture("sid");
+		return true;
+	} catch (error) {
+		if (!(error instanceof Error && error.message.includes("apt-get"))) throw error;
+		process.stderr.write(
+			`SKIPPED: boots of unstable, which apt-get cannot install today: ${error.message.slice(0, 300)}\n`,
+		);
+		return false;
+	}
+}
