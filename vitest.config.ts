@@ -7,11 +7,11 @@ const rungs = {
 	unit: { timeout: 240_000, isolate: false, maxWorkers: "100%", group: 0 },
 	native: { timeout: 240_000 },
 	reference: { timeout: 600_000 },
-	kernel: { timeout: 900_000 },
-	registry: { timeout: 900_000 },
+	kernel: { timeout: 600_000 },
+	registry: { timeout: 600_000 },
 	fuzz: { timeout: 600_000 },
 	hostile: { timeout: 600_000 },
-	image: { timeout: 900_000 },
+	image: { timeout: 600_000 },
 	// An emulated guest on a busy machine can miss its own watchdogs: one more try, and nothing but another guest beside it.
 	boot: { timeout: 1_200_000, retry: 1, group: 2 },
 } as const;

@@ -1,34 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { registerInspect } from "../../src/cli/inspect-command.ts";
 import type { ImageInspection } from "../../src/inspect/inspect.ts";
+import { oci2iso } from "../support/cli.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
 
 const missing = requires(...FIXTURE_NEEDS);
 
-/** Runs the command in this process and takes what it writes and the status it asks for. */
-async function inspect(...args: string[]): Promise<{ readonly stdout: string; readonly status: number }> {
-	const program = new Command("oci2iso").exitOverride();
-	registerInspect(program);
-	const { write } = process.stdout;
-	const before = process.exitCode;
-	let stdout = "";
-	process.exitCode = undefined;
-	process.stdout.write = (chunk: string | Uint8Array): boolean => {
-		stdout += Buffer.from(chunk as string).toString();
-		return true;
-	};
-	try {
-		await program.parseAsync(["inspect", ...args, "--platform", "linux/amd64"], { from: "user" });
-		return { stdout, status: Number(process.exitCode ?? 0) };
-	} finally {
-		process.stdout.write = write;
-		process.exitCode = before;
-	}
+async function inspect(...args: string[]): Promise<{ readonly stdout: string; readonly status: number | null }> {
+	const { status, stdout } = await oci2iso(["inspect", ...args, "--platform", "linux/amd64"]);
+	return { status, stdout: stdout.toString() };
 }
 
 describe.skipIf(missing !== undefined)("oci2iso inspect", () => {
