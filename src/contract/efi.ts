@@ -64,8 +64,9 @@ export async function chooseEfi(
 		return reportMissing({ tree, places, choices: [...choices.values()], wanted, osRelease, architecture }, findings);
 	const vendors = places.vendors(named).map(displayName);
 	if (wanted === undefined && vendors.length > 1) {
-		const more = vendors.length > MAX_NAMED ? ` and ${vendors.length - MAX_NAMED} more` : "";
-		const what = `${vendors.length} EFI vendors found (${vendors.slice(0, MAX_NAMED).join(", ")}${more}), took ${displayName(chosen.vendor)}`;
+		const more = vendors.length > MAX_NAMED ? " and more" : "";
+		const count = `${places.isCut ? "at least " : ""}${vendors.length} EFI vendors`;
+		const what = `${count} found (${vendors.slice(0, MAX_NAMED).join(", ")}${more}), took ${displayName(chosen.vendor)}`;
 		findings.choice({ code: "VENDOR_CHOICE", what, remedy: "pass --vendor NAME for another one" });
 	}
 	if (!isContract) {
