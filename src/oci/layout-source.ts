@@ -130,13 +130,16 @@ function notFound({ tag, digest, sourceIndex }: LayoutSelection, manifests: read
 const MAX_LISTED = 20;
 
 function listImages(manifests: readonly Descriptor[]): string {
-	const isOneImage = (name: string): boolean =>
-		new Set(manifests.filter((entry) => refNameOf(entry) === name).map(({ digest }) => digest)).size === 1;
+	const digestsOf = new Map<string | undefined, Set<string>>();
+	for (const entry of manifests) {
+		const name = refNameOf(entry);
+		digestsOf.set(name, (digestsOf.get(name) ?? new Set()).add(entry.digest));
+	}
 	const names = [
 		...new Set(
 			manifests.map((entry) => {
 				const name = refNameOf(entry);
-				return name && isOneImage(name) ? `:${name}` : `@${entry.digest}`;
+				return name && digestsOf.get(name)?.size === 1 ? `:${name}` : `@${entry.digest}`;
 			}),
 		),
 	];
