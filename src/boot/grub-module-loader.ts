@@ -59,10 +59,13 @@ export class GrubModuleLoader {
 
 	async #missingOf(names: readonly ByteString[]): Promise<string | undefined> {
 		if (++this.#depth > MAX_DEPTH) notKnown("modules need each other without an end");
-		for (const name of names)
-			if (!(await this.load(name))) return `it needs the module ${displayName(name)}, which cannot be loaded`;
-		this.#depth--;
-		return undefined;
+		try {
+			for (const name of names)
+				if (!(await this.load(name))) return `it needs the module ${displayName(name)}, which cannot be loaded`;
+			return undefined;
+		} finally {
+			this.#depth--;
+		}
 	}
 
 	/** Lines of `COMMAND: MODULE`, with a star in front of those that take options. */
