@@ -21,7 +21,10 @@ async function said(run: () => unknown): Promise<string> {
 	return text;
 }
 
-afterEach(() => void vi.restoreAllMocks());
+afterEach(() => {
+	vi.restoreAllMocks();
+	vi.unstubAllEnvs();
+});
 
 describe("text from outside on a terminal", () => {
 	it.each([
@@ -43,6 +46,8 @@ describe("text from outside on a terminal", () => {
 	});
 
 	it.each([true, false])("a note, on a terminal: %s", (isTTY) => {
+		vi.stubEnv("CI", "");
+		vi.stubEnv("TERM", "xterm");
 		let text = "";
 		const stream = { isTTY, write: (chunk: string) => (text += chunk) };
 		createProgress("auto", stream, () => 0).onEvent({ type: "notice", text: EVIL });
