@@ -113,7 +113,7 @@ async function withStore<Result>(
 	work: (cache: BuildCache | undefined) => Promise<Result>,
 ): Promise<Result> {
 	const onNotice = (text: string): void => progress.notice(text);
-	const common = { blockBytes, sharedFrom: shared.references, onNotice };
+	const common = { blockBytes, origins: shared.origins, onNotice };
 	const own = path === undefined ? undefined : BuildCache.open({ ...common, path, maxBytes: cacheSize });
 	if (own !== undefined || !shared.isUsed) return await work(own);
 	const temporary = makeScratchDirectory("cache");

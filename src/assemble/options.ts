@@ -33,10 +33,12 @@ export interface BuildOptions extends ImageOptions, BootOptions, TreeOptions, Sq
 	readonly cache?: string | undefined;
 	/** Bytes that the store may hold after a build; what was used longest ago goes first. Default: 10 GiB. */
 	readonly cacheSize?: number | undefined;
-	/** Artifacts in registries to take blocks and layer indexes from, the first that has them. Only trusted writers should be able to push there. */
+	/** Artifacts in registries to take blocks and layer indexes from, the first that has them. Whoever may push there decides bytes of the ISO, unless there is a `cacheKeyFile`. */
 	readonly cacheFrom?: readonly string[] | undefined;
 	/** Tag in a registry to push this build's blocks and layer indexes to. */
 	readonly cacheTo?: string | undefined;
+	/** File with a secret: of `cacheFrom` only what was pushed with it is used, and what is pushed is sealed with it. */
+	readonly cacheKeyFile?: string | undefined;
 	/** Compression threads. The output does not depend on it. Default: the processors of this machine. */
 	readonly jobs?: number | undefined;
 	/** Seconds since 1970 for every time stamp of ours. Default: `SOURCE_DATE_EPOCH`, else the image's `created`. */

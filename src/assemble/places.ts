@@ -18,15 +18,19 @@ export interface NamedOutput {
  */
 export function requireDistinctPlaces(
 	outputs: readonly NamedOutput[],
-	{ image, authFile }: { readonly image: string; readonly authFile?: string | undefined },
+	read: {
+		readonly image: string;
+		readonly authFile?: string | undefined;
+		readonly cacheKeyFile?: string | undefined;
+	},
 ): void {
-	const inputs = [pathOf(image), authFile].filter((path) => path !== undefined);
+	const inputs = [pathOf(read.image), read.authFile, read.cacheKeyFile].filter((path) => path !== undefined);
 	const seen: { readonly name: string; readonly place: Place }[] = [];
 	for (const { name, path } of outputs) {
 		const place = resolvePlace(path);
 		const other = seen.find((earlier) => isSamePlace(earlier.place, place));
 		if (other !== undefined) throw conflict(`${other.name} and ${name} are the same file`, path);
-		const input = inputs.find((read) => isPartOf(place, read));
+		const input = inputs.find((path) => isPartOf(place, path));
 		if (input !== undefined) throw conflict(`${name} would replace what is read from ${input}`, path);
 		seen.push({ name, place });
 	}

@@ -1,4 +1,6 @@
 import type { BuildCache } from "../cache/build-cache.ts";
+import { originOf } from "../cache/layer-index-store.ts";
+import { CacheKey } from "../cache/remote/cache-key.ts";
 import { type CacheDestination, exportCache } from "../cache/remote/cache-sink.ts";
 import { CacheSource } from "../cache/remote/cache-source.ts";
 import type { BlockSettings } from "../cache/settings.ts";
@@ -22,6 +24,7 @@ type SharedCacheOptions = Pick<
 	| "cacheSize"
 	| "cacheFrom"
 	| "cacheTo"
+	| "cacheKeyFile"
 	| "authFile"
 	| "creds"
 	| "tlsVerify"
@@ -40,25 +43,36 @@ export class SharedCache {
 	readonly #options: SharedCacheOptions;
 	readonly #from: readonly NamedReference[];
 	readonly #to: NamedReference | undefined;
+	readonly #key: CacheKey | undefined;
 	#source: CacheSource | undefined;
 	#toReport: SharedCacheReport["to"];
 
-	/** Throws `Oci2isoError` (exit 2) for references that name nothing in a registry. */
+	/** Throws `Oci2isoError` (exit 2) for references that name nothing in a registry, and for a key that is none. */
 	constructor(options: SharedCacheOptions) {
 		this.#options = options;
 		this.#from = options.cacheFrom.map((text) => parseCacheReference(text, "--cache-from"));
 		this.#to = options.cacheTo === undefined ? undefined : parseCacheReference(options.cacheTo, "--cache-to");
 		if (this.#to?.name.digest !== undefined)
 			throw invalid(this.#to.text, "--cache-to", "a tag, which the build's cache can be pushed to");
+		if (options.cacheKeyFile === undefined) return;
+		if (!this.isUsed)
+			throw new Oci2isoError({
+				code: "INVALID_OPTION",
+				kind: "usage",
+				what: "there is a key and no shared cache",
+				where: "--cache-key-file",
+				remedy: "give --cache-from or --cache-to too",
+			});
+		this.#key = CacheKey.read(options.cacheKeyFile);
 	}
 
 	get isUsed(): boolean {
 		return this.#from.length > 0 || this.#to !== undefined;
 	}
 
-	/** What was given as `--cache-from`. */
-	get references(): readonly string[] {
-		return this.#from.map(({ text }) => text);
+	/** Of what was given as `--cache-from`. */
+	get origins(): readonly string[] {
+		return this.#from.map(({ text }) => originOf(text, this.#key?.id));
 	}
 
 	get isPushed(): boolean {
@@ -76,6 +90,7 @@ export class SharedCache {
 		this.#source = await CacheSource.open(
 			[...names.keys()],
 			(text) => this.#open(names.get(text) ?? parseCacheReference(text, "--cache-from")),
+			this.#key,
 			this.#options.signal,
 		);
 		const layers = new Map(image.layers.map((layer) => [layer.digest, layer]));
@@ -85,7 +100,7 @@ export class SharedCache {
 		const worker = async (): Promise<void> => {
 			for (const layer of queue) {
 				const found = await source.layerIndex(layer, blockBytes, this.#options.signal);
-				if (found !== undefined) cache.addLayer(layer.digest, found.bytes, found.reference);
+				if (found !== undefined) cache.addLayer(layer.digest, found.bytes, found.origin);
 			}
 		};
 		await Promise.all(Array.from({ length: INDEXES_AT_A_TIME }, worker));
@@ -114,7 +129,16 @@ export class SharedCache {
 		};
 		const { directory, origins, finishedPacks: packNames } = cache;
 		const layers = image.layers.map(({ digest }) => digest);
-		const build = { directory, settings, layers, origins, packNames, maxBytes: this.#options.cacheSize, neighbours };
+		const build = {
+			directory,
+			settings,
+			layers,
+			origins,
+			packNames,
+			maxBytes: this.#options.cacheSize,
+			neighbours,
+			key: this.#key,
+		};
 		this.#toReport = await exportCache(build, destination, this.#options.signal);
 	}
 

@@ -9,7 +9,6 @@ import {
 	type ClaimedLayer,
 	fileNameOf,
 	layerIndexName,
-	originOf,
 	readLayerIndex,
 	writeLayerIndex,
 } from "./layer-index-store.ts";
@@ -24,8 +23,8 @@ export interface BuildCacheOptions {
 	/** What the store may hold after the build. */
 	readonly maxBytes: number;
 	readonly blockBytes: number;
-	/** Shared caches that the build reads from; what came from others is not used. */
-	readonly sharedFrom: readonly string[];
+	/** Shared caches that the build reads from (`originOf`), the first that has something first; what came from others is not used. */
+	readonly origins: readonly string[];
 	/** Told, in a sentence, why something is not used or not kept. */
 	readonly onNotice: (text: string) => void;
 }
@@ -45,8 +44,6 @@ interface MadeIndex {
 export class BuildCache {
 	readonly #directory: StoreDirectory;
 	readonly #options: BuildCacheOptions;
-	/** In the order of the references. */
-	readonly #origins: readonly string[];
 	/** Indexes that this build made, by the digest of the layer's blob. */
 	readonly #made = new Map<string, MadeIndex>();
 	readonly #kept = new Set<string>();
@@ -61,7 +58,6 @@ export class BuildCache {
 	private constructor(directory: StoreDirectory, options: BuildCacheOptions) {
 		this.#directory = directory;
 		this.#options = options;
-		this.#origins = options.sharedFrom.map(originOf);
 	}
 
 	/** Undefined, after a notice, where the store cannot be used. */
@@ -75,7 +71,7 @@ export class BuildCache {
 	/** Whether a layer is indexed: then it will probably not be read. */
 	hasLayer(digest: string): boolean {
 		if (this.#toBeRead.has(digest)) return false;
-		return [undefined, ...this.#origins].some((origin) => this.#directory.has("layer", this.#nameOf(digest, origin)));
+		return [undefined, ...this.origins].some((origin) => this.#directory.has("layer", this.#nameOf(digest, origin)));
 	}
 
 	/** A blob that the image's source does not have: reading it fails as it does without a cache. */
@@ -95,12 +91,12 @@ export class BuildCache {
 
 	/** Which shared caches' files the build may use, beside its own. */
 	get origins(): readonly string[] {
-		return this.#origins;
+		return this.#options.origins;
 	}
 
 	/** Adds the index of a layer that another machine has read. */
-	addLayer(digest: string, index: Buffer, reference: string): void {
-		this.#guarded(() => writeLayerIndex(this.#directory, digest, this.#options.blockBytes, index, originOf(reference)));
+	addLayer(digest: string, index: Buffer, origin: string): void {
+		this.#guarded(() => writeLayerIndex(this.#directory, digest, this.#options.blockBytes, index, origin));
 	}
 
 	/**
@@ -115,7 +111,7 @@ export class BuildCache {
 			const index = openLayerIndex(made.bytes);
 			return index !== undefined && agrees(index, layer) ? { index, origin: made.origin } : undefined;
 		}
-		for (const origin of [undefined, ...this.#origins]) {
+		for (const origin of [undefined, ...this.origins]) {
 			const index = this.#guarded(() => readLayerIndex(this.#directory, digest, this.#options.blockBytes, origin));
 			if (index === undefined) continue;
 			if (!agrees(index, layer)) return undefined;
@@ -139,7 +135,7 @@ export class BuildCache {
 
 	/** The blocks that earlier builds compressed with these settings. */
 	openBlocks(settings: BlockSettings, decompressor: BlockDecompressor): BlockStore {
-		return new BlockStore(this.#directory, settings, decompressor, this.#origins);
+		return new BlockStore(this.#directory, settings, decompressor, this.origins);
 	}
 
 	/** Writes what a layer's reading has stored; `read` gives bytes of the image. Rejects with INTERRUPTED alone. */

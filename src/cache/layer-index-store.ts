@@ -21,10 +21,10 @@ export function fileNameOf(digest: string): string {
 
 /**
  * Files that came from a shared cache keep where from in their names, and only builds that name the same one use them: what others wrote is never
- * taken for what this machine has seen.
+ * taken for what this machine has seen. What is sealed with a key (`keyId`) is apart from what is not.
  */
-export function originOf(reference: string): string {
-	return hash("sha256", reference).slice(0, 16);
+export function originOf(reference: string, keyId = ""): string {
+	return hash("sha256", reference + keyId).slice(0, 16);
 }
 
 /** As a part of a file name; nothing for what was made here. */

@@ -24,6 +24,7 @@ interface BuildArguments extends ImageValues {
 	readonly cacheSize?: number;
 	readonly cacheFrom?: string[];
 	readonly cacheTo?: string;
+	readonly cacheKeyFile?: string;
 	readonly jobs?: number;
 	readonly sourceDateEpoch?: number;
 	readonly overwrite?: boolean;
@@ -72,6 +73,7 @@ export function registerBuild(program: Command): void {
 		.option("--cache-size <size>", "what the cache may hold after the build (default: 10G)", parseSize)
 		.option("--cache-from <ref>", "take compressed blocks from an artifact in a registry; repeatable", collect)
 		.option("--cache-to <ref>", "push this build's compressed blocks to a tag in a registry")
+		.option("--cache-key-file <file>", "a secret: use of --cache-from only what was pushed with it, and push with it")
 		.action(async (image: string, given: BuildArguments) => {
 			try {
 				await build(image, given);
@@ -88,7 +90,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 	const startedMilliseconds = performance.now();
 	const places = [{ name: "the output", path: output }];
 	if (report !== undefined) places.push({ name: "--report", path: report });
-	requireDistinctPlaces(places, { image, authFile: options.authFile });
+	requireDistinctPlaces(places, { image, ...options });
 	if (resolvePlace(output).kind === "stdout" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
 			code: "OUTPUT_IS_TERMINAL",

@@ -66,6 +66,7 @@ export const buildFields = {
 	cacheSize: wholeNumber(0),
 	cacheFrom: texts("references"),
 	cacheTo: text("a reference"),
+	cacheKeyFile: text("a path"),
 	jobs: wholeNumber(1, 1024),
 	sourceDateEpoch: wholeNumber(0, MAX_EPOCH_SECONDS),
 	overwrite: flag(),

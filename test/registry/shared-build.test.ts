@@ -216,6 +216,29 @@ describe.skipIf(requires("docker-registry", "skopeo"))("builds that share a cach
 				expect(report.sharedCache?.to).toMatchObject({ manifestDigest, uploadedBytes: 0 });
 		});
 
+		it("believe with a key only what was pushed with it, and what others pushed is not used from the store either", async () => {
+			const cacheKeyFile = join(scratch, "key");
+			writeFileSync(cacheKeyFile, "0123456789abcdef".repeat(4));
+			const unread = [0, 0, 0, 0, 0];
+			const once = [1, 1, 1, 1, 1];
+			const [machine, passing] = [newMachine(), newMachine()];
+			const outcomeOf = async (options: Partial<BuildOptions>) => {
+				const { sum, report } = await build(IMAGE, options);
+				const problem = report.sharedCache?.from[0]?.problem ?? "";
+				return [sum, report.layers.map(({ timesRead }) => timesRead), /not sealed/.test(problem)];
+			};
+			const sum = expected.get(IMAGE);
+			await build(IMAGE, { cache: newMachine(), ...to() });
+			expect(await outcomeOf({ cache: passing, ...from() })).toEqual([sum, unread, false]);
+			expect(await outcomeOf({ cache: passing, ...from(), cacheKeyFile })).toEqual([sum, once, true]);
+			// a build with the key leaves nothing at the tag that is not sealed
+			expect(await outcomeOf({ cache: machine, ...from(), ...to(), cacheKeyFile })).toEqual([sum, once, true]);
+			expect(await outcomeOf({ cache: newMachine(), ...from(), cacheKeyFile })).toEqual([sum, unread, false]);
+			const otherKey = join(scratch, "other-key");
+			writeFileSync(otherKey, "fedcba9876543210".repeat(4));
+			expect(await outcomeOf({ cache: newMachine(), ...from(), cacheKeyFile: otherKey })).toEqual([sum, once, true]);
+		});
+
 		it("do not mix settings", async () => {
 			await build(IMAGE, { cache: newMachine(), ...to(), level: 1 });
 			const { sum } = await build(IMAGE, { cache: newMachine(), ...from(), ...to() });

@@ -17,6 +17,7 @@ const BLOCK_BYTES = "vnd.oci2iso.cache.block-bytes";
 const SETTINGS = "vnd.oci2iso.cache.settings";
 const HEAD_BYTES = "vnd.oci2iso.cache.head-bytes";
 const HEAD_DIGEST = "vnd.oci2iso.cache.head-digest";
+const SEAL = "vnd.oci2iso.cache.seal";
 
 /** The manifest has to stay below what registries take (4 MiB). */
 export const MAX_ARTIFACT_ENTRIES = 2048;
@@ -25,6 +26,8 @@ interface ArtifactBlob {
 	readonly digest: Digest;
 	/** Of the blob as it is stored. */
 	readonly size: number;
+	/** See `CacheKey`; absent where its writer had none. */
+	readonly seal?: string;
 }
 
 /** A layer index, gzipped. */
@@ -72,8 +75,9 @@ export function decodeArtifact(
 
 export function descriptorOf(entry: ArtifactEntry): Descriptor {
 	const { digest, size } = entry;
+	const seal = entry.seal === undefined ? {} : { [SEAL]: entry.seal };
 	if (entry.kind === "index") {
-		const annotations = { [LAYER]: entry.layer, [BLOCK_BYTES]: String(entry.blockBytes) };
+		const annotations = { [LAYER]: entry.layer, [BLOCK_BYTES]: String(entry.blockBytes), ...seal };
 		return { mediaType: INDEX_TYPE, digest, size, annotations };
 	}
 	const annotations = {
@@ -81,6 +85,7 @@ export function descriptorOf(entry: ArtifactEntry): Descriptor {
 		[SETTINGS]: entry.settings,
 		[HEAD_BYTES]: String(entry.headBytes),
 		[HEAD_DIGEST]: entry.headDigest,
+		...seal,
 	};
 	return { mediaType: PACK_TYPE, digest, size, annotations };
 }
@@ -88,11 +93,13 @@ export function descriptorOf(entry: ArtifactEntry): Descriptor {
 function entryOf({ mediaType, digest, size, annotations }: Descriptor): ArtifactEntry | undefined {
 	const said = new Map(Object.entries(annotations ?? {}));
 	if (size === 0) return undefined;
+	const seal = said.get(SEAL);
+	const blob = { digest, size, ...(seal === undefined ? {} : { seal }) };
 	if (mediaType === INDEX_TYPE) {
 		const layer = said.get(LAYER);
 		const blockBytes = numberOf(said.get(BLOCK_BYTES));
 		if (layer === undefined || blockBytes === undefined) return undefined;
-		return { kind: "index", digest, size, layer, blockBytes };
+		return { kind: "index", ...blob, layer, blockBytes };
 	}
 	const diffId = said.get(DIFF_ID);
 	const settings = said.get(SETTINGS);
@@ -106,7 +113,7 @@ function entryOf({ mediaType, digest, size, annotations }: Descriptor): Artifact
 		headDigest === undefined
 	)
 		return undefined;
-	return headBytes > size ? undefined : { kind: "pack", digest, size, diffId, settings, headBytes, headDigest };
+	return headBytes > size ? undefined : { kind: "pack", ...blob, diffId, settings, headBytes, headDigest };
 }
 
 function numberOf(text: string | undefined): number | undefined {

@@ -22,6 +22,7 @@ import {
 	type PackBlob,
 	sha256,
 } from "./artifact.ts";
+import type { CacheKey } from "./cache-key.ts";
 import { describeFailure, MAX_INDEX_BYTES } from "./cache-source.ts";
 import { MAX_HEAD_BYTES, openRemotePack } from "./remote-pack.ts";
 
@@ -43,6 +44,8 @@ export interface CacheExport {
 	readonly maxBytes: number;
 	/** Artifacts in the same registry that the build read from: what they have need not be sent. */
 	readonly neighbours: readonly NeighbourArtifact[];
+	/** Seals what the tag will name; what is there without its seal drops out. */
+	readonly key?: CacheKey | undefined;
 }
 
 export interface NeighbourArtifact {
@@ -92,7 +95,7 @@ export async function exportCache(
 	let target: PushTarget | undefined;
 	try {
 		target = await destination.open();
-		existing = await openExisting(destination, signal);
+		existing = await openExisting(destination, build.key, signal);
 		await push(build, target, existing, report, signal);
 	} catch (error) {
 		throwIfAborted(signal);
@@ -111,13 +114,17 @@ interface ExistingArtifact {
 }
 
 /** What the tag names now; nothing where that is something else or cannot be read. */
-async function openExisting(destination: CacheDestination, signal: AbortSignal | undefined): Promise<ExistingArtifact> {
+async function openExisting(
+	destination: CacheDestination,
+	key: CacheKey | undefined,
+	signal: AbortSignal | undefined,
+): Promise<ExistingArtifact> {
 	let source: RegistrySource | undefined;
 	try {
 		source = await destination.openExisting();
 		const manifest = await source.root(signal);
 		const entries = manifest.kind === "manifest" ? decodeArtifact(manifest.config, manifest.layers) : undefined;
-		return { source, entries: entries ?? [] };
+		return { source, entries: (entries ?? []).filter((entry) => key?.isSealed(entry) ?? true) };
 	} catch {
 		throwIfAborted(signal);
 		await source?.close();
@@ -146,7 +153,7 @@ async function push(
 		const own: Upload[] = [...indexes, ...(await inTurn(sent, uploadOfPack))];
 		const config: BlobContent = contentOf(ARTIFACT_CONFIG);
 		await upload([config, ...own.map(({ content }) => content)], target, report, signal);
-		const first = [...own.map(({ entry }) => entry), ...useful];
+		const first = [...own.map(({ entry }) => build.key?.seal(entry) ?? entry), ...useful];
 		await putArtifact(first, others(first, existing.entries, build.maxBytes), target, report, signal);
 	} finally {
 		for (const { file } of packs) file.close();

@@ -11,6 +11,7 @@ import type { PackEntry, PackKind } from "../pack-format.ts";
 import { type BlockSettings, settingsId, settingsText } from "../settings.ts";
 import { reasonOf, type StoreDirectory } from "../store-directory.ts";
 import { type ArtifactEntry, decodeArtifact, descriptorOf, type PackBlob } from "./artifact.ts";
+import type { CacheKey } from "./cache-key.ts";
 import { fetchBlocks, openRemotePack, REMOTE_DAMAGED, type RemotePack } from "./remote-pack.ts";
 
 /** Of a layer index, inflated or not; one of a million files has some 100 MiB. */
@@ -26,8 +27,8 @@ export interface BlockNeed {
 
 export interface FetchedIndex {
 	readonly bytes: Buffer;
-	/** Where it came from. */
-	readonly reference: string;
+	/** Where it came from: see `originOf`. */
+	readonly origin: string;
 }
 
 export interface FetchedPacks {
@@ -52,6 +53,7 @@ export interface CacheSourceReport {
 }
 
 interface Reference {
+	readonly origin: string;
 	readonly report: CacheSourceReport;
 	readonly source: RegistrySource | undefined;
 	readonly entries: readonly ArtifactEntry[];
@@ -61,7 +63,7 @@ interface Reference {
 
 /**
  * Stores of other machines, in registries. Nothing that is wrong with one of them fails the build: what cannot be had is not there. All bytes are
- * checked against the artifact's manifest; what its writer put in is believed (README, "Shared cache").
+ * checked against the artifact's manifest; what its writer put in is believed, with a key only what is sealed with it (README, "Shared cache").
  */
 export class CacheSource {
 	readonly #references: readonly Reference[];
@@ -77,9 +79,10 @@ export class CacheSource {
 	static async open(
 		references: readonly string[],
 		open: (reference: string) => Promise<RegistrySource>,
+		key?: CacheKey,
 		signal?: AbortSignal,
 	): Promise<CacheSource> {
-		const opened = await Promise.allSettled(references.map((reference) => openReference(reference, open, signal)));
+		const opened = await Promise.allSettled(references.map((reference) => openReference(reference, open, key, signal)));
 		const source = new CacheSource(opened.flatMap((result) => (result.status === "fulfilled" ? [result.value] : [])));
 		for (const result of opened) {
 			if (result.status === "fulfilled") continue;
@@ -118,7 +121,7 @@ export class CacheSource {
 				if (found === undefined) continue;
 				if (!found.isOfUse) return undefined;
 				reference.report.layerIndexes++;
-				return { bytes: found.bytes, reference: reference.report.reference };
+				return { bytes: found.bytes, origin: reference.origin };
 			}
 		}
 		return undefined;
@@ -217,7 +220,7 @@ export class CacheSource {
 			try {
 				const head = await fetchBlocks(pack, blocks, file, signal);
 				const prefix = `${fileNameOf(pack.head.description.diffId)}.${settingsId(settings)}`;
-				const name = `${prefix}.${hash("sha256", head).slice(0, 16)}${suffixOf(originOf(reference.report.reference))}.pack`;
+				const name = `${prefix}.${hash("sha256", head).slice(0, 16)}${suffixOf(reference.origin)}.pack`;
 				file.publish(name);
 				reference.report.blocks += blocks.length;
 				return name;
@@ -249,9 +252,11 @@ export class CacheSource {
 async function openReference(
 	reference: string,
 	open: (reference: string) => Promise<RegistrySource>,
+	key: CacheKey | undefined,
 	signal: AbortSignal | undefined,
 ): Promise<Reference> {
 	const report: CacheSourceReport = { reference, layerIndexes: 0, blocks: 0, fetchedBytes: 0 };
+	const origin = originOf(reference, key?.id);
 	let source: RegistrySource | undefined;
 	try {
 		source = await open(reference);
@@ -259,12 +264,21 @@ async function openReference(
 		const entries = manifest.kind === "manifest" ? decodeArtifact(manifest.config, manifest.layers) : undefined;
 		if (entries === undefined || manifest.kind !== "manifest")
 			throw corrupt(REMOTE_DAMAGED, "this is no cache of this version of oci2iso", reference);
-		return { report: { ...report, manifestDigest: manifest.digest }, source, entries, isDown: false };
+		const sealed = entries.filter((entry) => key?.isSealed(entry) ?? true);
+		const others = entries.length - sealed.length;
+		if (others > 0) report.problem = `${others} of its ${entries.length} entries are not sealed with the given key`;
+		return { origin, report: { ...report, manifestDigest: manifest.digest }, source, entries: sealed, isDown: false };
 	} catch (error) {
 		throwIfAborted(signal);
 		if (source === undefined && error instanceof Oci2isoError && error.kind === "usage") throw error;
 		await source?.close();
-		return { report: { ...report, problem: describeFailure(error) }, source: undefined, entries: [], isDown: true };
+		return {
+			origin,
+			report: { ...report, problem: describeFailure(error) },
+			source: undefined,
+			entries: [],
+			isDown: true,
+		};
 	}
 }
 

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodePackHead, type PackEntry, storedBytes } from "../../../src/cache/pack-format.ts";
@@ -9,6 +12,7 @@ import {
 	sha256,
 } from "../../../src/cache/remote/artifact.ts";
 import { coalesce } from "../../../src/cache/remote/block-ranges.ts";
+import { CacheKey } from "../../../src/cache/remote/cache-key.ts";
 import { fetchBlocks, openRemotePack } from "../../../src/cache/remote/remote-pack.ts";
 import type { PendingFile } from "../../../src/cache/store-directory.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
@@ -71,6 +75,49 @@ describe("the artifact", () => {
 		expect(changed('"size":5', '"size":0')).toHaveLength(1);
 		expect(changed(".pack", ".other")).toHaveLength(1);
 		expect(changed(".config+json", ".other+json")).toBeUndefined();
+	});
+});
+
+describe("a sealed entry", () => {
+	const keyOf = (secret: string): CacheKey => {
+		const directory = mkdtempSync(join(tmpdir(), "oci2iso-cache-key-"));
+		try {
+			writeFileSync(join(directory, "key"), secret);
+			return CacheKey.read(join(directory, "key"));
+		} finally {
+			rmSync(directory, { recursive: true });
+		}
+	};
+	const key = keyOf("k".repeat(40));
+
+	it("is what someone with the key wrote, through the manifest and with white space after the key", () => {
+		const other = keyOf("j".repeat(40));
+		const again = keyOf(`${"k".repeat(40)} \n`);
+		fc.assert(
+			fc.property(entry, (plain) => {
+				const [sealed] = decoded(encodeArtifact([key.seal(plain)])) ?? [];
+				if (sealed === undefined) throw new Error("it does not decode");
+				expect([key, again, other].map((some) => some.isSealed(sealed))).toEqual([true, true, false]);
+				expect(key.isSealed(plain)).toBe(false);
+			}),
+			{ seed: 1, numRuns: 50 },
+		);
+	});
+
+	it("has no field that can be changed", () => {
+		const blob = { digest, size: 100 };
+		for (const plain of [
+			{ kind: "index", ...blob, layer: "l", blockBytes: 4096 },
+			{ kind: "pack", ...blob, diffId: "d", settings: "s", headBytes: 9, headDigest: digest },
+		] as const) {
+			const sealed: ArtifactEntry = key.seal(plain);
+			for (const field of Object.keys(sealed) as (keyof ArtifactEntry)[]) {
+				if (field === "kind") continue;
+				const value: unknown = sealed[field];
+				const changed = { ...sealed, [field]: typeof value === "number" ? value + 1 : `${String(value)}0` };
+				expect([field, key.isSealed(changed)]).toEqual([field, false]);
+			}
+		}
 	});
 });
 
