@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
-#include <system_error>
 
 #include "arguments.h"
 
@@ -91,7 +90,6 @@ BlockCompressor::BlockCompressor(const Napi::CallbackInfo& info) : Napi::ObjectW
   const int level = static_cast<int>(IntegerArgument(info, 1, codec->min_level, codec->max_level));
   block_bytes_ = static_cast<size_t>(IntegerArgument(info, 2, kMinBlockBytes, kMaxBlockBytes));
   const unsigned threads = static_cast<unsigned>(IntegerArgument(info, 3, 1, kMaxThreads));
-  if (!info[4].IsFunction()) throw Napi::TypeError::New(env, "argument 4 must be a function");
 
   try {
     now_ = codec->make_encoder(level, kMetadataBlockBytes);
@@ -102,41 +100,15 @@ BlockCompressor::BlockCompressor(const Napi::CallbackInfo& info) : Napi::ObjectW
     throw Napi::Error::New(env, "not enough memory for " + std::to_string(threads) + " " + name + " encoders");
   }
 
-  on_ready_ = Napi::ThreadSafeFunction::New(env, info[4].As<Napi::Function>(), "oci2iso compression", 0, 1);
-  on_ready_.Unref(env);
-  // Last of all: nothing that follows can fail while they run.
-  try {
-    pool_ = std::make_unique<WorkerPool>(threads);
-  } catch (const std::exception& error) {
-    on_ready_.Abort();
-    throw Napi::Error::New(env, "cannot start " + std::to_string(threads) + " threads: " + error.what());
-  }
-  // Clean-up hooks run last in, first out: the workers stop before the function that they call goes away.
-  napi_add_env_cleanup_hook(env, ShutdownHook, this);
-  napi_type_tag_object(env, info.This(), &kTag);
-  open_ = true;
-}
-
-BlockCompressor::~BlockCompressor() {
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(Env(), ShutdownHook, this);
-  Shutdown();
-}
-
-void BlockCompressor::ShutdownHook(void* self) { static_cast<BlockCompressor*>(self)->Shutdown(); }
-
-void BlockCompressor::Shutdown() {
-  open_ = false;
-  pool_->Stop();
-}
-
-void BlockCompressor::RequireOpen(const Napi::CallbackInfo& info) const {
-  if (!open_) throw Napi::Error::New(info.Env(), "the compressor is closed");
+  const auto stop = [this] {
+    if (pool_ != nullptr) pool_->Stop();
+  };
+  life_.Open(info, kTag, 4, "the compressor", [&] { pool_ = std::make_unique<WorkerPool>(threads); }, stop);
 }
 
 Napi::Value BlockCompressor::AddSlot(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   Napi::Env env = info.Env();
   std::shared_ptr<Slot> slot;
   try {
@@ -160,7 +132,7 @@ Napi::Value BlockCompressor::AddSlot(const Napi::CallbackInfo& info) {
 
 void BlockCompressor::Submit(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   const int64_t index = IntegerArgument(info, 0, 0, static_cast<int64_t>(slots_.size()) - 1);
   const int64_t length = IntegerArgument(info, 1, 1, static_cast<int64_t>(block_bytes_));
   Slot& slot = *slots_[static_cast<size_t>(index)];
@@ -169,7 +141,7 @@ void BlockCompressor::Submit(const Napi::CallbackInfo& info) {
   slot.length_ = static_cast<size_t>(length);
   slot.sequence_ = next_sequence_++;
   slot.done_.store(false);
-  if (order_.empty()) on_ready_.Ref(info.Env());
+  life_.KeepAlive(true);
   order_.push_back(&slot);
   pool_->Submit(&slot);
 }
@@ -178,7 +150,7 @@ void BlockCompressor::Finished(Slot& slot) noexcept {
   const uint64_t sequence = slot.sequence_;  // once done, the slot may be submitted again
   slot.done_.store(true);
   // Drain stores `head_` before it reads `done_`; here it is the other way round: one of the two always sees the other.
-  if (head_.load() == sequence && !wake_pending_.exchange(true)) on_ready_.NonBlockingCall();
+  if (head_.load() == sequence && !wake_pending_.exchange(true)) life_.Ready();
 }
 
 Napi::Value BlockCompressor::Drain(const Napi::CallbackInfo& info) {
@@ -203,7 +175,7 @@ Napi::Value BlockCompressor::Drain(const Napi::CallbackInfo& info) {
     order_.pop_front();
     if (order_.empty()) {
       head_.store(next_sequence_);
-      if (open_) on_ready_.Unref(info.Env());
+      life_.KeepAlive(false);
     }
   }
   return Napi::Number::New(info.Env(), static_cast<double>(count));
@@ -220,14 +192,12 @@ Napi::Value BlockCompressor::EncodeNow(const Napi::CallbackInfo& info) {
 
 void BlockCompressor::Close(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
-  Shutdown();
+  if (!life_.IsOpen()) return;
+  life_.Close();
   order_.clear();
   encoders_.clear();
   for (const std::shared_ptr<Slot>& slot : slots_) slot->GiveBackMemory();
   slots_.clear();
-  on_ready_.Abort();
 }
 
 }  // namespace oci2iso

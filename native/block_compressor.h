@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "codec.h"
+#include "thread_life.h"
 #include "worker_pool.h"
 
 namespace oci2iso {
@@ -30,7 +31,6 @@ class BlockCompressor : public Napi::ObjectWrap<BlockCompressor> {
  public:
   static Napi::Function Define(Napi::Env env);
   explicit BlockCompressor(const Napi::CallbackInfo& info);
-  ~BlockCompressor() override;
 
  private:
   struct Slot;
@@ -41,10 +41,7 @@ class BlockCompressor : public Napi::ObjectWrap<BlockCompressor> {
   Napi::Value EncodeNow(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
-  static void ShutdownHook(void* self);
-  void Shutdown();
   void Finished(Slot& slot) noexcept;
-  void RequireOpen(const Napi::CallbackInfo& info) const;
 
   size_t block_bytes_;
   std::vector<std::unique_ptr<BlockEncoder>> encoders_;  // one for each worker
@@ -58,8 +55,7 @@ class BlockCompressor : public Napi::ObjectWrap<BlockCompressor> {
   std::atomic<bool> wake_pending_{false};
 
   std::unique_ptr<WorkerPool> pool_;
-  Napi::ThreadSafeFunction on_ready_;
-  bool open_ = false;
+  ThreadLife life_;
 };
 
 }  // namespace oci2iso

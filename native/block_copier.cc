@@ -9,7 +9,6 @@
 #include <cstring>
 #include <memory>
 #include <new>
-#include <system_error>
 
 #include "arguments.h"
 #include "descriptor.h"
@@ -73,39 +72,11 @@ Napi::Function BlockCopier::Define(Napi::Env env) {
 BlockCopier::BlockCopier(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BlockCopier>(info) {
   Napi::Env env = info.Env();
   const int fd = static_cast<int>(IntegerArgument(info, 0, 0, INT_MAX));
-  if (!info[1].IsFunction()) throw Napi::TypeError::New(env, "argument 1 must be a function");
   fd_ = DuplicateDescriptor(env, fd);
-  try {
-    on_ready_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "oci2iso copying", 0, 1);
-  } catch (...) {
-    close(fd_);
-    throw;
-  }
-  on_ready_.Unref(env);
-  try {
-    thread_ = std::thread([this] { Run(); });
-  } catch (const std::exception& error) {
-    on_ready_.Abort();
-    close(fd_);
-    throw Napi::Error::New(env, std::string("cannot start a thread: ") + error.what());
-  }
-  // Clean-up hooks run last in, first out: the thread stops before the function that it calls goes away.
-  napi_add_env_cleanup_hook(env, ShutdownHook, this);
-  napi_type_tag_object(env, info.This(), &kTag);
-  open_ = true;
+  life_.Open(info, kTag, 1, "the copier", [this] { thread_ = std::thread([this] { Run(); }); }, [this] { Stop(); });
 }
 
-BlockCopier::~BlockCopier() {
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(Env(), ShutdownHook, this);
-  Shutdown();
-  on_ready_.Abort();
-}
-
-void BlockCopier::ShutdownHook(void* self) { static_cast<BlockCopier*>(self)->Shutdown(); }
-
-void BlockCopier::Shutdown() {
-  open_ = false;
+void BlockCopier::Stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
@@ -118,13 +89,9 @@ void BlockCopier::Shutdown() {
   close(fd_);
 }
 
-void BlockCopier::RequireOpen(const Napi::CallbackInfo& info) const {
-  if (!open_) throw Napi::Error::New(info.Env(), "the copier is closed");
-}
-
 Napi::Value BlockCopier::AddSource(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   const int fd = DuplicateDescriptor(info.Env(), static_cast<int>(IntegerArgument(info, 0, 0, INT_MAX)));
   try {
     sources_.push_back(fd);
@@ -137,7 +104,7 @@ Napi::Value BlockCopier::AddSource(const Napi::CallbackInfo& info) {
 
 void BlockCopier::Submit(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   Napi::Env env = info.Env();
   const Napi::Value value = info[0];
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
@@ -175,18 +142,14 @@ void BlockCopier::Submit(const Napi::CallbackInfo& info) {
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(env, "not enough memory for the jobs");
   }
-  if (!referenced_) on_ready_.Ref(env);
-  referenced_ = true;
+  life_.KeepAlive(true);
   wake_.notify_one();
 }
 
 Napi::Value BlockCopier::Poll(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
   std::lock_guard<std::mutex> lock(mutex_);
-  if (open_ && referenced_ && (done_ == submitted_ || !failure_.empty())) {
-    on_ready_.Unref(info.Env());
-    referenced_ = false;
-  }
+  if (done_ == submitted_ || !failure_.empty()) life_.KeepAlive(false);
   return Napi::Number::New(info.Env(), static_cast<double>(done_));
 }
 
@@ -203,10 +166,7 @@ Napi::Value BlockCopier::Failure(const Napi::CallbackInfo& info) {
 
 void BlockCopier::Close(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
-  Shutdown();
-  on_ready_.Abort();
+  life_.Close();
 }
 
 void BlockCopier::Run() {
@@ -226,7 +186,7 @@ void BlockCopier::Run() {
     done_ += static_cast<int64_t>(copied);
     if (copied < run.size()) failure_ = std::move(reason);
     if (done_ < submitted_ && failure_.empty()) continue;
-    on_ready_.NonBlockingCall();
+    life_.Ready();
     if (!failure_.empty()) return;
   }
 }

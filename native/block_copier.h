@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sha256.h"
+#include "thread_life.h"
 
 namespace oci2iso {
 
@@ -32,7 +33,6 @@ class BlockCopier : public Napi::ObjectWrap<BlockCopier> {
  public:
   static Napi::Function Define(Napi::Env env);
   explicit BlockCopier(const Napi::CallbackInfo& info);
-  ~BlockCopier() override;
 
  private:
   struct Job {
@@ -50,9 +50,7 @@ class BlockCopier : public Napi::ObjectWrap<BlockCopier> {
   Napi::Value Failure(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
-  static void ShutdownHook(void* self);
-  void Shutdown();
-  void RequireOpen(const Napi::CallbackInfo& info) const;
+  void Stop();
 
   /** Of the thread. */
   void Run();
@@ -74,9 +72,7 @@ class BlockCopier : public Napi::ObjectWrap<BlockCopier> {
   bool stopping_ = false;
 
   std::thread thread_;
-  Napi::ThreadSafeFunction on_ready_;
-  bool referenced_ = false;
-  bool open_ = false;
+  ThreadLife life_;
 };
 
 }  // namespace oci2iso

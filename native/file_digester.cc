@@ -8,7 +8,6 @@
 #include <climits>
 #include <memory>
 #include <new>
-#include <system_error>
 
 #include "arguments.h"
 #include "descriptor.h"
@@ -41,34 +40,10 @@ FileDigester::FileDigester(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Fi
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(env, "not enough memory for the head and the snapshots");
   }
-  if (!info[3].IsFunction()) throw Napi::TypeError::New(env, "argument 3 must be a function");
-
   fd_ = DuplicateDescriptor(env, fd);
-  try {
-    on_ready_ = Napi::ThreadSafeFunction::New(env, info[3].As<Napi::Function>(), "oci2iso digesting", 0, 1);
-  } catch (...) {
-    close(fd_);
-    throw;
-  }
-  try {
-    thread_ = std::thread([this] { Run(); });
-  } catch (const std::exception& error) {
-    on_ready_.Abort();
-    close(fd_);
-    throw Napi::Error::New(env, std::string("cannot start a thread: ") + error.what());
-  }
-  // Clean-up hooks run last in, first out: the thread stops before the function that it calls goes away.
-  napi_add_env_cleanup_hook(env, ShutdownHook, this);
-  napi_type_tag_object(env, info.This(), &kTag);
+  life_.Open(info, kTag, 3, "the digester", [this] { thread_ = std::thread([this] { Run(); }); }, [this] { Stop(); });
+  life_.KeepAlive(true);
   Ref();
-  open_ = true;
-}
-
-FileDigester::~FileDigester() {
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(Env(), ShutdownHook, this);
-  Shutdown();
-  on_ready_.Abort();
 }
 
 void FileDigester::TakeSnapshots(const Napi::CallbackInfo& info) {
@@ -88,10 +63,7 @@ void FileDigester::TakeSnapshots(const Napi::CallbackInfo& info) {
   }
 }
 
-void FileDigester::ShutdownHook(void* self) { static_cast<FileDigester*>(self)->Shutdown(); }
-
-void FileDigester::Shutdown() {
-  open_ = false;
+void FileDigester::Stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
@@ -101,16 +73,16 @@ void FileDigester::Shutdown() {
   close(fd_);
 }
 
-void FileDigester::Settle(Napi::Env env) {
+void FileDigester::Settle() {
   if (settled_) return;
   settled_ = true;
-  on_ready_.Unref(env);
+  life_.KeepAlive(false);
   Unref();
 }
 
 void FileDigester::Allow(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  if (!open_) throw Napi::Error::New(info.Env(), "the digester is closed");
+  life_.RequireOpen();
   const int64_t bytes = IntegerArgument(info, 0, 0, kMaxSafeInteger);
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -141,11 +113,9 @@ Napi::Value FileDigester::Result(const Napi::CallbackInfo& info) {
 
 void FileDigester::Close(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
-  Shutdown();
-  Settle(info.Env());
-  on_ready_.Abort();
+  if (!life_.IsOpen()) return;
+  life_.Close();
+  Settle();
 }
 
 void FileDigester::Run() {
@@ -160,9 +130,9 @@ void FileDigester::Run() {
   failure_ = std::move(failure);
   ready_ = true;
   // This object is there when the function runs: it is let go of there, and closing it takes the call back.
-  on_ready_.NonBlockingCall([this](Napi::Env env, Napi::Function on_ready) {
-    if (!open_) return;
-    Settle(env);
+  life_.Ready([this](Napi::Env, Napi::Function on_ready) {
+    if (!life_.IsOpen()) return;
+    Settle();
     on_ready.Call({});
   });
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "md5.h"
+#include "thread_life.h"
 
 namespace oci2iso {
 
@@ -31,7 +32,6 @@ class FileDigester : public Napi::ObjectWrap<FileDigester> {
  public:
   static Napi::Function Define(Napi::Env env);
   explicit FileDigester(const Napi::CallbackInfo& info);
-  ~FileDigester() override;
 
  private:
   void Allow(const Napi::CallbackInfo& info);
@@ -39,10 +39,9 @@ class FileDigester : public Napi::ObjectWrap<FileDigester> {
   Napi::Value Result(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
-  static void ShutdownHook(void* self);
-  void Shutdown();
+  void Stop();
   /** Lets go of what keeps this object and the event loop alive. */
-  void Settle(Napi::Env env);
+  void Settle();
   void TakeSnapshots(const Napi::CallbackInfo& info);
 
   /** Of the thread. */
@@ -69,9 +68,8 @@ class FileDigester : public Napi::ObjectWrap<FileDigester> {
   std::vector<std::string> digests_;
 
   std::thread thread_;
-  Napi::ThreadSafeFunction on_ready_;
   bool settled_ = false;
-  bool open_ = false;
+  ThreadLife life_;
 };
 
 }  // namespace oci2iso

@@ -1,7 +1,6 @@
 #include "layer_inflater.h"
 
 #include <new>
-#include <system_error>
 
 #include "arguments.h"
 
@@ -40,7 +39,6 @@ LayerInflater::LayerInflater(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   const std::string output_digest = StringArgument(info, 3);
   AddSlots(info, 4, inputs_);
   AddSlots(info, 5, outputs_);
-  if (!info[6].IsFunction()) throw Napi::TypeError::New(env, "argument 6 must be a function");
 
   try {
     decoder_ = MakeDecoder(format, max_window_log);
@@ -57,27 +55,11 @@ LayerInflater::LayerInflater(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
 
   keep_inputs_ = Napi::Persistent(info[4].As<Napi::Array>());
   keep_outputs_ = Napi::Persistent(info[5].As<Napi::Array>());
-  on_ready_ = Napi::ThreadSafeFunction::New(env, info[6].As<Napi::Function>(), "oci2iso inflating", 0, 1);
-  on_ready_.Unref(env);
-  // Last of all: nothing that follows can fail while they run.
-  try {
+  const auto start = [this] {
     decode_thread_ = std::thread([this] { Decode(); });
     hash_thread_ = std::thread([this] { Hash(); });
-  } catch (const std::exception& error) {
-    Shutdown();
-    on_ready_.Abort();
-    throw Napi::Error::New(env, std::string("cannot start threads: ") + error.what());
-  }
-  // Clean-up hooks run last in, first out: the threads stop before the function that they call goes away.
-  napi_add_env_cleanup_hook(env, ShutdownHook, this);
-  napi_type_tag_object(env, info.This(), &kTag);
-  open_ = true;
-}
-
-LayerInflater::~LayerInflater() {
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(Env(), ShutdownHook, this);
-  Shutdown();
+  };
+  life_.Open(info, kTag, 6, "the inflater", start, [this] { Stop(); });
 }
 
 void LayerInflater::AddSlots(const Napi::CallbackInfo& info, size_t index, std::vector<Slot>& slots) {
@@ -97,10 +79,7 @@ void LayerInflater::AddSlots(const Napi::CallbackInfo& info, size_t index, std::
   }
 }
 
-void LayerInflater::ShutdownHook(void* self) { static_cast<LayerInflater*>(self)->Shutdown(); }
-
-void LayerInflater::Shutdown() {
-  open_ = false;
+void LayerInflater::Stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
@@ -110,17 +89,6 @@ void LayerInflater::Shutdown() {
   hash_wake_.notify_all();
   if (decode_thread_.joinable()) decode_thread_.join();
   if (hash_thread_.joinable()) hash_thread_.join();
-}
-
-void LayerInflater::RequireOpen(const Napi::CallbackInfo& info) const {
-  if (!open_) throw Napi::Error::New(info.Env(), "the inflater is closed");
-}
-
-void LayerInflater::SetWaiting(Napi::Env env, bool waiting) {
-  if (waiting == referenced_) return;
-  referenced_ = waiting;
-  if (waiting) on_ready_.Ref(env);
-  else on_ready_.Unref(env);
 }
 
 size_t LayerInflater::FreeSlot(const std::vector<Slot>& slots) const {
@@ -140,7 +108,7 @@ size_t LayerInflater::TakeFreeSlot(std::vector<Slot>& slots) {
 
 Napi::Value LayerInflater::Acquire(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   size_t index;
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -149,13 +117,13 @@ Napi::Value LayerInflater::Acquire(const Napi::CallbackInfo& info) {
     else inputs_[index].lent = true;
   }
   if (index != kNoSlot) return Napi::Number::New(info.Env(), static_cast<double>(index));
-  SetWaiting(info.Env(), true);
+  life_.KeepAlive(true);
   return Napi::Number::New(info.Env(), -1);
 }
 
 void LayerInflater::Write(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   Slot& slot = inputs_[static_cast<size_t>(IntegerArgument(info, 0, 0, static_cast<int64_t>(inputs_.size()) - 1))];
   const int64_t length = IntegerArgument(info, 1, 1, static_cast<int64_t>(slot.capacity));
   {
@@ -175,7 +143,7 @@ void LayerInflater::Write(const Napi::CallbackInfo& info) {
 
 void LayerInflater::End(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   {
     std::lock_guard<std::mutex> lock(mutex_);
     ended_ = true;
@@ -185,7 +153,7 @@ void LayerInflater::End(const Napi::CallbackInfo& info) {
 
 Napi::Value LayerInflater::Take(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   Napi::Env env = info.Env();
   const Napi::Value value = info[0];
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array ||
@@ -210,13 +178,13 @@ Napi::Value LayerInflater::Take(const Napi::CallbackInfo& info) {
       js_waits_ = true;
     }
   }
-  SetWaiting(env, answer == 0);
+  life_.KeepAlive(answer == 0);
   return Napi::Number::New(env, answer);
 }
 
 void LayerInflater::Release(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   Slot& slot = outputs_[static_cast<size_t>(IntegerArgument(info, 0, 0, static_cast<int64_t>(outputs_.size()) - 1))];
   std::lock_guard<std::mutex> lock(mutex_);
   if (!slot.lent) throw Napi::Error::New(info.Env(), "the slot was not taken");
@@ -226,7 +194,7 @@ void LayerInflater::Release(const Napi::CallbackInfo& info) {
 
 Napi::Value LayerInflater::Digests(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  RequireOpen(info);
+  life_.RequireOpen();
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!hashed_) throw Napi::Error::New(info.Env(), "the input has not ended");
@@ -241,14 +209,11 @@ Napi::Value LayerInflater::Digests(const Napi::CallbackInfo& info) {
 
 void LayerInflater::Close(const Napi::CallbackInfo& info) {
   RequireTag(info, kTag);
-  if (!open_) return;
-  napi_remove_env_cleanup_hook(info.Env(), ShutdownHook, this);
-  Shutdown();
+  life_.Close();
   // A window may be 128 MiB, and the collector, which sees a small object, may leave it for long.
   decoder_.reset();
   keep_inputs_.Reset();
   keep_outputs_.Reset();
-  on_ready_.Abort();
 }
 
 void LayerInflater::Drop(Slot& slot) {
@@ -261,7 +226,7 @@ void LayerInflater::Drop(Slot& slot) {
 void LayerInflater::Wake() {
   if (!js_waits_) return;
   js_waits_ = false;
-  on_ready_.NonBlockingCall();
+  life_.Ready();
 }
 
 void LayerInflater::Fail(std::string failure) {

@@ -12,6 +12,7 @@
 
 #include "digest.h"
 #include "stream_decoder.h"
+#include "thread_life.h"
 
 namespace oci2iso {
 
@@ -35,7 +36,6 @@ class LayerInflater : public Napi::ObjectWrap<LayerInflater> {
  public:
   static Napi::Function Define(Napi::Env env);
   explicit LayerInflater(const Napi::CallbackInfo& info);
-  ~LayerInflater() override;
 
  private:
   struct Slot {
@@ -56,12 +56,8 @@ class LayerInflater : public Napi::ObjectWrap<LayerInflater> {
   Napi::Value Digests(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
-  static void ShutdownHook(void* self);
-  void Shutdown();
-  void RequireOpen(const Napi::CallbackInfo& info) const;
+  void Stop();
   void AddSlots(const Napi::CallbackInfo& info, size_t index, std::vector<Slot>& slots);
-  /** Keeps the event loop alive while JavaScript waits. */
-  void SetWaiting(Napi::Env env, bool waiting);
 
   void Decode();
   void Hash();
@@ -102,9 +98,8 @@ class LayerInflater : public Napi::ObjectWrap<LayerInflater> {
 
   std::thread decode_thread_;
   std::thread hash_thread_;
-  Napi::ThreadSafeFunction on_ready_;
-  bool referenced_ = false;
-  bool open_ = false;
+  /** Keeps the event loop alive while JavaScript waits. */
+  ThreadLife life_;
 };
 
 }  // namespace oci2iso
