@@ -38,9 +38,12 @@ export function notKnown(why: string): never {
 /** Goes to the end of a loop, of its round, or of a function, from within. */
 export class Leave extends Error {
 	readonly from: "loop" | "round" | "function";
+	/** How many loops, from the innermost on. */
+	readonly loops: number;
 
-	constructor(from: Leave["from"]) {
+	constructor(from: Leave["from"], loops = 1) {
 		super(from);
 		this.from = from;
+		this.loops = loops;
 	}
 }

@@ -52,8 +52,10 @@ const MAX_DEPTH = 32;
 const MAX_STATEMENTS = 100_000;
 const MAX_PROBLEMS = 10;
 const BLANK = " \t\r";
-const ENDS_WORD = " \t\r\n;&|<>";
-const ENDS_COMMAND = "\n;&|<>}";
+/** Its reader knows them, and no statement has them. */
+const OPERATORS = "&|<>";
+const ENDS_WORD = ` \t\r\n;${OPERATORS}`;
+const ENDS_COMMAND = `\n;${OPERATORS}}`;
 
 /** Reads a grub.cfg (GRUB manual, "Shell-like scripting"). Nothing is expanded here. */
 export function readGrubScript(script: ByteString): GrubScript {
@@ -308,6 +310,7 @@ class Parser {
 			const c = this.#script.charAt(this.#at);
 			if (c === "#") this.#skipLine();
 			else if (c === "{") this.#problem("a block without a command");
+			else if (OPERATORS.includes(c)) this.#problem(`${c} outside of quotes`);
 			else if (!ENDS_WORD.includes(c)) return;
 		}
 	}

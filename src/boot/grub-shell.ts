@@ -195,11 +195,12 @@ export class GrubShell {
 				try {
 					status = await this.#run(body);
 				} catch (error) {
-					if (!(error instanceof Leave) || error.from !== "round") throw error;
+					if (!(error instanceof Leave) || error.from !== "round" || error.loops > 1) throw error;
 				}
 			}
 		} catch (error) {
-			if (!(error instanceof Leave) || error.from !== "loop") throw error;
+			if (!(error instanceof Leave) || error.from === "function") throw error;
+			if (error.loops > 1) throw new Leave(error.from, error.loops - 1);
 		} finally {
 			this.#loops--;
 		}
@@ -223,6 +224,11 @@ export class GrubShell {
 		for (const statement of statements)
 			if (statement.type === "function")
 				notKnown("whether a function is defined depends on something that is not known");
+	}
+
+	/** As strtoul reads it; what is no plain decimal number is not modelled. */
+	#number(text: ByteString): number {
+		return /^(0|[1-9][0-9]{0,8})$/.test(text) ? Number(text) : notKnown(`it counts with "${displayName(text)}"`);
 	}
 
 	#spend(work: number): void {
@@ -309,16 +315,20 @@ export class GrubShell {
 			case "boot":
 				return this.#hasKernel ? notKnown("it boots without a menu") : false;
 			case "return":
-				if (this.#calls === 0) return false;
+				if (this.#calls === 0 || args.length > 1) return false;
+				if (args.length > 0) this.#variables.lastStatus = this.#number(text(0)) === 0;
 				throw new Leave("function");
 			case "break":
-			case "continue":
-				if (this.#loops === 0) return false;
-				throw new Leave(name === "break" ? "loop" : "round");
+			case "continue": {
+				const count = args.length === 0 ? 1 : this.#number(text(0));
+				if (this.#loops === 0 || args.length > 1 || count === 0) return false;
+				throw new Leave(name === "break" ? "loop" : "round", Math.min(count, this.#loops));
+			}
 			case "shift":
 				this.#variables.parameters = this.#variables.parameters.slice(1);
 				return true;
 			case "setparams":
+				if (this.#calls === 0) return false;
 				this.#variables.parameters = args;
 				return true;
 			case "loopback":
@@ -371,9 +381,9 @@ export class GrubShell {
 	}
 
 	#search(command: string, args: readonly ByteString[]): Status {
-		const { by, variable, target } = readSearchArguments(command, args);
-		if (target === undefined) return false;
-		if (by === "uuid") {
+		const { by, variable, target, unknownOption, isFaulty } = readSearchArguments(command, args);
+		if (isFaulty || (unknownOption === undefined && target === undefined)) return false;
+		if (by === "uuid" || unknownOption !== undefined || target === undefined) {
 			if (variable !== undefined) this.#variables.environment.set(variable, undefined);
 			return undefined;
 		}

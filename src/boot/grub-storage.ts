@@ -54,12 +54,13 @@ export class GrubStorage {
 		const device = end < 0 ? this.#root() : path.slice(1, end);
 		const rest = path.slice(end + 1);
 		if (!rest.startsWith("/")) return undefined;
-		return { device, path: rest, node: this.#fileSystem(device)?.find(rest) };
+		const fileSystem = this.#fileSystem(device);
+		return { device, path: rest, node: fileSystem && nodeAt(fileSystem, rest) };
 	}
 
 	/** As `find`; takes down what is not there. */
 	lookFor(path: ByteString): GrubNode | undefined {
-		const found = this.locate(path);
+		const found = this.locate(path.startsWith("(") && path.endsWith(")") ? `${path}/` : path);
 		if (found !== undefined && found.node === undefined) this.miss(`(${found.device})${found.path}`);
 		return found?.node;
 	}
@@ -72,7 +73,8 @@ export class GrubStorage {
 	search(by: "file" | "label", target: ByteString): string | undefined {
 		return this.#devices.find(({ name }) => {
 			const fileSystem = name === MEMORY_DISK ? undefined : this.#fileSystem(name);
-			return by === "label" ? fileSystem?.label === target : fileSystem?.find(target)?.type === "file";
+			if (by === "label") return fileSystem?.label === target;
+			return target.startsWith("/") && fileSystem !== undefined && nodeAt(fileSystem, target)?.type === "file";
 		})?.name;
 	}
 
@@ -85,4 +87,15 @@ export class GrubStorage {
 	#hasPartitions(device: string): boolean {
 		return !device.includes(",gpt") || this.hasModule("part_gpt");
 	}
+}
+
+/** The node at a path whose `..` go up from directories that are there, at the root to itself. */
+function nodeAt(fileSystem: GrubFileSystem, path: ByteString): GrubNode | undefined {
+	const names: ByteString[] = [];
+	for (const name of path.split("/")) {
+		if (name !== "..") names.push(name);
+		else if (fileSystem.find(`/${names.join("/")}`)?.type !== "directory") return undefined;
+		else names.splice(names.findLastIndex((each) => each !== "" && each !== "."));
+	}
+	return fileSystem.find(names.join("/"));
 }

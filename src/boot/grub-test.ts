@@ -20,9 +20,13 @@ export function evaluateTest(words: Words, nodeAt: (path: ByteString) => GrubNod
 		return result;
 	};
 	const term = (): Status => {
-		let result = primary();
+		// Nothing at all is true.
+		let result: Status = true;
 		while (at < args.length && args[at] !== "-o" && args[at] !== ")") {
-			if (args[at] === "-a") at++;
+			if (args[at] === "-a") {
+				at++;
+				continue;
+			}
 			const other = primary();
 			result =
 				result === false || other === false ? false : result === undefined || other === undefined ? undefined : true;
@@ -59,13 +63,15 @@ export function evaluateTest(words: Words, nodeAt: (path: ByteString) => GrubNod
 		}
 		return first === undefined ? (at > args.length ? false : undefined) : first !== "";
 	};
-	return args.length === 0 ? false : expression();
+	return expression();
 }
 
+/** Others are octal, hexadecimal, or none. */
+const DECIMAL = /^-?(0|[1-9][0-9]{0,17})$/;
 const numbers =
 	(compare: (a: bigint, b: bigint) => boolean) =>
 	(a: ByteString, b: ByteString): Status =>
-		/^-?[0-9]{1,18}$/.test(a) && /^-?[0-9]{1,18}$/.test(b) ? compare(BigInt(a), BigInt(b)) : undefined;
+		DECIMAL.test(a) && DECIMAL.test(b) ? compare(BigInt(a), BigInt(b)) : undefined;
 const COMPARISONS = new Map<ByteString, (a: ByteString, b: ByteString) => Status>([
 	["=", (a, b) => a === b],
 	["==", (a, b) => a === b],
@@ -80,4 +86,5 @@ const COMPARISONS = new Map<ByteString, (a: ByteString, b: ByteString) => Status
 	["-le", numbers((a, b) => a <= b)],
 	["-gt", numbers((a, b) => a > b)],
 	["-ge", numbers((a, b) => a >= b)],
+	...["-pgt", "-pge", "-plt", "-ple"].map((name): [ByteString, () => Status] => [name, () => undefined]),
 ]);

@@ -40,7 +40,16 @@ export class GrubVariables {
 				}
 				const value = this.value(part.variable);
 				this.#spend(value?.length ?? 0);
-				if (part.isQuoted || value === undefined) {
+				if (part.isQuoted && part.variable === "@" && value !== undefined) {
+					// Each parameter is a word of its own.
+					for (const [index, parameter] of this.parameters.entries()) {
+						if (index > 0) {
+							all.push(word);
+							word = "";
+						}
+						word = word === undefined || parameter === undefined ? undefined : word + parameter;
+					}
+				} else if (part.isQuoted || value === undefined) {
 					exists = true;
 					word = word === undefined || value === undefined ? undefined : word + value;
 				} else {

@@ -185,6 +185,47 @@ describe("which menu a GRUB for UEFI reads", () => {
 		).toContain(end);
 	});
 
+	it.each([
+		["search --file --set FOUND /a.cfg", "FOUND"],
+		["search -fs FOUND /a.cfg", "FOUND"],
+		["search --file /a.cfg /nowhere --set=FOUND", "FOUND"],
+		["search --label --file --set=FOUND L", "FOUND"],
+		["search -n -f --hint hd0 --set /a.cfg", "root"],
+		["search --file /nowhere /a.cfg --set=FOUND", undefined],
+		["search -sf FOUND /a.cfg", undefined],
+		["search -hf hd0 --set=FOUND /a.cfg", undefined],
+		["search --file --set=FOUND a.cfg", undefined],
+		["search --file --set= /a.cfg", undefined],
+		["search --file=/a.cfg --set=FOUND", undefined],
+	])("takes the options of %s apart as GRUB does", async (command, variable) => {
+		const script = `set root=nothing\n${command}\nconfigfile ($${variable ?? "FOUND"})/a.cfg\n`;
+		expect(await walk(grub({ prefix: "/p" }), "usb", { "a.cfg": MENU }, { "p/grub.cfg": script })).toMatch(
+			variable === undefined ? /^prompt/ : /^\(hd0\)\/a\.cfg$/,
+		);
+	});
+
+	it.each([
+		["function f { return 1; }\nif f; then source /a.cfg; else source /b.cfg; fi", "b"],
+		['function f { for i in "$@"; do source /$i.cfg; done; }\nf b a', "b"],
+		["for x in 1 2; do for y in 1 2; do break 2; done; z=1; done\nif [ x$z = x ]; then source /b.cfg; fi", "b"],
+		["for x in 1 2; do for y in 1; do continue 2; done; z=1; done\nif [ x$z = x ]; then source /b.cfg; fi", "b"],
+		["if [ ]; then source /b.cfg; fi", "b"],
+		["if [ -e (hd0) ]; then source /b.cfg; fi", "b"],
+		["source /dir/../b.cfg", "dir/../b"],
+		["source /nowhere/../b.cfg", "prompt"],
+		["setparams b\nsource /$1.cfg", "prompt"],
+		["true && source /b.cfg", "unknown"],
+		["false || source /b.cfg", "unknown"],
+		["source /a.cfg &\nsource /b.cfg", "unknown"],
+		["if [ 010 -eq 8 ]; then source /a.cfg; else source /b.cfg; fi", "unknown"],
+		["if [ ab10 -pgt ab9 ]; then source /a.cfg; else source /b.cfg; fi", "unknown"],
+		["search --other --file --set=d /a.cfg\nsource ($d)/a.cfg", "unknown"],
+	])("runs %s as GRUB does, or says that it does not know", async (script, end) => {
+		const files = { "a.cfg": MENU, "b.cfg": MENU, "dir/c": "" };
+		const seen = await walk(grub({ prefix: "/p" }), "usb", files, { "p/grub.cfg": `set root=hd0\n${script}\n` });
+		expect(seen.startsWith("(") ? seen.slice(6, -4) : seen.slice(0, seen.indexOf(":"))).toBe(end);
+	});
+
 	it("runs an early configuration without a shell's words", async () => {
 		const early = "if [ -e /x ]; then\nsearch --file --set=root /marker\nfi\nset prefix=($root)/q\n";
 		const program = grub({ prefix: "/p", configuration: early });
