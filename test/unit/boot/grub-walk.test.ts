@@ -266,6 +266,7 @@ describe("what GRUB for BIOS comes to, with the modules on the medium", () => {
 		...module("true"),
 	};
 	const menu = (script: string) => ({ "grub.cfg": Buffer.from(script) });
+	const lacking = Array.from({ length: 40 }, (_, index) => `m${index}`);
 
 	it.each<[string, Readonly<Record<string, Buffer>>, string]>([
 		["all as it should be", {}, "menu []"],
@@ -284,6 +285,14 @@ describe("what GRUB for BIOS comes to, with the modules on the medium", () => {
 		["one that the menu asks for", { "i386-pc/gzio.mod": zeros }, "menu [gzio.mod: it is no module"],
 		["one of a command", { "i386-pc/search_label.mod": zeros }, "menu [search_label.mod: it is no module"],
 		["one of an entry", { "i386-pc/relocator.mod": zeros }, "menu [relocator.mod: it is no module"],
+		[
+			"forty that lack another, which is not forty deep",
+			Object.assign(
+				menu(`${lacking.map((name) => `insmod ${name}\n`).join("")}${MENU}`),
+				...lacking.map((name) => module(name, ["none"])),
+			),
+			"m39.mod: it needs the module none, which cannot be loaded]",
+		],
 		["halt", menu(`halt\n${MENU}`), "prompt grub.cfg has halt outside of its entries"],
 		["reboot in a branch", menu(`if true; then reboot; fi\n${MENU}`), "prompt grub.cfg has reboot outside"],
 		["exit in a function", menu(`function f {\nexit\n}\nf\n${MENU}`), "prompt grub.cfg has exit outside"],
