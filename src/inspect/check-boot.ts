@@ -30,6 +30,8 @@ export interface ContractParts
 	readonly kernel: Contract["kernel"] | undefined;
 	readonly boot: Pick<Contract, "vendor" | "efi"> | undefined;
 	readonly grubModules: Pick<Contract["grubModules"], "path" | "files"> | undefined;
+	/** The image says what `label` and `menu` are, or leaves them to the defaults; otherwise they stand in for what cannot be read. */
+	readonly isMenuKnown: boolean;
 	/** What was chosen where the contract leaves something open. */
 	readonly choices: readonly Choice[];
 }
@@ -37,23 +39,26 @@ export interface ContractParts
 /** The parts of a contract that is met. */
 export function partsOf(contract: Contract): ContractParts {
 	const { osRelease, label, grub2: menu, kernel, grubModules, choices } = contract;
-	return { osRelease, label, menu, kernel, boot: contract, grubModules, choices };
+	return { osRelease, label, menu, isMenuKnown: true, kernel, boot: contract, grubModules, choices };
 }
 
 /** Each part for itself, so that what is missing of one does not hide the others. */
 export async function findParts(tree: ImageTree, options: ContractOptions): Promise<ContractParts> {
 	const findings = new Findings();
 	const osRelease = await readOsRelease(tree, findings);
+	const before = findings.problems.length;
 	const isoYaml = await readIsoYaml(tree, findings);
 	const label = chooseLabel(
 		{ option: options.label, isoYaml: isoYaml?.label, isoYamlPosition: undefined, osRelease },
 		findings,
 	);
 	const kernelArgs = chooseKernelArgs(isoYaml, label, findings);
+	const menu = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
 	return {
 		osRelease,
 		label,
-		menu: chooseMenu(isoYaml, label, kernelArgs, osRelease, findings),
+		menu,
+		isMenuKnown: findings.problems.length === before,
 		kernel: await chooseKernel(tree, options.kernel, findings),
 		boot: await chooseEfi(tree, options.vendor, osRelease, findings, options.architecture),
 		grubModules: findGrubModules(tree, findings),
@@ -92,7 +97,7 @@ export async function checkBoot(
 		checkLiveSupport(parts, entry, findings);
 		await checkDrivers(parts, findings);
 	}
-	checkMenu(parts, findings);
+	if (found.isMenuKnown) checkMenu(parts, findings);
 	await checkSystem(parts, grubWords(entry).slice(1), findings);
 	await checkGrubModules(parts, findings);
 	checkUefi(parts, findings);

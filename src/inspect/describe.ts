@@ -19,16 +19,13 @@ export function describeInspection(inspection: ImageInspection): string {
 	const lines = [
 		`image     ${image.reference} (${image.manifestDigest}, ${image.platform})`,
 		`system    ${osRelease.name ?? osRelease.id ?? "no os-release"} ${osRelease.versionId ?? ""}`.trimEnd(),
-		`label     ${label}`,
+		`label     ${label ?? "not known"}`,
 		`kernel    ${kernel === undefined ? "none" : `${kernel.path} (${kernel.release ?? "release unknown"}, ${kernel.architecture ?? "?"})`}`,
 		`initramfs ${initramfs === undefined ? "none" : `${initramfs.path} (${initramfs.segments.map(({ compression }) => compression).join(", ")}; ${initramfs.modules} modules)`}`,
 		`EFI       ${efi === undefined ? "none" : efi.vendor}`,
 		...(efi === undefined ? [] : [efi.shim, efi.grub, efi.mokManager].map(describeProgram)),
 		`BIOS      ${grubModules === undefined ? "none" : `${grubModules.path}, ${grubModules.files} files`}`,
-		`menu      ${menu.timeoutSeconds} s${menu.isBuiltIn ? ", built in" : ""}`,
-		...menu.entries.map(
-			({ name, linux }, index) => `  ${index === (menu.defaultEntry ?? 0) ? "*" : " "} ${name}: ${linux}`,
-		),
+		...describeMenu(menu),
 		"",
 		contract.isMet
 			? `contract ${contract.version}: met`
@@ -49,6 +46,15 @@ export function describeInspection(inspection: ImageInspection): string {
 		describeCost(read),
 	];
 	return `${lines.map(printable).join("\n")}\n`;
+}
+
+function describeMenu(menu: ImageInspection["menu"]): string[] {
+	if (menu === undefined) return ["menu      not known"];
+	const { timeoutSeconds, isBuiltIn, defaultEntry = 0, entries } = menu;
+	return [
+		`menu      ${timeoutSeconds} s${isBuiltIn ? ", built in" : ""}`,
+		...entries.map(({ name, linux }, index) => `  ${index === defaultEntry ? "*" : " "} ${name}: ${linux}`),
+	];
 }
 
 function describeProgram({ path, signers, components }: InspectedEfiProgram): string {

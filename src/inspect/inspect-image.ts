@@ -34,8 +34,9 @@ export interface Inspection {
 		readonly choices: readonly Choice[];
 	};
 	readonly osRelease: OsRelease;
-	readonly label: string;
-	readonly menu: Contract["grub2"];
+	/** Undefined, as the menu is, where iso.yaml does not say it in a way that can be used. */
+	readonly label: string | undefined;
+	readonly menu: Contract["grub2"] | undefined;
 	readonly kernel: InspectedKernel | undefined;
 	readonly initramfs: InspectedInitramfs | undefined;
 	readonly efi: InspectedEfi | undefined;
@@ -85,8 +86,8 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 	return {
 		contract: { version: CONTRACT_VERSION, isMet, violations, choices: found.choices },
 		osRelease: found.osRelease,
-		label: found.label,
-		menu: found.menu,
+		label: found.isMenuKnown ? found.label : undefined,
+		menu: found.isMenuKnown ? found.menu : undefined,
 		kernel: kernel && {
 			version: kernel.version,
 			path: displayName(kernel.file.path),

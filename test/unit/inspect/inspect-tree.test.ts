@@ -116,6 +116,19 @@ describe("inspecting a tree", () => {
 		expect(isBootable).toBe(false);
 	});
 
+	it.each([
+		["grub2:\n  default: saved\n", "ISO_YAML_INVALID"],
+		["grub2: [\n", "ISO_YAML_SYNTAX"],
+		["", "ISO_YAML_EMPTY"],
+		[`grub2:\n  entries:\n    - name: x\n      linux: "$testentry"\n      initrd: /i\n`, "ENTRY_VARIABLE"],
+		[`label: ${"x".repeat(33)}\n`, "LABEL_LENGTH"],
+	])("says nothing of a menu that stands in for %j", async (isoYaml, code) => {
+		const image = liveImage({ dracut: "058" }).file(ISO_YAML, isoYaml);
+		expect(await faultsOf(image)).toEqual([]);
+		const { contract, menu } = await inspect(image);
+		expect([contract.violations.map((violation) => violation.code), menu]).toEqual([[code], undefined]);
+	});
+
 	it("prints one line for each thing, with the image's own distribution's fix", async () => {
 		const inspection = await inspect(liveImage({ linux: "/images/pxeboot/vmlinuz quiet" }));
 		const image = { reference: "oci:a\u001b[31m", manifestDigest: "sha256:0", platform: "linux/amd64" };
