@@ -20,16 +20,19 @@ export interface FoundArgument {
 
 /** What an initramfs sees as its arguments: its own, then the kernel's. Of several with one name the last counts. */
 export class InitramfsArguments {
-	readonly #all = new Map<string, KernelArgument>();
+	/** In order, each occurrence. */
+	readonly list: readonly KernelArgument[];
+	readonly #last: ReadonlyMap<string, KernelArgument>;
 
 	constructor(lines: readonly string[]) {
-		for (const argument of kernelArguments(lines.join(" "))) this.#all.set(argument.name, argument);
+		this.list = kernelArguments(lines.join(" "));
+		this.#last = new Map(this.list.map((argument) => [argument.name, argument]));
 	}
 
 	/** dracut's `getarg`. */
 	find(lookup: ArgumentLookup): FoundArgument | undefined {
 		for (const { name, as, isDeprecated } of lookup) {
-			const found = this.#all.get(name);
+			const found = this.#last.get(name);
 			if (found === undefined) continue;
 			return { name, isDeprecated, value: as === "value" ? (found.value ?? "") : as === "yes" ? "1" : "0" };
 		}
@@ -38,6 +41,11 @@ export class InitramfsArguments {
 
 	value(name: string): string | undefined {
 		return this.find([{ name, as: "value", isDeprecated: false }])?.value;
+	}
+
+	/** dracut's `getargs`, each value a list with commas. */
+	listed(name: string): ReadonlySet<string> {
+		return new Set(this.list.flatMap((each) => (each.name === name ? (each.value ?? "").split(",") : [])));
 	}
 
 	/** dracut's `getargbool 0`. */

@@ -1,3 +1,4 @@
+import { withoutTrailing } from "../../binary/trim-end.ts";
 import type { InitramfsArguments } from "./argument-lookup.ts";
 import type { InitramfsFiles } from "./live-support.ts";
 
@@ -13,7 +14,7 @@ const STARTED_BY: ReadonlyMap<string, string> = new Map([
 export interface BarredDriver {
 	readonly argument: string;
 	readonly driver: string;
-	/** Whoever asks for it; otherwise some do get it. */
+	/** Otherwise that depends on who asks for it, which is not known. */
 	readonly always: boolean;
 }
 
@@ -36,20 +37,45 @@ function moduleName(path: string): string {
 	return name.slice(0, name.includes(".") ? name.indexOf(".") : undefined).replaceAll("-", "_");
 }
 
+/** Modules that a script of dracut's asks for by their own names: `load_fstype overlay`, `modprobe -q loop`. */
+export function modulesNamedIn(script: string): ReadonlySet<string> {
+	const named = new Set<string>();
+	for (const line of script.split("\n")) {
+		const words = line.trim().split(" ");
+		const call = words.findIndex((word) => word === "modprobe" || word === "load_fstype");
+		const name = words.find((word, index) => index > call && !word.startsWith("-"));
+		if (call >= 0 && name !== undefined && !line.trimStart().startsWith("#"))
+			named.add(withoutTrailing(name, ";").replaceAll("-", "_"));
+	}
+	// Since 111 of what blkid says the image is; before, of what the medium is.
+	if (script.includes('det_img_fs "$SQUASHED_LOOPDEV"')) named.add("squashfs");
+	return named;
+}
+
 /**
- * What keeps a driver away: `module_blacklist` (the kernel's, for modules of exactly that name), `initcall_blacklist` (for all), and
- * `modprobe.blacklist` and dracut's `rd.driver.blacklist`, which hold for drivers that are asked for by what they can do, not by name.
+ * What keeps a driver away: `module_blacklist` (the kernel's, the last one, for modules of exactly that name and with them for those that need them),
+ * `initcall_blacklist` (for all), and `modprobe.blacklist` and dracut's `rd.driver.blacklist`. These two hold for a driver that is asked for by an alias
+ * of it, as `mount` has the kernel do (`fs-squashfs`, and `iso9660` is one of isofs), not by name, and never for what a driver needs (kmod's
+ * kmod_module_probe_insert_module). `named` has those that are asked for by name; undefined where that is not known.
  */
-export function barredDrivers(args: InitramfsArguments, needed: ReadonlyMap<string, string>): BarredDriver[] {
+export function barredDrivers(
+	args: InitramfsArguments,
+	needed: ReadonlyMap<string, string>,
+	named: ReadonlySet<string> | undefined,
+): BarredDriver[] {
 	const barred: BarredDriver[] = [];
-	const listed = (name: string): string[] => (args.value(name) ?? "").split(",");
-	for (const argument of ["module_blacklist", "modprobe.blacklist", "rd.driver.blacklist"])
-		for (const name of new Set(listed(argument))) {
-			const always = argument === "module_blacklist";
-			const driver = needed.get(always ? name : name.replaceAll("-", "_"));
-			if (driver !== undefined) barred.push({ argument, driver, always });
+	for (const name of new Set((args.value("module_blacklist") ?? "").split(","))) {
+		const driver = needed.get(name);
+		if (driver !== undefined) barred.push({ argument: "module_blacklist", driver, always: true });
+	}
+	const loadedBefore = args.listed("rd.driver.pre");
+	for (const argument of ["modprobe.blacklist", "rd.driver.blacklist"])
+		for (const name of args.listed(argument)) {
+			const driver = name.replaceAll("-", "_");
+			if (STARTED_BY.has(driver) && needed.has(driver) && named?.has(driver) !== true && !loadedBefore.has(driver))
+				barred.push({ argument, driver, always: named !== undefined });
 		}
-	for (const name of new Set(listed("initcall_blacklist")))
+	for (const name of args.listed("initcall_blacklist"))
 		for (const [driver, start] of STARTED_BY)
 			if (name === start) barred.push({ argument: "initcall_blacklist", driver, always: true });
 	return barred;

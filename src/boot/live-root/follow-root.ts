@@ -104,9 +104,10 @@ class Way {
 	}
 
 	drivers(): void {
-		for (const { argument, driver, always } of barredDrivers(this.#args, this.#support?.neededModules ?? new Map()))
+		const needed = this.#support?.neededModules ?? new Map();
+		for (const { argument, driver, always } of barredDrivers(this.#args, needed, this.#live.namedModules))
 			this.problem("DRIVER_BARRED", `keeps ${driver} from being started, which its root needs`, {
-				evidence: `${argument}=${shorten(this.#args.value(argument) ?? "")}`,
+				evidence: `${argument}=${shorten([...this.#args.listed(argument)].join())}`,
 				argument,
 				stops: always,
 			});

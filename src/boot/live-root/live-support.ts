@@ -1,5 +1,5 @@
 import { type ArgumentLookup, lookupOf, lookupsIn } from "./argument-lookup.ts";
-import { neededModules } from "./barred-drivers.ts";
+import { modulesNamedIn, neededModules } from "./barred-drivers.ts";
 import { DEFAULT_ROOT_FORMS, type RootForm, rootFormsIn } from "./root-forms.ts";
 
 /** An initramfs as far as the model of what it does looks at it. */
@@ -44,6 +44,8 @@ export interface DmsquashLive {
 	/** The line that it writes for the scripts after it where the squashfs needs an overlay. */
 	readonly writtenArgument: string | undefined;
 	readonly mediaCheck: MediaCheck;
+	/** Modules that its scripts ask for by name; undefined where they are no scripts. */
+	readonly namedModules: ReadonlySet<string> | undefined;
 }
 
 /** What `rd.live.check` comes to. */
@@ -116,6 +118,7 @@ export const UNKNOWN_DMSQUASH_LIVE: DmsquashLive = {
 	asks: ASKED,
 	writtenArgument: undefined,
 	mediaCheck: "checks",
+	namedModules: undefined,
 };
 
 function dmsquashLiveOf(
@@ -141,6 +144,7 @@ function dmsquashLiveOf(
 		) as DmsquashLive["asks"],
 		writtenArgument: writtenArgumentIn(script),
 		mediaCheck: mediaCheckOf(files),
+		namedModules: script === "" ? undefined : modulesNamedIn(`${parsing}\n${script}`),
 	};
 }
 

@@ -225,9 +225,15 @@ describe("the way to the root file system", () => {
 		["module_blacklist=lz4-compress", []],
 		["module_blacklist=lz4_compress", ["DRIVER_BARRED"]],
 		["module_blacklist=overlay module_blacklist=nouveau", []],
-		["module_blacklist=loop", []],
-		["modprobe.blacklist=lz4-compress", ["DRIVER_BARRED?"]],
-		["rd.driver.blacklist=isofs", ["DRIVER_BARRED?"]],
+		["module_blacklist=loop", ["DRIVER_BARRED"]],
+		// What a driver needs is asked for by name.
+		["modprobe.blacklist=lz4-compress", []],
+		["rd.driver.blacklist=isofs", ["DRIVER_BARRED"]],
+		["rd.driver.blacklist=isofs rd.driver.blacklist=nouveau", ["DRIVER_BARRED"]],
+		["rd.driver.blacklist=iso9660", []],
+		["rd.driver.blacklist=isofs rd.driver.pre=isofs", []],
+		["modprobe.blacklist=nouveau,loop,overlay,squashfs", []],
+		["initcall_blacklist=ovl_init initcall_blacklist=x", ["DRIVER_BARRED"]],
 		["initcall_blacklist=ovl_init", ["DRIVER_BARRED"]],
 		["initcall_blacklist=simpledrm_platform_driver_init", []],
 		["rdinit=/bin/sh", ["MENU_INITRAMFS_PROGRAM"]],
@@ -242,10 +248,30 @@ describe("the way to the root file system", () => {
 			"kernel/fs/isofs/isofs.ko.xz: kernel/drivers/cdrom/cdrom.ko.xz",
 			"kernel/fs/squashfs/squashfs.ko: kernel/lib/lz4/lz4-compress.ko",
 			"kernel/fs/overlayfs/overlay.ko:",
+			"kernel/drivers/block/loop.ko:",
 			"kernel/drivers/gpu/drm/nouveau/nouveau.ko: kernel/drivers/gpu/drm/drm.ko",
 		];
-		const initramfs = support("059-4", [], { "/lib/modules/6.1/modules.dep": modules.join("\n"), "/bin/sh": "" });
-		expect(problems(`root=live:CDLABEL=Live ${ON} ${args}`, initramfs)).toEqual(wanted);
+		const of = (lines: readonly string[]) =>
+			support("059-4", lines, {
+				"/lib/modules/6.1/modules.dep": modules.join("\n"),
+				"/bin/sh": "",
+				"/usr/lib/dracut/hooks/cmdline/30-parse-dmsquash-live.sh": "modprobe -q loop",
+			});
+		const old = of(["load_fstype squashfs", "if ! load_fstype overlay; then"]);
+		expect(problems(`root=live:CDLABEL=Live ${ON} ${args}`, old)).toEqual(wanted);
+		if (!args.includes(".blacklist=")) return;
+		const unknown = problems(`root=live:CDLABEL=Live ${ON} ${args}`, of([]));
+		for (const problem of unknown) expect(problem).toBe("DRIVER_BARRED?");
+	});
+
+	it.each([
+		["100", "load_fstype squashfs", []],
+		["106", 'load_fstype "$livedev_fstype"', ["DRIVER_BARRED"]],
+		["112", 'fstype=$(det_img_fs "$SQUASHED_LOOPDEV")\n load_fstype "$fstype"', []],
+	])("knows who asks for squashfs by name in dracut %s", (release, line, wanted) => {
+		const more = { "/lib/modules/6.1/modules.dep": "kernel/fs/squashfs/squashfs.ko.zst:" };
+		const initramfs = support(release, [line, 'echo "rd.live.overlay.overlayfs" > /etc/cmdline.d/x'], more);
+		expect(problems("root=live:CDLABEL=Live rd.driver.blacklist=squashfs", initramfs)).toEqual(wanted);
 	});
 
 	it("finds a label with a space where the entry keeps it together", () => {
