@@ -27,13 +27,18 @@ export const LOADS_KERNEL: ReadonlySet<string> = new Set([
 	"multiboot2",
 ]);
 
-/** Commands after which no menu comes up. */
-export const ENDS: ReadonlySet<string> = new Set(["halt", "reboot", "exit", "fwsetup"]);
+/** Commands after which no menu comes up, and what GRUB does then. */
+export const ENDS: ReadonlyMap<string, string> = new Map([
+	["halt", "turns the machine off"],
+	["reboot", "restarts the machine"],
+	["exit", "gives up, and the firmware goes on to something else"],
+	["fwsetup", "restarts the machine into the firmware's setup"],
+]);
 
 /** Commands that decide which menu comes up. */
 export const DECIDES: ReadonlySet<string> = new Set([
 	...LOADS_KERNEL,
-	...ENDS,
+	...ENDS.keys(),
 	..."source . configfile normal normal_exit menuentry submenu boot search search.file search.fs_label".split(" "),
 	..."search.fs_uuid blscfg eval legacy_configfile syslinux_configfile extract_entries_source".split(" "),
 	..."extract_entries_configfile extract_legacy_entries_source legacy_source syslinux_source load_env return break".split(

@@ -12,8 +12,8 @@ export interface GrubConfig {
 export type GrubOutcome =
 	/** It shows the entries that `config` gave. */
 	| { readonly kind: "menu"; readonly config: GrubConfig }
-	/** It waits at its prompt, or gives up. */
-	| { readonly kind: "prompt"; readonly why: string }
+	/** It comes to no menu, and does something else: `stops at its prompt`. */
+	| { readonly kind: "no menu"; readonly does: string; readonly why: string }
 	| { readonly kind: "unknown"; readonly why: string };
 
 /** Ends a run from within. */
@@ -25,6 +25,8 @@ export class GrubStop extends Error {
 		this.outcome = outcome;
 	}
 }
+
+export const STOPS_AT_PROMPT = "stops at its prompt";
 
 /** Of a command: true, false, or not known. */
 export type Status = boolean | undefined;

@@ -4,7 +4,15 @@ import { DECIDES, ENDS, LOADS_KERNEL, MODULES } from "./grub-commands.ts";
 import type { GrubDevice } from "./grub-medium.ts";
 import type { GrubPlatform } from "./grub-module-file.ts";
 import { GrubModuleLoader } from "./grub-module-loader.ts";
-import { type GrubConfig, GrubStop, Leave, notKnown, type Status, type Words } from "./grub-outcome.ts";
+import {
+	type GrubConfig,
+	GrubStop,
+	Leave,
+	notKnown,
+	STOPS_AT_PROMPT,
+	type Status,
+	type Words,
+} from "./grub-outcome.ts";
 import {
 	commandsOf,
 	type GrubStatement,
@@ -89,7 +97,11 @@ export class GrubShell {
 		this.#menu = menu;
 		if (this.#hasKernel) notKnown("a kernel is loaded without a menu");
 		const why = this.missing.length > 0 ? "it finds no grub.cfg" : "no menu entry is defined";
-		throw new GrubStop({ kind: "prompt", why: path === undefined ? "it has no prefix to look in" : why });
+		throw new GrubStop({
+			kind: "no menu",
+			does: STOPS_AT_PROMPT,
+			why: path === undefined ? "it has no prefix to look in" : why,
+		});
 	}
 
 	/** Runs a script file in the current environment; false where it is not there. */
@@ -259,8 +271,9 @@ export class GrubShell {
 			if (word === undefined && index < args.length) notKnown(`the arguments of ${displayName(name)} are not known`);
 			return word ?? "";
 		};
-		if (ENDS.has(name))
-			throw new GrubStop({ kind: "prompt", why: `${this.#place()} has ${name} outside of its entries` });
+		const does = ENDS.get(name);
+		if (does !== undefined)
+			throw new GrubStop({ kind: "no menu", does, why: `${this.#place()} has ${name} outside of its entries` });
 		if (LOADS_KERNEL.has(name)) {
 			this.#hasKernel = true;
 			return undefined;

@@ -2,7 +2,7 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { GrubFileSystem, GrubMedium } from "./grub-medium.ts";
 import type { GrubPlatform } from "./grub-module-file.ts";
 import type { GrubModules } from "./grub-modules.ts";
-import { type GrubOutcome, GrubStop, notKnown } from "./grub-outcome.ts";
+import { type GrubOutcome, GrubStop, notKnown, STOPS_AT_PROMPT } from "./grub-outcome.ts";
 import { GrubShell } from "./grub-shell.ts";
 import { MEMORY_DISK } from "./grub-storage.ts";
 
@@ -56,7 +56,8 @@ export async function walkGrub(started: StartedGrub, medium: GrubMedium): Promis
 		if (configuration !== undefined) await shell.runEarly(configuration);
 		if (!(await shell.modules.load("normal")))
 			throw new GrubStop({
-				kind: "prompt",
+				kind: "no menu",
+				does: STOPS_AT_PROMPT,
 				why: shell.modules.broken.at(-1) ?? "it lacks the module normal and finds none",
 			});
 		await shell.normal(shell.defaultConfig());

@@ -39,7 +39,7 @@ export async function findMenuPlaces(grub: PeImage, planned: PlannedMedium): Pro
 	};
 	for (const start of ["cd", "usb"] as const) {
 		const first = await walk(start, extra);
-		if (first.kind !== "prompt") continue;
+		if (first.kind !== "no menu") continue;
 		for (const path of first.missing.slice(0, MAX_CANDIDATES)) {
 			const place = placeFor(path, withMenus(planned.files, extra), planned);
 			if (place === undefined || (await walk(start, [...extra, place])).kind !== "menu") continue;

@@ -14,7 +14,7 @@ import type { BiosImage } from "./boot-image-check.ts";
 import type { Findings } from "./findings.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
-import { reportModules, stopsAtPrompt } from "./uefi-walk.ts";
+import { noMenu, reportModules } from "./uefi-walk.ts";
 import { volumeFileSystem } from "./volume-file-system.ts";
 
 /** GRUB's diskboot.img ends with one block list entry (include/grub/i386/pc/boot.h); positions in that sector. */
@@ -127,7 +127,7 @@ async function walkModules(
 	} as const;
 	const medium = grubBiosMedium(start, volumeFileSystem(first), partition && volumeFileSystem(partition));
 	const walk = await walkGrub(started, medium);
-	if (walk.kind === "prompt") throw stopsAtPrompt(walk, "GRUB's core image");
+	if (walk.kind === "no menu") throw noMenu(walk, "GRUB's core image");
 	if (walk.kind === "unknown") findings.undecided = `what GRUB does is not known: ${describeWalk(walk)}`;
 	reportModules(walk, findings);
 	const [script, where] =

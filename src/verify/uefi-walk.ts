@@ -49,7 +49,7 @@ export async function walkUefi(
 		findings.undecided = `what GRUB does is not known: ${describeWalk(walk)}`;
 		return { programs, menu: undefined };
 	}
-	if (walk.kind === "prompt") throw stopsAtPrompt(walk, where);
+	if (walk.kind === "no menu") throw noMenu(walk, where);
 	reportModules(walk, findings);
 	const { device, path, script } = walk.config;
 	const menu = await checkMenu(script, `(${device})${displayName(path)}`, volumes, findings);
@@ -60,8 +60,8 @@ export async function walkUefi(
 	return { programs, menu };
 }
 
-export function stopsAtPrompt(walk: GrubWalk, where: string): Oci2isoError {
-	const what = `GRUB stops at its prompt: ${describeWalk(walk)}`;
+export function noMenu(walk: Extract<GrubWalk, { kind: "no menu" }>, where: string): Oci2isoError {
+	const what = `GRUB ${walk.does}: ${describeWalk(walk)}`;
 	return corrupt("NO_GRUB_CONFIG", what, where, "a grub.cfg that it reads, up to its menu");
 }
 

@@ -31,7 +31,7 @@ export async function checkGrubEfi(
 		else if (walk.kind === "unknown")
 			findings.warn("GRUB_EFI_NOT_KNOWN", `whether GRUB for UEFI finds its menu is not known, ${from}`, { evidence });
 		else
-			findings.block("GRUB_EFI_NO_MENU", `GRUB for UEFI stops at its prompt, ${from}`, UEFI_PATHS, {
+			findings.block("GRUB_EFI_NO_MENU", `GRUB for UEFI ${walk.does}, ${from}`, UEFI_PATHS, {
 				evidence,
 				remedy: "install the build of GRUB that the distribution has for removable media",
 				containerfile: LINES.efi,

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
 import { walkGrubEfi } from "../../../src/boot/grub-efi-walk.ts";
 import { fileSystemOf, type GrubStart, grubBiosMedium, grubMedium } from "../../../src/boot/grub-medium.ts";
-import { describeWalk, walkGrub } from "../../../src/boot/grub-walk.ts";
+import { describeWalk, type GrubWalk, walkGrub } from "../../../src/boot/grub-walk.ts";
 import { findMenuPlaces } from "../../../src/boot/menu-places.ts";
 import { bootFiles } from "../../../src/grub/boot-files.ts";
 import { decodePe, type PeImage } from "../../../src/pe/pe-image.ts";
@@ -47,8 +47,10 @@ async function walk(program: PeImage, start: GrubStart, iso: Files, esp: Files):
 		"/EFI/BOOT",
 	);
 	const end = await walkGrubEfi(program, medium);
-	return end.kind === "menu" ? `(${end.config.device})${end.config.path}` : `${end.kind}: ${describeWalk(end)}`;
+	return end.kind === "menu" ? `(${end.config.device})${end.config.path}` : `${howOf(end)}: ${describeWalk(end)}`;
 }
+
+const howOf = (end: GrubWalk): string => (end.kind === "no menu" ? end.does : end.kind);
 
 const grub = (parts: GrubParts): PeImage => programOf(makeGrub(parts));
 const inMemory = (script: string): Pick<GrubParts, "configuration" | "memoryDisk"> => ({
@@ -65,18 +67,18 @@ describe("which menu a GRUB for UEFI reads", () => {
 	it.each([
 		["Debian 12's", debian12, "cd", [beside], [beside], "(cd0)/EFI/BOOT/grub.cfg"],
 		["Debian 12's", debian12, "usb", [beside], [beside], "(hd0,gpt2)/EFI/BOOT/grub.cfg"],
-		["Debian 12's", debian12, "cd", [], [beside], "prompt"],
-		["Debian 13's", debian13, "cd", [beside], [beside], "prompt"],
-		["Debian 13's", debian13, "usb", [beside], [beside], "prompt"],
-		["Debian 13's", debian13, "cd", [], [below], "prompt"],
+		["Debian 12's", debian12, "cd", [], [beside], "stops at its prompt"],
+		["Debian 13's", debian13, "cd", [beside], [beside], "stops at its prompt"],
+		["Debian 13's", debian13, "usb", [beside], [beside], "stops at its prompt"],
+		["Debian 13's", debian13, "cd", [], [below], "stops at its prompt"],
 		["Debian 13's", debian13, "usb", [], [below], "(hd0,gpt2)/boot/grub/grub.cfg"],
 		["Debian 13's", debian13, "cd", [below], [], "(cd0)/boot/grub/grub.cfg"],
-		["Debian 13's", debian13, "usb", [below], [], "prompt"],
+		["Debian 13's", debian13, "usb", [below], [], "stops at its prompt"],
 		["Debian 13's", debian13, "usb", [below, info], [beside], "(hd0)/boot/grub/grub.cfg"],
 		["Debian 13's", debian13, "cd", [below], [below], "(cd0)/boot/grub/grub.cfg"],
 		["Fedora's", fedora, "cd", [beside], [beside], "(cd0)/EFI/BOOT/grub.cfg"],
 		["Fedora's", fedora, "usb", [beside], [beside], "(hd0,gpt2)/EFI/BOOT/grub.cfg"],
-		["Fedora's", fedora, "usb", [beside], [], "prompt"],
+		["Fedora's", fedora, "usb", [beside], [], "stops at its prompt"],
 		[
 			"one with the partition in its prefix",
 			grub({ prefix: "(,gpt2)/p" }),
@@ -93,7 +95,7 @@ describe("which menu a GRUB for UEFI reads", () => {
 			"usb",
 			[],
 			["p/grub.cfg"],
-			"prompt: it lacks the module normal",
+			"stops at its prompt: it lacks the module normal",
 		],
 		[
 			"the same with that on the medium",
@@ -109,29 +111,33 @@ describe("which menu a GRUB for UEFI reads", () => {
 			"usb",
 			[],
 			["p/grub.cfg"],
-			"prompt",
+			"stops at its prompt",
 		],
 	] as const)("%s: %#", async (_, program, start, iso, esp, end) => {
 		const normal = moduleFile("normal", "x86_64-efi").toString("latin1");
 		const files = (paths: readonly string[]) =>
 			Object.fromEntries(paths.map((path) => [path, path.endsWith(".mod") ? normal : MENU]));
 		expect(await walk(program, start, files(iso), files(esp))).toSatisfy((seen: string) =>
-			end.startsWith("prompt") ? seen.startsWith(end) : seen === end,
+			end.startsWith("stops") ? seen.startsWith(end) : seen === end,
 		);
 	});
 
 	it("says where it looked", async () => {
 		expect(await walk(debian13, "usb", {}, { [beside]: MENU })).toBe(
-			"prompt: it finds no grub.cfg; prefix /boot/grub; it looked for (hd0,gpt2)/boot/grub/x86_64-efi/grub.cfg, " +
+			"stops at its prompt: it finds no grub.cfg; prefix /boot/grub; it looked for (hd0,gpt2)/boot/grub/x86_64-efi/grub.cfg, " +
 				"(hd0,gpt2)/boot/grub/grub.cfg, (hd0,gpt2)/grub.cfg",
 		);
 	});
 
 	it.each([
-		["a script without an entry", "set timeout=5\n", "prompt: no menu entry is defined"],
-		["one that ends the machine", `halt\n${MENU}`, "prompt: (hd0,gpt2)/p/grub.cfg has halt outside of its entries"],
+		["a script without an entry", "set timeout=5\n", "stops at its prompt: no menu entry is defined"],
+		[
+			"one that ends the machine",
+			`halt\n${MENU}`,
+			"turns the machine off: (hd0,gpt2)/p/grub.cfg has halt outside of its entries",
+		],
 		["one that leads to another", `search -l --set=root L\nconfigfile /other.cfg\n${MENU}`, "(hd0)/other.cfg"],
-		["one that leads nowhere", "configfile /nothing.cfg\n", "prompt: it finds no grub.cfg"],
+		["one that leads nowhere", "configfile /nothing.cfg\n", "stops at its prompt: it finds no grub.cfg"],
 		["a function", `function f { if test "$1" = a; then source "$2"; fi; }\nf a (hd0)/other.cfg\n`, "(hd0)/other.cfg"],
 		[
 			"a loop",
@@ -270,17 +276,25 @@ describe("what GRUB for BIOS comes to, with the modules on the medium", () => {
 
 	it.each<[string, Readonly<Record<string, Buffer>>, string]>([
 		["all as it should be", {}, "menu []"],
-		["no ELF file", { "i386-pc/normal.mod": zeros }, "prompt normal.mod: it is no module of GRUB: it is no ELF file"],
-		["half a module", { "i386-pc/normal.mod": half(good["i386-pc/normal.mod"]) }, "prompt normal.mod: it is no module"],
+		[
+			"no ELF file",
+			{ "i386-pc/normal.mod": zeros },
+			"stops at its prompt normal.mod: it is no module of GRUB: it is no ELF file",
+		],
+		[
+			"half a module",
+			{ "i386-pc/normal.mod": half(good["i386-pc/normal.mod"]) },
+			"stops at its prompt normal.mod: it is no module",
+		],
 		[
 			"one for another machine",
 			{ "i386-pc/normal.mod": moduleFile("normal", "x86_64-efi") },
-			"prompt normal.mod: it is no module of GRUB: it is no ELF object for i386-pc",
+			"stops at its prompt normal.mod: it is no module of GRUB: it is no ELF object for i386-pc",
 		],
 		[
 			"one that normal needs",
 			{ "i386-pc/gettext.mod": zeros },
-			"prompt normal.mod: it needs the module gettext, which cannot be loaded",
+			"stops at its prompt normal.mod: it needs the module gettext, which cannot be loaded",
 		],
 		["one that the menu asks for", { "i386-pc/gzio.mod": zeros }, "menu [gzio.mod: it is no module"],
 		["one of a command", { "i386-pc/search_label.mod": zeros }, "menu [search_label.mod: it is no module"],
@@ -293,10 +307,18 @@ describe("what GRUB for BIOS comes to, with the modules on the medium", () => {
 			),
 			"m39.mod: it needs the module none, which cannot be loaded]",
 		],
-		["halt", menu(`halt\n${MENU}`), "prompt grub.cfg has halt outside of its entries"],
-		["reboot in a branch", menu(`if true; then reboot; fi\n${MENU}`), "prompt grub.cfg has reboot outside"],
-		["exit in a function", menu(`function f {\nexit\n}\nf\n${MENU}`), "prompt grub.cfg has exit outside"],
-		["halt behind the entries", menu(`${MENU}halt\n`), "prompt grub.cfg has halt outside"],
+		["halt", menu(`halt\n${MENU}`), "turns the machine off grub.cfg has halt outside of its entries"],
+		[
+			"reboot in a branch",
+			menu(`if true; then reboot; fi\n${MENU}`),
+			"restarts the machine grub.cfg has reboot outside",
+		],
+		[
+			"exit in a function",
+			menu(`function f {\nexit\n}\nf\n${MENU}`),
+			"gives up, and the firmware goes on to something else grub.cfg has exit outside",
+		],
+		["halt behind the entries", menu(`${MENU}halt\n`), "turns the machine off grub.cfg has halt outside"],
 		["halt that has no module", { ...menu(`halt\n${MENU}`), "i386-pc/halt.mod": zeros }, "menu [halt.mod: it is no"],
 	])("%s", async (_, changed, expected) => {
 		const files = Object.entries({ ...good, ...changed }).map(
@@ -309,7 +331,7 @@ describe("what GRUB for BIOS comes to, with the modules on the medium", () => {
 			["usb", "hd0"],
 		] as const) {
 			const end = await walkGrub({ ...built, modules, platform: "i386-pc" }, grubBiosMedium(start, iso, iso));
-			const said = end.kind === "menu" ? `menu [${end.brokenModules.join("; ")}]` : `${end.kind} ${end.why}`;
+			const said = end.kind === "menu" ? `menu [${end.brokenModules.join("; ")}]` : `${howOf(end)} ${end.why}`;
 			expect(said.replaceAll(`(${device})/boot/grub2/`, "").replaceAll("i386-pc/", "")).toContain(
 				expected.replaceAll("i386-pc/", ""),
 			);
@@ -341,7 +363,7 @@ describe("where the menu is put", () => {
 		expect(found.extra).toEqual(extra);
 		expect([found.walks.cd.kind, found.walks.usb.kind]).toEqual(["menu", "menu"]);
 		// What no reader of FAT takes is not written for it.
-		expect((await findMenuPlaces(grub({ prefix: '/a"b/../c' }), planned)).walks.usb.kind).toBe("prompt");
+		expect((await findMenuPlaces(grub({ prefix: '/a"b/../c' }), planned)).walks.usb.kind).toBe("no menu");
 	});
 });
 
@@ -423,7 +445,7 @@ describe.skipIf(missing !== undefined)("GRUB's own programs, as grub-mkimage mak
 		const program = await make("/boot/grub", [kind, "squash4", "tar"], ["-c", config, "-m", await memoryDisk(kind)]);
 		const at = (...paths: string[]) => Object.fromEntries(paths.map((path) => [path, MENU]));
 		expect(await walk(program, "usb", {}, at("EFI/BOOT/grub.cfg"))).toBe("(hd0,gpt2)/EFI/BOOT/grub.cfg");
-		expect(await walk(program, "cd", {}, at("EFI/BOOT/grub.cfg"))).toMatch(/^prompt/);
+		expect(await walk(program, "cd", {}, at("EFI/BOOT/grub.cfg"))).toMatch(/^stops at its prompt/);
 		expect(await walk(program, "cd", at("boot/grub/grub.cfg"), {})).toBe("(cd0)/boot/grub/grub.cfg");
 	});
 
@@ -433,7 +455,7 @@ describe.skipIf(missing !== undefined)("GRUB's own programs, as grub-mkimage mak
 		const program = await make("/p", ["search_label"], ["-c", config]);
 		expect(await walk(program, "usb", { "q/own.cfg": MENU }, {})).toBe("(hd0)/q/own.cfg");
 		expect(await walk(program, "cd", { "q/grub.cfg": MENU }, {})).toBe("(cd0)/q/grub.cfg");
-		expect(await walk(program, "cd", {}, { "q/grub.cfg": MENU })).toMatch(/^prompt/);
+		expect(await walk(program, "cd", {}, { "q/grub.cfg": MENU })).toMatch(/^stops at its prompt/);
 	});
 
 	it.each(["/EFI/BOOT", "(hd0,gpt2)/EFI/BOOT", "(,gpt2)/EFI/BOOT"])("with the prefix %s", async (prefix) => {

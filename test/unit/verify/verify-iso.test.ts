@@ -72,7 +72,7 @@ describe("an ISO with something wrong in what it boots", () => {
 			/stops at its prompt: .*normal\.mod: it is no module/,
 		],
 		["one that the menu asks for", { modules: { gzio: Buffer.alloc(900) } }, /gzio\.mod: it is no module/],
-		["a menu that halts", menu("set timeout=5", "halt"), /stops at its prompt: .*has halt outside of its entries/],
+		["a menu that halts", menu("set timeout=5", "halt"), /turns the machine off: .*has halt outside of its entries/],
 		["no menu entry", { menu: "set timeout=1\n" }, /no menu entry is defined/],
 		["an unclosed block", menu("}\n", ""), /a block is not closed/],
 		["a signer that shim does not know", { strangeSigner: true }, /signed by Stranger, which is not trusted by shim/],
