@@ -4,6 +4,7 @@ import type { FollowedRoot, RootProblem, RootRequest } from "./followed-root.ts"
 import { grubCommandLine } from "./kernel-command-line.ts";
 import { type LiveMedium, matchDevice, pathOnMedium } from "./live-medium.ts";
 import { type DmsquashLive, type LiveSupport, UNKNOWN_DMSQUASH_LIVE } from "./live-support.ts";
+import { startedInstead, stopsInInitramfs } from "./other-start.ts";
 import { formOf } from "./root-forms.ts";
 
 /**
@@ -29,6 +30,7 @@ export function followRoot(
 	way.initramfsProgram();
 	way.drivers();
 	way.shell(request);
+	way.otherStart();
 	if (request === "dmsquash-live") way.dmsquashLive([...ownLines, line.text]);
 	else if (request === "anaconda") way.anaconda();
 	else if (request === "live-boot" || request === "casper") way.liveBoot(request === "casper" ? "casper" : "live");
@@ -113,16 +115,29 @@ class Way {
 			});
 	}
 
-	/** A shell in place of the root file system: dracut's `rd.break`, initramfs-tools's `break` for live-boot and casper. */
+	/** A shell in place of the root file system: dracut's `rd.break`, systemd's targets, initramfs-tools's `break` for live-boot and casper. */
 	shell(request: RootRequest): undefined {
 		const names = request === "live-boot" || request === "casper" ? ["break"] : ["rd.break", "rdbreak"];
-		const argument = names.find((name) => this.#args.value(name) !== undefined);
+		const argument =
+			names.find((name) => this.#args.value(name) !== undefined) ?? stopsInInitramfs(this.#args.list)?.name;
 		if (argument !== undefined)
 			this.problem("MENU_BREAK", "stops in the initramfs and gives a shell", {
 				evidence: argument,
 				argument,
 				stops: false,
 			});
+	}
+
+	/** The root file system is mounted, and something else than the system in it is started. */
+	otherStart(): undefined {
+		const start = startedInstead(this.#args.list);
+		if (start === undefined) return;
+		const { name, value } = start.argument;
+		this.problem("MENU_OTHER_START", `starts ${shorten(start.what)} in place of the system`, {
+			evidence: shorten(value === undefined ? name : `${name}=${value}`),
+			argument: name,
+			stops: false,
+		});
 	}
 
 	dmsquashLive(lines: readonly string[]): undefined {

@@ -12,6 +12,7 @@ export interface RootProblem {
 		| "MENU_LABEL"
 		| "MENU_LIVE_PATH"
 		| "MENU_NO_ROOT"
+		| "MENU_OTHER_START"
 		| "MENU_OVERLAY_DEVICE"
 		| "MENU_ROOT_DEVICE"
 		| "MENU_ROOT_NETWORK"

@@ -11,6 +11,9 @@ import type { MenuFix } from "../menu-fix.ts";
 import { grubWords } from "../menu-words.ts";
 import { mediumOf } from "./live-system.ts";
 
+/** What an entry that somebody chooses is there for. */
+const ASKED_FOR: ReadonlySet<RootProblem["code"]> = new Set(["MENU_BREAK", "MENU_OTHER_START"]);
+
 /** The entry that starts by itself. */
 export function defaultEntryOf({ menu }: Pick<BootParts, "menu">): MenuEntry | undefined {
 	return menu.entries[menu.defaultEntry ?? 0] ?? menu.entries[0];
@@ -40,7 +43,7 @@ export function checkMenu(parts: BootParts, findings: FindingList): undefined {
 		for (const note of own) notes.add(note);
 		// What live-boot and casper look for is said of the initramfs.
 		if (request === "live-boot" || request === "casper") continue;
-		for (const problem of problems)
+		for (const problem of problems.filter(({ code }) => index === startsItself || !ASKED_FOR.has(code)))
 			fault(problem.code, problem.what, detailsOf(problem, index, support, parts.label), problem.stops);
 	}
 	if (findings.all.length === before)
@@ -91,6 +94,7 @@ function detailsOf(
 		case "DRIVER_BARRED":
 		case "MENU_BREAK":
 		case "MENU_INITRAMFS_PROGRAM":
+		case "MENU_OTHER_START":
 			return fix(`leave ${argument} away`, { drop: [argument ?? ""] });
 		case "MEDIA_CHECK_TOOL_MISSING":
 			return {

@@ -243,6 +243,25 @@ describe("the way to the root file system", () => {
 		["rd.break", ["MENU_BREAK?"]],
 		["rd.break=pre-pivot", ["MENU_BREAK?"]],
 		["break=mount", []],
+		["rd.emergency", ["MENU_BREAK?"]],
+		["rd.systemd.unit=rescue.target", ["MENU_BREAK?"]],
+		["rd.systemd.unit=rescue.target rd.systemd.unit=initrd.target", []],
+		["rd.emergency=poweroff", []],
+		// A shell where the boot fails, which there is without it too.
+		["rd.shell", []],
+		...[
+			"systemd.unit=emergency.target",
+			"systemd.unit=rescue",
+			"systemd.unit=poweroff.target",
+			"single",
+			"1",
+			"-b",
+		].map((args) => [args, ["MENU_OTHER_START?"]] as [string, string[]]),
+		["single systemd.unit=graphical.target", []],
+		["systemd.unit=graphical.target S", ["MENU_OTHER_START?"]],
+		["init=/bin/sh", ["MENU_OTHER_START?"]],
+		["init=/usr/bin/bash 3", ["MENU_OTHER_START?"]],
+		["init=/bin/sh init=/sbin/init", []],
 	])("knows what the kernel does before the initramfs is asked: %s", (args, wanted) => {
 		const modules = [
 			"kernel/fs/isofs/isofs.ko.xz: kernel/drivers/cdrom/cdrom.ko.xz",
