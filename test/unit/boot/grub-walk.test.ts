@@ -206,7 +206,7 @@ describe("which menu a GRUB for UEFI reads", () => {
 	])("takes the options of %s apart as GRUB does", async (command, variable) => {
 		const script = `set root=nothing\n${command}\nconfigfile ($${variable ?? "FOUND"})/a.cfg\n`;
 		expect(await walk(grub({ prefix: "/p" }), "usb", { "a.cfg": MENU }, { "p/grub.cfg": script })).toMatch(
-			variable === undefined ? /^prompt/ : /^\(hd0\)\/a\.cfg$/,
+			variable === undefined ? /^stops at its prompt/ : /^\(hd0\)\/a\.cfg$/,
 		);
 	});
 
@@ -218,8 +218,8 @@ describe("which menu a GRUB for UEFI reads", () => {
 		["if [ ]; then source /b.cfg; fi", "b"],
 		["if [ -e (hd0) ]; then source /b.cfg; fi", "b"],
 		["source /dir/../b.cfg", "dir/../b"],
-		["source /nowhere/../b.cfg", "prompt"],
-		["setparams b\nsource /$1.cfg", "prompt"],
+		["source /nowhere/../b.cfg", "stops at its prompt"],
+		["setparams b\nsource /$1.cfg", "stops at its prompt"],
 		["true && source /b.cfg", "unknown"],
 		["false || source /b.cfg", "unknown"],
 		["source /a.cfg &\nsource /b.cfg", "unknown"],
