@@ -107,13 +107,13 @@ async function assemble(
 
 /** Opens the store that the options name; what is shared goes through a passing one where they name none that can be used. */
 async function withStore<Result>(
-	{ cache: path, cacheSize, blockSize: blockBytes }: ResolvedOptions,
+	{ cache: path, cacheSize, blockSize: blockBytes, signal }: ResolvedOptions,
 	shared: SharedCache,
 	progress: BuildProgress,
 	work: (cache: BuildCache | undefined) => Promise<Result>,
 ): Promise<Result> {
 	const onNotice = (text: string): void => progress.notice(text);
-	const common = { blockBytes, origins: shared.origins, onNotice };
+	const common = { blockBytes, origins: shared.origins, onNotice, signal };
 	const own = path === undefined ? undefined : BuildCache.open({ ...common, path, maxBytes: cacheSize });
 	if (own !== undefined || !shared.isUsed) return await work(own);
 	const temporary = makeScratchDirectory("cache");

@@ -93,7 +93,7 @@ export async function collectLayers(options: CollectLayersOptions): Promise<void
 			asideBytesLeft -= entry.byteLength;
 			return "aside";
 		};
-		const known = cache?.layerIndex(layer);
+		const known = await cache?.layerIndex(layer);
 		const before = doneBytes;
 		const job = { ...options, number, layer, target, known };
 		if (known === undefined)
@@ -130,7 +130,7 @@ export async function collectMissing(
 		const layer = options.layers[number];
 		const target = options.collected[number];
 		if (layer === undefined || target === undefined) continue;
-		const known = options.cache?.layerIndex(layer);
+		const known = await options.cache?.layerIndex(layer);
 		const job = { ...options, number, layer, target, known };
 		const route = (entry: TarEntry): Route => {
 			if (!entries.has(entry.index)) return "ignore";
@@ -217,7 +217,8 @@ async function replay(job: LayerJob, { index, origin }: KnownLayer, routes: read
 		const moved = await replayLayer(index, number, (entry) => routes[entry] ?? "skip", { ...job, counts });
 		const keyOf = (fragment: number): Uint8Array => squashfs.fragmentKey(fragment);
 		if (moved === undefined) return;
-		cache?.setLayerIndex(layer.digest, moved.encode(index.layer, index.tarBytes, index.notes, keyOf), origin);
+		const encoding = moved.encoding(index.layer, index.tarBytes, index.notes, keyOf);
+		cache?.setLayerIndex(layer.digest, await inTurns(encoding, job.signal), origin);
 	});
 	counts.tarBytes = index.tarBytes;
 	const own = `${layer.digest}: `;
@@ -249,7 +250,10 @@ async function readAndIndex(
 		const { digest, compressedBytes, diffId, compression } = layer;
 		const identity = { digest, compressedBytes, diffId, compression: compression ?? "none" };
 		if (recorder !== undefined)
-			cache?.setLayerIndex(digest, recorder.encode(identity, counts.tarBytes, indexNotes, keyOf));
+			cache?.setLayerIndex(
+				digest,
+				await inTurns(recorder.encoding(identity, counts.tarBytes, indexNotes, keyOf), signal),
+			);
 		passOn(job, notes);
 	});
 }

@@ -1,3 +1,4 @@
+import { inTurns, type Steps } from "../binary/turns.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import type { PackedBlock, ReadImage } from "../cache/pack-writer.ts";
 import type { BlockSettings } from "../cache/settings.ts";
@@ -33,31 +34,34 @@ export async function keepBlocks(
 				rawBytes: bytes.byteLength,
 				bytes,
 			}));
-		for (const placed of placedBlocks(squashfs, stretches)) {
+		for (const placed of await inTurns(placedBlocks(squashfs, stretches), signal)) {
 			if (placed.reused || placed.position === 0) continue;
 			const { kind, key, size, rawBytes, position } = placed;
 			blocks.push({ kind, key, storedSize: size, rawBytes, bytes: position });
 		}
-		await cache.keepBlocks(layer.diffId, settings, blocks, read, signal);
+		await cache.keepBlocks(layer.diffId, settings, blocks, read);
 		stretches.length = 0;
 		contents.length = 0;
 	}
-	cache.keepLayers();
+	await cache.keepLayers();
 }
 
-/** What a layer's contents take in the squashfs. */
-export function usedBytes(
+/** What a layer's contents take in the squashfs; a block a step. */
+export function* usedBytes(
 	squashfs: SquashfsWriter,
 	stretches: CollectedLayer["stretches"],
-): { reusedBytes: number; recompressedBytes: number } {
+): Steps<{ reusedBytes: number; recompressedBytes: number }> {
 	let [reusedBytes, recompressedBytes] = [0, 0];
-	for (const { reused, size } of placedBlocks(squashfs, stretches)) {
+	for (const { reused, size } of yield* placedBlocks(squashfs, stretches)) {
 		if (reused) reusedBytes += size & (STORED_RAW - 1);
 		else recompressedBytes += size & (STORED_RAW - 1);
 	}
 	return { reusedBytes, recompressedBytes };
 }
 
-function placedBlocks(squashfs: SquashfsWriter, stretches: CollectedLayer["stretches"]): PlacedBlock[] {
-	return stretches.flatMap(({ from, to }) => squashfs.placedBlocks(from, to));
+/** A block a step. */
+function* placedBlocks(squashfs: SquashfsWriter, stretches: CollectedLayer["stretches"]): Steps<PlacedBlock[]> {
+	const placed: PlacedBlock[][] = [];
+	for (const { from, to } of stretches) placed.push(yield* squashfs.placedBlocks(from, to));
+	return placed.flat();
 }

@@ -1,4 +1,4 @@
-import { Turns } from "../binary/turns.ts";
+import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { IndexedEntry, LayerIndex } from "../cache/layer-index-format.ts";
 import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
@@ -74,13 +74,16 @@ export async function replayLayer(
 	}
 	squashfs.endLayer();
 	await squashfs.settle();
-	return places.haveMoved((fragment) => squashfs.fragmentKey(fragment)) ? movedIndex(index, layer, options) : undefined;
+	return places.haveMoved((fragment) => squashfs.fragmentKey(fragment))
+		? inTurns(movedIndex(index, layer, options), signal)
+		: undefined;
 }
 
-/** The index with the tails where they are in this image. */
-function movedIndex(index: LayerIndex, layer: number, { squashfs, bodies }: ReplayOptions): LayerIndexWriter {
+/** The index with the tails where they are in this image; an entry a step. */
+function* movedIndex(index: LayerIndex, layer: number, { squashfs, bodies }: ReplayOptions): Steps<LayerIndexWriter> {
 	const writer = new LayerIndexWriter(index.blockBytes, index);
 	for (const { entry, content } of index.entries()) {
+		yield;
 		writer.entry(entry);
 		if (entry.type !== "file") continue;
 		const stored = bodies.stored({ layer, entry: entry.index });

@@ -100,7 +100,7 @@ export class SharedCache {
 		const worker = async (): Promise<void> => {
 			for (const layer of queue) {
 				const found = await source.layerIndex(layer, blockBytes, this.#options.signal);
-				if (found !== undefined) cache.addLayer(layer.digest, found.bytes, found.origin);
+				if (found !== undefined) await cache.addLayer(layer.digest, found.bytes, found.origin);
 			}
 		};
 		await Promise.all(Array.from({ length: INDEXES_AT_A_TIME }, worker));

@@ -1,7 +1,7 @@
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
 import { HeldBytes } from "../binary/held-bytes.ts";
-import { inTurns } from "../binary/turns.ts";
+import { inTurns, type Steps } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
@@ -96,7 +96,7 @@ export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "drop
 		});
 		const settings = { ...identityOf(compressor), blockBytes: options.blockSize };
 		const decompressor = createDecompressor(options.comp);
-		const blocks = attempt > MAX_ATTEMPTS ? undefined : cache?.openBlocks(settings, decompressor);
+		const blocks = attempt > MAX_ATTEMPTS ? undefined : await cache?.openBlocks(settings, decompressor);
 		try {
 			return await stream({ ...input, isExcluded, dropXattrs }, compressor, blocks);
 		} catch (error) {
@@ -156,7 +156,7 @@ async function stream(
 			: async (needs: readonly BlockNeed[]): Promise<boolean> => {
 					const settings = { ...identityOf(compressor), blockBytes };
 					const { names, isComplete } = await source.fetch(needs, cache.directory, settings, diffIds, signal);
-					blocks.add(names);
+					await inTurns(blocks.adding(names), signal);
 					return isComplete;
 				};
 	const unapplied: string[] = [];
@@ -195,7 +195,7 @@ async function stream(
 		const merged = await inTurns(merger.settling(), signal);
 		const { root: kept, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
 		const droppedXattrs = await inTurns(dropXattrs(kept), signal);
-		await collectMissing(context, missingBodies(kept, bodies), "store");
+		await collectMissing(context, await inTurns(missingBodies(kept, bodies), signal), "store");
 
 		await squashfs.finishData();
 		// the tables need no threads, and the memory is needed elsewhere
@@ -214,7 +214,8 @@ async function stream(
 		if (copier.isBusy) await tables.prepare();
 		await copier.finish(signal);
 		copier.close();
-		const used = collected.map(({ stretches }) => usedBytes(squashfs, stretches));
+		const used: { reusedBytes: number; recompressedBytes: number }[] = [];
+		for (const { stretches } of collected) used.push(await inTurns(usedBytes(squashfs, stretches), signal));
 		const fetchAside = (files: Iterable<FileInode>): Promise<void> => {
 			const missing = [...files].map(({ body }) => body);
 			const isMissing = (body: BodyId): boolean =>
@@ -249,7 +250,7 @@ async function stream(
 				isFinished = true;
 				try {
 					await keep();
-					cache?.finish(blocks?.usedPacks ?? []);
+					await cache?.finish(blocks?.usedPacks ?? []);
 				} finally {
 					blocks?.close();
 				}
@@ -292,8 +293,12 @@ function pendingBlocks(blockBytes: number, jobs: number): number {
 	return Math.max(Math.ceil(PENDING_BYTES / blockBytes), PENDING_BLOCKS_PER_JOB * jobs);
 }
 
-function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Generator<BodyId> {
+/** An inode a step. */
+function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Steps<BodyId[]> {
+	const missing: BodyId[] = [];
 	for (const inode of inodesBelow(root)) {
-		if (inode.type === "file" && bodies.stored(inode.body) === undefined) yield inode.body;
+		if (inode.type === "file" && bodies.stored(inode.body) === undefined) missing.push(inode.body);
+		yield;
 	}
+	return missing;
 }

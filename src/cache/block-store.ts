@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { DigestMap } from "../binary/digest-map.ts";
+import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import type { TailSource } from "../squashfs/file-recipe.ts";
@@ -8,7 +9,7 @@ import type { BlockFile, StoredBlock, StoredBlocks } from "../squashfs/stored-bl
 import { damaged, unreadable } from "./failures.ts";
 import { originIn } from "./layer-index-store.ts";
 import {
-	decodePackHead,
+	decodingPackHead,
 	PACK_HEADER_BYTES,
 	type PackEntry,
 	type PackHead,
@@ -19,7 +20,7 @@ import {
 } from "./pack-format.ts";
 import type { BlockSettings } from "./settings.ts";
 import { settingsId, settingsText } from "./settings.ts";
-import { type OpenFile, readFully, reasonOf, type StoreDirectory } from "./store-directory.ts";
+import { type OpenFile, readFully, readingFully, reasonOf, type StoreDirectory } from "./store-directory.ts";
 
 /** Of all packs that are open: bounds memory (some 200 bytes each) and open files. */
 const MAX_ENTRIES = 2 ** 21;
@@ -62,26 +63,37 @@ export class BlockStore implements StoredBlocks {
 	#windowStart = 0;
 	#windowBytes = 0;
 
+	private constructor(directory: StoreDirectory, settings: BlockSettings, decompressor: BlockDecompressor) {
+		this.#directory = directory;
+		this.#settings = settings;
+		this.#decompressor = decompressor;
+	}
+
 	/**
-	 * Loads the tables, those of packs made here first, and of these the ones used last; damaged packs are removed.
+	 * Loads the tables, those of packs made here first, and of these the ones used last, in steps; damaged packs are removed.
 	 * `origins`: the shared caches whose packs may be used.
 	 */
-	constructor(
+	static *opening(
 		directory: StoreDirectory,
 		settings: BlockSettings,
 		decompressor: BlockDecompressor,
 		origins: readonly string[] = [],
-	) {
-		this.#directory = directory;
-		this.#settings = settings;
-		this.#decompressor = decompressor;
-		const ours = `.${settingsId(settings)}.`;
-		const packs = directory.list().filter(({ kind, name }) => kind === "pack" && name.includes(ours));
-		for (const origin of [undefined, ...origins])
-			for (const { name } of packs) {
-				if (this.#packs.length === MAX_PACKS || this.#placeCount >= MAX_ENTRIES) return;
-				if (originIn(name) === origin) this.#load(name);
-			}
+	): Steps<BlockStore> {
+		const store = new BlockStore(directory, settings, decompressor);
+		let isOpen = false;
+		try {
+			const ours = `.${settingsId(settings)}.`;
+			const packs = (yield* directory.listing()).filter(({ kind, name }) => kind === "pack" && name.includes(ours));
+			for (const origin of [undefined, ...origins])
+				for (const { name } of packs) {
+					if (store.#packs.length === MAX_PACKS || store.#placeCount >= MAX_ENTRIES) break;
+					if (originIn(name) === origin) yield* store.#loading(name);
+				}
+			isOpen = true;
+			return store;
+		} finally {
+			if (!isOpen) store.close();
+		}
 	}
 
 	get #placeCount(): number {
@@ -89,9 +101,9 @@ export class BlockStore implements StoredBlocks {
 		return block.size + fragment.size + content.size;
 	}
 
-	/** Takes in packs that came after the store was opened. */
-	add(names: Iterable<string>): void {
-		for (const name of names) this.#load(name);
+	/** Takes in packs that came after the store was opened, in steps. */
+	*adding(names: Iterable<string>): Steps<void> {
+		for (const name of names) yield* this.#loading(name);
 	}
 
 	hasBlock(key: Uint8Array): boolean {
@@ -144,22 +156,21 @@ export class BlockStore implements StoredBlocks {
 		for (const places of Object.values(this.#places)) places.clear();
 	}
 
-	#load(name: string): void {
+	*#loading(name: string): Steps<void> {
 		const file = this.#directory.openFile("pack", name);
 		if (file === undefined) return;
 		let head: PackHead | undefined;
+		let isOfUse = false;
 		try {
-			head = readPackHead(file);
-		} catch (error) {
-			file.close();
-			this.#directory.refuse(file.path, reasonOf(error));
-			return;
-		}
-		if (head === undefined || head.description.settings !== settingsText(this.#settings)) {
-			file.close();
+			head = yield* readingPackHead(file);
 			if (head === undefined) this.#directory.remove("pack", name);
-			return;
+			isOfUse = head?.description.settings === settingsText(this.#settings);
+		} catch (error) {
+			this.#directory.refuse(file.path, reasonOf(error));
+		} finally {
+			if (!isOfUse) file.close();
 		}
+		if (head === undefined || !isOfUse) return;
 		const pack = {
 			name,
 			file,
@@ -181,6 +192,7 @@ export class BlockStore implements StoredBlocks {
 			const { kind, offset, storedSize, rawBytes, checksum } = entry;
 			const places = this.#places[kind];
 			if (!places.has(entry.key)) places.set(entry.key, { kind, pack, offset, storedSize, rawBytes, checksum });
+			yield;
 		}
 	}
 
@@ -256,12 +268,12 @@ function isReadable({ file, dataOffset, unreadable: refuse }: Pack, offset: numb
 	}
 }
 
-/** Undefined where the file is no whole pack. */
-export function readPackHead(file: OpenFile): PackHead | undefined {
+/** Undefined where the file is no whole pack. In steps. */
+export function* readingPackHead(file: OpenFile): Steps<PackHead | undefined> {
 	const start = Buffer.alloc(PACK_HEADER_BYTES);
 	if (!readFully(file, 0, start)) return undefined;
 	const length = packHeadLength(start);
 	if (length === undefined || length > file.byteLength) return undefined;
 	const head = Buffer.allocUnsafe(length);
-	return readFully(file, 0, head) ? decodePackHead(head, file.byteLength) : undefined;
+	return (yield* readingFully(file, 0, head)) ? yield* decodingPackHead(head, file.byteLength) : undefined;
 }

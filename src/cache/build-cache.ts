@@ -1,16 +1,16 @@
-import { atOnce, inTurns } from "../binary/turns.ts";
+import { inTurns, type Steps } from "../binary/turns.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import { throwIfAborted } from "../errors.ts";
 import { BlockStore } from "./block-store.ts";
 import type { LayerIndex } from "./layer-index-format.ts";
-import { openLayerIndex } from "./layer-index-reader.ts";
+import { openingLayerIndex } from "./layer-index-reader.ts";
 import {
 	agrees,
 	type ClaimedLayer,
 	fileNameOf,
 	layerIndexName,
-	readLayerIndex,
-	writeLayerIndex,
+	readingLayerIndex,
+	writingLayerIndex,
 } from "./layer-index-store.ts";
 import { MAX_CONTENT_BYTES, storedBytes } from "./pack-format.ts";
 import { type PackedBlock, type ReadImage, writingPack } from "./pack-writer.ts";
@@ -27,6 +27,8 @@ export interface BuildCacheOptions {
 	readonly origins: readonly string[];
 	/** Told, in a sentence, why something is not used or not kept. */
 	readonly onNotice: (text: string) => void;
+	/** What takes long rejects with INTERRUPTED where it is aborted. */
+	readonly signal?: AbortSignal | undefined;
 }
 
 /** An index, and the shared cache that it came from, if it was not made here. */
@@ -95,24 +97,24 @@ export class BuildCache {
 	}
 
 	/** Adds the index of a layer that another machine has read. */
-	addLayer(digest: string, index: Buffer, origin: string): void {
-		this.#guarded(() => writeLayerIndex(this.#directory, digest, this.#options.blockBytes, index, origin));
+	async addLayer(digest: string, index: Buffer, origin: string): Promise<void> {
+		await this.#guarded(writingLayerIndex(this.#directory, digest, this.#options.blockBytes, index, origin));
 	}
 
 	/**
 	 * What is known of a layer, from this build or an earlier one; undefined where it was read and is not what the image says. What this machine has
 	 * read itself goes before what others say.
 	 */
-	layerIndex(layer: ClaimedLayer): KnownLayer | undefined {
+	async layerIndex(layer: ClaimedLayer): Promise<KnownLayer | undefined> {
 		const { digest } = layer;
 		if (this.#toBeRead.has(digest)) return undefined;
 		const made = this.#made.get(digest);
 		if (made !== undefined) {
-			const index = openLayerIndex(made.bytes);
+			const index = await inTurns(openingLayerIndex(made.bytes), this.#options.signal);
 			return index !== undefined && agrees(index, layer) ? { index, origin: made.origin } : undefined;
 		}
 		for (const origin of [undefined, ...this.origins]) {
-			const index = this.#guarded(() => readLayerIndex(this.#directory, digest, this.#options.blockBytes, origin));
+			const index = await this.#guarded(readingLayerIndex(this.#directory, digest, this.#options.blockBytes, origin));
 			if (index === undefined) continue;
 			if (!agrees(index, layer)) return undefined;
 			this.#usedIndexes.add(this.#nameOf(digest, origin));
@@ -130,12 +132,17 @@ export class BuildCache {
 	/** Forgets an index that makes no sense. */
 	dropLayer(digest: string, origin: string | undefined): void {
 		this.#made.delete(digest);
-		this.#guarded(() => this.#directory.remove("layer", this.#nameOf(digest, origin)));
+		try {
+			this.#directory.remove("layer", this.#nameOf(digest, origin));
+		} catch (error) {
+			this.#failed(error);
+		}
 	}
 
 	/** The blocks that earlier builds compressed with these settings. */
-	openBlocks(settings: BlockSettings, decompressor: BlockDecompressor): BlockStore {
-		return new BlockStore(this.#directory, settings, decompressor, this.origins);
+	openBlocks(settings: BlockSettings, decompressor: BlockDecompressor): Promise<BlockStore> {
+		const opening = BlockStore.opening(this.#directory, settings, decompressor, this.origins);
+		return inTurns(opening, this.#options.signal);
 	}
 
 	/** Writes what a layer's reading has stored; `read` gives bytes of the image. Rejects with INTERRUPTED alone. */
@@ -144,52 +151,46 @@ export class BuildCache {
 		settings: BlockSettings,
 		blocks: readonly PackedBlock[],
 		read: ReadImage,
-		signal?: AbortSignal,
 	): Promise<void> {
 		const fitting = blocks.filter(({ kind, rawBytes }) => kind !== "content" || rawBytes <= MAX_CONTENT_BYTES);
 		const byteLength = fitting.reduce((sum, block) => sum + storedBytes(block), 0);
 		if (fitting.length === 0 || byteLength > this.#options.maxBytes) return;
 		const prefix = `${fileNameOf(diffId)}.${settingsId(settings)}`;
 		const description = { diffId, settings: settingsText(settings) };
-		try {
-			const steps = writingPack(this.#directory, prefix, description, fitting, read);
-			this.#usedPacks.add(await inTurns(steps, signal));
-		} catch (error) {
-			throwIfAborted(signal);
-			this.#failed(error);
-		}
+		const name = await this.#guarded(writingPack(this.#directory, prefix, description, fitting, read));
+		if (name !== undefined) this.#usedPacks.add(name);
 	}
 
-	/** Writes the indexes that are not written yet, after their blocks. */
-	keepLayers(): void {
+	/** Writes the indexes that are not written yet, after their blocks. Rejects with INTERRUPTED alone. */
+	async keepLayers(): Promise<void> {
 		for (const [digest, { bytes, origin }] of this.#made) {
 			if (this.#kept.has(digest)) continue;
 			this.#kept.add(digest);
 			this.#usedIndexes.add(this.#nameOf(digest, origin));
-			this.#guarded(() => writeLayerIndex(this.#directory, digest, this.#options.blockBytes, bytes, origin));
+			await this.#guarded(writingLayerIndex(this.#directory, digest, this.#options.blockBytes, bytes, origin));
 		}
 	}
 
-	/** Ends the build's use of the store: notes what was used, and makes room. */
-	finish(usedPacks: Iterable<string>): void {
+	/** Ends the build's use of the store: notes what was used, and makes room. Rejects with INTERRUPTED alone. */
+	async finish(usedPacks: Iterable<string>): Promise<void> {
 		this.#finishedPacks = [...new Set([...usedPacks, ...this.#usedPacks])];
 		const now = new Date();
-		this.#guarded(() => {
-			for (const name of this.#finishedPacks) this.#directory.touch("pack", name, now);
-			for (const name of this.#usedIndexes) this.#directory.touch("layer", name, now);
-			atOnce(pruneStore(this.#directory, this.#options.maxBytes, now.getTime()));
-		});
+		for (const name of this.#finishedPacks) this.#directory.touch("pack", name, now);
+		for (const name of this.#usedIndexes) this.#directory.touch("layer", name, now);
+		await this.#guarded(pruneStore(this.#directory, this.#options.maxBytes, now.getTime()));
 	}
 
 	#nameOf(digest: string, origin: string | undefined): string {
 		return layerIndexName(digest, this.#options.blockBytes, origin);
 	}
 
-	/** One notice is enough for a store that is full or read-only. */
-	#guarded<Value>(operation: () => Value): Value | undefined {
+	/** One notice is enough for a store that is full or read-only. Rejects with INTERRUPTED alone. */
+	async #guarded<Value>(operation: Steps<Value>): Promise<Value | undefined> {
+		const { signal } = this.#options;
 		try {
-			return operation();
+			return await inTurns(operation, signal);
 		} catch (error) {
+			throwIfAborted(signal);
 			this.#failed(error);
 			return undefined;
 		}

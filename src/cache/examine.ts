@@ -1,12 +1,19 @@
 import { createHash } from "node:crypto";
 import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
-import { readPackHead } from "./block-store.ts";
+import { readingPackHead } from "./block-store.ts";
 import { BrokenIndex } from "./failures.ts";
-import { openLayerIndex } from "./layer-index-reader.ts";
+import { openingLayerIndex } from "./layer-index-reader.ts";
 import { fileNameOf, layerIndexName, MAX_INDEX_BYTES, originIn } from "./layer-index-store.ts";
 import { storedBytes } from "./pack-format.ts";
-import { type OpenFile, readFully, reasonOf, type StoreDirectory, type StoreFile } from "./store-directory.ts";
+import {
+	type OpenFile,
+	readFully,
+	readingFully,
+	reasonOf,
+	type StoreDirectory,
+	type StoreFile,
+} from "./store-directory.ts";
 
 /** As long as most blocks are at most. */
 const PIECE_BYTES = MiB;
@@ -26,17 +33,17 @@ export interface StoreEntry extends StoreFile {
 	readonly state?: StoreFault["state"] | "absent";
 }
 
-/** Every file of the store, the one used last first; a file a step. */
+/** Every file of the store, the one used last first, in steps. */
 export function* listStore(directory: StoreDirectory): Steps<StoreEntry[]> {
 	const entries: StoreEntry[] = [];
-	for (const file of directory.list()) {
-		entries.push(entryOf(directory, file));
+	for (const file of yield* directory.listing()) {
+		entries.push(yield* entryOf(directory, file));
 		yield;
 	}
 	return entries;
 }
 
-function entryOf(directory: StoreDirectory, file: StoreFile): StoreEntry {
+function* entryOf(directory: StoreDirectory, file: StoreFile): Steps<StoreEntry> {
 	const unknown = {
 		...file,
 		diffId: undefined,
@@ -49,11 +56,11 @@ function entryOf(directory: StoreDirectory, file: StoreFile): StoreEntry {
 	if ("state" in opened) return { ...unknown, state: opened.state };
 	try {
 		if (file.kind === "pack") {
-			const head = readPackHead(opened);
+			const head = yield* readingPackHead(opened);
 			if (head !== undefined) return { ...unknown, ...head.description, entryCount: head.entryCount };
 		} else {
 			const bytes = Buffer.allocUnsafe(Math.min(opened.byteLength, MAX_INDEX_BYTES));
-			const index = readFully(opened, 0, bytes) ? openLayerIndex(bytes) : undefined;
+			const index = (yield* readingFully(opened, 0, bytes)) ? yield* openingLayerIndex(bytes) : undefined;
 			if (index !== undefined) {
 				const { layer, blockBytes, entryCount } = index;
 				return { ...unknown, digest: layer.digest, diffId: layer.diffId, blockBytes, entryCount };
@@ -80,7 +87,7 @@ export function* verifyStore(
 	onFile: (file: StoreFile) => void = () => {},
 ): Steps<StoreFault[]> {
 	const faults: StoreFault[] = [];
-	for (const file of directory.list()) {
+	for (const file of yield* directory.listing()) {
 		const fault = yield* faultOf(directory, file);
 		// somebody has removed it meanwhile
 		if (fault?.state === "absent") continue;
@@ -114,7 +121,7 @@ function* faultOf(directory: StoreDirectory, { kind, name }: StoreFile): Steps<F
 function* isWholeIndex(file: OpenFile, name: string): Steps<boolean> {
 	if (file.byteLength > MAX_INDEX_BYTES) return false;
 	const bytes = Buffer.allocUnsafe(file.byteLength);
-	const index = readFully(file, 0, bytes) ? openLayerIndex(bytes) : undefined;
+	const index = (yield* readingFully(file, 0, bytes)) ? yield* openingLayerIndex(bytes) : undefined;
 	if (index === undefined || name !== layerIndexName(index.layer.digest, index.blockBytes, originIn(name)))
 		return false;
 	try {
@@ -128,7 +135,7 @@ function* isWholeIndex(file: OpenFile, name: string): Steps<boolean> {
 
 /** A piece of a block a step. */
 function* isWholePack(file: OpenFile, name: string): Steps<boolean> {
-	const head = readPackHead(file);
+	const head = yield* readingPackHead(file);
 	if (head === undefined || !name.startsWith(`${fileNameOf(head.description.diffId)}.`)) return false;
 	const piece = Buffer.allocUnsafe(PIECE_BYTES);
 	let count = 0;

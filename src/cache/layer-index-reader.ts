@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { hashingWithBlank } from "../binary/hashing.ts";
+import type { Steps } from "../binary/turns.ts";
 import { blockCountOf, HASH_BYTES } from "../squashfs/file-recipe.ts";
 import type { TarEntry, TarEntryType } from "../tar/entry.ts";
 import { ByteCursor } from "./byte-cursor.ts";
@@ -29,21 +30,15 @@ import {
 const NO_RUNS: readonly number[] = [];
 const NO_HASHES = Buffer.alloc(0);
 
-/** Checks the file as a whole; undefined where it is not an index that was written in full. */
-export function openLayerIndex(file: Buffer): LayerIndex | undefined {
+/** Checks the file as a whole, in steps; undefined where it is not an index that was written in full. */
+export function* openingLayerIndex(file: Buffer): Steps<LayerIndex | undefined> {
 	if (file.byteLength < INDEX_HEADER.byteLength) return undefined;
 	const header = INDEX_HEADER.decode(file);
 	const { blockBytes, entryCount, noteCount, fragmentCount, tarBytes, bodyBytes } = header;
 	if (header.magic !== MAGIC || header.version !== INDEX_VERSION) return undefined;
 	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * HASH_BYTES > bodyBytes)
 		return undefined;
-	const { offset, byteLength } = INDEX_HEADER.fields.checksum;
-	const actual = createHash("sha256")
-		.update(file.subarray(0, offset))
-		.update(Buffer.alloc(byteLength))
-		.update(file.subarray(offset + byteLength))
-		.digest();
-	if (!actual.equals(header.checksum)) return undefined;
+	if (!(yield* hashingWithBlank(file, INDEX_HEADER.fields.checksum)).equals(header.checksum)) return undefined;
 	try {
 		const cursor = new ByteCursor(file, INDEX_HEADER.byteLength);
 		const digest = cursor.latin1(cursor.varint());
@@ -58,7 +53,7 @@ export function openLayerIndex(file: Buffer): LayerIndex | undefined {
 		const body = {
 			bytes: file.subarray(0, fragmentsAt),
 			entriesAt,
-			fragments: splitHashes(file.subarray(fragmentsAt)),
+			fragments: yield* splittingHashes(file.subarray(fragmentsAt)),
 		};
 		const entries = () => decodeEntries(body, header);
 		const files = () => decodeFiles(body, header);
@@ -226,8 +221,11 @@ function decodeZeroRuns(cursor: ByteCursor, runCount: number, blockCount: number
 	return runs;
 }
 
-function splitHashes(bytes: Buffer): Buffer[] {
-	return Array.from({ length: bytes.byteLength / HASH_BYTES }, (_, i) =>
-		bytes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES),
-	);
+function* splittingHashes(bytes: Buffer): Steps<Buffer[]> {
+	const hashes: Buffer[] = [];
+	for (let at = 0; at < bytes.byteLength; at += HASH_BYTES) {
+		hashes.push(bytes.subarray(at, at + HASH_BYTES));
+		yield;
+	}
+	return hashes;
 }

@@ -1,10 +1,13 @@
 import { hash } from "node:crypto";
-import { GiB } from "../binary/units.ts";
+import type { Steps } from "../binary/turns.ts";
+import { GiB, MiB } from "../binary/units.ts";
 import type { LayerIdentity, LayerIndex } from "./layer-index-format.ts";
-import { openLayerIndex } from "./layer-index-reader.ts";
+import { openingLayerIndex } from "./layer-index-reader.ts";
 import type { StoreDirectory } from "./store-directory.ts";
 
 export const MAX_INDEX_BYTES = GiB;
+/** What is written in a step. */
+const PIECE_BYTES = MiB / 4;
 
 /** A layer as an image describes it. */
 export type ClaimedLayer = Omit<LayerIdentity, "compression">;
@@ -37,17 +40,17 @@ export function originIn(name: string): string | undefined {
 	return /\.from-([0-9a-f]{16})\.(?:index|pack)$/.exec(name)?.[1];
 }
 
-/** The index of a layer by its blob's digest, if there is a whole one; a broken one is removed. */
-export function readLayerIndex(
+/** The index of a layer by its blob's digest, if there is a whole one; a broken one is removed. In steps. */
+export function* readingLayerIndex(
 	directory: StoreDirectory,
 	digest: string,
 	blockBytes: number,
 	origin?: string,
-): LayerIndex | undefined {
+): Steps<LayerIndex | undefined> {
 	const name = layerIndexName(digest, blockBytes, origin);
-	const bytes = directory.readFile("layer", name, MAX_INDEX_BYTES);
+	const bytes = yield* directory.readingFile("layer", name, MAX_INDEX_BYTES);
 	if (bytes === undefined) return undefined;
-	const index = openLayerIndex(bytes);
+	const index = yield* openingLayerIndex(bytes);
 	if (index?.layer.digest === digest && index.blockBytes === blockBytes) return index;
 	directory.remove("layer", name);
 	return undefined;
@@ -58,17 +61,20 @@ export function agrees({ layer }: LayerIndex, { digest, compressedBytes, diffId 
 	return layer.digest === digest && layer.compressedBytes === compressedBytes && layer.diffId === diffId;
 }
 
-/** Replaces the layer's index. */
-export function writeLayerIndex(
+/** Replaces the layer's index, in steps; what was written is removed where they are stopped. */
+export function* writingLayerIndex(
 	directory: StoreDirectory,
 	digest: string,
 	blockBytes: number,
 	bytes: Uint8Array,
 	origin?: string,
-): void {
+): Steps<void> {
 	const file = directory.create("layer");
 	try {
-		file.write(0, bytes);
+		for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) {
+			file.write(at, bytes.subarray(at, at + PIECE_BYTES));
+			yield;
+		}
 		file.publish(layerIndexName(digest, blockBytes, origin));
 	} finally {
 		file.discard();

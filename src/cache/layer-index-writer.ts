@@ -1,5 +1,7 @@
-import { hash } from "node:crypto";
 import { ByteWriter } from "../binary/byte-writer.ts";
+import { hashingWithBlank } from "../binary/hashing.ts";
+import type { Steps } from "../binary/turns.ts";
+import { KiB } from "../binary/units.ts";
 import { assert } from "../errors.ts";
 import { type FileRecipe, HASH_BYTES } from "../squashfs/file-recipe.ts";
 import type { TarEntry } from "../tar/entry.ts";
@@ -26,6 +28,10 @@ import {
 	UNKNOWN,
 } from "./layer-index-format.ts";
 
+const PART_BYTES = 64 * KiB;
+/** For one entry more, as most are. */
+const PART_ROOM_BYTES = KiB;
+
 /** Where a tail is: in a fragment block by its key, or by its number in the image that is being written. */
 export interface TailPlace {
 	readonly fragment: Uint8Array | number;
@@ -35,10 +41,13 @@ export interface TailPlace {
 /** Collects a layer's entries while it is read; each `entry` of a regular file is followed by one of `stored`, `whole` and `skipped`. */
 export class LayerIndexWriter {
 	readonly #blockBytes: number;
-	readonly #out = new ByteWriter(1 << 16);
+	/** The entries' bytes, but for those in `#out`: no copy of all of them is made before the end. */
+	readonly #parts: Buffer[] = [];
+	#partsBytes = 0;
+	#out = new ByteWriter(PART_BYTES);
 	readonly #previous: Iterator<IndexedEntry> | undefined;
 	#previousContent: IndexedContent = UNKNOWN;
-	/** Keys, or numbers that `encode` has resolved. */
+	/** Keys, or numbers that `encoding` resolves. */
 	readonly #fragments: (Uint8Array | number)[] = [];
 	readonly #fragmentNumbers = new Map<string, number>();
 	#entryCount = 0;
@@ -53,6 +62,7 @@ export class LayerIndexWriter {
 	}
 
 	entry(entry: TarEntry): void {
+		if (this.#out.length >= PART_BYTES - PART_ROOM_BYTES) this.#endPart();
 		const out = this.#out;
 		this.#entryCount++;
 		const previous = this.#previous?.next();
@@ -94,13 +104,13 @@ export class LayerIndexWriter {
 		this.#content(stored, whole);
 	}
 
-	/** The index file, once the blob was read to its end and had both digests. `keyOf` gives the key of a fragment block by its number. */
-	encode(
+	/** The index file, once the blob was read to its end and had both digests, in steps. `keyOf` gives the key of a fragment block by its number. */
+	*encoding(
 		layer: LayerIdentity,
 		tarBytes: number,
 		notes: readonly string[],
 		keyOf: (fragment: number) => Uint8Array,
-	): Buffer {
+	): Steps<Buffer> {
 		const body = new ByteWriter();
 		for (const text of [layer.digest, layer.diffId, layer.compression]) writeText(body, text);
 		writeVarint(body, layer.compressedBytes);
@@ -110,9 +120,8 @@ export class LayerIndexWriter {
 			body.bytes(text);
 		}
 		const before = body.view();
-		const keys = this.#fragments.map((fragment) => (typeof fragment === "number" ? keyOf(fragment) : fragment));
-		const entries = this.#out.view();
-		const bodyBytes = before.byteLength + entries.byteLength + this.#fragments.length * HASH_BYTES;
+		this.#endPart();
+		const bodyBytes = before.byteLength + this.#partsBytes + this.#fragments.length * HASH_BYTES;
 		const header = INDEX_HEADER.encode({
 			magic: MAGIC,
 			version: INDEX_VERSION,
@@ -124,9 +133,31 @@ export class LayerIndexWriter {
 			bodyBytes,
 			checksum: new Uint8Array(32),
 		});
-		const file = Buffer.concat([header, before, entries, ...keys]);
-		file.set(hash("sha256", file, "buffer"), INDEX_HEADER.fields.checksum.offset);
+		const file = Buffer.allocUnsafe(header.byteLength + bodyBytes);
+		let end = 0;
+		const add = (bytes: Uint8Array): void => {
+			file.set(bytes, end);
+			end += bytes.byteLength;
+		};
+		add(header);
+		add(before);
+		for (const part of this.#parts) {
+			add(part);
+			yield;
+		}
+		for (const fragment of this.#fragments) {
+			add(typeof fragment === "number" ? keyOf(fragment) : fragment);
+			yield;
+		}
+		const { checksum } = INDEX_HEADER.fields;
+		file.set(yield* hashingWithBlank(file, checksum), checksum.offset);
 		return file;
+	}
+
+	#endPart(): void {
+		this.#parts.push(this.#out.view());
+		this.#partsBytes += this.#out.length;
+		this.#out = new ByteWriter(PART_BYTES);
 	}
 
 	#content(

@@ -1,5 +1,6 @@
-import { hash } from "node:crypto";
+import { hashingWithBlank } from "../binary/hashing.ts";
 import { from0, record } from "../binary/record.ts";
+import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import { STORE_VERSION } from "./settings.ts";
 
@@ -86,8 +87,12 @@ export function storedBytes({ kind, storedSize }: Pick<PackEntry, "kind" | "stor
 	return kind === "content" ? storedSize : storedSize & (STORED_RAW - 1);
 }
 
-/** `entries` lie one after the other in `dataBytes` bytes of data. */
-export function encodePackHead(description: PackDescription, entries: readonly PackEntry[], dataBytes: number): Buffer {
+/** `entries` lie one after the other in `dataBytes` bytes of data. An entry a step. */
+export function* encodingPackHead(
+	description: PackDescription,
+	entries: readonly PackEntry[],
+	dataBytes: number,
+): Steps<Buffer> {
 	const text = encodeDescription(description);
 	const header = PACK_HEADER.encode({
 		magic: MAGIC,
@@ -97,9 +102,18 @@ export function encodePackHead(description: PackDescription, entries: readonly P
 		dataBytes,
 		checksum: new Uint8Array(32),
 	});
-	const table = entries.map((entry) => PACK_ENTRY.encode({ ...entry, kind: PACK_KINDS.indexOf(entry.kind) }));
-	const head = Buffer.concat([header, text, ...table]);
-	head.set(hash("sha256", head, "buffer"), PACK_HEADER.fields.checksum.offset);
+	let end = header.byteLength + text.byteLength;
+	const head = Buffer.alloc(end + entries.length * PACK_ENTRY.byteLength);
+	head.set(header);
+	head.set(text, header.byteLength);
+	const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+	for (const entry of entries) {
+		PACK_ENTRY.encodeInto({ ...entry, kind: PACK_KINDS.indexOf(entry.kind) }, view, end);
+		end += PACK_ENTRY.byteLength;
+		yield;
+	}
+	const { checksum } = PACK_HEADER.fields;
+	head.set(yield* hashingWithBlank(head, checksum), checksum.offset);
 	return head;
 }
 
@@ -112,13 +126,11 @@ export function packHeadLength(bytes: Uint8Array): number | undefined {
 	return PACK_HEADER.byteLength + descriptionBytes + entryCount * PACK_ENTRY.byteLength;
 }
 
-/** The head of a pack of `fileBytes`; undefined where it is not whole and consistent. `head` has the length that `packHeadLength` says. */
-export function decodePackHead(head: Buffer, fileBytes: number): PackHead | undefined {
+/** The head of a pack of `fileBytes`; undefined where it is not whole and consistent. `head` has the length that `packHeadLength` says. In steps. */
+export function* decodingPackHead(head: Buffer, fileBytes: number): Steps<PackHead | undefined> {
 	if (packHeadLength(head) !== head.byteLength) return undefined;
 	const { entryCount, descriptionBytes, dataBytes, checksum } = PACK_HEADER.decode(head);
-	const unsigned = Buffer.from(head);
-	unsigned.fill(0, PACK_HEADER.fields.checksum.offset, PACK_HEADER.byteLength);
-	if (!hash("sha256", unsigned, "buffer").equals(checksum)) return undefined;
+	if (!(yield* hashingWithBlank(head, PACK_HEADER.fields.checksum)).equals(checksum)) return undefined;
 	if (head.byteLength + dataBytes !== fileBytes) return undefined;
 	const tableAt = PACK_HEADER.byteLength + descriptionBytes;
 	const description = decodeDescription(head.subarray(PACK_HEADER.byteLength, tableAt));

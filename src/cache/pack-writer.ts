@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
-import { atOnce, type Steps } from "../binary/turns.ts";
+import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import {
-	encodePackHead,
+	encodingPackHead,
 	MAX_PACK_ENTRIES,
 	type PackDescription,
 	type PackEntry,
@@ -23,20 +23,9 @@ export interface PackedBlock extends Pick<PackEntry, "kind" | "key" | "storedSiz
 }
 
 /**
- * Writes a pack under a name made of `prefix` and what it holds; returns the name. `read` gives the bytes at a position of the image that the
- * blocks were stored in; neighbours are read together. Throws what `node:fs` throws, after removing what was written.
+ * Writes a pack under a name made of `prefix` and what it holds, in steps; returns the name. `read` gives the bytes at a position of the image that the
+ * blocks were stored in; neighbours are read together. Throws what `node:fs` throws; what was written is removed then, and where the steps are stopped.
  */
-export function writePack(
-	directory: StoreDirectory,
-	prefix: string,
-	description: PackDescription,
-	blocks: readonly PackedBlock[],
-	read: ReadImage,
-): string {
-	return atOnce(writingPack(directory, prefix, description, blocks, read));
-}
-
-/** `writePack`, in steps; what was written is removed where it is stopped. */
 export function* writingPack(
 	directory: StoreDirectory,
 	prefix: string,
@@ -66,7 +55,7 @@ export function* writingPack(
 			offset += at;
 			yield;
 		}
-		const head = encodePackHead(description, entries, offset);
+		const head = yield* encodingPackHead(description, entries, offset);
 		file.write(0, head);
 		const name = `${prefix}.${hash("sha256", head).slice(0, 16)}.pack`;
 		file.publish(name);

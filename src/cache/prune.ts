@@ -15,10 +15,10 @@ export function* pruneStore(directory: StoreDirectory, maxBytes: number, nowMill
 	const lock = join(directory.path, LOCK);
 	if (!takeLock(lock, nowMilliseconds)) return [];
 	try {
-		directory.removeStaleTemporaries(nowMilliseconds);
+		yield* directory.removingStaleTemporaries(nowMilliseconds);
 		const removed: StoreFile[] = [];
 		let bytes = 0;
-		for (const file of directory.list()) {
+		for (const file of yield* directory.listing()) {
 			yield;
 			bytes += file.byteLength;
 			if (bytes <= maxBytes) continue;

@@ -17,6 +17,9 @@ import {
 } from "node:fs";
 import { homedir, hostname } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { sorting } from "../binary/sorting.ts";
+import type { Steps } from "../binary/turns.ts";
+import { KiB } from "../binary/units.ts";
 import { STORE_VERSION } from "./settings.ts";
 
 const WRITABLE_BY_OTHERS = 0o022;
@@ -25,6 +28,9 @@ const PACKS = "packs";
 const TEMPORARY = /^tmp-(.*)-(\d+)-[0-9a-f]+$/;
 /** A temporary file of another machine is somebody's unfinished work for this long. */
 const FOREIGN_TEMPORARY_MILLISECONDS = 24 * 3600 * 1000;
+
+/** What is read in a step. */
+const PIECE_BYTES = 64 * KiB;
 
 /** One file of the store. */
 export interface StoreFile {
@@ -108,12 +114,15 @@ export class StoreDirectory {
 		}
 	}
 
-	/** Layer indexes and packs, the one used last first. */
-	list(): StoreFile[] {
-		const files = (["layer", "pack"] as const).flatMap((kind) =>
-			namesIn(this.#place(kind)).flatMap((name) => this.#stat(kind, name)),
-		);
-		return files.sort((a, b) => b.lastUseMilliseconds - a.lastUseMilliseconds || (a.name < b.name ? -1 : 1));
+	/** Layer indexes and packs, the one used last first; a file a step. */
+	*listing(): Steps<StoreFile[]> {
+		const files: StoreFile[] = [];
+		for (const kind of ["layer", "pack"] as const)
+			for (const name of namesIn(this.#place(kind))) {
+				files.push(...this.#stat(kind, name));
+				yield;
+			}
+		return yield* sorting(files, (a, b) => b.lastUseMilliseconds - a.lastUseMilliseconds || (a.name < b.name ? -1 : 1));
 	}
 
 	/** Undefined where there is none, none of our own, or none that can be read. */
@@ -155,14 +164,14 @@ export class StoreDirectory {
 		this.#unreadable.set(path, reason);
 	}
 
-	/** All of a file, if it is there and has at most `maxBytes`. */
-	readFile(kind: StoreFile["kind"], name: string, maxBytes: number): Buffer | undefined {
+	/** All of a file, if it is there and has at most `maxBytes`, in steps. */
+	*readingFile(kind: StoreFile["kind"], name: string, maxBytes: number): Steps<Buffer | undefined> {
 		const file = this.openFile(kind, name);
 		if (file === undefined) return undefined;
 		try {
 			if (file.byteLength > maxBytes) return undefined;
 			const bytes = Buffer.allocUnsafe(file.byteLength);
-			return readFully(file, 0, bytes) ? bytes : undefined;
+			return (yield* readingFully(file, 0, bytes)) ? bytes : undefined;
 		} finally {
 			file.close();
 		}
@@ -211,9 +220,10 @@ export class StoreDirectory {
 		rmSync(join(this.#place(kind), name), { force: true });
 	}
 
-	/** Removes temporary files whose writers are gone. */
-	removeStaleTemporaries(nowMilliseconds: number): void {
+	/** Removes temporary files whose writers are gone; a file a step. */
+	*removingStaleTemporaries(nowMilliseconds: number): Steps<void> {
 		for (const name of namesIn(this.path)) {
+			yield;
 			const match = TEMPORARY.exec(name);
 			if (match === null) continue;
 			const path = join(this.path, name);
@@ -241,6 +251,15 @@ export function readFully(file: OpenFile, position: number, into: Buffer): boole
 		const count = file.read(position + done, into.subarray(done));
 		if (count === 0) return false;
 		done += count;
+	}
+	return true;
+}
+
+/** `readFully`, in steps. */
+export function* readingFully(file: OpenFile, position: number, into: Buffer): Steps<boolean> {
+	for (let at = 0; at < into.byteLength; at += PIECE_BYTES) {
+		if (!readFully(file, position + at, into.subarray(at, at + PIECE_BYTES))) return false;
+		yield;
 	}
 	return true;
 }

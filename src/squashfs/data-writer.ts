@@ -1,3 +1,5 @@
+import { sorting } from "../binary/sorting.ts";
+import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockCompressor } from "../codec/types.ts";
 import { assert } from "../errors.ts";
@@ -202,15 +204,19 @@ export class DataWriter {
 		return { blocks: this.#table.count, fragments: this.#fragments.count };
 	}
 
-	/** What was stored between two moments, in the image's order; after `finish`. */
-	placedBlocks(from: DataMark, to: DataMark): PlacedBlock[] {
+	/** What was stored between two moments, in the image's order; after `finish`. A block a step. */
+	*placedBlocks(from: DataMark, to: DataMark): Steps<PlacedBlock[]> {
 		const placed: PlacedBlock[] = [];
-		for (let id = from.blocks; id < to.blocks; id++) placed.push({ kind: "block", ...this.#table.block(id) });
+		for (let id = from.blocks; id < to.blocks; id++) {
+			placed.push({ kind: "block", ...this.#table.block(id) });
+			yield;
+		}
 		for (let index = from.fragments; index < to.fragments; index++) {
 			const block = this.#fragments.block(index);
 			if (block !== undefined) placed.push({ kind: "fragment", ...block });
+			yield;
 		}
-		return placed.sort((a, b) => a.position - b.position);
+		return yield* sorting(placed, (a, b) => a.position - b.position);
 	}
 
 	/** Resolves once everything has its place; nothing can be appended after it. */

@@ -160,8 +160,8 @@ export class SquashfsWriter {
 		return file.content.fragment;
 	}
 
-	/** What was stored between two moments, by default until now, in the image's order; position 0 where it is not stored yet. */
-	placedBlocks(from: DataMark, to: DataMark = this.#data.mark()): PlacedBlock[] {
+	/** What was stored between two moments, by default until now, in the image's order; position 0 where it is not stored yet. A block a step. */
+	placedBlocks(from: DataMark, to: DataMark = this.#data.mark()): Steps<PlacedBlock[]> {
 		return this.#data.placedBlocks(from, to);
 	}
 

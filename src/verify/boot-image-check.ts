@@ -1,10 +1,12 @@
 import type { ByteSource } from "../binary/byte-source.ts";
+import type { ByteString } from "../binary/byte-string.ts";
+import { inTurns, type Steps } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BootImage } from "../eltorito/boot-catalog.ts";
 import { bootImageChecksum, bootInfoTable, hasGrub2BootInfo } from "../eltorito/boot-info.ts";
 import { corrupt } from "../errors.ts";
 import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
-import type { Volume } from "../iso9660/volume.ts";
+import type { Volume, VolumeDirectory, VolumeFile } from "../iso9660/volume.ts";
 import type { Findings } from "./findings.ts";
 import { nodesOf, readVolumeFile } from "./medium-files.ts";
 
@@ -21,11 +23,10 @@ export async function checkBootImage(
 	volume: Volume,
 	{ block }: BootImage,
 	findings: Findings,
+	signal?: AbortSignal,
 ): Promise<BiosImage> {
-	const found = [...nodesOf(volume.root)].find(
-		([, node]) => node.type === "file" && node.byteLength > 0 && node.extents[0]?.block === block,
-	);
-	if (found === undefined || found[1].type !== "file")
+	const found = await inTurns(fileBeginningAt(block, volume.root), signal);
+	if (found === undefined)
 		throw corrupt("NO_BOOT_IMAGE", "no file begins where the catalog's BIOS entry points", `block ${block}`, "one");
 	const [path, file] = found;
 	const bytes = await readVolumeFile(source, file, MAX_BOOT_IMAGE_BYTES, path);
@@ -42,4 +43,13 @@ export async function checkBootImage(
 	if (!hasGrub2BootInfo(bytes, block)) findings.fault("GRUB's own place is wrong", `${where}, byte 2548`, "its own");
 	findings.detail = `${where}, ${bytes.byteLength} bytes at block ${block}`;
 	return { block, bytes };
+}
+
+/** The first file with bytes that begins there; a node a step. */
+function* fileBeginningAt(block: number, root: VolumeDirectory): Steps<[ByteString, VolumeFile] | undefined> {
+	for (const [path, node] of nodesOf(root)) {
+		if (node.type === "file" && node.byteLength > 0 && node.extents[0]?.block === block) return [path, node];
+		yield;
+	}
+	return undefined;
 }

@@ -1,10 +1,11 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { displayName } from "../binary/byte-string.ts";
+import { inTurns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { Volume, VolumeDirectory } from "../iso9660/volume.ts";
 import type { VolumeDescriptor } from "../iso9660/volume-descriptor.ts";
 import type { Findings } from "./findings.ts";
-import { nodesOf } from "./medium-files.ts";
+import { directoriesOf } from "./medium-files.ts";
 
 /** A volume and what its blocks count from. */
 export interface PlacedVolume {
@@ -25,11 +26,16 @@ const DESCRIPTOR_PLACES = [
  * The two descriptor sets of one volume say the same, byte for byte but for the places of what each has for itself: descriptors, path
  * tables, directory records with all their system use fields. Damage in either shows, whichever field it is in.
  */
-export async function compareRecords(first: PlacedVolume, second: PlacedVolume, findings: Findings): Promise<void> {
-	await compareSet(first, second, 16, 16, "primary", findings);
+export async function compareRecords(
+	first: PlacedVolume,
+	second: PlacedVolume,
+	findings: Findings,
+	signal?: AbortSignal,
+): Promise<void> {
+	await compareSet(first, second, 16, 16, "primary", findings, signal);
 	const joliet = 17 + first.volume.bootRecords.length;
 	if (first.volume.joliet !== undefined && second.volume.joliet !== undefined)
-		await compareSet(first, second, joliet, 17 + second.volume.bootRecords.length, "Joliet", findings);
+		await compareSet(first, second, joliet, 17 + second.volume.bootRecords.length, "Joliet", findings, signal);
 }
 
 async function compareSet(
@@ -39,6 +45,7 @@ async function compareSet(
 	secondBlock: number,
 	name: "primary" | "Joliet",
 	findings: Findings,
+	signal: AbortSignal | undefined,
 ): Promise<void> {
 	const [a, b] = [
 		blanked(await first.source.read(firstBlock * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES), DESCRIPTOR_PLACES),
@@ -58,9 +65,9 @@ async function compareSet(
 		? [first.volume.jolietRoot, second.volume.jolietRoot]
 		: [first.volume.root, second.volume.root];
 	if (root === undefined || twin === undefined) return;
-	const twins = directoriesOf(twin);
+	const twins = await inTurns(directoriesOf(twin), signal);
 	let comparedBytes = 0;
-	for (const [path, directory] of directoriesOf(root)) {
+	for (const [path, directory] of await inTurns(directoriesOf(root), signal)) {
 		const match = twins.get(path);
 		comparedBytes += directory.extent.byteLength;
 		// A directory that only one tree has is reported by the comparison of the trees.
@@ -71,12 +78,6 @@ async function compareSet(
 		] as const;
 		report(...records, `the ${name} directory records of both sets`, `/${displayName(path)}`, findings);
 	}
-}
-
-function directoriesOf(root: VolumeDirectory): Map<string, VolumeDirectory> {
-	const directories = new Map<string, VolumeDirectory>([["", root]]);
-	for (const [path, node] of nodesOf(root)) if (node.type === "directory") directories.set(path, node);
-	return directories;
 }
 
 /** ECMA-119 9.4: the extent's place is in the bytes 2 to 5 of each entry. */

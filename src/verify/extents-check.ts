@@ -1,11 +1,13 @@
 import { displayName } from "../binary/byte-string.ts";
+import { sorting } from "../binary/sorting.ts";
+import type { Steps } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { BootImage } from "../eltorito/boot-catalog.ts";
 import type { GptHeader, GptPartition } from "../gpt/gpt.ts";
 import type { Volume, VolumeDirectory } from "../iso9660/volume.ts";
 import type { VolumeDescriptor } from "../iso9660/volume-descriptor.ts";
 import type { Findings } from "./findings.ts";
-import { nodesOf } from "./medium-files.ts";
+import { directoriesOf, nodesOf } from "./medium-files.ts";
 
 interface Occupied {
 	/** 2048-byte blocks from the start of the image. */
@@ -23,11 +25,12 @@ export interface Placed {
 	readonly imageBlocks: number;
 }
 
-/** No two things share a block unless they are one: hard links, files of one body, an EFI image that is also a partition. */
-export function checkExtents(placed: Placed, findings: Findings): void {
+/** No two things share a block unless they are one: hard links, files of one body, an EFI image that is also a partition. In steps. */
+export function* checkExtents(placed: Placed, findings: Findings): Steps<void> {
 	const all: Occupied[] = [{ block: 0, blocks: 16, what: "the system area" }];
-	addVolume(all, placed.first, 0, "");
-	if (placed.second !== undefined) addVolume(all, placed.second.volume, placed.second.startBlock, "the partition's ");
+	yield* addVolume(all, placed.first, 0, "");
+	if (placed.second !== undefined)
+		yield* addVolume(all, placed.second.volume, placed.second.startBlock, "the partition's ");
 	if (placed.catalog !== undefined) all.push({ block: placed.catalog.block, blocks: 1, what: "the boot catalog" });
 	const { efiSystem, backupGpt, imageBlocks } = placed;
 	const perBlock = ISO_BLOCK_BYTES / DISK_BLOCK_BYTES;
@@ -40,9 +43,15 @@ export function checkExtents(placed: Placed, findings: Findings): void {
 		const block = Math.floor(backupGpt.entriesBlock / perBlock);
 		all.push({ block, blocks: imageBlocks - block, what: "the backup GPT" });
 	}
-	const sorted = all.filter(({ blocks }) => blocks > 0).sort((a, b) => a.block - b.block || b.blocks - a.blocks);
+	const occupied: Occupied[] = [];
+	for (const each of all) {
+		if (each.blocks > 0) occupied.push(each);
+		yield;
+	}
+	const sorted = yield* sorting(occupied, (a, b) => a.block - b.block || b.blocks - a.blocks);
 	let last: Occupied | undefined;
 	for (const each of sorted) {
+		yield;
 		const end = each.block + each.blocks;
 		if (end > imageBlocks) findings.fault(`${each.what} ends at block ${end}`, undefined, `at most ${imageBlocks}`);
 		const isSame = last?.block === each.block && last.blocks === each.blocks && isShareable(last) && isShareable(each);
@@ -58,14 +67,15 @@ function isShareable({ what }: Occupied): boolean {
 	return what.startsWith("/") || what === "the EFI system partition" || what === "the boot catalog";
 }
 
-function addVolume(all: Occupied[], volume: Volume, start: number, whose: string): void {
+function* addVolume(all: Occupied[], volume: Volume, start: number, whose: string): Steps<void> {
 	const descriptors = 2 + volume.bootRecords.length + (volume.joliet === undefined ? 0 : 1);
 	all.push({ block: start + 16, blocks: descriptors, what: `${whose}volume descriptors` });
-	addTree(all, volume.primary, volume.root, start, `${whose}`);
+	yield* addTree(all, volume.primary, volume.root, start, `${whose}`);
 	if (volume.joliet !== undefined && volume.jolietRoot !== undefined)
-		addTree(all, volume.joliet, volume.jolietRoot, start, `${whose}Joliet `);
+		yield* addTree(all, volume.joliet, volume.jolietRoot, start, `${whose}Joliet `);
 	if (start > 0) return;
 	for (const [path, node] of nodesOf(volume.root)) {
+		yield;
 		if (node.type !== "file") continue;
 		// Sections follow each other: one body.
 		const [first] = node.extents;
@@ -81,19 +91,17 @@ function addVolume(all: Occupied[], volume: Volume, start: number, whose: string
 	}
 }
 
-function addTree(
+function* addTree(
 	all: Occupied[],
 	descriptor: VolumeDescriptor,
 	root: VolumeDirectory,
 	start: number,
 	whose: string,
-): void {
+): Steps<void> {
 	const tableBlocks = divideCeil(descriptor.pathTableByteLength, ISO_BLOCK_BYTES);
 	for (const block of [descriptor.littleEndianPathTableBlock, descriptor.bigEndianPathTableBlock])
 		all.push({ block: start + block, blocks: tableBlocks, what: `${whose}path table` });
-	const directories: [string, VolumeDirectory][] = [["", root]];
-	for (const [path, node] of nodesOf(root)) if (node.type === "directory") directories.push([path, node]);
-	for (const [path, { extent }] of directories)
+	for (const [path, { extent }] of yield* directoriesOf(root))
 		all.push({
 			block: start + extent.block,
 			blocks: extent.byteLength / ISO_BLOCK_BYTES,

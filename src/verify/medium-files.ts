@@ -1,5 +1,6 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { corrupt } from "../errors.ts";
 import { findNode, type VolumeDirectory, type VolumeFile, type VolumeNode } from "../iso9660/volume.ts";
@@ -12,12 +13,24 @@ export function* nodesOf(root: VolumeDirectory, prefix: ByteString = ""): Genera
 	}
 }
 
-export function countNodes(root: VolumeDirectory): { readonly files: number; readonly directories: number } {
+/** Every directory by its path, the root's "" among them; a node a step. */
+export function* directoriesOf(root: VolumeDirectory): Steps<Map<ByteString, VolumeDirectory>> {
+	const directories = new Map<ByteString, VolumeDirectory>([["", root]]);
+	for (const [path, node] of nodesOf(root)) {
+		if (node.type === "directory") directories.set(path, node);
+		yield;
+	}
+	return directories;
+}
+
+/** A node a step. */
+export function* countNodes(root: VolumeDirectory): Steps<{ readonly files: number; readonly directories: number }> {
 	let files = 0;
 	let directories = 0;
 	for (const [, node] of nodesOf(root)) {
 		if (node.type === "directory") directories++;
 		else files++;
+		yield;
 	}
 	return { files, directories };
 }

@@ -69,20 +69,18 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 		return found;
 	});
 	await run.check("extents", [volume], (findings, first) => {
-		checkExtents(
-			{
-				first,
-				second: second === undefined || gpt === undefined ? undefined : { volume: second, startBlock: gpt.volumeBlock },
-				catalog,
-				backupGpt: gpt?.backup,
-				efiSystem: gpt?.efiSystem,
-				imageBlocks: source.byteLength / ISO_BLOCK_BYTES,
-			},
-			findings,
-		);
+		const placed = {
+			first,
+			second: second === undefined || gpt === undefined ? undefined : { volume: second, startBlock: gpt.volumeBlock },
+			catalog,
+			backupGpt: gpt?.backup,
+			efiSystem: gpt?.efiSystem,
+			imageBlocks: source.byteLength / ISO_BLOCK_BYTES,
+		};
+		return inTurns(checkExtents(placed, findings), signal);
 	});
 	const bios = await run.check("boot-image", [volume, catalog?.bios], (findings, first, entry) =>
-		checkBootImage(source, first, entry, findings),
+		checkBootImage(source, first, entry, findings, signal),
 	);
 	await run.check("mbr", [volume], async (findings, first) => {
 		const hybrid = fileAt(first.root, BOOT_HYBRID_PATH);

@@ -4,7 +4,7 @@ import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { Problem } from "../errors.ts";
 import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
 import { readVolume } from "../iso9660/read-volume.ts";
-import type { Volume, VolumeDirectory } from "../iso9660/volume.ts";
+import type { Volume } from "../iso9660/volume.ts";
 import { encodeTerminator, type VolumeDescriptor } from "../iso9660/volume-descriptor.ts";
 import { compareRecords } from "./compare-records.ts";
 import { compareTrees } from "./compare-trees.ts";
@@ -15,7 +15,7 @@ import { countNodes } from "./medium-files.ts";
 export async function checkVolume(source: ByteSource, findings: Findings, signal?: AbortSignal): Promise<Volume> {
 	const volume = await readVolume(source, signal);
 	const { primary, joliet, jolietRoot, root, rockRidge } = volume;
-	takeProblems(volume, findings);
+	await takeProblems(volume, findings, signal);
 	const imageBlocks = source.byteLength / ISO_BLOCK_BYTES;
 	findings.equal("the primary descriptor's volume space size", primary.volumeSpaceBlocks, imageBlocks, "block 16");
 	checkDescriptor(primary, 1, "block 16", findings);
@@ -27,7 +27,7 @@ export async function checkVolume(source: ByteSource, findings: Findings, signal
 		checkJolietTexts(primary, joliet, findings);
 		await inTurns(compareTrees(root, jolietRoot, { kind: "joliet" }, findings), signal);
 	}
-	const { files, directories } = countNodes(root);
+	const { files, directories } = await inTurns(countNodes(root), signal);
 	findings.detail = `"${primary.volumeIdentifier}", ${files} files in ${directories} directories`;
 	return volume;
 }
@@ -44,9 +44,9 @@ export async function checkSecondVolume(
 	const partition = region(source, start, Math.max(0, source.byteLength - start));
 	const second = await readVolume(partition, signal);
 	const where = `block ${partitionBlock + FIRST_DESCRIPTOR_BLOCK}`;
-	takeProblems(second, findings);
+	await takeProblems(second, findings, signal);
 	checkDescriptor(second.primary, 1, where, findings);
-	await compareRecords({ source, volume: first }, { source: partition, volume: second }, findings);
+	await compareRecords({ source, volume: first }, { source: partition, volume: second }, findings, signal);
 	const relation = { kind: "partition", blockOffset: partitionBlock } as const;
 	await inTurns(compareTrees(first.root, second.root, relation, findings), signal);
 	await checkTerminator(partition, second, findings);
@@ -66,18 +66,15 @@ export async function checkSecondVolume(
 }
 
 /** xorriso's Joliet directories name themselves in ".."; what every one of them does is a habit, what some do is damage. */
-function takeProblems(volume: Volume, findings: Findings): void {
+async function takeProblems(volume: Volume, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
 	const isHabit = ({ what }: Problem): boolean => what.startsWith('Joliet tree: ".."');
-	const directories = volume.jolietRoot === undefined ? 0 : countDirectories(volume.jolietRoot);
+	const { jolietRoot } = volume;
+	const directories = jolietRoot === undefined ? 0 : (await inTurns(countNodes(jolietRoot), signal)).directories + 1;
 	const isEverywhere = volume.problems.filter(isHabit).length === directories - 1;
 	for (const problem of volume.problems)
 		if (!isEverywhere || !isHabit(problem)) findings.fault(problem.what, problem.where, problem.expected);
 	if (isEverywhere && directories > 1)
 		findings.note(`in all ${directories - 1} Joliet directories ".." names another extent than the parent's`);
-}
-
-function countDirectories(root: VolumeDirectory): number {
-	return countNodes(root).directories + 1;
 }
 
 async function checkTerminator(source: ByteSource, volume: Volume, findings: Findings): Promise<void> {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { SquashfsCopier } from "../../src/assemble/squashfs-copier.ts";
+import { atOnce } from "../../src/binary/turns.ts";
 import { BlockStore } from "../../src/cache/block-store.ts";
 import { isDamage } from "../../src/cache/failures.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";
@@ -28,7 +29,7 @@ describe.skipIf(addonMissing).each(["native", "portable"])(
 			const path = join(work, `${backend}-${round++}`);
 			const { directory, packNames } = fillStore(path, [layer]);
 			pack = join(directory.path, "packs", packNames[0] ?? "");
-			store = new BlockStore(directory, TEST_SETTINGS, createDecompressor("zstd"));
+			store = atOnce(BlockStore.opening(directory, TEST_SETTINGS, createDecompressor("zstd")));
 			target = FileTarget.create(`${path}.iso`);
 			copier = new SquashfsCopier(target, START);
 		});

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { atOnce } from "../../src/binary/turns.ts";
 import { BlockStore } from "../../src/cache/block-store.ts";
 import { layerIndexName, originIn } from "../../src/cache/layer-index-store.ts";
 import { storedBytes } from "../../src/cache/pack-format.ts";
@@ -111,8 +112,9 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 
 	/** Every block that the store gives is the right one; returns how many it has. */
 	function checkBlocks(directory: StoreDirectory, layers: readonly TestLayer[]): number {
-		const origins = directory.list().flatMap(({ name }) => originIn(name) ?? []);
-		const store = new BlockStore(directory, TEST_SETTINGS, createDecompressor("zstd"), [...new Set(origins)]);
+		const origins = atOnce(directory.listing()).flatMap(({ name }) => originIn(name) ?? []);
+		const decompressor = createDecompressor("zstd");
+		const store = atOnce(BlockStore.opening(directory, TEST_SETTINGS, decompressor, [...new Set(origins)]));
 		let found = 0;
 		for (const { kind, key, rawBytes, bytes } of layers.flatMap(all)) {
 			if (!(kind === "block" ? store.hasBlock(key) : store.hasFragment(key))) continue;
@@ -134,12 +136,12 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		const atHome = (name: string): string => name.replace(/\.from-[0-9a-f]{16}/, "");
 		expect(names.map(atHome).toSorted()).toEqual(first.packNames.toSorted());
 		const same = (a: Buffer | undefined, b: Buffer | undefined): boolean => a !== undefined && b?.equals(a) === true;
+		const fileIn = (store: StoreDirectory, kind: "layer" | "pack", name: string) =>
+			atOnce(store.readingFile(kind, name, NO_LIMIT));
 		for (const name of names)
-			expect(
-				same(directory.readFile("pack", name, NO_LIMIT), first.directory.readFile("pack", atHome(name), NO_LIMIT)),
-			).toBe(true);
+			expect(same(fileIn(directory, "pack", name), fileIn(first.directory, "pack", atHome(name)))).toBe(true);
 		for (const [i, { digest }] of layers.entries())
-			expect(same(indexes[i], first.directory.readFile("layer", layerIndexName(digest, 131072), NO_LIMIT))).toBe(true);
+			expect(same(indexes[i], fileIn(first.directory, "layer", layerIndexName(digest, 131072)))).toBe(true);
 	});
 
 	it("is the same artifact whoever pushes it, and is sent once", async () => {

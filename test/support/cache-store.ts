@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { fileNameOf, writeLayerIndex } from "../../src/cache/layer-index-store.ts";
+import { atOnce } from "../../src/binary/turns.ts";
+import { fileNameOf, writingLayerIndex } from "../../src/cache/layer-index-store.ts";
 import { LayerIndexWriter } from "../../src/cache/layer-index-writer.ts";
 import { STORED_RAW } from "../../src/cache/pack-format.ts";
-import { type PackedBlock, writePack } from "../../src/cache/pack-writer.ts";
+import { type PackedBlock, writingPack } from "../../src/cache/pack-writer.ts";
 import { type BlockSettings, settingsId, settingsText } from "../../src/cache/settings.ts";
 import { StoreDirectory } from "../../src/cache/store-directory.ts";
 import { digestOf } from "../../src/oci/digest.ts";
@@ -33,17 +34,16 @@ export function testLayer(name: string, blockCount: number): TestLayer {
 export function fillStore(path: string, layers: readonly TestLayer[], settings = TEST_SETTINGS) {
 	const directory = openStore(path);
 	const packNames = layers.map(({ digest, compressedBytes, diffId, blocks }) => {
-		const index = new LayerIndexWriter(settings.blockBytes).encode(
+		const encoding = new LayerIndexWriter(settings.blockBytes).encoding(
 			{ digest, compressedBytes, diffId, compression: "gzip" },
 			blocks.length * 512,
 			[`notes of ${diffId}`],
 			() => Buffer.alloc(32),
 		);
-		writeLayerIndex(directory, digest, settings.blockBytes, index);
+		atOnce(writingLayerIndex(directory, digest, settings.blockBytes, atOnce(encoding)));
 		const description = { diffId, settings: settingsText(settings) };
-		return writePack(directory, `${fileNameOf(diffId)}.${settingsId(settings)}`, description, blocks, () =>
-			Buffer.alloc(0),
-		);
+		const prefix = `${fileNameOf(diffId)}.${settingsId(settings)}`;
+		return atOnce(writingPack(directory, prefix, description, blocks, () => Buffer.alloc(0)));
 	});
 	return { directory, packNames };
 }

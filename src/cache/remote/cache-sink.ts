@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { inTurns, type Steps } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
 import { Digester } from "../../oci/digest.ts";
@@ -6,7 +7,7 @@ import { throwIfAborted } from "../../oci/failures.ts";
 import type { BlobContent } from "../../oci/registry/blob-upload.ts";
 import type { PushTarget } from "../../oci/registry/push-target.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
-import { readPackHead } from "../block-store.ts";
+import { readingPackHead } from "../block-store.ts";
 import { layerIndexName } from "../layer-index-store.ts";
 import type { PackHead } from "../pack-format.ts";
 import { type BlockSettings, settingsText } from "../settings.ts";
@@ -142,8 +143,10 @@ async function push(
 	const { directory, settings } = build;
 	const names = (layer: string): string[] =>
 		[undefined, ...(build.origins ?? [])].map((origin) => layerIndexName(layer, settings.blockBytes, origin));
-	const indexes = build.layers.flatMap((layer) => indexOf(directory, layer, names(layer), settings.blockBytes) ?? []);
-	const packs = openPacks(build);
+	const indexes = (
+		await inTurn(build.layers, (layer) => indexOf(directory, layer, names(layer), settings.blockBytes, signal))
+	).flatMap((index) => index ?? []);
+	const packs = await inTurns(openingPacks(build), signal);
 	try {
 		const wanted = new Set(packs.flatMap(({ head }) => [...head.entries].map(nameOf)));
 		const atTag = existing.source === undefined ? [] : [{ ...existing, source: existing.source, mountFrom: undefined }];
@@ -249,12 +252,12 @@ interface LocalPack {
 	readonly head: PackHead;
 }
 
-function openPacks({ directory, packNames, settings }: CacheExport): LocalPack[] {
+function* openingPacks({ directory, packNames, settings }: CacheExport): Steps<LocalPack[]> {
 	const packs: LocalPack[] = [];
 	for (const name of [...new Set(packNames)].sort()) {
 		const file = directory.openFile("pack", name);
 		if (file === undefined) continue;
-		const head = readPackHead(file);
+		const head = yield* readingPackHead(file);
 		if (head?.description.settings === settingsText(settings) && head.dataOffset <= MAX_HEAD_BYTES)
 			packs.push({ file, head });
 		else file.close();
@@ -262,14 +265,15 @@ function openPacks({ directory, packNames, settings }: CacheExport): LocalPack[]
 	return packs;
 }
 
-function indexOf(
+async function indexOf(
 	directory: StoreDirectory,
 	layer: string,
 	names: readonly string[],
 	blockBytes: number,
-): Upload | undefined {
+	signal: AbortSignal | undefined,
+): Promise<Upload | undefined> {
 	for (const name of names) {
-		const file = directory.readFile("layer", name, MAX_INDEX_BYTES);
+		const file = await inTurns(directory.readingFile("layer", name, MAX_INDEX_BYTES), signal);
 		if (file === undefined) continue;
 		const content = contentOf(gzipSync(file));
 		const entry: IndexBlob = { kind: "index", digest: content.digest, size: content.size, layer, blockBytes };

@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
+import { inTurns } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
 import { throwIfAborted } from "../../oci/failures.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
 import { verifiedBlob } from "../../oci/verified-blob.ts";
-import { openLayerIndex } from "../layer-index-reader.ts";
+import { openingLayerIndex } from "../layer-index-reader.ts";
 import { agrees, type ClaimedLayer, fileNameOf, originOf, suffixOf } from "../layer-index-store.ts";
 import type { PackEntry, PackKind } from "../pack-format.ts";
 import { type BlockSettings, settingsId, settingsText } from "../settings.ts";
@@ -113,7 +114,7 @@ export class CacheSource {
 				if (entry.kind !== "index" || entry.layer !== layer.digest || entry.blockBytes !== blockBytes) continue;
 				const found = await this.#attempt(reference, signal, async ({ source }) => {
 					const bytes = await readIndex(source, entry, signal);
-					const index = openLayerIndex(bytes);
+					const index = await inTurns(openingLayerIndex(bytes), signal);
 					if (index?.layer.digest !== layer.digest || index.blockBytes !== blockBytes)
 						throw corrupt(REMOTE_DAMAGED, "a layer index of the shared cache is none", entry.digest);
 					return { bytes, isOfUse: agrees(index, layer) };

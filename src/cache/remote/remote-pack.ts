@@ -1,11 +1,12 @@
 import { hash } from "node:crypto";
+import { inTurns } from "../../binary/turns.ts";
 import { KiB, MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
 import { RANGE_IGNORED } from "../../oci/blob-source.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
 import {
-	decodePackHead,
-	encodePackHead,
+	decodingPackHead,
+	encodingPackHead,
 	MAX_CONTENT_BYTES,
 	type PackEntry,
 	type PackHead,
@@ -40,7 +41,8 @@ export async function openRemotePack(source: Blobs, blob: PackBlob, signal?: Abo
 	if (blob.headBytes > MAX_HEAD_BYTES) throw damagedBlob("has a head that is too large", blob);
 	for (let tries = 1; ; tries++) {
 		const bytes = await readPart(source, blob, 0, blob.headBytes, signal);
-		const head = sha256(bytes) === blob.headDigest ? decodePackHead(bytes, blob.size) : undefined;
+		const head =
+			sha256(bytes) === blob.headDigest ? await inTurns(decodingPackHead(bytes, blob.size), signal) : undefined;
 		if (head !== undefined && head.description.settings === blob.settings && isOrdered(head))
 			return { source, blob, head };
 		if (tries === TRIES) throw damagedBlob("is no pack", blob);
@@ -89,7 +91,7 @@ export async function fetchBlocks(
 		if (!(error instanceof Oci2isoError) || error.code !== RANGE_IGNORED) throw error;
 		await fetchInOne(pack, wanted, store, signal);
 	}
-	const head = encodePackHead(description, entries, dataBytes);
+	const head = await inTurns(encodingPackHead(description, entries, dataBytes), signal);
 	file.write(0, head);
 	return head;
 }

@@ -75,8 +75,11 @@ describe("examining a store", () => {
 
 	it("counts no file that somebody removes meanwhile", () => {
 		const { directory, packs } = newStore();
-		const list = directory.list();
-		directory.list = () => list;
+		const list = atOnce(directory.listing());
+		directory.listing = function* () {
+			yield;
+			return list;
+		};
 		rmSync(packs[0] ?? "");
 		let files = 0;
 		expect(atOnce(verifyStore(directory, () => files++))).toEqual([]);
@@ -86,7 +89,7 @@ describe("examining a store", () => {
 
 describe("a build's store", () => {
 	const open = (directory: StoreDirectory) =>
-		new BlockStore(directory, TEST_SETTINGS, createDecompressor(TEST_SETTINGS.codec));
+		atOnce(BlockStore.opening(directory, TEST_SETTINGS, createDecompressor(TEST_SETTINGS.codec)));
 
 	it("leaves a pack whose head cannot be read, and does without it", () => {
 		const { directory, packs, layer } = newStore();

@@ -2,14 +2,15 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteWriter } from "../../../src/binary/byte-writer.ts";
+import { atOnce } from "../../../src/binary/turns.ts";
 import { ByteCursor, writeSignedVarint, writeVarint } from "../../../src/cache/byte-cursor.ts";
 import { BrokenIndex } from "../../../src/cache/failures.ts";
 import type { IndexedEntry } from "../../../src/cache/layer-index-format.ts";
-import { openLayerIndex } from "../../../src/cache/layer-index-reader.ts";
+import { openingLayerIndex } from "../../../src/cache/layer-index-reader.ts";
 import { LayerIndexWriter } from "../../../src/cache/layer-index-writer.ts";
 import {
-	decodePackHead,
-	encodePackHead,
+	decodingPackHead,
+	encodingPackHead,
 	PACK_HEADER_BYTES,
 	type PackEntry,
 	packHeadBytes,
@@ -21,6 +22,9 @@ import type { TarEntry, TarEntryType } from "../../../src/tar/entry.ts";
 
 const BLOCK = 4096;
 const RUNS = { seed: 20261121, numRuns: 150 };
+const openLayerIndex = (bytes: Buffer) => atOnce(openingLayerIndex(bytes));
+const encodePackHead = (...args: Parameters<typeof encodingPackHead>) => atOnce(encodingPackHead(...args));
+const decodePackHead = (...args: Parameters<typeof decodingPackHead>) => atOnce(decodingPackHead(...args));
 const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 describe("numbers", () => {
@@ -188,7 +192,7 @@ describe("a layer index", () => {
 			else if (kind === "whole") writer.whole(hashOf(entry.path));
 			else writer.skipped();
 		}
-		return writer.encode(IDENTITY, 12_345, ["a note", "ein Hinweis: é"], keyOf);
+		return atOnce(writer.encoding(IDENTITY, 12_345, ["a note", "ein Hinweis: é"], keyOf));
 	}
 
 	const layer = fc

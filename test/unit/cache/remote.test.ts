@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodePackHead, type PackEntry, storedBytes } from "../../../src/cache/pack-format.ts";
+import { atOnce } from "../../../src/binary/turns.ts";
+import { encodingPackHead, type PackEntry, storedBytes } from "../../../src/cache/pack-format.ts";
 import {
 	type ArtifactEntry,
 	decodeArtifact,
@@ -175,7 +176,7 @@ function packOf({ diffId, blocks }: TestLayer, change: (entries: PackEntry[]) =>
 	});
 	const data = Buffer.concat(blocks.map(({ bytes }) => bytes));
 	const settings = JSON.stringify(TEST_SETTINGS);
-	const head = encodePackHead({ diffId, settings }, change(entries), data.byteLength);
+	const head = atOnce(encodingPackHead({ diffId, settings }, change(entries), data.byteLength));
 	const bytes = Buffer.concat([head, data]);
 	const blob: PackBlob = {
 		...{ kind: "pack", digest: sha256(bytes), size: bytes.byteLength, diffId, settings },

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { atOnce } from "../../../src/binary/turns.ts";
 import { BlockTable } from "../../../src/squashfs/block-table.ts";
 import { STORED_RAW } from "../../../src/squashfs/constants.ts";
 import type { FileRecipe, TailSource } from "../../../src/squashfs/file-recipe.ts";
@@ -24,7 +25,7 @@ class Kept implements StoredBlocks {
 	reads = 0;
 
 	keep(sink: MemorySink, writer: SquashfsWriter): void {
-		for (const { kind, key, position, size, rawBytes } of writer.placedBlocks({ blocks: 0, fragments: 0 })) {
+		for (const { kind, key, position, size, rawBytes } of atOnce(writer.placedBlocks({ blocks: 0, fragments: 0 }))) {
 			const bytes = Buffer.from(sink.readNow(position, size & (STORED_RAW - 1)));
 			this.#blocks.set(nameOf(kind, key), { compressed: (size & STORED_RAW) === 0, bytes, rawBytes });
 		}
@@ -160,7 +161,7 @@ describe("data with blocks that were compressed before", () => {
 		const files = [shared, shared, Buffer.concat([shared, text(2, 100)]), Buffer.concat([text(3, BLOCK), shared])];
 		const { submitted, writer } = await writeData(files);
 		expect(submitted).toBe(10 + 1 + 1);
-		expect(writer.placedBlocks({ blocks: 0, fragments: 0 })).toHaveLength(12);
+		expect(atOnce(writer.placedBlocks({ blocks: 0, fragments: 0 }))).toHaveLength(12);
 	});
 });
 
