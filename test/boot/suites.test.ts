@@ -10,10 +10,10 @@ import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { type MediumFile, mediumFiles } from "../support/medium-files.ts";
 import { BOOT_PATHS, type BootPath, bootRequirements } from "../support/qemu.ts";
 import { requires } from "../support/requires.ts";
+import { isSlowWanted } from "../support/slow.ts";
 
 const missing = bootRequirements() ?? requires(...FIXTURE_NEEDS, "xorriso", "mcopy");
-const isSlowWanted = process.env["OCI2ISO_SLOW"] === "1";
-if (!isSlowWanted) process.stderr.write("SKIPPED: the other boots of Debian 13 and unstable; set OCI2ISO_SLOW=1\n");
+const areAllWanted = isSlowWanted("the other boots of Debian 13 and unstable");
 
 type Suite = [name: string, paths: readonly BootPath[]];
 const suites: Suite[] = [["trixie", ["BIOS from USB disk", "UEFI from USB disk with Secure Boot"]]];
@@ -39,7 +39,7 @@ describe.skipIf(missing !== undefined).each(suites)("the ISO of Debian %s boots 
 	});
 	afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-	it.each(isSlowWanted ? BOOT_PATHS : paths)("%s", (path) => expectBoot(path, iso, written));
+	it.each(areAllWanted ? BOOT_PATHS : paths)("%s", (path) => expectBoot(path, iso, written));
 });
 
 /** Unstable is another one every day, and there are days when its packages do not fit together. */

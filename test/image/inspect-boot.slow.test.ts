@@ -8,10 +8,9 @@ import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
 import { type BootPath, bootIso, bootRequirements } from "../support/qemu.ts";
 import { requires } from "../support/requires.ts";
+import { isSlowWanted } from "../support/slow.ts";
 
 const missing = bootRequirements() ?? requires(...FIXTURE_NEEDS);
-const isSlowWanted = process.env["OCI2ISO_SLOW"] === "1";
-if (!isSlowWanted) process.stderr.write("SKIPPED: boots of broken images; set OCI2ISO_SLOW=1\n");
 const isBootable = /OCI2ISO-BOOT-OK/;
 /** Software emulation on a busy machine, and dracut's patience with a medium that does not come. */
 const TIMEOUT_MS = 420_000;
@@ -64,42 +63,45 @@ const INSPECTED: Readonly<Record<BootPath, InspectedPath>> = {
 	"UEFI from USB disk with Secure Boot": "secure-boot",
 };
 
-describe.skipIf(missing !== undefined || !isSlowWanted)("what inspect predicts happens", () => {
-	let layout: string;
-	let parts: RealParts;
-	let scratch: string;
+describe.skipIf(missing !== undefined || !isSlowWanted("boots of broken images"))(
+	"what inspect predicts happens",
+	() => {
+		let layout: string;
+		let parts: RealParts;
+		let scratch: string;
 
-	beforeAll(async () => {
-		layout = await debianFixture();
-		const real = await realParts(layout);
-		// Who waits for a medium that does not come should not wait for three minutes.
-		parts = { ...real, isoYaml: real.isoYaml.replaceAll("panic=1", "panic=1 rd.retry=20") };
-		scratch = await mkdtemp(join(dirname(layout), "inspect-boot-"));
-	});
-	afterAll(() => rm(scratch, { recursive: true, force: true }));
+		beforeAll(async () => {
+			layout = await debianFixture();
+			const real = await realParts(layout);
+			// Who waits for a medium that does not come should not wait for three minutes.
+			parts = { ...real, isoYaml: real.isoYaml.replaceAll("panic=1", "panic=1 rd.retry=20") };
+			scratch = await mkdtemp(join(dirname(layout), "inspect-boot-"));
+		});
+		afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-	it.each(BOOTS)("$name: $path", async ({ name, path, ends }) => {
-		const broken = BROKEN_IMAGES.find((image) => image.name === name);
-		expect(broken).toBeDefined();
-		if (broken === undefined) return;
-		const { reference, directory } = await writeBrokenImage(broken, layout, parts, scratch);
-		try {
-			const { bootPaths } = await inspectImage(reference, { platform: "linux/amd64" });
-			expect(bootPaths[INSPECTED[path]]).toBe(ends === undefined ? "expected to boot" : "will not boot");
-			const iso = join(directory, "live.iso");
-			await buildIso({ image: reference, output: iso, platform: "linux/amd64", comp: "zstd", level: 1, force: true });
-			const until = ends === undefined ? isBootable : new RegExp(`${isBootable.source}|${ends.source}`, ends.flags);
-			const console = await bootIso(iso, path, { until, timeoutMs: TIMEOUT_MS });
-			if (process.env["OCI2ISO_SHOW_BOOT"] === "1") process.stderr.write(console);
-			if (ends === undefined) {
-				expect(console).toMatch(isBootable);
-				expect(console).not.toMatch(GIVES_UP);
-			} else {
-				expect(console).toMatch(ends);
-				expect(console).not.toMatch(/^OCI2ISO-BOOT-OK/m);
+		it.each(BOOTS)("$name: $path", async ({ name, path, ends }) => {
+			const broken = BROKEN_IMAGES.find((image) => image.name === name);
+			expect(broken).toBeDefined();
+			if (broken === undefined) return;
+			const { reference, directory } = await writeBrokenImage(broken, layout, parts, scratch);
+			try {
+				const { bootPaths } = await inspectImage(reference, { platform: "linux/amd64" });
+				expect(bootPaths[INSPECTED[path]]).toBe(ends === undefined ? "expected to boot" : "will not boot");
+				const iso = join(directory, "live.iso");
+				await buildIso({ image: reference, output: iso, platform: "linux/amd64", comp: "zstd", level: 1, force: true });
+				const until = ends === undefined ? isBootable : new RegExp(`${isBootable.source}|${ends.source}`, ends.flags);
+				const console = await bootIso(iso, path, { until, timeoutMs: TIMEOUT_MS });
+				if (process.env["OCI2ISO_SHOW_BOOT"] === "1") process.stderr.write(console);
+				if (ends === undefined) {
+					expect(console).toMatch(isBootable);
+					expect(console).not.toMatch(GIVES_UP);
+				} else {
+					expect(console).toMatch(ends);
+					expect(console).not.toMatch(/^OCI2ISO-BOOT-OK/m);
+				}
+			} finally {
+				await rm(directory, { recursive: true, force: true });
 			}
-		} finally {
-			await rm(directory, { recursive: true, force: true });
-		}
-	});
-});
+		});
+	},
+);

@@ -11,6 +11,7 @@ import { incompressible, withExtraLayer } from "../support/large-layout.ts";
 import { withLoopMount } from "../support/loop.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
+import { isSlowWanted } from "../support/slow.ts";
 import { padded, paxHeader, paxRecord, tarHeader } from "../support/tar-fixtures.ts";
 
 const GiB = 1024 ** 3;
@@ -66,7 +67,7 @@ describe.skipIf(requires("root", "mount", "xorriso", "checkisomd5", ...FIXTURE_N
 			await rm(output);
 		});
 
-		describe("whose squashfs is larger than 4 GiB", () => {
+		describe.runIf(isSlowWanted("a squashfs of more than 4 GiB"))("whose squashfs is larger than 4 GiB", () => {
 			const size = 4.2 * GiB - ((4.2 * GiB) % 512);
 			let output = "";
 			let report: BuildReport;

@@ -4,11 +4,12 @@ import { APPLICATION_USE_OFFSET } from "../../src/isomd5/media-checksum.ts";
 import { Findings } from "../../src/verify/findings.ts";
 import { checkMediaChecksum } from "../../src/verify/media-checksum-check.ts";
 import { verifyIso } from "../../src/verify/verify-iso.ts";
+import { roundsOf } from "../support/slow.ts";
 import { JUSTIFIED_MISSES, mutationCampaign, unjustified } from "../support/verify-campaign.ts";
 import { type SmallIso, smallIso } from "../support/verify-iso-fixture.ts";
 import { mutateBytes, randomNumbers } from "../support/verify-mutations.ts";
 
-const MUTATIONS = 2400;
+const MUTATIONS = roundsOf(2400);
 const SLOWEST_MILLISECONDS = 20_000;
 
 describe("single changes to a good ISO", () => {
@@ -28,8 +29,8 @@ describe("single changes to a good ISO", () => {
 			const why = JUSTIFIED_MISSES.find(({ pattern }) => pattern.test(miss))?.why ?? "UNEXPECTED";
 			process.stdout.write(`  missed: ${miss} (${why})\n`);
 		}
-		expect(mutations).toBeGreaterThanOrEqual(2000);
-		expect([...counts.values()].every((count) => count >= 10)).toBe(true);
+		expect(mutations).toBeGreaterThanOrEqual(MUTATIONS * 0.8);
+		expect([...counts.values()].every((count) => count >= MUTATIONS / 240)).toBe(true);
 		expect(unjustified(missed)).toEqual([]);
 		expect(slowestMilliseconds).toBeLessThan(SLOWEST_MILLISECONDS);
 	});

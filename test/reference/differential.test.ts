@@ -14,6 +14,7 @@ import { withLoopMount } from "../support/loop.ts";
 import { requires } from "../support/requires.ts";
 import { richLayers } from "../support/rich-layers.ts";
 import { run } from "../support/run.ts";
+import { roundsOf } from "../support/slow.ts";
 import { writeImageFile } from "../support/squashfs-images.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
 import { type ContentPart, withZeros } from "../support/trees.ts";
@@ -22,7 +23,7 @@ import { type Layers, type Row, rowsOf } from "../unit/tree/layers.ts";
 import { applicableLayers } from "../unit/tree/model.ts";
 
 /** Stacks of layers; OCI2ISO_FUZZ_RUNS asks for more, OCI2ISO_FUZZ_SEED for others. */
-const STACKS = Number(process.env["OCI2ISO_FUZZ_RUNS"] ?? 240);
+const STACKS = Number(process.env["OCI2ISO_FUZZ_RUNS"] ?? roundsOf(240));
 const SEED = Number(process.env["OCI2ISO_FUZZ_SEED"] ?? 1_618_033);
 /** Share one image, which saves most of what mounting and mksquashfs take. */
 const STACKS_AT_ONCE = 24;

@@ -13,8 +13,9 @@ import { writeOciLayout } from "../support/oci-layout.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
+import { roundsOf } from "../support/slow.ts";
 
-const SCHEDULES = 500;
+const SCHEDULES = roundsOf(500);
 const scratch = mkdtempSync(join(tmpdir(), "oci2iso-registry-build-"));
 const out = join(scratch, "out");
 

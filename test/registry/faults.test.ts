@@ -14,8 +14,9 @@ import { bareEnvironment, type RegistryFixture, startRegistry } from "../support
 import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
+import { roundsOf } from "../support/slow.ts";
 
-const SCHEDULES = 500;
+const SCHEDULES = roundsOf(500);
 const LAYER_BYTES = 120_000;
 const secretToken = "token-that-nobody-may-see";
 

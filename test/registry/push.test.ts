@@ -17,8 +17,9 @@ import { bareEnvironment, makeCertificates, type RegistryFixture, startRegistry 
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { startTokenServer, type TokenServer } from "../support/registry-token-server.ts";
 import { requires } from "../support/requires.ts";
+import { roundsOf } from "../support/slow.ts";
 
-const SCHEDULES = 120;
+const SCHEDULES = roundsOf(120);
 const scratch = mkdtempSync(join(tmpdir(), "oci2iso-push-"));
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const PASSWORD = "correct horse";

@@ -23,9 +23,10 @@ import { writeOciLayout } from "../support/oci-layout.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
+import { roundsOf } from "../support/slow.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
 
-const SCHEDULES = 60;
+const SCHEDULES = roundsOf(60);
 const scratch = mkdtempSync(join(tmpdir(), "oci2iso-shared-build-"));
 const storage = join(scratch, "storage");
 const out = join(scratch, "out");

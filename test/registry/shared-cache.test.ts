@@ -20,8 +20,9 @@ import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { bareEnvironment, type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { requires } from "../support/requires.ts";
+import { roundsOf } from "../support/slow.ts";
 
-const SCHEDULES = 100;
+const SCHEDULES = roundsOf(100);
 const scratch = mkdtempSync(join(tmpdir(), "oci2iso-shared-cache-"));
 const storage = join(scratch, "storage");
 const base = testLayer("base", 60);

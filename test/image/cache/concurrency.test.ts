@@ -12,11 +12,12 @@ import { BLOCK_BYTES, dataLayer, imageLayers, words, writeCacheImage } from "../
 import { COMPILED_MAIN } from "../../support/compiled.ts";
 import { HOST_GRUB } from "../../support/contract-image.ts";
 import { sha256Of } from "../../support/host-tree.ts";
+import { roundsOf } from "../../support/slow.ts";
 
 const noGrub = !existsSync(HOST_GRUB);
 if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
 
-const KILLS = 60;
+const KILLS = roundsOf(60);
 const CHILDREN = 4;
 const VARIANTS = 5;
 
