@@ -106,17 +106,18 @@ async function readImage(
 	requested: Platform | undefined,
 	{ signal, maxLayerBytes: askedBytes, maxInodes, announceLayers = true }: OpenImageOptions,
 ): Promise<OciImage> {
-	const manifest = await selectManifest(source, await source.root(signal), requested ?? hostPlatform(), signal);
+	const notes: string[] = [];
+	const note = (text: string): void => {
+		if (!notes.includes(text)) notes.push(text);
+	};
+	const wanted = requested ?? hostPlatform();
+	const manifest = await selectManifest(source, await source.root(signal), wanted, note, signal);
 	requireImage(manifest);
 	if (manifest.layers.length > MAX_LAYERS)
 		throw corrupt("TOO_MANY_LAYERS", `${manifest.layers.length} layers`, manifest.digest, `at most ${MAX_LAYERS}`);
 	await requireForeignLayers(source, manifest, signal);
 	const bytes = await readDocument(source, manifest.config, "image configuration", signal);
 	const config = parseImageConfig(bytes, manifest.config.digest, manifest.layers.length);
-	const notes: string[] = [];
-	const note = (text: string): void => {
-		if (!notes.includes(text)) notes.push(text);
-	};
 	const platform = checkPlatform(config, requested, manifest.digest, note);
 	if (announceLayers) source.announce?.(manifest.layers.toReversed());
 	return {

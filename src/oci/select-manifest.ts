@@ -1,6 +1,7 @@
 import { corrupt } from "../errors.ts";
 import { type ImageSource, readDocument, readManifest } from "./blob-source.ts";
 import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
 import { unsupported } from "./failures.ts";
 import { parseImageConfig } from "./image-config.ts";
 import type { ImageIndex, ImageManifest, ManifestDocument } from "./manifest.ts";
@@ -13,13 +14,15 @@ const MAX_DOCUMENTS = 256;
 
 /**
  * The image manifest for `wanted` below `root`, which is itself one or an index, perhaps of indexes. Entries are judged by the platform that the
- * index states; those without one by their image configuration, and only where no stated platform serves.
+ * index states; those without one by their image configuration, and only where no stated platform serves. Of several for one platform the first is
+ * taken, as podman and skopeo take the first of a name, and `onNote` is told.
  * Throws `Oci2isoError` PLATFORM_NOT_FOUND (exit 2) that lists what is there, INDEX_TOO_DEEP (exit 5), and what reading blobs throws.
  */
 export async function selectManifest(
 	source: ImageSource,
 	root: ManifestDocument,
 	wanted: Platform,
+	onNote: (text: string) => void,
 	signal?: AbortSignal,
 ): Promise<ImageManifest> {
 	if (root.kind === "manifest") return root;
@@ -27,10 +30,18 @@ export async function selectManifest(
 	const candidates = await imagesBelow(source, root, budget, 0, signal);
 	const stated = candidates.flatMap((descriptor) => {
 		const platform = platformOf(descriptor);
-		return platform === undefined ? [] : [{ descriptor, platform }];
+		return platform === undefined ? [] : [{ descriptor, platform, digest: descriptor.digest }];
 	});
 	const offered = stated.map(({ platform }) => platform);
-	const chosen = best(stated, wanted);
+	const choose = <Candidate extends Offered>(all: readonly Candidate[]): Candidate | undefined => {
+		const chosen = best(all, wanted);
+		const platform = chosen && formatPlatform(chosen.platform);
+		const same = new Set(all.flatMap((each) => (formatPlatform(each.platform) === platform ? [each.digest] : [])));
+		if (same.size > 1)
+			onNote(`${root.name} has ${same.size} images for ${platform}: took the first, ${chosen?.digest}`);
+		return chosen;
+	};
+	const chosen = choose(stated);
 	if (chosen !== undefined) return await readImage(source, chosen.descriptor, signal);
 
 	const unstated = [];
@@ -43,9 +54,9 @@ export async function selectManifest(
 		const bytes = await readDocument(source, manifest.config, "image configuration", signal);
 		const platform = canonicalPlatform(parseImageConfig(bytes, manifest.config.digest, manifest.layers.length));
 		offered.push(platform);
-		unstated.push({ manifest, platform });
+		unstated.push({ manifest, platform, digest: manifest.digest });
 	}
-	const fallback = best(unstated, wanted);
+	const fallback = choose(unstated);
 	if (fallback !== undefined) return fallback.manifest;
 	throw platformNotFound(wanted, offered, root.name);
 }
@@ -63,11 +74,13 @@ export function platformNotFound(wanted: Platform, offered: readonly Platform[],
 	return unsupported("PLATFORM_NOT_FOUND", `no image for ${formatPlatform(wanted)}`, where, remedy);
 }
 
+interface Offered {
+	readonly platform: Platform;
+	readonly digest: Digest;
+}
+
 /** The first of those that serve best. */
-function best<Candidate extends { readonly platform: Platform }>(
-	candidates: readonly Candidate[],
-	wanted: Platform,
-): Candidate | undefined {
+function best<Candidate extends Offered>(candidates: readonly Candidate[], wanted: Platform): Candidate | undefined {
 	let found: { candidate: Candidate; rank: number } | undefined;
 	for (const candidate of candidates) {
 		const rank = platformRank(candidate.platform, wanted);

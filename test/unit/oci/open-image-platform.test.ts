@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { openImage } from "../../../src/oci/open-image.ts";
 import {
+	type BlobDescriptor,
 	named,
 	OCI_MEDIA_TYPES,
 	writeImage,
@@ -62,6 +63,32 @@ describe("choosing a platform", () => {
 		);
 		writeIndexFile(flat, all);
 		expect((await openImage(`oci:${flat}`, amd64)).manifestDigest).toBe(all[1]?.digest);
+	});
+
+	it.each([
+		["stated in index.json", (all: readonly BlobDescriptor[]) => all.map((each) => named(each, "x")), ":x"],
+		[
+			"stated, twice the same",
+			([one]: readonly BlobDescriptor[]) => [one, one].flatMap((each) => each ?? []),
+			undefined,
+		],
+		["stated in an index", undefined, "sha256:"],
+		[
+			"in their configurations",
+			(all: readonly BlobDescriptor[]) => all.map(({ platform: _, ...rest }) => rest),
+			"sha256:",
+		],
+	])("takes the first of several for one platform, and says so: %s", async (_, change, noted) => {
+		const directory = fresh();
+		const all = ["none", "gzip"].map(
+			(each) => writeImage(directory, { layers: layers(each as "none" | "gzip"), platform: "linux/amd64" }).manifest,
+		);
+		const entries = change?.(all) ?? all;
+		writeIndexFile(directory, noted === "sha256:" ? [writeIndex(directory, entries)] : entries);
+		const { manifestDigest, notes } = await openImage(`oci:${directory}`, amd64);
+		expect(manifestDigest).toBe(all[0]?.digest);
+		const note = `has 2 images for linux/amd64: took the first, ${manifestDigest}`;
+		expect(notes).toEqual(noted === undefined ? [] : [expect.stringContaining(note)]);
 	});
 
 	it("reads configurations where the index states no platform", async () => {
