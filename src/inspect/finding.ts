@@ -42,7 +42,7 @@ export interface ContainerfileLines {
 /** Collects findings in the order of the checks. */
 export class FindingList {
 	readonly all: Finding[] = [];
-	readonly #menuFixes = new Map<Finding, MenuFix>();
+	readonly #menuFixes = new Map<Finding, readonly MenuFix[]>();
 
 	ok(code: string, what: string, evidence?: string): undefined {
 		this.all.push({ code, severity: "ok", what, evidence, blocks: [] });
@@ -61,19 +61,19 @@ export class FindingList {
 	/** Gives every finding of the menu the line that `lineFor` makes of all their fixes. */
 	fixMenu(lineFor: (fixes: readonly MenuFix[]) => ContainerfileLines | undefined): void {
 		if (this.#menuFixes.size === 0) return;
-		const containerfile = lineFor([...this.#menuFixes.values()]);
+		const containerfile = lineFor([...this.#menuFixes.values()].flat());
 		for (const [index, finding] of this.all.entries())
 			if (this.#menuFixes.has(finding)) this.all[index] = { ...finding, containerfile };
 	}
 
-	#add(finding: Finding, { menuFix, ...details }: FindingDetails): void {
+	#add(finding: Finding, { menuFixes, ...details }: FindingDetails): void {
 		const full = { ...finding, ...details };
 		this.all.push(full);
-		if (menuFix !== undefined) this.#menuFixes.set(full, menuFix);
+		if (menuFixes !== undefined) this.#menuFixes.set(full, menuFixes);
 	}
 }
 
 export interface FindingDetails extends Pick<Finding, "evidence" | "remedy" | "containerfile"> {
 	/** What would make the menu right; `containerfile` comes of all of them together. */
-	readonly menuFix?: MenuFix | undefined;
+	readonly menuFixes?: readonly MenuFix[] | undefined;
 }

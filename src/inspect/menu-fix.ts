@@ -11,8 +11,8 @@ const MAX_LINE_CHARACTERS = 16 * 1024;
 
 /** What would make a menu entry right. */
 export interface MenuFix {
-	/** Index of the entry; absent: every one. */
-	readonly entry?: number | undefined;
+	/** Indices of the entries; absent: every one. */
+	readonly entries?: ReadonlySet<number> | undefined;
 	/** The ISO's kernel and initramfs. */
 	readonly paths?: boolean | undefined;
 	/** Names the medium by its label, for dmsquash-live or for the installer. */
@@ -36,7 +36,7 @@ export function fixedIsoYaml(parts: BootParts, fixes: readonly MenuFix[]): Conta
 			timeout,
 			...(isDefaultThere ? { default: defaultEntry } : {}),
 			entries: entries.map((entry, index) => {
-				const own = fixes.filter((fix) => fix.entry === undefined || fix.entry === index);
+				const own = fixes.filter((fix) => fix.entries === undefined || fix.entries.has(index));
 				return escaped(own.reduce((fixed, fix) => applied(fix, fixed, label), entry));
 			}),
 		},

@@ -1,9 +1,10 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { entryNames } from "../boot/entry-names.ts";
 import type { VolumeDirectory } from "../iso9660/volume.ts";
 import { SQUASHFS_MAGIC } from "../squashfs/constants.ts";
 import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
-import type { Findings } from "./findings.ts";
+import { type Finding, Findings } from "./findings.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
 import { followEntry } from "./live-root-check.ts";
 import { fileAt, readFileHead } from "./medium-files.ts";
@@ -46,21 +47,55 @@ export async function checkMenu(
 	}
 	for (const path of menu.searchFiles) await findFile(path, where, volumes, findings);
 	const images = new Set<ByteString>();
-	const faults = findings.faults;
-	for (const entry of menu.entries) kernels.push(...(await checkEntry(entry, where, volumes, images, findings)));
-	if (menu.entries.length > 0 && images.size === 0 && findings.faults === faults)
+	const found = new EntryFindings();
+	for (const [index, entry] of menu.entries.entries()) {
+		const own = new Findings();
+		kernels.push(...(await checkEntry(entry, volumes, images, own)));
+		found.add(index, displayName(entry.title), own);
+	}
+	found.report(where, findings);
+	if (menu.entries.length > 0 && images.size === 0 && !found.hasFaults)
 		findings.fault("no entry leads to the medium's root file system", where, "one that does");
 	return { menu, kernels };
 }
 
+/** Stands for the place of the entry that is being checked. */
+const ENTRY = "the entry";
+
+/** What is found of entries, each once however many entries have it. */
+class EntryFindings {
+	readonly #all = new Map<string, { readonly finding: Finding; readonly entries: Map<number, string> }>();
+
+	get hasFaults(): boolean {
+		return [...this.#all.values()].some(({ finding }) => finding.severity === "fault");
+	}
+
+	add(entry: number, title: string, { list }: Findings): void {
+		for (const finding of list) {
+			const key = JSON.stringify(finding);
+			const same = this.#all.get(key) ?? { finding, entries: new Map<number, string>() };
+			same.entries.set(entry, title);
+			this.#all.set(key, same);
+		}
+	}
+
+	report(config: string, findings: Findings): void {
+		for (const { finding, entries } of this.#all.values()) {
+			const { severity, what, where, expected } = finding;
+			const place = where === ENTRY ? `${config}, ${entryNames([...entries.values()])}` : where;
+			if (severity === "fault") findings.fault(what, place, expected);
+			else findings.note(what, place);
+		}
+	}
+}
+
 async function checkEntry(
 	entry: BootEntry,
-	config: string,
 	volumes: readonly BootVolume[],
 	images: Set<ByteString>,
 	findings: Findings,
 ): Promise<ByteString[]> {
-	const where = `${config}, entry "${displayName(entry.title)}"`;
+	const where = ENTRY;
 	const { kernel, initrds } = entry;
 	if (kernel === undefined) {
 		if (entry.chainloads) findings.note("it chain-loads something else, which was not followed", where);

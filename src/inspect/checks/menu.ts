@@ -1,3 +1,4 @@
+import { entryNames } from "../../boot/entry-names.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { RootProblem } from "../../boot/live-root/followed-root.ts";
 import type { LiveSupport } from "../../boot/live-root/live-support.ts";
@@ -28,25 +29,23 @@ export function checkMenu(parts: BootParts, findings: FindingList): undefined {
 	if (startsItself !== defaultEntry)
 		findings.warn("MENU_DEFAULT_BEYOND", `the default entry ${defaultEntry} is beyond the last: GRUB takes the first`, {
 			remedy: `set grub2.default to 0-${entries.length - 1}`,
-			menuFix: {},
+			menuFixes: [{}],
 		});
-	const before = findings.all.length;
+	const faults = new MenuFaults();
 	const notes = new Set<string>();
 	for (const [index, entry] of entries.entries()) {
-		const fault = (code: string, what: string, details: FindingDetails, stops = true): undefined => {
-			const text = `menu entry ${JSON.stringify(entry.name)} ${what}`;
-			if (index === startsItself && stops) findings.block(code, text, ALL_PATHS, details);
-			else findings.warn(code, text, details);
-		};
-		checkPaths(entry, index, fault);
+		const fault: Fault = (code, what, details, stops = true) =>
+			faults.add(code, what, details, index, index === startsItself && stops);
+		checkPaths(entry, fault);
 		const { request, problems, notes: own } = followRoot(grubWords(entry.linux), support, medium);
 		for (const note of own) notes.add(note);
 		// What live-boot and casper look for is said of the initramfs.
 		if (request === "live-boot" || request === "casper") continue;
 		for (const problem of problems.filter(({ code }) => index === startsItself || !ASKED_FOR.has(code)))
-			fault(problem.code, problem.what, detailsOf(problem, index, support, parts.label), problem.stops);
+			fault(problem.code, problem.what, detailsOf(problem, support, parts.label), problem.stops);
 	}
-	if (findings.all.length === before)
+	faults.report(entries, findings);
+	if (faults.isEmpty)
 		findings.ok(
 			"MENU",
 			`${entries.length} menu ${entries.length === 1 ? "entry finds" : "entries find"} the medium ${JSON.stringify(parts.label)}`,
@@ -54,31 +53,79 @@ export function checkMenu(parts: BootParts, findings: FindingList): undefined {
 	for (const note of notes) findings.ok("ARGUMENT_DEPRECATED", note);
 }
 
-type Fault = (code: string, what: string, details: FindingDetails) => undefined;
+type Fault = (code: string, what: string, details: FindingDetails, stops?: boolean) => undefined;
+
+interface MenuFault {
+	readonly code: string;
+	readonly what: string;
+	readonly details: FindingDetails;
+	readonly entries: Set<number>;
+	/** The entry that starts by itself, where the fault ends its boot. */
+	ends: number | undefined;
+}
+
+/** Of one menu; further ones are counted. */
+const MAX_FAULTS = 20;
+
+/** Faults of entries, each once however many entries have it. */
+class MenuFaults {
+	readonly #all = new Map<string, MenuFault>();
+
+	get isEmpty(): boolean {
+		return this.#all.size === 0;
+	}
+
+	add(code: string, what: string, details: FindingDetails, entry: number, ends: boolean): undefined {
+		const key = JSON.stringify([code, what, details.evidence]);
+		const fault = this.#all.get(key) ?? { code, what, details, entries: new Set<number>(), ends: undefined };
+		fault.entries.add(entry);
+		if (ends) fault.ends = entry;
+		this.#all.set(key, fault);
+	}
+
+	/** What ends the boot first, with the entry that it ends. */
+	report(entries: readonly MenuEntry[], findings: FindingList): void {
+		const all = [...this.#all.values()].sort((a, b) => Number(a.ends === undefined) - Number(b.ends === undefined));
+		const fixOf = ({ details, entries }: MenuFault): MenuFix[] =>
+			details.menuFixes?.map((fix) => ({ ...fix, entries })) ?? [];
+		for (const fault of all.slice(0, MAX_FAULTS)) {
+			const first = fault.ends === undefined ? [] : [fault.ends];
+			const names = [...new Set([...first, ...fault.entries])].map((index) => entries[index]?.name ?? "");
+			const text = `${entryNames(names)} ${fault.what}`;
+			const details = { ...fault.details, menuFixes: fixOf(fault) };
+			if (fault.ends === undefined) findings.warn(fault.code, text, details);
+			else findings.block(fault.code, text, ALL_PATHS, details);
+		}
+		const rest = all.slice(MAX_FAULTS);
+		if (rest.length === 0) return;
+		const count = new Set(rest.flatMap((fault) => [...fault.entries])).size;
+		const what = `the menu has ${rest.length} more faults, in ${count} entries`;
+		findings.warn("MENU_MORE_FAULTS", what, { menuFixes: rest.flatMap(fixOf) });
+	}
+}
 
 /** GRUB's paths on the ISO; `($root)` is what they start from anyway. */
-function checkPaths(entry: MenuEntry, index: number, fault: Fault): undefined {
+function checkPaths(entry: MenuEntry, fault: Fault): undefined {
 	const plain = (word: string): string => word.replace(/^\(\$?\{?\w+\}?\)/, "").replace(/\/+/g, "/");
 	const [kernel = ""] = grubWords(entry.linux);
 	const initrds = grubWords(entry.initrd);
-	const menuFix = { entry: index, paths: true };
+	const menuFixes = [{ paths: true }];
 	if (plain(kernel) !== KERNEL_PATH)
 		fault("MENU_KERNEL_PATH", `starts ${kernel === "" ? "no kernel" : kernel}`, {
 			evidence: `the ISO has its kernel at ${KERNEL_PATH}`,
 			remedy: `write linux: ${KERNEL_PATH} ...`,
-			menuFix,
+			menuFixes,
 		});
 	if (initrds.length !== 1 || plain(initrds[0] ?? "") !== INITRD_PATH)
 		fault("MENU_INITRD_PATH", `loads ${initrds.length === 0 ? "no initramfs" : initrds.join(" ")}`, {
 			evidence: `the ISO has its initramfs at ${INITRD_PATH}`,
 			remedy: `write initrd: ${INITRD_PATH}`,
-			menuFix,
+			menuFixes,
 		});
 }
 
 function detailsOf(
 	{ code, evidence, argument }: RootProblem,
-	entry: number,
 	support: LiveSupport | undefined,
 	label: string,
 ): FindingDetails {
@@ -86,7 +133,7 @@ function detailsOf(
 	const fix = (remedy: string, menuFix: MenuFix): FindingDetails => ({
 		evidence,
 		remedy,
-		menuFix: { entry, ...menuFix },
+		menuFixes: [menuFix],
 	});
 	switch (code) {
 		case "COMMAND_LINE_TOO_LONG":

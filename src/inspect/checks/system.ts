@@ -43,6 +43,6 @@ async function checkSelinux({ tree }: BootParts, args: readonly string[], findin
 	findings.warn("SELINUX_UNLABELLED", "SELinux is enforcing, but the image's files have no labels", {
 		evidence: "/etc/selinux/config: SELINUX=enforcing; the default entry has no enforcing=0",
 		remedy: "add enforcing=0 to the entry's linux line",
-		menuFix: { set: ["enforcing=0"] },
+		menuFixes: [{ set: ["enforcing=0"] }],
 	});
 }

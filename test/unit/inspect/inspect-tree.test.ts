@@ -116,6 +116,31 @@ describe("inspecting a tree", () => {
 		expect(isBootable).toBe(false);
 	});
 
+	it("says once what is wrong with many entries, and of many faults how many there are", async () => {
+		const menu = (linux: (index: number) => string) =>
+			JSON.stringify({
+				label: "Live",
+				grub2: {
+					default: 7,
+					entries: Array.from({ length: 1000 }, (_, index) => ({
+						...{ name: `e${index}`, linux: `/images/pxeboot/vmlinuz ${linux(index)}` },
+						initrd: "/images/pxeboot/initrd.img",
+					})),
+				},
+			});
+		const said = async (text: string) =>
+			(await inspect(liveImage().file(ISO_YAML, text))).findings
+				.filter(({ code }) => code.startsWith("MENU"))
+				.map(({ severity, code, what }) => `${severity} ${code}: ${what}`);
+		expect(await said(menu(() => "quiet"))).toEqual([
+			'blocker MENU_NO_ROOT: each of 1000 menu entries ("e7", "e0", "e1" and 997 more) does not say where the root file system is',
+		]);
+		const many = await said(menu((index) => `root=live:CDLABEL=x${index}`));
+		expect(many).toHaveLength(21);
+		expect(many[0]).toContain('blocker MENU_LABEL: menu entry "e7" looks for');
+		expect(many[20]).toBe("warning MENU_MORE_FAULTS: the menu has 980 more faults, in 980 entries");
+	});
+
 	it.each([
 		["grub2:\n  default: saved\n", "ISO_YAML_INVALID"],
 		["grub2: [\n", "ISO_YAML_SYNTAX"],

@@ -84,6 +84,15 @@ describe("an ISO with something wrong in what it boots", () => {
 		expect(faults.join("\n")).toMatch(message);
 	});
 
+	it("says once what is wrong with all entries", async () => {
+		const entry = MENU.slice(MENU.indexOf("menuentry")).replace("initrd.img", "vmlinuz");
+		const faults = faultsOf(await verified({ menu: MENU + entry.repeat(20) }));
+		const walks = faults.filter((fault) => fault.startsWith("bios-") || fault.startsWith("uefi-"));
+		expect(walks.length).toBeGreaterThan(0);
+		expect(new Set(walks).size).toBe(walks.length);
+		expect(walks.length).toBeLessThan(20);
+	});
+
 	it("notes a GRUB that the latest revocations refuse", async () => {
 		const report = await verified({ grubGeneration: 4 });
 		expect(report.verdict).toBe("pass");
