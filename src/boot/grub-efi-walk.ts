@@ -10,8 +10,10 @@ const MODULES_SECTION = "mods";
 export async function walkGrubEfi(program: PeImage, medium: GrubMedium): Promise<GrubWalk> {
 	const started = startedGrub(program);
 	if (started !== undefined) return walkGrub(started, medium);
+	const nothing = { prefix: undefined, missing: [], brokenModules: [] };
 	const why = "it has no modules as GRUB's programs have them";
-	return { kind: "unknown", why, prefix: undefined, missing: [], brokenModules: [] };
+	if (carriesLinux(program)) return { kind: "unknown", why, ...nothing };
+	return { kind: "no menu", does: "is another program", why, ...nothing };
 }
 
 /** A program is walked more than once. */
@@ -32,6 +34,11 @@ function startedGrub(program: PeImage): StartedGrub | undefined {
 	};
 	known.set(program, started);
 	return started;
+}
+
+/** A unified kernel image, which may need neither GRUB nor a menu. */
+function carriesLinux({ sections }: PeImage): boolean {
+	return sections.some(({ name }) => name === ".linux");
 }
 
 /** Whether GRUB's own code, outside of its modules, has a text of its own that says `name`. */

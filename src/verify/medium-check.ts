@@ -3,7 +3,6 @@ import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.
 import { alignUp, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { decompressGrubCore } from "../boot/grub-modules.ts";
 import { placeMenus } from "../boot/place-menus.ts";
-import type { CodecName } from "../codec/types.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
@@ -46,7 +45,8 @@ export interface MediumFacts {
 	readonly contents: MediumContents;
 	/** Of the squashfs. */
 	readonly superblock: Superblock;
-	readonly codec: CodecName;
+	/** Some block of it is. */
+	readonly isCompressed: boolean;
 }
 
 /** An image's tree before anything was left out, and a digest for each content. */
@@ -127,12 +127,16 @@ const STORED =
 	FLAG.uncompressedIds;
 
 /** What the squashfs's superblock says of itself and no reader needs. */
-function checkMarks({ superblock, codec, contents }: MediumFacts, epochSeconds: number, findings: Findings): void {
+function checkMarks(
+	{ superblock, isCompressed, contents }: MediumFacts,
+	epochSeconds: number,
+	findings: Findings,
+): void {
 	const where = "squashfs superblock";
 	const { flags, blockBytes } = superblock;
 	findings.equal("time of making", superblock.modificationTimeSeconds, epochSeconds, where);
 	const marks = flags & (STORED | FLAG.duplicatesRemoved | FLAG.noXattrs);
-	findings.equal("flags about the making", marks, FLAG.duplicatesRemoved | (codec === "none" ? STORED : 0), where);
+	findings.equal("flags about the making", marks, FLAG.duplicatesRemoved | (isCompressed ? 0 : STORED), where);
 	const hasTail = (byteLength: number): boolean =>
 		(flags & FLAG.noFragments) === 0 && ((flags & FLAG.alwaysFragments) !== 0 || byteLength < blockBytes);
 	const { files } = contents.squashfs;

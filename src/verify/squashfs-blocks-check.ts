@@ -22,6 +22,8 @@ const MAX_DECODED_BYTES = 256 * GiB;
 export interface ContentsRead {
 	/** A `ContentDigest`, of those that were asked for. */
 	digestOf(file: SquashfsFile): string | undefined;
+	/** Some block of a file is. */
+	readonly hasCompressedBlocks: boolean;
 }
 
 /**
@@ -70,7 +72,10 @@ export async function checkBlocks(
 			: 2 + (Buffer.from(await squashfs.image.read(SUPERBLOCK_BYTES, 2)).readUInt16LE() & 0x7fff);
 	await inTurns(checkSpans(used, SUPERBLOCK_BYTES + optionsBytes, Number(superblock.inodeTable), findings), signal);
 	findings.detail = `${files.length} files, ${reader.blocks} blocks`;
-	return { digestOf: ({ inodeNumber }) => digests.get(inodeNumber) };
+	return {
+		digestOf: ({ inodeNumber }) => digests.get(inodeNumber),
+		hasCompressedBlocks: reader.hasCompressedBlocks,
+	};
 }
 
 interface Span {
@@ -122,6 +127,7 @@ class BlockReader {
 	readonly #findings: Findings;
 	readonly #fragments = new Recent<string, Uint8Array>(FRAGMENTS_KEPT);
 	blocks = 0;
+	hasCompressedBlocks = false;
 	#decodedBytes = 0;
 
 	constructor(squashfs: OpenSquashfs, findings: Findings) {
@@ -147,6 +153,7 @@ class BlockReader {
 			);
 		const bytes = await image.read(position, length);
 		if (size >= STORED_RAW) return bytes;
+		this.hasCompressedBlocks = true;
 		const refusal = kernelRefusal(codec, bytes, superblock.blockBytes);
 		if (refusal !== undefined)
 			this.#findings.fault(`the kernel refuses the block at offset ${position}: ${refusal}`, path(), "what it decodes");

@@ -19,6 +19,8 @@ export interface OpenSquashfs {
 	readonly image: ByteSource;
 	readonly superblock: Superblock;
 	readonly codec: CodecName;
+	/** Some block of the tables is. */
+	readonly hasCompressedTables: boolean;
 	readonly decompressor: BlockDecompressor;
 	readonly root: SquashfsDirectory;
 	/** Each once. Inodes have numbers from 1 to at most one more than the tree has names. */
@@ -42,7 +44,9 @@ export async function checkSquashfs(
 	});
 	const { superblock } = reader;
 	const refusals = new Set<string>();
+	let hasCompressedTables = false;
 	const metadata: BlockDecompressor["decompress"] = (block, maxBytes) => {
+		hasCompressedTables = true;
 		const refusal = kernelRefusal(codec, block, superblock.blockBytes);
 		if (refusal !== undefined && !refusals.has(refusal))
 			findings.fault(`the kernel refuses a metadata block: ${refusal}`, "squashfs tables", "what it decodes");
@@ -62,7 +66,7 @@ export async function checkSquashfs(
 	for (const { layout } of files) blockCount += layout.blocks.count;
 	await scanInodeTable(image, guarded, superblock, { tables, blockCount }, findings);
 	findings.detail = `${codec}, blocks of ${superblock.blockBytes}, ${inodes} inodes, ${names} names`;
-	return { image, superblock, codec, decompressor, root, files, pathOf };
+	return { image, superblock, codec, hasCompressedTables, decompressor, root, files, pathOf };
 }
 
 /** Every inode says how many names it has; a name a step. Throws CORRUPT_METADATA where there are fewer names than inodes are said to be. */

@@ -161,10 +161,10 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 		await run.check(
 			"medium",
 			[volume, gpt, esp, squashfs, contents],
-			async (findings, first, tables, fat, { image, decompressor, files, superblock, codec }, { digestOf }) => {
-				const packed = { image, decompressor, files, digestOf };
-				const held = await readMediumContents(source, first.root, SQUASHFS_PATH, packed, signal);
-				const facts = { volume: first, gpt: tables, esp: fat, contents: held, superblock, codec };
+			async (findings, first, tables, fat, { superblock, hasCompressedTables, ...packed }, read) => {
+				const held = await readMediumContents(source, first.root, SQUASHFS_PATH, { ...packed, ...read }, signal);
+				const isCompressed = hasCompressedTables || read.hasCompressedBlocks;
+				const facts = { volume: first, gpt: tables, esp: fat, contents: held, superblock, isCompressed };
 				await checkMedium(source, facts, { root: whole, digestOf: expected.digestOf }, findings, signal);
 			},
 		);

@@ -74,6 +74,14 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 
 	it("is nothing on a medium as it was made", async () => expect(await faults(pristine)).toMatch(/^pass/));
 
+	it("is nothing but a wrong mark on one whose squashfs is not compressed and does not say so", async () => {
+		const output = join(work, "stored.iso");
+		await buildIso({ image: `oci:${await debianFixture()}:latest`, output, comp: "none" });
+		const iso = await readFile(output);
+		flip(iso, place("LiveOS/squashfs.img").start + 24, 2);
+		expect(await faults(iso)).toMatch(/^fail\n.*flags about the making is \d+$/);
+	});
+
 	it.each<[string, (iso: Buffer) => unknown, RegExp]>([
 		["a module of zeros", (iso) => fill(iso, "boot/grub2/i386-pc/normal.mod", 0), /normal\.mod: the content differs/],
 		["another module of zeros", (iso) => fill(iso, "boot/grub2/i386-pc/linux.mod", 0), /linux\.mod: the content/],

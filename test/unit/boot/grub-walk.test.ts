@@ -21,6 +21,7 @@ import { requires } from "../../support/requires.ts";
 import { run } from "../../support/run.ts";
 import { tarArchive } from "../../support/tar-fixtures.ts";
 import { smallIso } from "../../support/verify-iso-fixture.ts";
+import { makeProgram } from "../../support/verify-programs.ts";
 import { contractOf, fedoraImage } from "../contract/contract-images.ts";
 
 const MENU = "menuentry x {\n\tlinux /x\n}\n";
@@ -120,6 +121,12 @@ describe("which menu a GRUB for UEFI reads", () => {
 		expect(await walk(program, start, files(iso), files(esp))).toSatisfy((seen: string) =>
 			end.startsWith("stops") ? seen.startsWith(end) : seen === end,
 		);
+	});
+
+	it("is not read by a program that is no GRUB, but maybe not needed by one with a kernel in it", async () => {
+		const ends = (name: string) => walk(programOf(makeProgram({ [name]: Buffer.from("text") })), "usb", {}, {});
+		expect(await ends(".text")).toMatch(/^is another program: it has no modules/);
+		expect(await ends(".linux")).toMatch(/^unknown/);
 	});
 
 	it("says where it looked", async () => {
