@@ -89,10 +89,15 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 	const image = join(scratch, "image.squashfs");
 	afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-	const codecs: CodecName[] = ["zstd", "gzip", "xz", "lz4", "none"];
-	const cases = codecs.flatMap((codec) =>
-		[4 * KiB, 128 * KiB, 1024 * KiB].map((blockBytes) => [codec, blockBytes] as const),
-	);
+	// Each codec and each size, of which the driver knows nothing together.
+	const cases: [CodecName, number][] = [
+		["zstd", 4 * KiB],
+		["zstd", 1024 * KiB],
+		["gzip", 128 * KiB],
+		["xz", 1024 * KiB],
+		["lz4", 4 * KiB],
+		["none", 128 * KiB],
+	];
 
 	it.each(cases)("reads everything back from %s in blocks of %d bytes", async (codec, blockBytes) => {
 		const { tree, root } = richTree(blockBytes);
