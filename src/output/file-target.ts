@@ -107,6 +107,7 @@ const REASONS: Readonly<Record<string, readonly [code: string, what: string, rem
 	ENOTDIR: ["OUTPUT_UNWRITABLE", "a part of the path is not a directory", "choose another place"],
 	EEXIST: ["OUTPUT_EXISTS", "the file exists", "remove it or give --overwrite"],
 	ENXIO: ["OUTPUT_CLOSED", "nobody reads the pipe", "start its reader first"],
+	EBADF: ["OUTPUT_CLOSED", "it is closed", "redirect it to a file or a pipe"],
 	EPIPE: ["OUTPUT_CLOSED", "the reader went away", "check the command that reads it"],
 };
 

@@ -5,7 +5,7 @@ import { Oci2isoError } from "../errors.ts";
 import { copyOver, mayReplace } from "./existing-file.ts";
 import { FileTarget, outputError } from "./file-target.ts";
 import { createPartial, removeStalePartials } from "./partial-file.ts";
-import { type Place, resolvePlace } from "./place.ts";
+import { isStandIn, type Place, resolvePlace } from "./place.ts";
 import { freeBytesAt, makeScratchDirectory, scratchError } from "./scratch.ts";
 
 /** Where a file goes, under a temporary name until it is whole. */
@@ -88,6 +88,7 @@ async function replace(from: string, to: string): Promise<void> {
 }
 
 function openSpool(): PendingOutput {
+	if (isStandIn(1)) throw outputError("standard output", { code: "EBADF" });
 	const { path, remove } = makeScratchDirectory("iso");
 	const target = FileTarget.create(join(path, "output.iso"), (cause) => scratchError(path, cause));
 	return pending({

@@ -1,4 +1,13 @@
-import { fstatSync, lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
+import {
+	constants,
+	fstatSync,
+	lstatSync,
+	readFileSync,
+	readlinkSync,
+	realpathSync,
+	type Stats,
+	statSync,
+} from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { Oci2isoError } from "../errors.ts";
 import { outputError } from "./file-target.ts";
@@ -60,6 +69,20 @@ export function descriptorStatus(descriptor: number): Stats | undefined {
 		return fstatSync(descriptor);
 	} catch {
 		return undefined;
+	}
+}
+
+const O_ACCMODE = 3;
+
+/** Whether the descriptor was closed when the process began: Node opens /dev/null in its place, to read and write, which no redirection does. */
+export function isStandIn(descriptor: number): boolean {
+	try {
+		if (readlinkSync(`/proc/self/fd/${descriptor}`) !== "/dev/null") return false;
+		const [, flags = ""] =
+			/^flags:\s*([0-7]{1,20})$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "latin1")) ?? [];
+		return (Number.parseInt(flags, 8) & O_ACCMODE) === constants.O_RDWR;
+	} catch {
+		return false;
 	}
 }
 

@@ -119,6 +119,12 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		expect(readdirSync(folder)).toEqual(["tmp"]);
 	});
 
+	it("does not write an ISO to a standard output that is closed", () => {
+		const { status, stderr } = shell("$B -o - >&-");
+		expect([status, lines(stderr)]).toEqual([6, [expect.stringContaining("oci2iso: OUTPUT_CLOSED: it is closed")]]);
+		expect(readdirSync(folder)).toEqual(["tmp"]);
+	});
+
 	it.skipIf(requires("root", "mount"))(
 		"gives neither the ISO nor the report a name where one of them has no room",
 		() => {

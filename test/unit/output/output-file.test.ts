@@ -1,11 +1,13 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+	closeSync,
 	existsSync,
 	linkSync,
 	lstatSync,
 	mkdirSync,
 	mkdtempSync,
+	openSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
@@ -18,7 +20,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadNativeAddon } from "../../../src/codec/native-addon.ts";
 import { openOutput } from "../../../src/output/output-file.ts";
-import { isPartOf, isSamePlace, resolvePlace } from "../../../src/output/place.ts";
+import { isPartOf, isSamePlace, isStandIn, resolvePlace } from "../../../src/output/place.ts";
 import { openReport } from "../../../src/output/report-file.ts";
 
 let directory = "";
@@ -268,4 +270,19 @@ describe("the report", () => {
 		expect(() => openReport(directory, {})).toThrow("OUTPUT_NOT_A_FILE");
 		expect(() => openReport(join(directory, "missing/r.json"), {})).toThrow("OUTPUT_UNWRITABLE");
 	});
+});
+
+it("knows what Node opens for a descriptor that was closed from what was redirected", () => {
+	const show = `process.stderr.write(require("fs").readFileSync("/proc/self/fdinfo/1", "latin1"))`;
+	const { stderr } = spawnSync("sh", ["-c", `"$0" -e '${show}' >&-`, process.execPath], { encoding: "utf8" });
+	expect(stderr).toMatch(/^flags:\s*0[0-7]*2$/m);
+	for (const [path, flags, expected] of [
+		["/dev/null", "r+", true],
+		["/dev/null", "w", false],
+		["/dev/full", "r+", false],
+	] as const) {
+		const descriptor = openSync(path, flags);
+		expect(isStandIn(descriptor)).toBe(expected);
+		closeSync(descriptor);
+	}
 });
