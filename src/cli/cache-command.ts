@@ -56,7 +56,8 @@ async function list(given: CacheArguments): Promise<void> {
 async function prune(given: CacheArguments): Promise<void> {
 	const { pruneStore } = await import("../cache/prune.ts");
 	const store = await openStore(given);
-	const maxBytes = given.all === true ? 0 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
+	// files without a byte are files too
+	const maxBytes = given.all === true ? -1 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
 	const removed = store === undefined ? [] : await interruptibly(pruneStore(store, maxBytes, Date.now()));
 	const bytes = removed.reduce((sum, { byteLength }) => sum + byteLength, 0);
 	await onStandardOutput((out) => printLine(out, `removed ${removed.length} files, ${formatSize(bytes)}`));

@@ -59,6 +59,18 @@ export const sparseExtension = record("sparse extension", TAR_BLOCK_BYTES, {
 	isextended: from0.u8(504),
 });
 
+let lastView: DataView | undefined;
+let lastBytes: Buffer = Buffer.alloc(0);
+
+/** What a view shows. A reader has one view for millions of headers. */
+function bytesOf(view: DataView): Buffer {
+	if (view !== lastView) {
+		lastView = view;
+		lastBytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+	}
+	return lastBytes;
+}
+
 /** A byte string that ends at the first NUL or at the field's end. */
 function terminated(offset: number, byteLength: number): Field<ByteString> {
 	return {
@@ -71,7 +83,7 @@ function terminated(offset: number, byteLength: number): Field<ByteString> {
 		decode(view, at) {
 			let end = at;
 			while (end < at + byteLength && view.getUint8(end) !== 0) end++;
-			return end === at ? "" : Buffer.from(view.buffer, view.byteOffset + at, end - at).toString("latin1");
+			return end === at ? "" : bytesOf(view).toString("latin1", at, end);
 		},
 	};
 }

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, linkSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { STORE_VERSION } from "../../src/cache/settings.ts";
@@ -16,6 +16,8 @@ const FILES = 100_000;
 /** What a command may still compute after the signal: a machine that is busy with other things takes longer for the same. */
 const MAX_CPU_SECONDS = 1.5;
 const INDEX_COPIES = 24;
+/** That `cache prune` looks at. */
+const STORE_FILES = 60_000;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 interface Ended {
@@ -113,7 +115,7 @@ describe.skipIf(noGrub)("a signal ends work on very many names within a second:"
 		await interruptAt(moments, () => ["verify", iso, "--image", image, "--no-secure-boot"]);
 	});
 
-	it("inspect, and cache verify of a store with as many entries in indexes of shared caches", async () => {
+	it("inspect, cache ls and cache verify of a store with as many entries in indexes of shared caches", async () => {
 		const layers = join(cache, `v${STORE_VERSION}`, "layers");
 		for (const name of readdirSync(layers))
 			for (let i = 0; i < INDEX_COPIES; i++) {
@@ -123,7 +125,20 @@ describe.skipIf(noGrub)("a signal ends work on very many names within a second:"
 		const before = readdirSync(cache, { recursive: true, encoding: "utf8" }).sort();
 		const moment = 0.3 * buildSeconds;
 		await interruptAt([moment, moment], () => ["inspect", image]);
-		await interruptAt([moment, moment], () => ["cache", "verify", "--cache", cache]);
+		for (const [command, seconds] of [
+			["ls", 0.5],
+			["verify", moment],
+		] as const)
+			await interruptAt([seconds, seconds], () => ["cache", command, "--cache", cache]);
 		expect(readdirSync(cache, { recursive: true, encoding: "utf8" }).sort()).toEqual(before);
+	});
+
+	it("cache prune of a store with very many files, which are all there or gone", async () => {
+		const crowded = join(work.path, "crowded");
+		const layers = join(crowded, `v${STORE_VERSION}`, "layers");
+		mkdirSync(layers, { recursive: true, mode: 0o700 });
+		for (let i = 0; i < STORE_FILES; i++) writeFileSync(join(layers, `${i}.index`), "");
+		await interruptAt([0.4], () => ["cache", "prune", "--all", "--cache", crowded]);
+		expect(readdirSync(join(crowded, `v${STORE_VERSION}`))).not.toContain("prune.lock");
 	});
 });

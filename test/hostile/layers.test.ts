@@ -178,8 +178,8 @@ describe("very many", () => {
 				"gzip",
 			),
 		);
-		// Four million of them are read before: 25 s on a slow machine.
-		const limits = { cpuSeconds: 45, heapMiB: 2048 };
+		// Four million of them are read before.
+		const limits = { heapMiB: 2048 };
 		expect(await refusedBuild(work.path, image, [], limits)).toBe("5 TOO_MANY_ENTRIES");
 		expect(await refusedBuild(work.path, image, ["--max-inodes", "100000"])).toBe("5 TOO_MANY_ENTRIES");
 		expect(await refusedInspect(image, ["--max-inodes", "100000"])).toBe("5 TOO_MANY_ENTRIES");

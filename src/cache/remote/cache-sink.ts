@@ -1,4 +1,5 @@
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { inTurns, type Steps } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
@@ -275,7 +276,7 @@ async function indexOf(
 	for (const name of names) {
 		const file = await inTurns(directory.readingFile("layer", name, MAX_INDEX_BYTES), signal);
 		if (file === undefined) continue;
-		const content = contentOf(gzipSync(file));
+		const content = contentOf(await promisify(gzip)(file));
 		const entry: IndexBlob = { kind: "index", digest: content.digest, size: content.size, layer, blockBytes };
 		return { entry, content };
 	}

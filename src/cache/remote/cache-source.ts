@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
-import { gunzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 import { inTurns } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
@@ -290,7 +291,7 @@ async function readIndex(source: RegistrySource, entry: ArtifactEntry, signal?: 
 	for await (const piece of verifiedBlob(source.blob(descriptor, signal), descriptor, where, MAX_INDEX_BYTES))
 		pieces.push(Buffer.from(piece));
 	try {
-		return gunzipSync(Buffer.concat(pieces), { maxOutputLength: MAX_INDEX_BYTES });
+		return await promisify(gunzip)(Buffer.concat(pieces), { maxOutputLength: MAX_INDEX_BYTES });
 	} catch {
 		throw corrupt(REMOTE_DAMAGED, "a layer index of the shared cache does not inflate", entry.digest);
 	}
