@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { OciImage } from "../oci/open-image.ts";
@@ -22,6 +22,7 @@ export function requireDistinctPlaces(
 		readonly image: string;
 		readonly authFile?: string | undefined;
 		readonly cacheKeyFile?: string | undefined;
+		readonly cache?: string | false | undefined;
 	},
 ): void {
 	const inputs = [pathOf(read.image), read.authFile, read.cacheKeyFile].filter((path) => path !== undefined);
@@ -32,6 +33,9 @@ export function requireDistinctPlaces(
 		if (other !== undefined) throw conflict(`${other.name} and ${name} are the same file`, path);
 		const input = inputs.find((path) => isPartOf(place, path));
 		if (input !== undefined) throw conflict(`${name} would replace what is read from ${input}`, path);
+		// it is made where there is none, and the directories above it
+		if (read.cache && place.kind === "file" && `${resolve(read.cache)}/`.startsWith(`${place.path}/`))
+			throw conflict(`${name} is where the cache goes`, path);
 		seen.push({ name, place });
 	}
 }

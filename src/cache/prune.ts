@@ -1,7 +1,7 @@
 import { closeSync, constants, lstatSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Steps } from "../binary/turns.ts";
-import type { StoreDirectory, StoreFile } from "./store-directory.ts";
+import { isOfStore, type StoreDirectory, type StoreFile } from "./store-directory.ts";
 
 const LOCK = "prune.lock";
 /** Longer than any pruning takes; one that is older was left behind by a process that was killed. */
@@ -20,6 +20,7 @@ export function* pruneStore(directory: StoreDirectory, maxBytes: number, nowMill
 		let bytes = 0;
 		for (const file of yield* directory.listing()) {
 			yield;
+			if (!isOfStore(file)) continue;
 			bytes += file.byteLength;
 			if (bytes <= maxBytes) continue;
 			bytes -= file.byteLength;

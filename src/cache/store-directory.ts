@@ -59,6 +59,11 @@ export interface ClosedFile {
 	readonly reason: string;
 }
 
+/** Whether a file could be one of ours by its name; somebody's notes are not. */
+export function isOfStore({ kind, name }: Pick<StoreFile, "kind" | "name">): boolean {
+	return name.endsWith(kind === "layer" ? ".index" : ".pack");
+}
+
 /** A file that gets its name when it is whole. */
 export interface PendingFile {
 	write(position: number, bytes: Uint8Array): void;
@@ -134,6 +139,7 @@ export class StoreDirectory {
 	/** Opens a file, or says why not. */
 	tryOpen(kind: StoreFile["kind"], name: string): OpenFile | ClosedFile {
 		const path = join(this.#place(kind), name);
+		if (!isOfStore({ kind, name })) return { state: "foreign", reason: "is no file of the cache" };
 		const refused = this.#unreadable.get(path);
 		if (refused !== undefined) return { state: "unreadable", reason: refused };
 		let descriptor: number;

@@ -90,7 +90,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 	const startedMilliseconds = performance.now();
 	const places = [{ name: "the output", path: output }];
 	if (report !== undefined) places.push({ name: "--report", path: report });
-	requireDistinctPlaces(places, { image, ...options });
+	requireDistinctPlaces(places, { image, cache, ...options });
 	if (resolvePlace(output).kind === "stdout" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
 			code: "OUTPUT_IS_TERMINAL",

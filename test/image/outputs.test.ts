@@ -78,6 +78,8 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		"-o $(touch a; ln a b; echo a) --report b --overwrite",
 		"-o $(touch a; ln -s a b; echo a) --report b --overwrite",
 		"-o - --overwrite --report c > c",
+		"-o x.iso --cache x.iso",
+		"-o x --cache ./x/cache",
 	])("refuses before anything is read: %s", (options) => {
 		const { status, stderr } = shell(`$B ${options}`);
 		expect([status, stderr]).toEqual([2, expect.stringContaining("OUTPUT_CONFLICT")]);

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { atOnce } from "../../../src/binary/turns.ts";
 import { BlockStore } from "../../../src/cache/block-store.ts";
 import { listStore, type StoreFault, verifyStore } from "../../../src/cache/examine.ts";
+import { pruneStore } from "../../../src/cache/prune.ts";
 import type { StoreDirectory } from "../../../src/cache/store-directory.ts";
 import { createDecompressor } from "../../../src/codec/decompressor.ts";
 import { fillStore, openStore, TEST_SETTINGS, testLayer } from "../../support/cache-store.ts";
@@ -51,10 +52,13 @@ describe("examining a store", () => {
 			writeFileSync(path, bytes);
 		}
 		chmodSync(foreignPack, 0o666);
+		const notes = `${foreignPack}.notes`;
+		writeFileSync(notes, "somebody's");
 		failReading(directory, unreadableLayer);
 		const expected = {
 			[damagedPack]: "damaged",
 			[foreignPack]: "foreign",
+			[notes]: "foreign",
 			[damagedLayer]: "damaged",
 			[unreadableLayer]: "unreadable",
 		};
@@ -70,6 +74,9 @@ describe("examining a store", () => {
 			]),
 		);
 		chmodSync(foreignPack, 0o600);
+		atOnce(pruneStore(directory, 0, 0));
+		expect([foreignPack, notes].map((path) => existsSync(path))).toEqual([false, true]);
+		rmSync(notes);
 		expect(atOnce(verifyStore(openStore(join(directory.path, ".."))))).toEqual([]);
 	});
 
