@@ -17,7 +17,7 @@ export type Part = (typeof PARTS)[number];
 
 export interface Arguments {
 	readonly help: boolean;
-	/** Put the last results into README.md instead of measuring. */
+	/** Put the last results into docs/figures.md instead of measuring. */
 	readonly readme: boolean;
 	/** An image of the user's own, as skopeo names it. */
 	readonly image: string | undefined;
@@ -43,7 +43,7 @@ export const USAGE = `usage: npm run bench -- [option]...
   --rootless        let the peers unpack as an ordinary user
   --work DIR        where trials put their files (default build/bench/work); emptied
   --out DIR         where results.md and results.json go (default build/bench)
-  --readme          measure nothing: put the last results into README.md and draw docs/pareto.svg`;
+  --readme          measure nothing: put the last results into docs/figures.md and draw docs/pareto.svg`;
 
 /** Throws an `Error` that says what is wrong with the command line. */
 export function parseArguments(args: readonly string[]): Arguments {

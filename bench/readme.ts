@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describeRun, fixed, mb, NONE, ratioText, table } from "./markdown.ts";
 import { caseName } from "./presets/cases.ts";
 import { frontOf, pointCells, presetsOf, readsTable } from "./presets/markdown.ts";
@@ -9,17 +9,18 @@ import { type ImageResults, parseResults, type Results, ratioOf, summarise } fro
 
 const ROOT = join(import.meta.dirname, "..");
 const PICTURE = "docs/pareto.svg";
+const FIGURES = "docs/figures.md";
 const PLACES = {
 	figures: { begin: "<!-- figures: npm run bench -- --readme -->", end: "<!-- end of figures -->" },
 	presets: { begin: "<!-- presets: npm run bench -- --readme -->", end: "<!-- end of presets -->" },
 } as const;
 
 /**
- * Puts what `results.json` and `presets.json` in `directory` hold into the README between its markers, and draws the picture.
+ * Puts what `results.json` and `presets.json` in `directory` hold into docs/figures.md between its markers, and draws the picture.
  * Returns what was replaced; throws where there is nothing to put.
  */
 export function rewriteReadme(directory: string): string[] {
-	const path = join(ROOT, "README.md");
+	const path = join(ROOT, FIGURES);
 	let text = readFileSync(path, "utf8");
 	const done: string[] = [];
 	const results = readIfThere(join(directory, "results.json"), parseResults);
@@ -46,7 +47,7 @@ export function replaceBetween(text: string, place: keyof typeof PLACES, content
 	const { begin, end } = PLACES[place];
 	const start = text.indexOf(begin);
 	const stop = text.indexOf(end);
-	if (start < 0 || stop < start) throw new Error(`README.md has no ${begin} … ${end}`);
+	if (start < 0 || stop < start) throw new Error(`${FIGURES} has no ${begin} … ${end}`);
 	return `${text.slice(0, start + begin.length)}\n${content}\n${text.slice(stop)}`;
 }
 
@@ -91,7 +92,7 @@ function figureRow(image: ImageResults, name: string, against: string | undefine
 
 function presetFigures(results: PresetsResults): string {
 	return [
-		`![size of the squashfs against processor time](${PICTURE})`,
+		`![size of the squashfs against processor time](${basename(PICTURE)})`,
 		describeRun(results),
 		...results.images.map(imagePresetFigures),
 	].join("\n\n");

@@ -4,7 +4,7 @@ import { printable, shortened } from "./binary/printable.ts";
 const MAX_PART_CHARACTERS = 1024;
 
 /**
- * What went wrong, by whose fault; each kind has one exit status (README, "Exit status").
+ * What went wrong, by whose fault; each kind has one exit status (docs/cli.md).
  */
 export const EXIT_STATUS = {
 	internal: 1,

@@ -62,6 +62,7 @@ describe.skipIf(requires("npm", "tar", "c++", "make", "python3"))("the published
 			"README.md",
 			"SECURITY.md",
 			"docs/pareto.svg",
+			"docs/cli.md",
 			"native/vendor/zstd/zstd.h",
 		])
 			expect(files).toContain(name);

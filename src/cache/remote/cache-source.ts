@@ -65,7 +65,7 @@ interface Reference {
 
 /**
  * Stores of other machines, in registries. Nothing that is wrong with one of them fails the build: what cannot be had is not there. All bytes are
- * checked against the artifact's manifest; what its writer put in is believed, with a key only what is sealed with it (README, "Shared cache").
+ * checked against the artifact's manifest; what its writer put in is believed, with a key only what is sealed with it (docs/cache.md, "Shared cache").
  */
 export class CacheSource {
 	readonly #references: readonly Reference[];

@@ -100,7 +100,7 @@ describe("paretoSvg", () => {
 	});
 });
 
-describe("the README's figures", () => {
+describe("the figures of docs/figures.md", () => {
 	it("take the place of what is between the markers, and of nothing else", () => {
 		const text = "a\n<!-- presets: npm run bench -- --readme -->\nold\n<!-- end of presets -->\nb";
 		const replaced = replaceBetween(text, "presets", "new");
