@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 
 const UNIT_BYTES = 65_536;
 const ZEROS = Buffer.alloc(UNIT_BYTES);
+/** Units of digests that are finished: most files are small, and making one for each takes longer than hashing it. */
+const spare: Buffer[] = [];
 
 /**
  * SHA-256 over a file's units of 64 KiB that are not all zero, each with its position, and the length: equal contents have equal
@@ -20,7 +22,7 @@ export class ContentDigest {
 				at += UNIT_BYTES;
 				continue;
 			}
-			this.#partial ??= Buffer.alloc(UNIT_BYTES);
+			this.#partial ??= spare.pop() ?? Buffer.allocUnsafeSlow(UNIT_BYTES);
 			const part = bytes.subarray(at, at + UNIT_BYTES - this.#filled);
 			this.#partial.set(part, this.#filled);
 			this.#advance(part.byteLength);
@@ -39,7 +41,7 @@ export class ContentDigest {
 		this.#unit += Math.floor(rest / UNIT_BYTES);
 		rest %= UNIT_BYTES;
 		if (rest === 0) return;
-		this.#partial ??= Buffer.alloc(UNIT_BYTES);
+		this.#partial ??= spare.pop() ?? Buffer.allocUnsafeSlow(UNIT_BYTES);
 		this.#partial.fill(0, 0, rest);
 		this.#filled = rest;
 	}
@@ -48,6 +50,8 @@ export class ContentDigest {
 	finish(): string {
 		const length = this.#unit * UNIT_BYTES + this.#filled;
 		if (this.#filled > 0 && this.#partial !== undefined) this.#take(this.#partial.subarray(0, this.#filled));
+		if (this.#partial !== undefined) spare.push(this.#partial);
+		this.#partial = undefined;
 		return this.#hash.update(`length ${length}`).digest("hex");
 	}
 
