@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ZstdInflater } from "../../../src/codec/zstd-inflater.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
+import { roundsOf } from "../../support/slow.ts";
 import { type Block, contentOf, skippableFrame, zstdFrame } from "./zstd-frames.ts";
 
 const seed = 20;
@@ -115,7 +116,7 @@ describe("portable ZstdInflater", () => {
 					expect(error).toBeInstanceOf(Oci2isoError);
 				}
 			}),
-			{ seed, numRuns: 2000 },
+			{ seed, numRuns: roundsOf(2000) },
 		);
 	});
 });

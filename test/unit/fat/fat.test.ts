@@ -16,6 +16,7 @@ import { directoryEntry, longNameSlot } from "../../../src/fat/directory-entry.t
 import { dosTime, secondsOfDosTime } from "../../../src/fat/dos-time.ts";
 import { clusterBytes, geometryOf } from "../../../src/fat/geometry.ts";
 import { type FatReadDirectory, type FatReadFile, readFat } from "../../../src/fat/read-fat.ts";
+import { roundsOf } from "../../support/slow.ts";
 
 const OPTIONS: FatOptions = { volumeId: 0xdeadbeef, timestamp: { seconds: 1_700_000_000, nanoseconds: 0 } };
 
@@ -274,7 +275,7 @@ describe("a damaged volume", () => {
 				}
 				await expectVolumeOrError(damaged);
 			}),
-			{ seed: 20_261_121, numRuns: 400 },
+			{ seed: 20_261_121, numRuns: roundsOf(400) },
 		);
 		await fc.assert(
 			fc.asyncProperty(fc.uint8Array({ maxLength: 4096 }), async (bytes) => expectVolumeOrError(Buffer.from(bytes))),

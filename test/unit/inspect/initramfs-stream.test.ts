@@ -6,6 +6,7 @@ import { type Initramfs, readInitramfs } from "../../../src/inspect/initramfs/in
 import { memoryFile, type StreamedFile } from "../../../src/inspect/streamed-file.ts";
 import type { DirectoryInode } from "../../../src/tree/inode.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
+import { roundsOf } from "../../support/slow.ts";
 import { lz4Stored, lzma2Stored } from "../../support/stored-parts.ts";
 import { zstdStored } from "../../support/zstd-stored.ts";
 
@@ -78,7 +79,7 @@ describe("an initramfs in chunks", () => {
 					expect(await inChunks(bytes, chunkBytes)).toEqual(await whole(bytes));
 				},
 			),
-			{ seed: 6, numRuns: 400 },
+			{ seed: 6, numRuns: roundsOf(400) },
 		);
 	});
 
@@ -97,7 +98,7 @@ describe("an initramfs in chunks", () => {
 						expect(await inChunks(all, chunkBytes)).toEqual(await whole(all));
 				},
 			),
-			{ seed: 6, numRuns: 400 },
+			{ seed: 6, numRuns: roundsOf(400) },
 		);
 	});
 

@@ -6,6 +6,7 @@ import { decompress, expandFile } from "../../../src/inspect/initramfs/decompres
 import { type Initramfs, readInitramfs } from "../../../src/inspect/initramfs/initramfs.ts";
 import { memoryFile } from "../../../src/inspect/streamed-file.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
+import { roundsOf } from "../../support/slow.ts";
 import { zstdStored } from "../../support/zstd-stored.ts";
 
 /** "initramfs " forty times and every byte value once, as the `xz` and `lz4 -l` tools compress it. */
@@ -65,7 +66,7 @@ describe("decompressing a part", () => {
 				const result = await decompress(names[which] ?? "gzip", input, () => {});
 				expect("damage" in result || input.offset <= part.byteLength).toBe(true);
 			}),
-			{ seed: 6, numRuns: 1500 },
+			{ seed: 6, numRuns: roundsOf(1500) },
 		);
 	});
 
@@ -152,7 +153,7 @@ describe("an initramfs", () => {
 					expect(segments.length > 0 || fault !== undefined).toBe(true);
 				},
 			),
-			{ seed: 6, numRuns: 1000 },
+			{ seed: 6, numRuns: roundsOf(1000) },
 		);
 	});
 });

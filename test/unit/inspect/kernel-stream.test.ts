@@ -6,6 +6,7 @@ import { memoryFile } from "../../../src/inspect/streamed-file.ts";
 import { decodeSignature } from "../../../src/pe/authenticode.ts";
 import { decodePe } from "../../../src/pe/pe-image.ts";
 import { noise } from "../../support/noise.ts";
+import { roundsOf } from "../../support/slow.ts";
 import { kernelProgram } from "../../support/verify-programs.ts";
 import { makeSigner, signProgram } from "../../support/verify-signing.ts";
 
@@ -108,7 +109,7 @@ describe("a kernel that passes by", () => {
 					expect(seen((await read(bytes, chunkBytes)).kernel)).toEqual(whole(bytes));
 				},
 			),
-			{ seed: 6, numRuns: 500 },
+			{ seed: 6, numRuns: roundsOf(500) },
 		);
 	});
 });

@@ -9,6 +9,7 @@ import { blockOfContent, planVolume, type VolumePlan } from "../../../src/iso966
 import { readVolume } from "../../../src/iso9660/read-volume.ts";
 import type { IsoDirectory, IsoNode } from "../../../src/iso9660/tree.ts";
 import { findNode, type Volume, type VolumeDirectory, type VolumeNode } from "../../../src/iso9660/volume.ts";
+import { roundsOf } from "../../support/slow.ts";
 import { imageOf, OPTIONS, sparseSource } from "./sparse-source.ts";
 import { anyTree, directory, file } from "./trees.ts";
 
@@ -341,9 +342,9 @@ describe("reading a damaged volume", () => {
 					refused += 1;
 				}
 			}),
-			{ seed: 9660, numRuns: 1500 },
+			{ seed: 9660, numRuns: roundsOf(1500) },
 		);
-		expect(refused).toBeGreaterThan(100);
+		expect(refused).toBeGreaterThan(20);
 	});
 
 	it("notices every changed byte of the path tables", async () => {

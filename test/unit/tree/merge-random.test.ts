@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
 import type { FileInode } from "../../../src/tree/inode.ts";
 import { walk } from "../../../src/tree/walk.ts";
+import { roundsOf } from "../../support/slow.ts";
 import { readTar, tarArchive } from "../../support/tar-fixtures.ts";
 import { arbitraryLayers, mergeEntries, mergeLayers, rowsOf } from "./layers.ts";
 import { applicableLayers, modelRows } from "./model.ts";
@@ -16,7 +17,7 @@ describe("TreeMerger on random layers", () => {
 				const expected = modelRows(entries);
 				expect(rowsOf(mergeEntries(entries).tree.root)).toEqual(expected);
 			}),
-			{ seed: 20240203, numRuns: 400 },
+			{ seed: 20240203, numRuns: roundsOf(400) },
 		);
 	});
 
@@ -33,7 +34,7 @@ describe("TreeMerger on random layers", () => {
 				refused++;
 				expect(() => mergeEntries(entries)).toThrow(Oci2isoError);
 			}),
-			{ seed: 4711, numRuns: 1500 },
+			{ seed: 4711, numRuns: roundsOf(1500) },
 		);
 		expect(refused).toBeGreaterThan(100);
 	});
