@@ -8,6 +8,8 @@ const MAX_FILE_BYTES = MiB;
 const MAX_FILES = 1000;
 const MAX_DEPTH = 32;
 const COMMAND_LIST = "command.lst";
+/** Those that have the commands `linux` and `initrd`, on one platform or the other. */
+const LINUX_MODULES = ["linux", "linuxefi"];
 
 /** Loads modules from files, and those of commands when they are called (GRUB's kern/dl.c, normal/dyncmd.c). */
 export class GrubModuleLoader {
@@ -88,10 +90,14 @@ export class GrubModuleLoader {
 		return true;
 	}
 
-	/** Why a command fails for want of its module; undefined where it does not, or that is not known. */
+	/** Why a command that starts Linux fails for want of its module; undefined where it does not, or that is not known. */
 	async faultOf(command: ByteString): Promise<string | undefined> {
 		const module = this.#ofCommands.get(command);
-		if (module === undefined || (await this.load(module))) return undefined;
+		if (module === undefined) {
+			const isKnown = this.#storage.knowsModules && !LINUX_MODULES.some((name) => this.#storage.hasModule(name));
+			return isKnown ? `the command ${displayName(command)} is in no module that it knows of` : undefined;
+		}
+		if (await this.load(module)) return undefined;
 		return `the command ${displayName(command)} needs the module ${displayName(module)}, which cannot be loaded`;
 	}
 

@@ -89,7 +89,11 @@ function inKnownCase(names: readonly ByteString[], files: readonly BootFile[]): 
 		.join("/");
 }
 
-function plannedFileSystems(files: readonly BootFile[], { label, read }: PlannedMedium) {
+/** What GRUB will find on the ISO and on its EFI system partition. */
+export function plannedFileSystems(
+	files: readonly BootFile[],
+	{ label, read }: Pick<PlannedMedium, "label" | "read">,
+): Readonly<Record<"iso" | "esp", GrubFileSystem>> {
 	const nodes = (side: "iso" | "esp") =>
 		files.flatMap((file) => {
 			const path = file[side];

@@ -12,7 +12,7 @@ import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, readEfiParts, readInitramfsPart, readKernelConfig, readKernelPart } from "./boot-parts.ts";
 import { checkLeftovers } from "./checks/container-leftovers.ts";
 import { checkDrivers } from "./checks/drivers.ts";
-import { checkGrubModules } from "./checks/grub-bios.ts";
+import { checkGrubBios } from "./checks/grub-bios.ts";
 import { checkGrubEfi } from "./checks/grub-efi.ts";
 import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
 import { checkLiveSupport } from "./checks/live-system.ts";
@@ -99,22 +99,19 @@ export async function checkBoot(
 	}
 	if (found.isMenuKnown) checkMenu(parts, findings);
 	await checkSystem(parts, grubWords(entry).slice(1), findings);
-	await checkGrubModules(parts, findings);
-	checkUefi(parts, findings);
 	const { label, osRelease, menu: grub2 } = found;
-	await checkGrubEfi(
-		parts,
-		{
-			label,
-			osRelease,
-			grub2,
-			architecture: "x86_64",
-			efi: found.boot?.efi,
-			kernel: found.kernel,
-			grubModules: found.grubModules,
-		},
-		findings,
-	);
+	const planned = {
+		label,
+		osRelease,
+		grub2,
+		architecture: "x86_64",
+		efi: found.boot?.efi,
+		kernel: found.kernel,
+		grubModules: found.grubModules,
+	} as const;
+	await checkGrubBios(parts, planned, findings);
+	checkUefi(parts, findings);
+	await checkGrubEfi(parts, planned, findings);
 	await checkLeftovers(parts, findings);
 	findings.fixMenu((fixes) => fixedIsoYaml(parts, fixes));
 	return { parts, findings };

@@ -30,6 +30,7 @@ const PATTERNS: readonly string[] = [
 		`usr/lib/grub/${path}.signed`,
 	]),
 	"usr/lib/grub/i386-pc/*.mod",
+	"usr/lib/grub/i386-pc/*.lst",
 	"etc/selinux/config",
 	"etc/nsswitch.conf",
 	"etc/ld.so.conf",

@@ -449,6 +449,20 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		blocks: ["bios"],
 	},
 	{
+		name: "GRUB for BIOS that does not know which module has which command",
+		layer: () => [file("usr/lib/grub/i386-pc/command.lst", Buffer.from("nothing: normal\n"))],
+		isBootable: false,
+		findings: ["GRUB_BIOS_ENTRY_FAILS", "GRUB_BIOS_ENTRY_FAILS"],
+		blocks: ["bios"],
+	},
+	{
+		name: "GRUB for BIOS that does not say what its modules depend on",
+		layer: () => [file("usr/lib/grub/i386-pc/moddep.lst", Buffer.alloc(200))],
+		isBootable: false,
+		findings: ["GRUB_BIOS_NO_CORE"],
+		blocks: ["bios"],
+	},
+	{
 		name: "no GRUB for BIOS",
 		layer: () => [removed("usr/lib/grub/i386-pc")],
 		isBootable: false,

@@ -70,11 +70,11 @@ export function liveImage({
 		.file("/usr/sbin/init", "systemd")
 		.symlink("/sbin", "usr/sbin")
 		.directory("/proc");
-	for (const name of ["search.mod", "search_label.mod", "linux.mod", "gzio.mod"])
-		image.file(
-			`/usr/lib/grub/i386-pc/${name}`,
-			name.endsWith(".mod") ? moduleFile(name.slice(0, -".mod".length), "i386-pc") : name,
-		);
+	for (const name of ["search", "search_label", "linux", "gzio"])
+		image.file(`/usr/lib/grub/i386-pc/${name}.mod`, moduleFile(name, "i386-pc"));
+	image
+		.file("/usr/lib/grub/i386-pc/moddep.lst", "biosdisk:\npart_gpt:\niso9660:\n")
+		.file("/usr/lib/grub/i386-pc/command.lst", "search: search\n*linux: linux\n*initrd: linux\n");
 	if (config !== undefined) image.file(`${MODULES}/config`, config);
 	if (linux !== undefined)
 		image.file(

@@ -1,20 +1,62 @@
 import { type ByteString, byteStringFromText, displayName } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
+import { grubBiosMedium } from "../../boot/grub-medium.ts";
 import { readGrubModule } from "../../boot/grub-module-file.ts";
+import { walkGrub } from "../../boot/grub-walk.ts";
+import { plannedFileSystems } from "../../boot/menu-places.ts";
+import { Oci2isoError } from "../../errors.ts";
+import { type BootFileParts, bootFiles } from "../../grub/boot-files.ts";
+import { CORE_IMAGE, readModuleNames } from "../../grub/core-image/build-core.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import type { FindingList } from "../finding.ts";
+import { reportWalk } from "../grub-findings.ts";
 
-const DIRECTORY = "/usr/lib/grub/i386-pc";
+const PLATFORM = "i386-pc";
+const DIRECTORY = `/usr/lib/grub/${PLATFORM}`;
 /** What the BIOS menu runs: the menu itself, `search -l`, `linux`, `initrd`. */
 const COMMANDS = ["normal", "search", "search_label", "linux", "iso9660", "part_gpt", "biosdisk", "gzio"];
 const MAX_MODULES = 1000;
 const MAX_MODULE_BYTES = MiB;
 
-/** GRUB for BIOS has the modules of the commands in grub.cfg, with all that they say they depend on, and they are modules. */
-export async function checkGrubModules({ tree, hasGrubModules }: BootParts, findings: FindingList): Promise<void> {
-	if (!hasGrubModules) return;
+/** GRUB for BIOS has what its menu uses, and comes to it from a CD and from a disk. */
+export async function checkGrubBios(parts: BootParts, planned: BootFileParts, findings: FindingList): Promise<void> {
+	if (parts.hasGrubModules && (await checkModules(parts, findings))) await checkMenuIsFound(parts, planned, findings);
+}
+
+async function checkMenuIsFound({ tree }: BootParts, planned: BootFileParts, findings: FindingList): Promise<void> {
+	let coreModules: readonly string[];
+	try {
+		coreModules = await readModuleNames(async (name, maxBytes) => {
+			const inode = quietLookup(tree, `${DIRECTORY}/${name}`)?.inode;
+			return inode?.type === "file" ? await tree.read(inode, maxBytes) : undefined;
+		}, CORE_IMAGE.modules);
+	} catch (error) {
+		if (!(error instanceof Oci2isoError)) throw error;
+		return findings.block("GRUB_BIOS_NO_CORE", "no core image of GRUB for BIOS can be made", ["bios"], {
+			evidence: error.message,
+			containerfile: LINES.grubModulesAgain,
+		});
+	}
+	const started = {
+		prefix: CORE_IMAGE.prefix,
+		configuration: undefined,
+		memoryDisk: undefined,
+		modules: new Map(coreModules.map((name) => [name, new Uint8Array()])),
+		platform: PLATFORM,
+		startVariables: [],
+	} as const;
+	const { iso } = plannedFileSystems(bootFiles(planned, 0), {
+		label: byteStringFromText(planned.label),
+		read: (file) => tree.read(file, MAX_MODULE_BYTES),
+	});
+	for (const start of ["cd", "usb"] as const)
+		reportWalk(await walkGrub(started, grubBiosMedium(start, iso, iso)), { firmware: "BIOS", start }, findings);
+}
+
+/** It has the modules of the commands in grub.cfg, with all that they say they depend on, and they are modules. */
+async function checkModules({ tree }: BootParts, findings: FindingList): Promise<boolean> {
 	const needed = new Set<ByteString>(COMMANDS.map(byteStringFromText));
 	const missing: string[] = [];
 	const broken: string[] = [];
@@ -28,14 +70,17 @@ export async function checkGrubModules({ tree, hasGrubModules }: BootParts, find
 		const module =
 			inode.byteLength > MAX_MODULE_BYTES
 				? `it has ${inode.byteLength} bytes`
-				: readGrubModule(await tree.read(inode, MAX_MODULE_BYTES), "i386-pc");
+				: readGrubModule(await tree.read(inode, MAX_MODULE_BYTES), PLATFORM);
 		if (typeof module === "string") broken.push(`${displayName(name)}.mod is no module: ${module}`);
 		else for (const other of module.dependencies) needed.add(other);
 	}
-	if (missing.length + broken.length === 0)
-		return findings.ok("GRUB_BIOS_MODULES", `GRUB for BIOS has the ${needed.size} modules its menu uses`, DIRECTORY);
+	if (missing.length + broken.length === 0) {
+		findings.ok("GRUB_BIOS_MODULES", `GRUB for BIOS has the ${needed.size} modules its menu uses`, DIRECTORY);
+		return true;
+	}
 	findings.block("GRUB_BIOS_MODULES_MISSING", "GRUB for BIOS lacks modules that its menu uses", ["bios"], {
 		evidence: `in ${DIRECTORY}: ${[...missing, ...broken].join(", ")}`,
 		containerfile: broken.length > 0 ? LINES.grubModulesAgain : LINES.grubModules,
 	});
+	return false;
 }

@@ -1,13 +1,11 @@
 import { byteStringFromText } from "../../binary/byte-string.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub-shell.ts";
-import { describeWalk } from "../../boot/grub-walk.ts";
 import { describePlace, findMenuPlaces } from "../../boot/menu-places.ts";
 import { type BootFileParts, bootFiles } from "../../grub/boot-files.ts";
 import type { BootParts } from "../boot-parts.ts";
-import { LINES } from "../containerfile.ts";
-import { type FindingList, UEFI_PATHS } from "../finding.ts";
+import type { FindingList } from "../finding.ts";
+import { reportWalk } from "../grub-findings.ts";
 
-const STARTS = { cd: "a CD", usb: "a USB disk" } as const;
 const GRUB_DIRECTORY = "/EFI/BOOT";
 
 /** GRUB for UEFI comes to the menu that is written, from a CD and from a disk. */
@@ -23,20 +21,7 @@ export async function checkGrubEfi(
 		grubDirectory: GRUB_DIRECTORY,
 		read: (file) => tree.read(file, MAX_GRUB_CONFIG_BYTES),
 	});
-	for (const start of ["cd", "usb"] as const) {
-		const walk = walks[start];
-		const evidence = describeWalk(walk);
-		const from = `started from ${STARTS[start]}`;
-		if (walk.kind === "menu") findings.ok("GRUB_EFI_MENU", `GRUB for UEFI comes to its menu, ${from}`, evidence);
-		else if (walk.kind === "unknown")
-			findings.warn("GRUB_EFI_NOT_KNOWN", `whether GRUB for UEFI finds its menu is not known, ${from}`, { evidence });
-		else
-			findings.block("GRUB_EFI_NO_MENU", `GRUB for UEFI ${walk.does}, ${from}`, UEFI_PATHS, {
-				evidence,
-				remedy: "install the build of GRUB that the distribution has for removable media",
-				containerfile: LINES.efi,
-			});
-	}
+	for (const start of ["cd", "usb"] as const) reportWalk(walks[start], { firmware: "UEFI", start }, findings);
 	if (extra.length > 0)
 		findings.ok(
 			"GRUB_EFI_EXTRA_MENU",
