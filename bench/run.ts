@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { loadNativeAddon } from "../src/codec/native-addon.ts";
+import { loadNativeAddon } from "../src/native/addon.ts";
 import { requires } from "../test/support/requires.ts";
 import { type Arguments, DEFAULT_PARTS } from "./arguments.ts";
 import { type CacheResults, measureCache } from "./cache/run.ts";

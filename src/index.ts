@@ -1,7 +1,7 @@
-export { buildIso } from "./assemble/build.ts";
-export type { BuildOptions } from "./assemble/options.ts";
-export { VERSION } from "./assemble/version.ts";
 export type { ByteSource } from "./binary/byte-source.ts";
+export { buildIso } from "./build/build.ts";
+export type { BuildOptions } from "./build/options.ts";
+export { VERSION } from "./build/version.ts";
 export type { Choice } from "./contract/contract.ts";
 export { type ErrorDetails, type ErrorKind, EXIT_STATUS, Oci2isoError, type Problem } from "./errors.ts";
 export { type FileSource, openIso } from "./input/iso-file.ts";

@@ -5,8 +5,8 @@ import { codecFromSquashfsId } from "../../src/codec/codec-table.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";
 import { SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { FileSource } from "../../src/oci/file-region.ts";
-import type { SquashfsDirectory } from "../../src/squashfs/squashfs-inode.ts";
-import { openSquashfs } from "../../src/squashfs/squashfs-reader.ts";
+import type { SquashfsDirectory } from "../../src/rootfs/squashfs/squashfs-inode.ts";
+import { openSquashfs } from "../../src/rootfs/squashfs/squashfs-reader.ts";
 
 const STORED_RAW = 1 << 24;
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { KiB, MiB } from "../../src/binary/units.ts";
-import { computeMediaChecksum } from "../../src/isomd5/media-checksum.ts";
+import { computeMediaChecksum } from "../../src/formats/isomd5/media-checksum.ts";
 import { Digester } from "../../src/oci/digest.ts";
 import { FileSource } from "../../src/oci/file-region.ts";
 import { microInputs, report } from "./repeat.ts";

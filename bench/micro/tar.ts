@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { KiB, MiB } from "../../src/binary/units.ts";
 import { createCompressor } from "../../src/codec/compressor.ts";
-import { SquashfsWriter } from "../../src/squashfs/squashfs-writer.ts";
-import type { TarHandler } from "../../src/tar/entry.ts";
-import { TarReader } from "../../src/tar/reader.ts";
+import type { TarHandler } from "../../src/formats/tar/entry.ts";
+import { TarReader } from "../../src/formats/tar/reader.ts";
+import { SquashfsWriter } from "../../src/rootfs/squashfs/squashfs-writer.ts";
 import { microInputs, report } from "./repeat.ts";
 
 /** What the JavaScript thread does with every byte of a layer: finding the members, and cutting their contents into blocks. */

@@ -1,10 +1,10 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
-import { type BootFile, type MenuPlace, withMenus } from "../grub/boot-files.ts";
-import type { PeImage } from "../pe/pe-image.ts";
+import type { PeImage } from "../formats/pe/pe-image.ts";
 import type { FileInode } from "../tree/inode.ts";
-import { walkGrubEfi } from "./grub-efi-walk.ts";
-import { componentsOf, fileSystemOf, type GrubFileSystem, type GrubStart, grubMedium } from "./grub-medium.ts";
-import type { GrubWalk } from "./grub-walk.ts";
+import { type BootFile, type MenuPlace, withMenus } from "./grub/boot-files.ts";
+import { walkGrubEfi } from "./grub/efi-walk.ts";
+import { componentsOf, fileSystemOf, type GrubFileSystem, type GrubStart, grubMedium } from "./grub/medium.ts";
+import type { GrubWalk } from "./grub/walk.ts";
 
 const MAX_DEPTH = 8;
 const MAX_PATH_CHARACTERS = 200;

@@ -1,5 +1,9 @@
 import { byteStringFromText, displayName } from "../binary/byte-string.ts";
 import type { Contract } from "../contract/contract.ts";
+import { decodePe } from "../formats/pe/pe-image.ts";
+import type { AddedFile } from "../report/build-report.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import { MAX_EFI_BYTES } from "./boot-file-limits.ts";
 import {
 	type BootFile,
 	CONTRACT_MENU,
@@ -7,12 +11,8 @@ import {
 	SECOND_STAGE,
 	STANDARD_MENUS,
 	withMenus,
-} from "../grub/boot-files.ts";
-import { decodePe } from "../pe/pe-image.ts";
-import type { AddedFile } from "../report/build-report.ts";
-import type { ImageTree } from "../tree/image-tree.ts";
-import { MAX_EFI_BYTES } from "./boot-file-limits.ts";
-import { MAX_GRUB_CONFIG_BYTES } from "./grub-shell.ts";
+} from "./grub/boot-files.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "./grub/shell.ts";
 import { findMenuPlaces } from "./menu-places.ts";
 
 /** `files`, as `bootFiles` has them, with the menu for UEFI wherever this image's GRUB looks for it, and which copies the contract does not have. */

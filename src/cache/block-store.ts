@@ -3,9 +3,9 @@ import { DigestMap } from "../binary/digest-map.ts";
 import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
-import type { TailSource } from "../squashfs/file-recipe.ts";
-import { Recent } from "../squashfs/recent.ts";
-import type { BlockFile, StoredBlock, StoredBlocks } from "../squashfs/stored-blocks.ts";
+import type { TailSource } from "../content/file-recipe.ts";
+import { Recent } from "../content/recent.ts";
+import type { BlockFile, StoredBlock, StoredBlocks } from "../content/stored-blocks.ts";
 import { damaged, unreadable } from "./failures.ts";
 import { originIn } from "./layer-index-store.ts";
 import {

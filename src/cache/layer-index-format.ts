@@ -1,6 +1,6 @@
 import { from0, record } from "../binary/record.ts";
-import type { FileRecipe, TailSource } from "../squashfs/file-recipe.ts";
-import type { TarEntry, TarEntryType } from "../tar/entry.ts";
+import type { FileRecipe, TailSource } from "../content/file-recipe.ts";
+import type { TarEntry, TarEntryType } from "../formats/tar/entry.ts";
 
 // A layer index: header, the layer's identity, notes, entries, fragment keys. Strings and lists are preceded by their length; numbers are varints.
 

@@ -1,7 +1,7 @@
 import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
-import { blockCountOf, HASH_BYTES } from "../squashfs/file-recipe.ts";
-import type { TarEntry, TarEntryType } from "../tar/entry.ts";
+import { blockCountOf, HASH_BYTES } from "../content/file-recipe.ts";
+import type { TarEntry, TarEntryType } from "../formats/tar/entry.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 import { BrokenIndex } from "./failures.ts";
 import {

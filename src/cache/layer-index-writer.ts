@@ -2,9 +2,9 @@ import { ByteWriter } from "../binary/byte-writer.ts";
 import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
 import { KiB } from "../binary/units.ts";
+import { type FileRecipe, HASH_BYTES } from "../content/file-recipe.ts";
 import { assert } from "../errors.ts";
-import { type FileRecipe, HASH_BYTES } from "../squashfs/file-recipe.ts";
-import type { TarEntry } from "../tar/entry.ts";
+import type { TarEntry } from "../formats/tar/entry.ts";
 import { writeSignedVarint, writeVarint } from "./byte-cursor.ts";
 import {
 	ENTRY_TYPES,

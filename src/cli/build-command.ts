@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { requireDistinctPlaces } from "../assemble/places.ts";
+import { requireDistinctPlaces } from "../build/places.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { resolvePlace } from "../output/place.ts";
@@ -108,7 +108,7 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 	const progress = createProgress(style, process.stderr, () => performance.now());
 	const interrupt = interruptSignal();
 	try {
-		const { buildIso } = await import("../assemble/build.ts");
+		const { buildIso } = await import("../build/build.ts");
 		const result = await buildIso({
 			...options,
 			cache: cache === false ? undefined : (cache ?? defaultStorePath()),

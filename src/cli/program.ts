@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { VERSION } from "../assemble/version.ts";
+import { VERSION } from "../build/version.ts";
 import { EXIT_STATUS } from "../errors.ts";
 import { registerBuild } from "./build-command.ts";
 import { registerCache } from "./cache-command.ts";

@@ -1,11 +1,11 @@
 import { KiB, MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
+import { loadNativeAddon } from "../native/addon.ts";
+import { nativePool } from "../native/native-pool.ts";
 import { codecBackend, codecUnavailable } from "./backend.ts";
 import { checkedLevel, codecTable, levelOutOfRange } from "./codec-table.ts";
 import { createDecompressor } from "./decompressor.ts";
 import type { EncodingPoolFactory } from "./encoding-pool.ts";
-import { loadNativeAddon } from "./native-addon.ts";
-import { nativePool } from "./native-pool.ts";
 import { OrderedCompressor } from "./ordered-compressor.ts";
 import { portablePool } from "./portable-pool.ts";
 import { selfTestFailure } from "./self-test.ts";

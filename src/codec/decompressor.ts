@@ -1,9 +1,9 @@
 import * as zlib from "node:zlib";
 import { Oci2isoError } from "../errors.ts";
+import { loadNativeAddon } from "../native/addon.ts";
 import { codecBackend, codecUnavailable } from "./backend.ts";
 import { decodeLz4Block } from "./lz4-block.ts";
 import { loadLzmaPackage } from "./lzma-package.ts";
-import { loadNativeAddon } from "./native-addon.ts";
 import { PortableZstdInflater } from "./portable-zstd-inflater.ts";
 import type { BlockDecompressor, CodecBackend, CodecName } from "./types.ts";
 import { decodeXzContainer, decodeXzHeaders } from "./xz-container.ts";

@@ -1,6 +1,6 @@
 import { MiB } from "../binary/units.ts";
+import { loadNativeAddon, type NativeZstdInflater } from "../native/addon.ts";
 import { codecBackend } from "./backend.ts";
-import { loadNativeAddon, type NativeZstdInflater } from "./native-addon.ts";
 import { PortableZstdInflater } from "./portable-zstd-inflater.ts";
 import type { CodecBackend } from "./types.ts";
 import { MAX_WINDOW_LOG, truncatedZstd, zstdFailure } from "./zstd-frame.ts";

@@ -1,8 +1,8 @@
 import { displayName } from "../binary/byte-string.ts";
-import { signaturesOf } from "../pe/authenticode.ts";
-import { commonNameOf } from "../pe/certificates.ts";
-import { sectionBytes } from "../pe/pe-image.ts";
-import { parseSbat, type SbatEntry } from "../pe/sbat.ts";
+import { signaturesOf } from "../formats/pe/authenticode.ts";
+import { commonNameOf } from "../formats/pe/certificates.ts";
+import { sectionBytes } from "../formats/pe/pe-image.ts";
+import { parseSbat, type SbatEntry } from "../formats/pe/sbat.ts";
 import type { EfiPart } from "./boot-parts.ts";
 
 /** An EFI program, as the report has it. */

@@ -1,5 +1,5 @@
-import type { GrubStart } from "../boot/grub-medium.ts";
-import { describeWalk, type GrubWalk } from "../boot/grub-walk.ts";
+import type { GrubStart } from "../boot/grub/medium.ts";
+import { describeWalk, type GrubWalk } from "../boot/grub/walk.ts";
 import { LINES } from "./containerfile.ts";
 import { type FindingList, UEFI_PATHS } from "./finding.ts";
 

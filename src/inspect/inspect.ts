@@ -1,4 +1,5 @@
 import { interruptible } from "../errors.ts";
+import { askImage, type ReadCost } from "../layers/image-pass.ts";
 import { openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { checkOptions } from "../options/check-options.ts";
@@ -21,7 +22,6 @@ import {
 	type TreeOptions,
 } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
-import { askImage, type ReadCost } from "./image-pass.ts";
 import { type Inspection, inspectTree } from "./inspect-image.ts";
 
 /** What the ISO would be built with; what makes no difference to whether it boots is taken too, so that the same options serve both. */

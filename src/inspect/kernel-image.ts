@@ -1,5 +1,5 @@
 import { from0, record } from "../binary/record.ts";
-import { decodePe } from "../pe/pe-image.ts";
+import { decodePe } from "../formats/pe/pe-image.ts";
 
 /** Linux, Documentation/arch/x86/boot.rst: "The Real-Mode Kernel Header". */
 const setupHeader = record("x86 Linux setup header", 0x268, {

@@ -1,10 +1,15 @@
-import { decodeSignature } from "../pe/authenticode.ts";
-import { decodePe } from "../pe/pe-image.ts";
-import { decodePeLayout, type PeLayout } from "../pe/pe-layout.ts";
-import { type DigestAlgorithm, PASSING_HEAD_BYTES, PassingProgram, type SignedProgram } from "../pe/signed-program.ts";
-import { ByteQueue } from "./byte-queue.ts";
+import { ByteQueue } from "../binary/byte-queue.ts";
+import type { StreamedFile } from "../boot/initramfs/streamed-file.ts";
+import { decodeSignature } from "../formats/pe/authenticode.ts";
+import { decodePe } from "../formats/pe/pe-image.ts";
+import { decodePeLayout, type PeLayout } from "../formats/pe/pe-layout.ts";
+import {
+	type DigestAlgorithm,
+	PASSING_HEAD_BYTES,
+	PassingProgram,
+	type SignedProgram,
+} from "../formats/pe/signed-program.ts";
 import { type KernelImage, kernelImageOf } from "./kernel-image.ts";
-import type { StreamedFile } from "./streamed-file.ts";
 
 /** With what programs are signed; where it is another algorithm the kernel is read twice. */
 const USUAL_ALGORITHM = "sha256";

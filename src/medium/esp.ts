@@ -1,6 +1,6 @@
 import { MiB } from "../binary/units.ts";
-import { buildFat, type FatImage, fatDirectoryOf } from "../fat/build-fat.ts";
-import type { BootFile } from "../grub/boot-files.ts";
+import type { BootFile } from "../boot/grub/boot-files.ts";
+import { buildFat, type FatImage, fatDirectoryOf } from "../formats/fat/build-fat.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 
 /** Boot loaders and fonts together, which are held in memory while the EFI system partition is made. */

@@ -1,10 +1,10 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { alignUp, ISO_BLOCK_BYTES } from "../binary/units.ts";
-import type { FatImage } from "../fat/build-fat.ts";
-import { type DiskGuids, type DiskLayout, layOutDisk } from "../gpt/disk-layout.ts";
-import type { BootFile } from "../grub/boot-files.ts";
-import { blockOfContent, planVolume, type VolumePlan } from "../iso9660/plan-volume.ts";
-import type { IsoFile } from "../iso9660/tree.ts";
+import type { BootFile } from "../boot/grub/boot-files.ts";
+import type { FatImage } from "../formats/fat/build-fat.ts";
+import { type DiskGuids, type DiskLayout, layOutDisk } from "../formats/gpt/disk-layout.ts";
+import { blockOfContent, planVolume, type VolumePlan } from "../formats/iso9660/plan-volume.ts";
+import type { IsoFile } from "../formats/iso9660/tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
 

@@ -1,6 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import { assert } from "../errors.ts";
-import type { IsoAttributes, IsoDirectory, IsoFile, IsoNode } from "../iso9660/tree.ts";
+import type { IsoAttributes, IsoDirectory, IsoFile, IsoNode } from "../formats/iso9660/tree.ts";
 
 /** A directory of the ISO while it is being put together. */
 export interface MutableIsoDirectory extends IsoDirectory {

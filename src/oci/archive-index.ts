@@ -1,8 +1,8 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { alignUp } from "../binary/units.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
-import { TAR_BLOCK_BYTES, ustarHeader } from "../tar/header.ts";
-import { parsePaxInteger, parsePaxRecords } from "../tar/pax.ts";
+import { TAR_BLOCK_BYTES, ustarHeader } from "../formats/tar/header.ts";
+import { parsePaxInteger, parsePaxRecords } from "../formats/tar/pax.ts";
 
 /** Where one regular file's bytes are in an archive. */
 export interface ArchiveMember {

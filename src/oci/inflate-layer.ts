@@ -1,5 +1,5 @@
-import { backgroundInflater } from "../codec/background-inflater.ts";
 import { truncatedZstd, zstdFailure } from "../codec/zstd-frame.ts";
+import { backgroundInflater } from "../native/background-inflater.ts";
 import type { DetectedCompression } from "./compression.ts";
 import { type Digest, Digester, digestAlgorithm } from "./digest.ts";
 import { unsupportedCompression } from "./failures.ts";

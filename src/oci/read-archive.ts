@@ -1,6 +1,6 @@
 import { inPieces, Turns } from "../binary/turns.ts";
 import { Oci2isoError } from "../errors.ts";
-import type { TarReader } from "../tar/reader.ts";
+import type { TarReader } from "../formats/tar/reader.ts";
 import type { Layer } from "./layer.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { loadNativeAddon } from "../codec/native-addon.ts";
+import { loadNativeAddon } from "../native/addon.ts";
 import { FileTarget, outputError } from "./file-target.ts";
 
 /** NAME_MAX of Linux's file systems. */

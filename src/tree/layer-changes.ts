@@ -1,6 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { corrupt } from "../errors.ts";
-import type { TarEntry } from "../tar/entry.ts";
+import type { TarEntry } from "../formats/tar/entry.ts";
 import type { DirectoryInode, Inode, InodeAttributes } from "./inode.ts";
 import { baseName, MAX_PATH_BYTES, MAX_TARGET_BYTES } from "./path.ts";
 

@@ -2,7 +2,7 @@ import type { ByteString } from "../binary/byte-string.ts";
 import { atOnce, type Steps } from "../binary/turns.ts";
 import { GiB, MiB } from "../binary/units.ts";
 import { assert, Oci2isoError } from "../errors.ts";
-import type { TarEntry } from "../tar/entry.ts";
+import type { TarEntry } from "../formats/tar/entry.ts";
 import { ChangeApplier } from "./apply.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "./inode.ts";
 import { changeOf, type LayerChange } from "./layer-changes.ts";

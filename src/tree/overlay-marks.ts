@@ -1,5 +1,5 @@
 import { type ByteString, byteStringOf, displayPath } from "../binary/byte-string.ts";
-import type { TarEntry } from "../tar/entry.ts";
+import type { TarEntry } from "../formats/tar/entry.ts";
 import { WHITEOUT_PREFIX } from "./layer-changes.ts";
 import { Oddity } from "./oddities.ts";
 import { baseName } from "./path.ts";

@@ -2,11 +2,11 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
 import { inTurns, type Steps } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
-import type { BootImage } from "../eltorito/boot-catalog.ts";
-import { bootImageChecksum, bootInfoTable, hasGrub2BootInfo } from "../eltorito/boot-info.ts";
 import { corrupt } from "../errors.ts";
-import { FIRST_DESCRIPTOR_BLOCK } from "../iso9660/finish-volume.ts";
-import type { Volume, VolumeDirectory, VolumeFile } from "../iso9660/volume.ts";
+import type { BootImage } from "../formats/eltorito/boot-catalog.ts";
+import { bootImageChecksum, bootInfoTable, hasGrub2BootInfo } from "../formats/eltorito/boot-info.ts";
+import { FIRST_DESCRIPTOR_BLOCK } from "../formats/iso9660/finish-volume.ts";
+import type { Volume, VolumeDirectory, VolumeFile } from "../formats/iso9660/volume.ts";
 import type { Findings } from "./findings.ts";
 import { nodesOf, readVolumeFile } from "./medium-files.ts";
 

@@ -2,8 +2,8 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { displayName } from "../binary/byte-string.ts";
 import { inTurns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
-import type { Volume, VolumeDirectory } from "../iso9660/volume.ts";
-import type { VolumeDescriptor } from "../iso9660/volume-descriptor.ts";
+import type { Volume, VolumeDirectory } from "../formats/iso9660/volume.ts";
+import type { VolumeDescriptor } from "../formats/iso9660/volume-descriptor.ts";
 import type { Findings } from "./findings.ts";
 import { directoriesOf } from "./medium-files.ts";
 

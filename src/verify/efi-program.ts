@@ -1,5 +1,5 @@
 import { corrupt, type Oci2isoError } from "../errors.ts";
-import { decodePe, type PeImage, sectionBytes } from "../pe/pe-image.ts";
+import { decodePe, type PeImage, sectionBytes } from "../formats/pe/pe-image.ts";
 
 const EFI_APPLICATION = 10;
 export const SHIM_CERTIFICATES = ".vendor_cert";

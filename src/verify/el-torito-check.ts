@@ -1,10 +1,16 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
-import { type BootImage, bootEntry, decodeBootCatalog, loadSectors, sectionHeader } from "../eltorito/boot-catalog.ts";
-import { bootRecordDescriptor, decodeBootRecord } from "../eltorito/boot-record.ts";
 import { corrupt } from "../errors.ts";
-import type { GptPartition } from "../gpt/gpt.ts";
-import type { Volume } from "../iso9660/volume.ts";
+import {
+	type BootImage,
+	bootEntry,
+	decodeBootCatalog,
+	loadSectors,
+	sectionHeader,
+} from "../formats/eltorito/boot-catalog.ts";
+import { bootRecordDescriptor, decodeBootRecord } from "../formats/eltorito/boot-record.ts";
+import type { GptPartition } from "../formats/gpt/gpt.ts";
+import type { Volume } from "../formats/iso9660/volume.ts";
 import { BIOS_LOAD_SECTORS } from "../medium/write-iso.ts";
 import type { Findings } from "./findings.ts";
 

@@ -2,10 +2,16 @@ import { type ByteSource, region } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { DISK_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
-import { BACKUP_BOOT_SECTOR, FS_INFO_SECTOR, fat16BootSector, fat32BootSector, fsInfo } from "../fat/boot-sector.ts";
-import { type FatReadDirectory, type FatReadFile, type FatVolume, readFat } from "../fat/read-fat.ts";
-import type { GptPartition } from "../gpt/gpt.ts";
-import type { VolumeDirectory } from "../iso9660/volume.ts";
+import {
+	BACKUP_BOOT_SECTOR,
+	FS_INFO_SECTOR,
+	fat16BootSector,
+	fat32BootSector,
+	fsInfo,
+} from "../formats/fat/boot-sector.ts";
+import { type FatReadDirectory, type FatReadFile, type FatVolume, readFat } from "../formats/fat/read-fat.ts";
+import type { GptPartition } from "../formats/gpt/gpt.ts";
+import type { VolumeDirectory } from "../formats/iso9660/volume.ts";
 import type { Findings } from "./findings.ts";
 import { fileAt, fileSource } from "./medium-files.ts";
 

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
-import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../squashfs/squashfs-inode.ts";
-import { isStorableXattr } from "../squashfs/xattr-table-writer.ts";
+import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../rootfs/squashfs/squashfs-inode.ts";
+import { isStorableXattr } from "../rootfs/squashfs/xattr-table-writer.ts";
 import type { DirectoryInode, Inode } from "../tree/inode.ts";
 import type { Findings } from "./findings.ts";
 import type { ExpectedTree } from "./read-image.ts";

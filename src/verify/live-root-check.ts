@@ -1,12 +1,12 @@
 import { type ByteString, byteStringFromText, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
+import { readInitramfs } from "../boot/initramfs/initramfs.ts";
+import { initramfsSupport } from "../boot/initramfs/live-support.ts";
 import { followRoot } from "../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../boot/live-root/live-medium.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
-import { readInitramfs } from "../inspect/initramfs/initramfs.ts";
-import { initramfsSupport } from "../inspect/initramfs/live-support.ts";
-import { findNode, type VolumeFile } from "../iso9660/volume.ts";
+import { findNode, type VolumeFile } from "../formats/iso9660/volume.ts";
 import type { Findings } from "./findings.ts";
 import { fileAt, fileSource } from "./medium-files.ts";
 import type { BootVolume } from "./menu-check.ts";

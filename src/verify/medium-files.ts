@@ -3,7 +3,7 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { corrupt } from "../errors.ts";
-import { findNode, type VolumeDirectory, type VolumeFile, type VolumeNode } from "../iso9660/volume.ts";
+import { findNode, type VolumeDirectory, type VolumeFile, type VolumeNode } from "../formats/iso9660/volume.ts";
 
 /** Every node but the root, with its path from the root (`a/b`). */
 export function* nodesOf(root: VolumeDirectory, prefix: ByteString = ""): Generator<[ByteString, VolumeNode]> {

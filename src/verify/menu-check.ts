@@ -1,8 +1,8 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { entryNames } from "../boot/entry-names.ts";
-import type { VolumeDirectory } from "../iso9660/volume.ts";
-import { SQUASHFS_MAGIC } from "../squashfs/constants.ts";
+import type { VolumeDirectory } from "../formats/iso9660/volume.ts";
+import { SQUASHFS_MAGIC } from "../rootfs/squashfs/constants.ts";
 import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
 import { type Finding, Findings } from "./findings.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";

@@ -1,10 +1,10 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import { inPieces, inTurns, type Steps, Turns } from "../binary/turns.ts";
+import type { TarEntry, TarHandler } from "../formats/tar/entry.ts";
+import { TarReader } from "../formats/tar/reader.ts";
+import type { DroppedXattrs, XattrDropper } from "../layers/drop-xattrs.ts";
+import { leavingOut } from "../layers/filter.ts";
 import type { OciImage } from "../oci/open-image.ts";
-import type { TarEntry, TarHandler } from "../tar/entry.ts";
-import { TarReader } from "../tar/reader.ts";
-import type { DroppedXattrs, XattrDropper } from "../tree/drop-xattrs.ts";
-import { leavingOut } from "../tree/filter.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
 import { inodesBelow } from "../tree/walk.ts";

@@ -1,12 +1,12 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { divideCeil, MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
+import { SECOND_STAGE } from "../boot/grub/boot-files.ts";
 import { corrupt } from "../errors.ts";
-import { SECOND_STAGE } from "../grub/boot-files.ts";
-import { signaturesOf } from "../pe/authenticode.ts";
-import { commonNameOf, vendorLists } from "../pe/certificates.ts";
-import { type PeImage, sectionBytes } from "../pe/pe-image.ts";
-import { decodePeLayout } from "../pe/pe-layout.ts";
+import { signaturesOf } from "../formats/pe/authenticode.ts";
+import { commonNameOf, vendorLists } from "../formats/pe/certificates.ts";
+import { type PeImage, sectionBytes } from "../formats/pe/pe-image.ts";
+import { decodePeLayout } from "../formats/pe/pe-layout.ts";
 import {
 	automaticSbatLevels,
 	latestSbatLevels,
@@ -14,9 +14,9 @@ import {
 	revokedBy,
 	type SbatEntry,
 	type SbatLevel,
-} from "../pe/sbat.ts";
-import { PASSING_HEAD_BYTES, PassingProgram, type SignedProgram } from "../pe/signed-program.ts";
-import { firmwareTrust, judge, shimTrust, type TrustAnchor, type TrustStore } from "../pe/trust.ts";
+} from "../formats/pe/sbat.ts";
+import { PASSING_HEAD_BYTES, PassingProgram, type SignedProgram } from "../formats/pe/signed-program.ts";
+import { firmwareTrust, judge, shimTrust, type TrustAnchor, type TrustStore } from "../formats/pe/trust.ts";
 import { isShim, readEfiProgram, SHIM_CERTIFICATES } from "./efi-program.ts";
 import type { Findings } from "./findings.ts";
 import { DEFAULT_LOADER } from "./uefi-walk.ts";

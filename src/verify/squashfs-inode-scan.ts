@@ -2,8 +2,8 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { byteStringOf, displayName } from "../binary/byte-string.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import { corrupt } from "../errors.ts";
-import { EXTENDED, INODE_TYPE, METADATA_BLOCK_BYTES, NONE_32 } from "../squashfs/constants.ts";
-import { MetadataCursor, MetadataTable } from "../squashfs/metadata-reader.ts";
+import { EXTENDED, INODE_TYPE, METADATA_BLOCK_BYTES, NONE_32 } from "../rootfs/squashfs/constants.ts";
+import { MetadataCursor, MetadataTable } from "../rootfs/squashfs/metadata-reader.ts";
 import {
 	DEVICE_INODE,
 	DIRECTORY_ENTRY,
@@ -17,8 +17,8 @@ import {
 	IPC_INODE,
 	SYMLINK_INODE,
 	XATTR_INDEX,
-} from "../squashfs/records.ts";
-import type { Superblock } from "../squashfs/superblock.ts";
+} from "../rootfs/squashfs/records.ts";
+import type { Superblock } from "../rootfs/squashfs/superblock.ts";
 import type { Findings } from "./findings.ts";
 import type { SquashfsTables } from "./squashfs-tables.ts";
 

@@ -8,11 +8,11 @@ import {
 	NONE_64,
 	STORED_RAW,
 	SUPERBLOCK_BYTES,
-} from "../squashfs/constants.ts";
-import { LookupTable } from "../squashfs/lookup-table-reader.ts";
-import { readMetadataBlock } from "../squashfs/metadata-reader.ts";
-import { FRAGMENT_ENTRY, XATTR_ID_ENTRY, XATTR_TABLE_HEADER } from "../squashfs/records.ts";
-import type { Superblock } from "../squashfs/superblock.ts";
+} from "../rootfs/squashfs/constants.ts";
+import { LookupTable } from "../rootfs/squashfs/lookup-table-reader.ts";
+import { readMetadataBlock } from "../rootfs/squashfs/metadata-reader.ts";
+import { FRAGMENT_ENTRY, XATTR_ID_ENTRY, XATTR_TABLE_HEADER } from "../rootfs/squashfs/records.ts";
+import type { Superblock } from "../rootfs/squashfs/superblock.ts";
 import type { Findings } from "./findings.ts";
 
 export interface SquashfsTables {

@@ -1,12 +1,12 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
-import { walkGrubEfi } from "../boot/grub-efi-walk.ts";
-import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub-medium.ts";
-import { describeWalk, type GrubWalk } from "../boot/grub-walk.ts";
+import { SECOND_STAGE } from "../boot/grub/boot-files.ts";
+import { walkGrubEfi } from "../boot/grub/efi-walk.ts";
+import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub/medium.ts";
+import { describeWalk, type GrubWalk } from "../boot/grub/walk.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
-import type { FatReadFile, FatVolume } from "../fat/read-fat.ts";
-import { SECOND_STAGE } from "../grub/boot-files.ts";
-import type { PeImage } from "../pe/pe-image.ts";
+import type { FatReadFile, FatVolume } from "../formats/fat/read-fat.ts";
+import type { PeImage } from "../formats/pe/pe-image.ts";
 import { isShim, readEfiProgram } from "./efi-program.ts";
 import { fatFileAt } from "./esp-check.ts";
 import type { Findings } from "./findings.ts";

@@ -1,7 +1,7 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { componentsOf, type GrubFileSystem } from "../boot/grub-medium.ts";
-import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub-shell.ts";
-import type { VolumeDirectory, VolumeNode } from "../iso9660/volume.ts";
+import { componentsOf, type GrubFileSystem } from "../boot/grub/medium.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub/shell.ts";
+import type { VolumeDirectory, VolumeNode } from "../formats/iso9660/volume.ts";
 import { readVolumeFile } from "./medium-files.ts";
 import type { BootVolume } from "./menu-check.ts";
 

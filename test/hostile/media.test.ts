@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { SUPERBLOCK } from "../../src/squashfs/superblock.ts";
+import { SUPERBLOCK } from "../../src/rootfs/squashfs/superblock.ts";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
 import { hostileRun, refusedBuild, scratch } from "../support/hostile-cli.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";

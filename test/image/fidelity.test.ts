@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BuildReport, buildIso } from "../../src/index.ts";
-import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/squashfs/excludes.ts";
+import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/layers/excludes.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { type HostEntry, hostTree } from "../support/host-tree.ts";
 import { withLoopMount } from "../support/loop.ts";

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { decodeSignature } from "../../src/pe/authenticode.ts";
-import { commonNameOf, isIssuedBy, vendorLists } from "../../src/pe/certificates.ts";
-import { decodePe, type PeImage, sectionBytes } from "../../src/pe/pe-image.ts";
+import { decodeSignature } from "../../src/formats/pe/authenticode.ts";
+import { commonNameOf, isIssuedBy, vendorLists } from "../../src/formats/pe/certificates.ts";
+import { decodePe, type PeImage, sectionBytes } from "../../src/formats/pe/pe-image.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { type RealParts, realParts, unsigned } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteQueue } from "../../src/inspect/byte-queue.ts";
-import { decodeXzStream } from "../../src/inspect/initramfs/xz.ts";
-import { memoryFile } from "../../src/inspect/streamed-file.ts";
+import { ByteQueue } from "../../src/binary/byte-queue.ts";
+import { memoryFile } from "../../src/boot/initramfs/streamed-file.ts";
+import { decodeXzStream } from "../../src/boot/initramfs/xz.ts";
 import { incompressible } from "../support/large-layout.ts";
 import { requires } from "../support/requires.ts";
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { memorySource, region } from "../../src/binary/byte-source.ts";
-import { APPLICATION_USE_OFFSET } from "../../src/isomd5/media-checksum.ts";
+import { APPLICATION_USE_OFFSET } from "../../src/formats/isomd5/media-checksum.ts";
 import { Findings } from "../../src/verify/findings.ts";
 import { checkMediaChecksum } from "../../src/verify/media-checksum-check.ts";
 import { verifyIso } from "../../src/verify/verify-iso.ts";

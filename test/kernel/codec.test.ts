@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { KiB, MiB } from "../../src/binary/units.ts";
 import { createCompressor } from "../../src/codec/compressor.ts";
 import { kernelRefusal } from "../../src/codec/kernel-limits.ts";
-import { loadNativeAddon } from "../../src/codec/native-addon.ts";
 import { fflateEncoder } from "../../src/codec/portable-encoders.ts";
 import { patternedBytes } from "../../src/codec/self-test.ts";
 import type { CodecName } from "../../src/codec/types.ts";
 import { encodeXzContainer } from "../../src/codec/xz-container.ts";
+import { loadNativeAddon } from "../../src/native/addon.ts";
 import { requires } from "../support/requires.ts";
 
 const missing = requires("root", "mksquashfs", "mount", "umount", "xz", "zstd");

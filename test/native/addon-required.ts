@@ -1,4 +1,4 @@
-import { loadNativeAddon, type NativeAddon } from "../../src/codec/native-addon.ts";
+import { loadNativeAddon, type NativeAddon } from "../../src/native/addon.ts";
 
 const { addon: loaded, reason } = loadNativeAddon();
 if (loaded === undefined) {

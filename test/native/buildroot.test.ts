@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { elToritoCore, toolNotices } from "../../src/assemble/tools.ts";
 import { GiB, KiB, MiB } from "../../src/binary/units.ts";
+import { elToritoCore, toolNotices } from "../../src/build/tools.ts";
 import { makeElToritoCore } from "../../src/buildroot/el-torito-core.ts";
 import { parseElf } from "../../src/buildroot/elf.ts";
 import { findHostTool } from "../../src/buildroot/host-tool.ts";

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { KiB } from "../../src/binary/units.ts";
-import { backgroundInflater, type StreamDigests } from "../../src/codec/background-inflater.ts";
+import { backgroundInflater, type StreamDigests } from "../../src/native/background-inflater.ts";
 import { addonMissing, nativeAddon } from "./addon-required.ts";
 
 const noise = randomBytes(300 * KiB);

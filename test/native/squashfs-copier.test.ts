@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { SquashfsCopier } from "../../src/assemble/squashfs-copier.ts";
 import { atOnce } from "../../src/binary/turns.ts";
+import { SquashfsCopier } from "../../src/build/squashfs-copier.ts";
 import { BlockStore } from "../../src/cache/block-store.ts";
 import { isDamage } from "../../src/cache/failures.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";

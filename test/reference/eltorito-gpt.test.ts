@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { region } from "../../src/binary/byte-source.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../../src/binary/units.ts";
-import { decodeBootCatalog } from "../../src/eltorito/boot-catalog.ts";
-import { bootImageChecksum, bootInfoTable, hasGrub2BootInfo } from "../../src/eltorito/boot-info.ts";
-import { decodeBootRecord } from "../../src/eltorito/boot-record.ts";
-import { decodeGptEntries, decodeGptHeader } from "../../src/gpt/gpt.ts";
-import { decodeMbr, grubKernelBlock } from "../../src/gpt/mbr.ts";
-import { readVolume } from "../../src/iso9660/read-volume.ts";
-import { findNode } from "../../src/iso9660/volume.ts";
+import { decodeBootCatalog } from "../../src/formats/eltorito/boot-catalog.ts";
+import { bootImageChecksum, bootInfoTable, hasGrub2BootInfo } from "../../src/formats/eltorito/boot-info.ts";
+import { decodeBootRecord } from "../../src/formats/eltorito/boot-record.ts";
+import { decodeGptEntries, decodeGptHeader } from "../../src/formats/gpt/gpt.ts";
+import { decodeMbr, grubKernelBlock } from "../../src/formats/gpt/mbr.ts";
+import { readVolume } from "../../src/formats/iso9660/read-volume.ts";
+import { findNode } from "../../src/formats/iso9660/volume.ts";
 import { requires } from "../support/requires.ts";
 import {
 	fileSource,

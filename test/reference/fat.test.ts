@@ -17,9 +17,9 @@ import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { MiB } from "../../src/binary/units.ts";
-import { fat16BootSector, fat32BootSector } from "../../src/fat/boot-sector.ts";
-import { buildFat, type FatDirectory, fatDirectoryOf } from "../../src/fat/build-fat.ts";
-import { type FatReadDirectory, readFat } from "../../src/fat/read-fat.ts";
+import { fat16BootSector, fat32BootSector } from "../../src/formats/fat/boot-sector.ts";
+import { buildFat, type FatDirectory, fatDirectoryOf } from "../../src/formats/fat/build-fat.ts";
+import { type FatReadDirectory, readFat } from "../../src/formats/fat/read-fat.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 

@@ -22,9 +22,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { region } from "../../src/binary/byte-source.ts";
 import { bytesOf } from "../../src/binary/byte-string.ts";
 import { GiB, ISO_BLOCK_BYTES } from "../../src/binary/units.ts";
-import type { VolumePlan } from "../../src/iso9660/plan-volume.ts";
-import { readVolume } from "../../src/iso9660/read-volume.ts";
-import { findNode, type VolumeNode } from "../../src/iso9660/volume.ts";
+import type { VolumePlan } from "../../src/formats/iso9660/plan-volume.ts";
+import { readVolume } from "../../src/formats/iso9660/read-volume.ts";
+import { findNode, type VolumeNode } from "../../src/formats/iso9660/volume.ts";
 import { requires } from "../support/requires.ts";
 import {
 	fileSource,

@@ -3,7 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
-import { APPLICATION_USE_OFFSET, computeMediaChecksum, verifyMediaChecksum } from "../../src/isomd5/media-checksum.ts";
+import {
+	APPLICATION_USE_OFFSET,
+	computeMediaChecksum,
+	verifyMediaChecksum,
+} from "../../src/formats/isomd5/media-checksum.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 

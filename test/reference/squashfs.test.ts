@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CodecName } from "../../src/codec/types.ts";
-import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/squashfs/excludes.ts";
+import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/layers/excludes.ts";
 import type { DirectoryInode, FileInode } from "../../src/tree/inode.ts";
 import { contentOnDisk, type DiskTree, diskTree, openFile } from "../support/disk-tree.ts";
 import { requires } from "../support/requires.ts";

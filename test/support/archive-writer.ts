@@ -1,5 +1,5 @@
 import type { ByteString } from "../../src/binary/byte-string.ts";
-import { TAR_BLOCK_BYTES } from "../../src/tar/header.ts";
+import { TAR_BLOCK_BYTES } from "../../src/formats/tar/header.ts";
 import { type HeaderFields, paxHeader, paxRecord, tarHeader } from "./tar-fixtures.ts";
 
 const FLUSH_BYTES = 1 << 20;

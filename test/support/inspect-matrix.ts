@@ -1,11 +1,11 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { ByteQueue } from "../../src/inspect/byte-queue.ts";
+import { ByteQueue } from "../../src/binary/byte-queue.ts";
+import { decompress } from "../../src/boot/initramfs/decompress.ts";
+import { memoryFile } from "../../src/boot/initramfs/streamed-file.ts";
 import type { BootPath } from "../../src/inspect/finding.ts";
-import { readImageTree } from "../../src/inspect/image-pass.ts";
-import { decompress } from "../../src/inspect/initramfs/decompress.ts";
-import { memoryFile } from "../../src/inspect/streamed-file.ts";
+import { readImageTree } from "../../src/layers/image-pass.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import type { ImageTree } from "../../src/tree/image-tree.ts";
 import { type NewcMember, newcArchive, newcMembers } from "./inspect-cpio.ts";

@@ -1,5 +1,5 @@
 import type { ByteString } from "../../src/binary/byte-string.ts";
-import { gnuHeader, sparseEntry, sparseExtension, TAR_BLOCK_BYTES } from "../../src/tar/header.ts";
+import { gnuHeader, sparseEntry, sparseExtension, TAR_BLOCK_BYTES } from "../../src/formats/tar/header.ts";
 import { type HeaderFields, padded, paxRecord } from "./tar-fixtures.ts";
 
 /** GNU's old header, and the three that PAX keywords carry. */

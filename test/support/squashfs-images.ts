@@ -4,8 +4,8 @@ import { codecFromSquashfsId } from "../../src/codec/codec-table.ts";
 import { createCompressor } from "../../src/codec/compressor.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";
 import type { CodecName } from "../../src/codec/types.ts";
-import type { SquashfsFile } from "../../src/squashfs/squashfs-inode.ts";
-import { openSquashfs } from "../../src/squashfs/squashfs-reader.ts";
+import type { SquashfsFile } from "../../src/rootfs/squashfs/squashfs-inode.ts";
+import { openSquashfs } from "../../src/rootfs/squashfs/squashfs-reader.ts";
 import type { DirectoryInode, FileInode } from "../../src/tree/inode.ts";
 import { contentOnDisk, diskTree, ImageFile } from "./disk-tree.ts";
 import {

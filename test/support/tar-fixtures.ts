@@ -1,7 +1,7 @@
 import { type ByteString, bytesOf } from "../../src/binary/byte-string.ts";
-import type { TarEntry, TarEntryType, TarHandler } from "../../src/tar/entry.ts";
-import { TAR_BLOCK_BYTES, ustarHeader } from "../../src/tar/header.ts";
-import { TarReader } from "../../src/tar/reader.ts";
+import type { TarEntry, TarEntryType, TarHandler } from "../../src/formats/tar/entry.ts";
+import { TAR_BLOCK_BYTES, ustarHeader } from "../../src/formats/tar/header.ts";
+import { TarReader } from "../../src/formats/tar/reader.ts";
 import { type SparseForm, sparseMember } from "./sparse-members.ts";
 
 /** A member to write; what is absent takes a plain default. */

@@ -6,7 +6,7 @@ import {
 	SquashfsWriter,
 	type SquashfsWriterOptions,
 	type StoredFile,
-} from "../../src/squashfs/squashfs-writer.ts";
+} from "../../src/rootfs/squashfs/squashfs-writer.ts";
 import type {
 	DeviceInode,
 	DirectoryInode,

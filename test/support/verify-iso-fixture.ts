@@ -1,10 +1,10 @@
 import { X509Certificate } from "node:crypto";
-import { deriveIdentifiers } from "../../src/assemble/identifiers.ts";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../../src/binary/units.ts";
-import { buildFat, fatDirectoryOf } from "../../src/fat/build-fat.ts";
-import type { BootFile } from "../../src/grub/boot-files.ts";
-import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../../src/isomd5/media-checksum.ts";
+import type { BootFile } from "../../src/boot/grub/boot-files.ts";
+import { deriveIdentifiers } from "../../src/build/identifiers.ts";
+import { buildFat, fatDirectoryOf } from "../../src/formats/fat/build-fat.ts";
+import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../../src/formats/isomd5/media-checksum.ts";
 import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { writeFront, writeRest } from "../../src/medium/write-iso.ts";
 import type { DirectoryInode } from "../../src/tree/inode.ts";

@@ -1,12 +1,12 @@
 import { type ByteString, byteStringFromText, displayName } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
-import { grubBiosMedium } from "../../boot/grub-medium.ts";
-import { readGrubModule } from "../../boot/grub-module-file.ts";
-import { walkGrub } from "../../boot/grub-walk.ts";
+import { type BootFileParts, bootFiles } from "../../boot/grub/boot-files.ts";
+import { CORE_IMAGE, readModuleNames } from "../../boot/grub/core-image/build-core.ts";
+import { grubBiosMedium } from "../../boot/grub/medium.ts";
+import { readGrubModule } from "../../boot/grub/module-file.ts";
+import { walkGrub } from "../../boot/grub/walk.ts";
 import { plannedFileSystems } from "../../boot/menu-places.ts";
 import { Oci2isoError } from "../../errors.ts";
-import { type BootFileParts, bootFiles } from "../../grub/boot-files.ts";
-import { CORE_IMAGE, readModuleNames } from "../../grub/core-image/build-core.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";

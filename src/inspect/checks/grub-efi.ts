@@ -1,7 +1,7 @@
 import { byteStringFromText } from "../../binary/byte-string.ts";
-import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub-shell.ts";
+import { type BootFileParts, bootFiles } from "../../boot/grub/boot-files.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub/shell.ts";
 import { describePlace, findMenuPlaces } from "../../boot/menu-places.ts";
-import { type BootFileParts, bootFiles } from "../../grub/boot-files.ts";
 import type { BootParts } from "../boot-parts.ts";
 import type { FindingList } from "../finding.ts";
 import { reportWalk } from "../grub-findings.ts";

@@ -1,3 +1,4 @@
+import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
 import type { DmsquashLive } from "../../boot/live-root/live-support.ts";
@@ -5,7 +6,6 @@ import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { ALL_PATHS, type FindingList } from "../finding.ts";
-import { initramfsSupport } from "../initramfs/live-support.ts";
 import { dracutFacts } from "../live-boot-facts.ts";
 import { grubWords } from "../menu-words.ts";
 

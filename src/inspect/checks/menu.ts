@@ -1,4 +1,5 @@
 import { entryNames } from "../../boot/entry-names.ts";
+import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { RootProblem } from "../../boot/live-root/followed-root.ts";
 import type { LiveSupport } from "../../boot/live-root/live-support.ts";
@@ -7,7 +8,6 @@ import { INITRD_PATH, KERNEL_PATH } from "../../contract/menu.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { ALL_PATHS, type FindingDetails, type FindingList } from "../finding.ts";
-import { initramfsSupport } from "../initramfs/live-support.ts";
 import type { MenuFix } from "../menu-fix.ts";
 import { grubWords } from "../menu-words.ts";
 import { mediumOf } from "./live-system.ts";

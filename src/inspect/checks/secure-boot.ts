@@ -1,7 +1,7 @@
 import { displayName } from "../../binary/byte-string.ts";
-import { type AuthenticodeSignature, signaturesOf } from "../../pe/authenticode.ts";
-import { commonNameOf } from "../../pe/certificates.ts";
-import { type PeImage, sectionBytes } from "../../pe/pe-image.ts";
+import { type AuthenticodeSignature, signaturesOf } from "../../formats/pe/authenticode.ts";
+import { commonNameOf } from "../../formats/pe/certificates.ts";
+import { type PeImage, sectionBytes } from "../../formats/pe/pe-image.ts";
 import {
 	automaticSbatLevels,
 	latestSbatLevels,
@@ -12,9 +12,9 @@ import {
 	revokedBy,
 	type SbatEntry,
 	type SbatLevel,
-} from "../../pe/sbat.ts";
-import type { SignedProgram } from "../../pe/signed-program.ts";
-import { firmwareTrust, judge, shimTrust, type TrustStore } from "../../pe/trust.ts";
+} from "../../formats/pe/sbat.ts";
+import type { SignedProgram } from "../../formats/pe/signed-program.ts";
+import { firmwareTrust, judge, shimTrust, type TrustStore } from "../../formats/pe/trust.ts";
 import type { BootParts, EfiPart } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { type FindingList, UEFI_PATHS } from "../finding.ts";

@@ -1,5 +1,5 @@
 import { corrupt, Oci2isoError } from "../../errors.ts";
-import type { TarEntry } from "../../tar/entry.ts";
+import type { TarEntry } from "../../formats/tar/entry.ts";
 import { type BlobSource, RANGE_IGNORED } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { digestAlgorithm, digestOf } from "../digest.ts";

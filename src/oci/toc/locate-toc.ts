@@ -1,6 +1,6 @@
 import { getHeapStatistics } from "node:v8";
 import { MiB } from "../../binary/units.ts";
-import { TarReader } from "../../tar/reader.ts";
+import { TarReader } from "../../formats/tar/reader.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "../digest.ts";
 import { decompress } from "../inflate-layer.ts";

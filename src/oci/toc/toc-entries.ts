@@ -1,8 +1,8 @@
 import { type ByteString, byteStringFromText } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
-import type { TarEntry, TarEntryType } from "../../tar/entry.ts";
-import { linuxDeviceNumber, linuxId, MAJOR_BITS, MINOR_BITS } from "../../tar/linux-numbers.ts";
-import { decodeSchilyName } from "../../tar/xattr-keyword.ts";
+import type { TarEntry, TarEntryType } from "../../formats/tar/entry.ts";
+import { linuxDeviceNumber, linuxId, MAJOR_BITS, MINOR_BITS } from "../../formats/tar/linux-numbers.ts";
+import { decodeSchilyName } from "../../formats/tar/xattr-keyword.ts";
 import { type Digest, isDigest } from "../digest.ts";
 import { TocFault } from "./toc-fault.ts";
 

@@ -1,11 +1,11 @@
 import { memorySource } from "../../../src/binary/byte-source.ts";
 import { corrupt } from "../../../src/errors.ts";
+import type { TarHandler } from "../../../src/formats/tar/entry.ts";
+import { interpretPaxRecords } from "../../../src/formats/tar/extended-header.ts";
+import { parsePaxInteger, parsePaxRecords, parsePaxTime } from "../../../src/formats/tar/pax.ts";
+import { TarReader } from "../../../src/formats/tar/reader.ts";
+import { SparseMapParser, sparseMapFault } from "../../../src/formats/tar/sparse.ts";
 import { indexArchive } from "../../../src/oci/archive-index.ts";
-import type { TarHandler } from "../../../src/tar/entry.ts";
-import { interpretPaxRecords } from "../../../src/tar/extended-header.ts";
-import { parsePaxInteger, parsePaxRecords, parsePaxTime } from "../../../src/tar/pax.ts";
-import { TarReader } from "../../../src/tar/reader.ts";
-import { SparseMapParser, sparseMapFault } from "../../../src/tar/sparse.ts";
 import { TreeMerger } from "../../../src/tree/merge.ts";
 import { walk } from "../../../src/tree/walk.ts";
 import {

@@ -1,3 +1,4 @@
+import { commandArguments, singleQuoted } from "../../../src/boot/grub/quoting.ts";
 import { lookupsIn } from "../../../src/boot/live-root/argument-lookup.ts";
 import { followRoot } from "../../../src/boot/live-root/follow-root.ts";
 import { udevLabel } from "../../../src/boot/live-root/live-medium.ts";
@@ -7,8 +8,9 @@ import { parseIsoYaml } from "../../../src/contract/iso-yaml.ts";
 import { parseOsRelease } from "../../../src/contract/os-release.ts";
 import { substitute, variablesIn } from "../../../src/contract/template.ts";
 import { parseYaml } from "../../../src/contract/yaml-node.ts";
-import { commandArguments, singleQuoted } from "../../../src/grub/quoting.ts";
 import { grubWords } from "../../../src/inspect/menu-words.ts";
+import { compileExcludes } from "../../../src/layers/excludes.ts";
+import { compileXattrPattern } from "../../../src/layers/xattr-pattern.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { parseDockerReference } from "../../../src/oci/docker-reference.ts";
 import { parseImageConfig } from "../../../src/oci/image-config.ts";
@@ -22,8 +24,6 @@ import { parseRegistriesConf } from "../../../src/oci/registry/registries-conf.t
 import { decodeEstargzFooter, tocPlaceOf } from "../../../src/oci/toc/locate-toc.ts";
 import { parseToc } from "../../../src/oci/toc/toc-entries.ts";
 import { TocFault } from "../../../src/oci/toc/toc-fault.ts";
-import { compileExcludes } from "../../../src/squashfs/excludes.ts";
-import { compileXattrPattern } from "../../../src/tree/xattr-pattern.ts";
 import { readBootMenu } from "../../../src/verify/boot-menu.ts";
 import { Findings as VerifyFindings } from "../../../src/verify/findings.ts";
 import { type FuzzTarget, utf8 } from "../engine/target.ts";

@@ -1,20 +1,26 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub-modules.ts";
+import { kernelMemory } from "../../../src/boot/grub/core-image/kernel-image.ts";
+import { resolveModules } from "../../../src/boot/grub/core-image/module-dependencies.ts";
+import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub/modules.ts";
+import { readInitramfs } from "../../../src/boot/initramfs/initramfs.ts";
+import { memoryFile } from "../../../src/boot/initramfs/streamed-file.ts";
 import { toolClosure } from "../../../src/buildroot/closure.ts";
 import { parseElf } from "../../../src/buildroot/elf.ts";
 import { isSignedPe } from "../../../src/contract/signature.ts";
-import { kernelMemory } from "../../../src/grub/core-image/kernel-image.ts";
-import { resolveModules } from "../../../src/grub/core-image/module-dependencies.ts";
-import { readInitramfs } from "../../../src/inspect/initramfs/initramfs.ts";
+import { decodeSignature } from "../../../src/formats/pe/authenticode.ts";
+import { decodeCertificate, vendorLists } from "../../../src/formats/pe/certificates.ts";
+import { derElement, derElements, objectIdentifierText } from "../../../src/formats/pe/der.ts";
+import { decodePe, sectionBytes, sectionText } from "../../../src/formats/pe/pe-image.ts";
+import {
+	automaticSbatLevels,
+	latestSbatLevels,
+	parseSbat,
+	parseSbatLevels,
+	revokedBy,
+} from "../../../src/formats/pe/sbat.ts";
 import { readKernelImage } from "../../../src/inspect/kernel-image.ts";
 import { KernelModules } from "../../../src/inspect/kernel-modules.ts";
-import { memoryFile } from "../../../src/inspect/streamed-file.ts";
-import { decodeSignature } from "../../../src/pe/authenticode.ts";
-import { decodeCertificate, vendorLists } from "../../../src/pe/certificates.ts";
-import { derElement, derElements, objectIdentifierText } from "../../../src/pe/der.ts";
-import { decodePe, sectionBytes, sectionText } from "../../../src/pe/pe-image.ts";
-import { automaticSbatLevels, latestSbatLevels, parseSbat, parseSbatLevels, revokedBy } from "../../../src/pe/sbat.ts";
 import { Findings } from "../../../src/verify/findings.ts";
 import { checkInitramfsHead, checkKernelHead } from "../../../src/verify/linux-check.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";

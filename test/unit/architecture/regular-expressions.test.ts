@@ -25,8 +25,8 @@ const REVIEWED: readonly { readonly file: string; readonly pattern: string; read
 		why: "names of files, at most 255 bytes",
 	},
 	{ file: "cli/output-name.ts", pattern: "/^[-.]+|-+$/g", why: "the user's own argument" },
-	{ file: "gpt/gpt.ts", pattern: "/\\0.*$/s", why: "36 characters of a partition's name" },
-	{ file: "iso9660/volume-descriptor.ts", pattern: "/ +$/", why: "a field of at most 128 characters" },
+	{ file: "formats/gpt/gpt.ts", pattern: "/\\0.*$/s", why: "36 characters of a partition's name" },
+	{ file: "formats/iso9660/volume-descriptor.ts", pattern: "/ +$/", why: "a field of at most 128 characters" },
 	{ file: "verify/volume-check.ts", pattern: "/ +$/", why: "a field of at most 128 characters" },
 	{
 		file: "oci/docker-reference.ts",
@@ -41,12 +41,12 @@ const REVIEWED: readonly { readonly file: string; readonly pattern: string; read
 	{ file: "oci/bare-path.ts", pattern: "/^(.*[^:/]):([^:/]+)$/", why: "the user's own argument" },
 	{ file: "oci/reference.ts", pattern: "/^(.*)@(sha(?:256|512):[0-9a-f]+)$/s", why: "the user's own argument" },
 	{
-		file: "squashfs/posix-regex.ts",
+		file: "layers/posix-regex.ts",
 		pattern: 'new RegExp(translator.translate(), "s")',
 		why: "the user's own pattern, for names of at most 255 bytes",
 	},
-	{ file: "squashfs/posix-regex.ts", pattern: "/^\\{(\\d*)(,?)(\\d*)\\}/", why: "the user's own pattern" },
-	{ file: "squashfs/posix-regex.ts", pattern: "/^\\[([:.=])(.*?)\\1\\]/s", why: "the user's own pattern" },
+	{ file: "layers/posix-regex.ts", pattern: "/^\\{(\\d*)(,?)(\\d*)\\}/", why: "the user's own pattern" },
+	{ file: "layers/posix-regex.ts", pattern: "/^\\[([:.=])(.*?)\\1\\]/s", why: "the user's own pattern" },
 	{ file: "oci/registry/auth-file.ts", pattern: "/\\/+$/", why: "the user's own file" },
 	{ file: "oci/registry/auth-file.ts", pattern: "/\\0+$/", why: "the user's own file" },
 	{

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DigestMap } from "../../../src/binary/digest-map.ts";
-import { BlockTable } from "../../../src/squashfs/block-table.ts";
+import { BlockTable } from "../../../src/content/block-table.ts";
 
 /** Digests that differ in one place only, and many of them in none of the first bytes. */
 const digest = fc.tuple(fc.constantFrom(0, 1, 3, 4, 17, 31), fc.nat({ max: 40 })).map(([at, value]) => {

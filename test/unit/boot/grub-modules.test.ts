@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub-modules.ts";
+import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub/modules.ts";
 import { GRUB_KERNEL_LZMA, grubKernel, u32 } from "../../support/raw-lzma.ts";
 
 describe("GRUB's modules", () => {

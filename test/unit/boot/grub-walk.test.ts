@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
-import { walkGrubEfi } from "../../../src/boot/grub-efi-walk.ts";
-import { fileSystemOf, type GrubStart, grubBiosMedium, grubMedium } from "../../../src/boot/grub-medium.ts";
-import { describeWalk, type GrubWalk, walkGrub } from "../../../src/boot/grub-walk.ts";
+import { bootFiles } from "../../../src/boot/grub/boot-files.ts";
+import { walkGrubEfi } from "../../../src/boot/grub/efi-walk.ts";
+import { fileSystemOf, type GrubStart, grubBiosMedium, grubMedium } from "../../../src/boot/grub/medium.ts";
+import { describeWalk, type GrubWalk, walkGrub } from "../../../src/boot/grub/walk.ts";
 import { findMenuPlaces } from "../../../src/boot/menu-places.ts";
-import { bootFiles } from "../../../src/grub/boot-files.ts";
-import { decodePe, type PeImage } from "../../../src/pe/pe-image.ts";
+import { decodePe, type PeImage } from "../../../src/formats/pe/pe-image.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
 import {
 	DEBIAN_LIKE_SCRIPT,

@@ -18,7 +18,7 @@ import {
 	STORED_RAW,
 } from "../../../src/cache/pack-format.ts";
 import { settingsId } from "../../../src/cache/settings.ts";
-import type { TarEntry, TarEntryType } from "../../../src/tar/entry.ts";
+import type { TarEntry, TarEntryType } from "../../../src/formats/tar/entry.ts";
 
 const BLOCK = 4096;
 const RUNS = { seed: 20261121, numRuns: 150 };

@@ -16,7 +16,7 @@ describe("where the addon cannot be loaded", () => {
 	let elsewhere = "";
 	beforeEach(() => {
 		elsewhere = mkdtempSync(join(tmpdir(), "oci2iso-codec-"));
-		for (const name of ["codec", "binary", "errors.ts"])
+		for (const name of ["codec", "native", "binary", "errors.ts"])
 			cpSync(join(root, "src", name), join(elsewhere, "src", name), { recursive: true });
 		symlinkSync(join(root, "node_modules"), join(elsewhere, "node_modules"));
 		writeFileSync(join(elsewhere, "package.json"), '{ "type": "module" }');

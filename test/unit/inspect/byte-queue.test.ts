@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteQueue } from "../../../src/inspect/byte-queue.ts";
-import type { StreamedFile } from "../../../src/inspect/streamed-file.ts";
+import { ByteQueue } from "../../../src/binary/byte-queue.ts";
+import type { StreamedFile } from "../../../src/boot/initramfs/streamed-file.ts";
 
 /** Chunks that are overwritten as soon as the next one is asked for. */
 function passing(chunks: readonly Uint8Array[], onClose: () => void = () => {}): StreamedFile {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CpioEntry, CpioFault, CpioReader } from "../../../src/inspect/initramfs/cpio.ts";
+import { type CpioEntry, CpioFault, CpioReader } from "../../../src/formats/cpio/cpio.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 
 function read(chunks: Iterable<Uint8Array>): { entries: (CpioEntry & { content: string })[]; taken: number } {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { type Answered, askImage } from "../../../src/inspect/image-pass.ts";
+import { type Answered, askImage } from "../../../src/layers/image-pass.ts";
 import { openImage } from "../../../src/oci/open-image.ts";
 import type { ImageTree } from "../../../src/tree/image-tree.ts";
 import { noise } from "../../support/noise.ts";

@@ -1,9 +1,9 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { type Initramfs, readInitramfs } from "../../../src/boot/initramfs/initramfs.ts";
+import { memoryFile, type StreamedFile } from "../../../src/boot/initramfs/streamed-file.ts";
 import { encodeXzContainer } from "../../../src/codec/xz-container.ts";
-import { type Initramfs, readInitramfs } from "../../../src/inspect/initramfs/initramfs.ts";
-import { memoryFile, type StreamedFile } from "../../../src/inspect/streamed-file.ts";
 import type { DirectoryInode } from "../../../src/tree/inode.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 import { roundsOf } from "../../support/slow.ts";

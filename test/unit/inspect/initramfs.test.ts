@@ -1,10 +1,10 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteQueue } from "../../../src/inspect/byte-queue.ts";
-import { decompress, expandFile } from "../../../src/inspect/initramfs/decompress.ts";
-import { type Initramfs, readInitramfs } from "../../../src/inspect/initramfs/initramfs.ts";
-import { memoryFile } from "../../../src/inspect/streamed-file.ts";
+import { ByteQueue } from "../../../src/binary/byte-queue.ts";
+import { decompress, expandFile } from "../../../src/boot/initramfs/decompress.ts";
+import { type Initramfs, readInitramfs } from "../../../src/boot/initramfs/initramfs.ts";
+import { memoryFile } from "../../../src/boot/initramfs/streamed-file.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 import { roundsOf } from "../../support/slow.ts";
 import { zstdStored } from "../../support/zstd-stored.ts";

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { memoryFile } from "../../../src/boot/initramfs/streamed-file.ts";
+import { decodeSignature } from "../../../src/formats/pe/authenticode.ts";
+import { decodePe } from "../../../src/formats/pe/pe-image.ts";
 import { type Kernel, readKernel } from "../../../src/inspect/kernel.ts";
 import { readKernelImage } from "../../../src/inspect/kernel-image.ts";
-import { memoryFile } from "../../../src/inspect/streamed-file.ts";
-import { decodeSignature } from "../../../src/pe/authenticode.ts";
-import { decodePe } from "../../../src/pe/pe-image.ts";
 import { noise } from "../../support/noise.ts";
 import { roundsOf } from "../../support/slow.ts";
 import { kernelProgram } from "../../support/verify-programs.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { deriveIdentifiers } from "../../../src/assemble/identifiers.ts";
-import { buildFat } from "../../../src/fat/build-fat.ts";
+import { deriveIdentifiers } from "../../../src/build/identifiers.ts";
+import { buildFat } from "../../../src/formats/fat/build-fat.ts";
 import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../../src/medium/iso-layout.ts";
 
 const epoch = { seconds: 0, nanoseconds: 0 };

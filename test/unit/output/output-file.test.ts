@@ -18,7 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { loadNativeAddon } from "../../../src/codec/native-addon.ts";
+import { loadNativeAddon } from "../../../src/native/addon.ts";
 import { openOutput } from "../../../src/output/output-file.ts";
 import { isPartOf, isSamePlace, isStandIn, resolvePlace } from "../../../src/output/place.ts";
 import { openReport } from "../../../src/output/report-file.ts";

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { atOnce } from "../../../src/binary/turns.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
-import { compileXattrDropper } from "../../../src/tree/drop-xattrs.ts";
+import { compileXattrDropper } from "../../../src/layers/drop-xattrs.ts";
+import { compileXattrPattern } from "../../../src/layers/xattr-pattern.ts";
 import type { DirectoryInode } from "../../../src/tree/inode.ts";
-import { compileXattrPattern } from "../../../src/tree/xattr-pattern.ts";
 import type { TarMember } from "../../support/tar-fixtures.ts";
 import { mergeLayers } from "./layers.ts";
 

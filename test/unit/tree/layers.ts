@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { ByteString } from "../../../src/binary/byte-string.ts";
-import type { TarEntry } from "../../../src/tar/entry.ts";
+import type { TarEntry } from "../../../src/formats/tar/entry.ts";
 import type { DirectoryInode, Inode } from "../../../src/tree/inode.ts";
 import { type MergedTree, TreeMerger, type TreeMergerOptions } from "../../../src/tree/merge.ts";
 import { walk } from "../../../src/tree/walk.ts";

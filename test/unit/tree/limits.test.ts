@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { TarEntry } from "../../../src/tar/entry.ts";
+import type { TarEntry } from "../../../src/formats/tar/entry.ts";
 import { TreeMerger, type TreeMergerOptions } from "../../../src/tree/merge.ts";
 import { codeOf } from "../../support/error-code.ts";
 

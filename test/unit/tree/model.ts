@@ -1,5 +1,5 @@
 import type { ByteString } from "../../../src/binary/byte-string.ts";
-import type { TarEntry } from "../../../src/tar/entry.ts";
+import type { TarEntry } from "../../../src/formats/tar/entry.ts";
 import { readTar, tarArchive } from "../../support/tar-fixtures.ts";
 import { type Layers, type Row, xattrsText } from "./layers.ts";
 

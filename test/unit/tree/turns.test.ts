@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { inTurns, type Steps } from "../../../src/binary/turns.ts";
-import type { TarEntry } from "../../../src/tar/entry.ts";
-import { leavingOut } from "../../../src/tree/filter.ts";
+import type { TarEntry } from "../../../src/formats/tar/entry.ts";
+import { leavingOut } from "../../../src/layers/filter.ts";
 import type { DirectoryInode } from "../../../src/tree/inode.ts";
 import { TreeMerger } from "../../../src/tree/merge.ts";
 

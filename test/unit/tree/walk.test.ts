@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { withoutPaths } from "../../../src/tree/filter.ts";
+import { withoutPaths } from "../../../src/layers/filter.ts";
 import { cleanPath } from "../../../src/tree/path.ts";
 import { countPaths, sortedEntries, walk } from "../../../src/tree/walk.ts";
 import { drawTree, mergeLayers } from "./layers.ts";

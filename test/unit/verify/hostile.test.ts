@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
-import { readGrubScript } from "../../../src/boot/grub-script.ts";
-import { decodeSignature } from "../../../src/pe/authenticode.ts";
-import { sectionBytes } from "../../../src/pe/pe-image.ts";
-import { firmwareTrust, judge, shimTrust } from "../../../src/pe/trust.ts";
+import { readGrubScript } from "../../../src/boot/grub/script.ts";
+import { decodeSignature } from "../../../src/formats/pe/authenticode.ts";
+import { sectionBytes } from "../../../src/formats/pe/pe-image.ts";
+import { firmwareTrust, judge, shimTrust } from "../../../src/formats/pe/trust.ts";
 import { readEfiProgram } from "../../../src/verify/efi-program.ts";
 import { Findings } from "../../../src/verify/findings.ts";
 import { formatReport } from "../../../src/verify/report.ts";

@@ -1,0 +1,36 @@
+import { chooseEfi } from "../contract/efi.ts";
+import { Findings } from "../contract/findings.ts";
+import { chooseKernel } from "../contract/kernel.ts";
+import { readOsRelease } from "../contract/os-release.ts";
+import { Oci2isoError } from "../errors.ts";
+import { askImage } from "../layers/image-pass.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import { parseReference } from "../oci/reference.ts";
+import type { ResolvedOptions } from "./options.ts";
+
+/**
+ * Looks for the kernel and the vendor that were asked for before anything is compressed: throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) where the image has them not.
+ * Layers are read for it, as far down as it takes, but from a registry none are: they would be fetched twice.
+ */
+export async function checkChoices(image: OciImage, { kernel, vendor, signal }: ResolvedOptions): Promise<void> {
+	if (kernel === undefined && vendor === undefined) return;
+	if (parseReference(image.reference).transport === "docker") return;
+	const { answer } = await askImage(
+		image.layers,
+		async (tree) => {
+			const findings = new Findings();
+			if (kernel !== undefined) chooseKernel(tree, kernel, findings);
+			if (vendor !== undefined) await chooseEfi(tree, vendor, await readOsRelease(tree, new Findings()), findings);
+			return findings;
+		},
+		{ limits: image.treeLimits, signal },
+	);
+	try {
+		answer.throwProblems();
+	} catch (error) {
+		const isChoice =
+			error instanceof Oci2isoError &&
+			error.problems.some(({ remedy }) => /a --(kernel|vendor) that/.test(remedy ?? ""));
+		if (isChoice) throw error;
+	}
+}

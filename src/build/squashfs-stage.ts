@@ -1,0 +1,304 @@
+import { region } from "../binary/byte-source.ts";
+import type { ByteString } from "../binary/byte-string.ts";
+import { HeldBytes } from "../binary/held-bytes.ts";
+import { inTurns, type Steps } from "../binary/turns.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { BlockStore } from "../cache/block-store.ts";
+import type { BuildCache } from "../cache/build-cache.ts";
+import { isDamage } from "../cache/failures.ts";
+import type { BlockNeed, CacheSource } from "../cache/remote/cache-source.ts";
+import { createCompressor } from "../codec/compressor.ts";
+import { nativeContentHasher } from "../native/content-hasher.ts";
+import { createDecompressor } from "../codec/decompressor.ts";
+import type { BlockCompressor } from "../codec/types.ts";
+import { assert } from "../errors.ts";
+import { SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import type { Target } from "../output/target.ts";
+import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
+import { type SquashfsSummary, SquashfsWriter, type StoredFile } from "../rootfs/squashfs/squashfs-writer.ts";
+import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
+import { leavingOut } from "../layers/filter.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
+import { TreeMerger } from "../tree/merge.ts";
+import { inodesBelow } from "../tree/walk.ts";
+import { BodyStore } from "../layers/body-store.ts";
+import { collectLayers, collectMissing, newCollectedLayer } from "../layers/collect.ts";
+import { createImageTree } from "../layers/contents.ts";
+import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { BuildProgress } from "./progress.ts";
+import type { LayerCounts } from "../layers/read-layer.ts";
+import { type CopyTarget, SquashfsCopier } from "./squashfs-copier.ts";
+
+const PENDING_BYTES = 4 * MiB;
+const PENDING_BLOCKS_PER_JOB = 3;
+/** Each attempt removes a damaged file from the store; after so many the store is not asked any more. */
+const MAX_ATTEMPTS = 4;
+/** A registry is asked one question for each layer that is known. */
+const QUESTIONS_AT_A_TIME = 8;
+
+/** The image's contents in their final place: every layer read, every data block of the squashfs written. */
+export interface SquashfsStage {
+	/** Reads contents back from the data blocks. */
+	readonly tree: ImageTree;
+	/** Gets contents that the squashfs leaves out and nobody set aside, each layer read once for all of them. Throws as `collectMissing` does. */
+	fetchAside(files: Iterable<FileInode>): Promise<void>;
+	/** Writes what is left of the squashfs, the tables and the superblock; to be called once. Throws as `SquashfsWriter.finish` does. */
+	writeTables(): Promise<SquashfsSummary>;
+	readonly layers: readonly LayerOutcome[];
+	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
+	readonly excludedPaths: number;
+	readonly droppedXattrs: readonly DroppedXattrs[];
+	readonly notes: readonly string[];
+	/** What layers hold and no tree can, one sentence each. */
+	readonly losses: readonly string[];
+	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
+	finishCache(): Promise<void>;
+}
+
+/** What one layer cost; all but counts in bytes. */
+export interface LayerOutcome extends LayerCounts {
+	/** Of its blocks in the squashfs, what an earlier build had compressed. */
+	readonly reusedBytes: number;
+	readonly recompressedBytes: number;
+}
+
+interface StageInput {
+	readonly image: OciImage;
+	readonly target: Target & CopyTarget;
+	readonly epochSeconds: number;
+	readonly options: ResolvedOptions;
+	readonly progress: BuildProgress;
+	readonly cache: BuildCache | undefined;
+	/** Stores of other machines, which fill the cache. */
+	readonly source: CacheSource | undefined;
+	readonly isExcluded: (path: ByteString) => boolean;
+	readonly dropXattrs: XattrDropper;
+}
+
+/** Streams the image's layers into the data blocks of a squashfs at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
+export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "dropXattrs">): Promise<SquashfsStage> {
+	const { image, target, options, progress, cache } = input;
+	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
+	const dropXattrs = compileXattrDropper(options.dropXattr);
+	if (cache !== undefined) await requireAbsent(image, cache, options.signal);
+	// what is indexed will hardly be read
+	image.announce(image.layers.toReversed().filter(({ digest }) => cache?.hasLayer(digest) !== true));
+	for (let attempt = 1; ; attempt++) {
+		const compressor = await createCompressor({
+			codec: options.comp,
+			level: options.level,
+			blockBytes: options.blockSize,
+			threads: options.jobs,
+			onNotice: (text) => progress.notice(text),
+		});
+		const settings = { ...identityOf(compressor), blockBytes: options.blockSize };
+		const decompressor = createDecompressor(options.comp);
+		const blocks = attempt > MAX_ATTEMPTS ? undefined : await cache?.openBlocks(settings, decompressor);
+		try {
+			return await stream({ ...input, isExcluded, dropXattrs }, compressor, blocks);
+		} catch (error) {
+			await compressor.close();
+			blocks?.close();
+			if (!isDamage(error)) throw error;
+			progress.notice(`${error.what} (${error.where}); starting again without it`);
+			target.truncate(0);
+		}
+	}
+}
+
+/** A layer that is known and not there any more is read, so that the build fails as it does without a cache. */
+async function requireAbsent(image: OciImage, cache: BuildCache, signal: AbortSignal | undefined): Promise<void> {
+	const distinct = new Map(image.layers.map((layer) => [layer.digest, layer]));
+	const known = [...distinct.values()].filter(({ digest }) => cache.hasLayer(digest)).values();
+	const worker = async (): Promise<void> => {
+		for (const layer of known) if (!(await layer.isThere(signal))) cache.requireReading(layer.digest);
+	};
+	await Promise.all(Array.from({ length: QUESTIONS_AT_A_TIME }, worker));
+}
+
+async function stream(
+	input: StageInput,
+	compressor: BlockCompressor,
+	blocks: BlockStore | undefined,
+): Promise<SquashfsStage> {
+	const { image, target, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
+	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
+	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
+	const copier = new SquashfsCopier(target, start);
+	const squashfs = new SquashfsWriter({
+		sink: {
+			write: (position, bytes) => target.write(start + position, bytes),
+			readNow: (position, length) => target.readNow(start + position, length),
+		},
+		compressor,
+		blockBytes,
+		modificationTimeSeconds: epochSeconds,
+		maxPendingBlocks: pendingBlocks(blockBytes, jobs),
+		earlier: blocks,
+		copier,
+		hasher: nativeContentHasher(),
+	});
+	const bodies = new BodyStore<StoredFile>(image.layers.length);
+	const merger = new TreeMerger({
+		layerCount: image.layers.length,
+		createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
+		...image.treeLimits,
+	});
+	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
+	const collected = image.layers.map(newCollectedLayer);
+	const diffIds = new Set(image.layers.map(({ diffId }) => diffId));
+	const supply =
+		cache === undefined || source === undefined || blocks === undefined
+			? undefined
+			: async (needs: readonly BlockNeed[]): Promise<boolean> => {
+					const settings = { ...identityOf(compressor), blockBytes };
+					const { names, isComplete } = await source.fetch(needs, cache.directory, settings, diffIds, signal);
+					await inTurns(blocks.adding(names), signal);
+					return isComplete;
+				};
+	const unapplied: string[] = [];
+	const context = {
+		layers: image.layers,
+		collected,
+		squashfs,
+		bodies,
+		held: new HeldBytes(),
+		cache,
+		blocks,
+		blockBytes,
+		supply,
+		signal,
+		onBytes: (bytes: number): void => progress.bytes(bytes, totalBytes),
+		onNote: (text: string): void => void unapplied.push(text),
+	};
+	let isFinished = false;
+	const keep = async (): Promise<void> => {
+		if (cache === undefined) return;
+		const settings = { ...identityOf(compressor), blockBytes };
+		await keepBlocks(cache, {
+			image,
+			collected,
+			squashfs,
+			settings,
+			read: (at, length, into) => target.readNow(start + at, length, into),
+			signal,
+		});
+	};
+
+	progress.phase("layers");
+	try {
+		await collectLayers({ ...context, merger, isExcluded });
+		copier.flush();
+		const merged = await inTurns(merger.settling(), signal);
+		const { root: kept, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
+		const droppedXattrs = await inTurns(dropXattrs(kept), signal);
+		await collectMissing(context, await inTurns(missingBodies(kept, bodies), signal), "store");
+
+		await squashfs.finishData();
+		// the tables need no threads, and the memory is needed elsewhere
+		await compressor.close();
+		const tables = new Tables(() =>
+			inTurns(
+				squashfs.finishing(kept, (file) => {
+					const stored = bodies.stored(file.body);
+					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
+					return stored;
+				}),
+				signal,
+			),
+		);
+		// otherwise they are written beside what else takes time
+		if (copier.isBusy) await tables.prepare();
+		await copier.finish(signal);
+		copier.close();
+		const used: { reusedBytes: number; recompressedBytes: number }[] = [];
+		for (const { stretches } of collected) used.push(await inTurns(usedBytes(squashfs, stretches), signal));
+		const fetchAside = (files: Iterable<FileInode>): Promise<void> => {
+			const missing = [...files].map(({ body }) => body);
+			const isMissing = (body: BodyId): boolean =>
+				bodies.stored(body) === undefined && bodies.aside(body) === undefined;
+			return collectMissing(context, missing.filter(isMissing), "aside");
+		};
+		const tree = createImageTree({
+			root: merged.root,
+			bodies,
+			squashfs: region(target, start, squashfs.dataEnd),
+			decompressor: createDecompressor(comp),
+			layoutOf: (file) => squashfs.storedFileLayout(file),
+			fetchAside: (file) => fetchAside([file]),
+		});
+		return {
+			tree,
+			fetchAside,
+			writeTables: () => tables.write(),
+			get layers() {
+				return collected.flatMap(({ counts }, i) => {
+					const bytes = used[i];
+					return bytes === undefined ? [] : [{ ...counts, ...bytes }];
+				});
+			},
+			compressor,
+			excludedPaths,
+			droppedXattrs,
+			losses: unapplied,
+			notes: merged.notes,
+			async finishCache() {
+				if (isFinished) return;
+				isFinished = true;
+				try {
+					await keep();
+					await cache?.finish(blocks?.usedPacks ?? []);
+				} finally {
+					blocks?.close();
+				}
+			},
+		};
+	} catch (error) {
+		copier.close();
+		// what was compressed so far is not compressed again
+		if (isDamage(error)) await keep();
+		throw error;
+	}
+}
+
+/** The tables of the squashfs, which may be written before they are asked for. */
+class Tables {
+	readonly #finish: () => Promise<SquashfsSummary>;
+	#outcome: Promise<SquashfsSummary> | undefined;
+
+	constructor(finish: () => Promise<SquashfsSummary>) {
+		this.#finish = finish;
+	}
+
+	/** Writes them; a failure is kept for `write`. */
+	async prepare(): Promise<void> {
+		await this.write().catch(() => {});
+	}
+
+	write(): Promise<SquashfsSummary> {
+		this.#outcome ??= this.#finish();
+		return this.#outcome;
+	}
+}
+
+function identityOf({ codec, level, encoder }: BlockCompressor): Pick<BlockCompressor, "codec" | "level" | "encoder"> {
+	return { codec, level, encoder };
+}
+
+/** Enough that no thread waits while this one reads on; each block is held twice, as it is and compressed. */
+function pendingBlocks(blockBytes: number, jobs: number): number {
+	return Math.max(Math.ceil(PENDING_BYTES / blockBytes), PENDING_BLOCKS_PER_JOB * jobs);
+}
+
+/** An inode a step. */
+function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Steps<BodyId[]> {
+	const missing: BodyId[] = [];
+	for (const inode of inodesBelow(root)) {
+		if (inode.type === "file" && bodies.stored(inode.body) === undefined) missing.push(inode.body);
+		yield;
+	}
+	return missing;
+}

@@ -1,0 +1,110 @@
+import { createHash } from "node:crypto";
+import type { ByteSource } from "../../binary/byte-source.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../../binary/units.ts";
+import { corrupt } from "../../errors.ts";
+import {
+	APPLICATION_USE_BYTES,
+	decodeApplicationUse,
+	encodeApplicationUse,
+	FRAGMENT_COUNT,
+	type MediaChecksum,
+	SKIP_SECTORS,
+} from "./application-use.ts";
+import { checksumOfDigests, hashedRange } from "./hashed-range.ts";
+
+const DESCRIPTOR_OFFSET = 16 * ISO_BLOCK_BYTES;
+/** Of the application-use area within the image: ECMA-119 8.4.32, BP 884 of the primary volume descriptor. */
+export const APPLICATION_USE_OFFSET = DESCRIPTOR_OFFSET + 883;
+/** ECMA-119 8.4.8, BP 81; the big-endian half is what `implantisomd5` reads. */
+const SPACE_SIZE_BE_OFFSET = 84;
+const READ_BYTES = 1 * MiB;
+
+/** Called with bytes hashed and bytes to hash. */
+export type ChecksumProgress = (doneBytes: number, totalBytes: number) => void;
+
+export type ChecksumVerdict = "pass" | "fail" | "none";
+
+/**
+ * The application-use area for the primary volume descriptor, 512 bytes, as `implantisomd5` would write it; what the area
+ * holds now does not matter. Throws `Oci2isoError` NOT_AN_ISO, or UNEXPECTED_END where the image is shorter than it says.
+ */
+export async function computeMediaChecksum(source: ByteSource, onProgress?: ChecksumProgress): Promise<Uint8Array> {
+	return encodeApplicationUse(await hashImage(source, SKIP_SECTORS, FRAGMENT_COUNT, onProgress));
+}
+
+/** Checks an image against the checksum that its application-use area holds; `none` where it holds none. */
+export async function verifyMediaChecksum(source: ByteSource, onProgress?: ChecksumProgress): Promise<ChecksumVerdict> {
+	await volumeBlocks(source, SKIP_SECTORS);
+	const stored = decodeApplicationUse(await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES));
+	if (stored === undefined) return "none";
+	const computed = await hashImage(source, stored.skipSectors, stored.fragmentCount, onProgress);
+	return computed.md5 === stored.md5 && computed.fragmentSums === stored.fragmentSums ? "pass" : "fail";
+}
+
+async function hashImage(
+	source: ByteSource,
+	skipSectors: number,
+	fragmentCount: number,
+	onProgress: ChecksumProgress | undefined,
+): Promise<MediaChecksum> {
+	const { totalBytes, sumOffsets } = hashedRange(await volumeBlocks(source, skipSectors), skipSectors, fragmentCount);
+	const hash = createHash("md5");
+	const digests: string[] = [];
+	const buffer = new Uint8Array(Math.min(READ_BYTES, totalBytes));
+	for (let start = 0; start < totalBytes; start += READ_BYTES) {
+		const bytes = await readBlanked(source, start, Math.min(READ_BYTES, totalBytes - start), buffer);
+		const end = start + bytes.byteLength;
+		let hashed = start;
+		for (let offset = sumOffsets[digests.length]; offset !== undefined && offset <= end; ) {
+			hash.update(bytes.subarray(hashed - start, offset - start));
+			digests.push(hash.copy().digest("hex"));
+			hashed = offset;
+			offset = sumOffsets[digests.length];
+		}
+		hash.update(bytes.subarray(hashed - start));
+		onProgress?.(end, totalBytes);
+	}
+	digests.push(hash.digest("hex"));
+	return checksumOfDigests(digests, skipSectors, fragmentCount);
+}
+
+/** As the primary volume descriptor says; enough that there is something to hash. */
+async function volumeBlocks(source: ByteSource, skipSectors: number): Promise<number> {
+	const descriptor =
+		source.byteLength < DESCRIPTOR_OFFSET + ISO_BLOCK_BYTES
+			? undefined
+			: Buffer.from(await source.read(DESCRIPTOR_OFFSET, ISO_BLOCK_BYTES));
+	const isPrimary = descriptor?.[0] === 1 && descriptor.toString("latin1", 1, 6) === "CD001";
+	if (descriptor === undefined || !isPrimary)
+		throw corrupt(
+			"NOT_AN_ISO",
+			"there is no primary volume descriptor",
+			`offset ${DESCRIPTOR_OFFSET}`,
+			"an ISO 9660 image",
+		);
+	const blocks = descriptor.readUInt32BE(SPACE_SIZE_BE_OFFSET);
+	if ((blocks - skipSectors) * ISO_BLOCK_BYTES < APPLICATION_USE_OFFSET + APPLICATION_USE_BYTES)
+		throw corrupt(
+			"NOT_AN_ISO",
+			`the volume has only ${blocks} blocks`,
+			`offset ${DESCRIPTOR_OFFSET + 80}`,
+			`more blocks`,
+		);
+	return blocks;
+}
+
+/** Bytes of the image with the application-use area as spaces, which is how they are hashed. */
+async function readBlanked(
+	source: ByteSource,
+	start: number,
+	byteLength: number,
+	buffer: Uint8Array,
+): Promise<Uint8Array> {
+	const bytes = await source.read(start, byteLength, buffer);
+	const from = Math.max(APPLICATION_USE_OFFSET - start, 0);
+	const to = Math.min(APPLICATION_USE_OFFSET + APPLICATION_USE_BYTES - start, byteLength);
+	if (from >= to) return bytes;
+	const blanked = Uint8Array.from(bytes);
+	blanked.fill(0x20, from, to);
+	return blanked;
+}

@@ -1,0 +1,162 @@
+import { type ByteString, bytesOf, displayName } from "../../binary/byte-string.ts";
+import type { StoredFile } from "../../content/stored-data.ts";
+import type { DeviceInode, DirectoryInode, FileInode, Inode, IpcInode, SymlinkInode } from "../../tree/inode.ts";
+import { EXTENDED, INODE_TYPE, MAX_TARGET_BYTES, NONE_32 } from "./constants.ts";
+import type { Listing } from "./directory-table-writer.ts";
+import { beyondLimit } from "./limits.ts";
+import type { MetadataWriter } from "./metadata-writer.ts";
+import {
+	DEVICE_INODE,
+	DIRECTORY_INODE,
+	EXTENDED_DIRECTORY_INODE,
+	EXTENDED_FILE_INODE,
+	FILE_INODE,
+	IPC_INODE,
+	SYMLINK_INODE,
+	XATTR_INDEX,
+} from "./records.ts";
+
+/** What every inode says about itself, as the format stores it. */
+export interface InodeFields {
+	readonly inodeNumber: number;
+	/** Directory entries that name it; for a directory 2 and the number of its subdirectories. */
+	readonly linkCount: number;
+	readonly uidIndex: number;
+	readonly gidIndex: number;
+	/** 0 to 2^32 - 1. */
+	readonly mtimeSeconds: number;
+	/** `NONE_32` for none. */
+	readonly xattrIndex: number;
+}
+
+export interface DirectoryPlace {
+	readonly listing: Listing;
+	readonly parentInodeNumber: number;
+}
+
+const MAX_32 = 0xffff_ffff;
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** The inode table (5): each inode in the basic form where it suffices. */
+export class InodeTableWriter {
+	readonly #table: MetadataWriter;
+
+	constructor(table: MetadataWriter) {
+		this.#table = table;
+	}
+
+	directory(inode: DirectoryInode, fields: InodeFields, { listing, parentInodeNumber }: DirectoryPlace): void {
+		const listingSize = listing.byteLength + 3;
+		const basic = listing.indexCount === 0 && listingSize <= 0xffff && fields.xattrIndex === NONE_32;
+		const values = {
+			...header(inode, fields, !basic),
+			listingBlock: listing.position.block,
+			listingOffset: listing.position.offset,
+			listingSize,
+			parentInodeNumber,
+			linkCount: fields.linkCount,
+			indexCount: listing.indexCount,
+			xattrIndex: fields.xattrIndex,
+		};
+		if (basic) this.#table.record(DIRECTORY_INODE, values);
+		else {
+			this.#table.record(EXTENDED_DIRECTORY_INODE, values);
+			this.#table.write(listing.index);
+		}
+	}
+
+	file(
+		inode: FileInode,
+		fields: InodeFields,
+		{ sparseBytes, byteLength, content: { firstBlock, blocks, fragment } }: StoredFile,
+	): void {
+		const extended =
+			fields.xattrIndex !== NONE_32 ||
+			fields.linkCount > 1 ||
+			sparseBytes > 0 ||
+			byteLength > MAX_32 ||
+			firstBlock > MAX_32;
+		// one literal, because every file comes through here
+		const values = {
+			type: INODE_TYPE.file + (extended ? EXTENDED : 0),
+			mode: inode.mode & 0o7777,
+			uidIndex: fields.uidIndex,
+			gidIndex: fields.gidIndex,
+			mtimeSeconds: fields.mtimeSeconds,
+			inodeNumber: fields.inodeNumber,
+			firstBlock,
+			byteLength,
+			fragmentIndex: fragment?.index ?? NONE_32,
+			fragmentOffset: fragment?.offset ?? 0,
+			sparseBytes,
+			linkCount: fields.linkCount,
+			xattrIndex: fields.xattrIndex,
+		};
+		if (extended) this.#table.record(EXTENDED_FILE_INODE, values);
+		else this.#table.record(FILE_INODE, values);
+		if (blocks.count > 0) for (const sizes of blocks.chunks()) this.#table.write(littleEndian(sizes));
+	}
+
+	/** Throws `Oci2isoError` INVALID_LINK_TARGET. */
+	symlink(inode: SymlinkInode, fields: InodeFields, path: () => ByteString): void {
+		if (inode.target.length === 0 || inode.target.length > MAX_TARGET_BYTES)
+			throw beyondLimit(
+				"INVALID_LINK_TARGET",
+				`the link target "${displayName(inode.target.slice(0, 80))}" has ${inode.target.length} bytes`,
+				path(),
+				`1 to ${MAX_TARGET_BYTES} bytes`,
+			);
+		const target = bytesOf(inode.target);
+		const counts = { linkCount: fields.linkCount, targetBytes: target.byteLength };
+		this.#table.record(SYMLINK_INODE, { ...header(inode, fields, isExtended(fields)), ...counts });
+		this.#table.write(target);
+		this.#writeXattrIndex(fields);
+	}
+
+	/** Throws `Oci2isoError` DEVICE_NUMBER_TOO_LARGE. */
+	device(inode: DeviceInode, fields: InodeFields, path: () => ByteString): void {
+		const { major, minor } = inode;
+		if (!(major >= 0 && major <= 0xfff && minor >= 0 && minor <= 0xf_ffff))
+			throw beyondLimit(
+				"DEVICE_NUMBER_TOO_LARGE",
+				`device ${major}:${minor} cannot be stored`,
+				path(),
+				"a major number to 4095 and a minor number to 1048575",
+			);
+		const deviceNumber = ((minor & 0xff) | (major << 8) | ((minor & 0xf_ff00) << 12)) >>> 0;
+		const { linkCount } = fields;
+		this.#table.record(DEVICE_INODE, { ...header(inode, fields, isExtended(fields)), linkCount, deviceNumber });
+		this.#writeXattrIndex(fields);
+	}
+
+	ipc(inode: IpcInode, fields: InodeFields): void {
+		const { linkCount } = fields;
+		this.#table.record(IPC_INODE, { ...header(inode, fields, isExtended(fields)), linkCount });
+		this.#writeXattrIndex(fields);
+	}
+
+	/** For types whose extended form is the basic one and the xattr index after it. */
+	#writeXattrIndex(fields: InodeFields): void {
+		if (isExtended(fields)) this.#table.record(XATTR_INDEX, { xattrIndex: fields.xattrIndex });
+	}
+}
+
+function isExtended({ xattrIndex }: InodeFields): boolean {
+	return xattrIndex !== NONE_32;
+}
+
+function littleEndian(values: Uint32Array): Uint8Array {
+	const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+	return IS_LITTLE_ENDIAN ? bytes : Buffer.from(bytes).swap32();
+}
+
+function header(inode: Inode, fields: InodeFields, extended: boolean) {
+	return {
+		type: INODE_TYPE[inode.type] + (extended ? EXTENDED : 0),
+		mode: inode.mode & 0o7777,
+		uidIndex: fields.uidIndex,
+		gidIndex: fields.gidIndex,
+		mtimeSeconds: fields.mtimeSeconds,
+		inodeNumber: fields.inodeNumber,
+	};
+}
