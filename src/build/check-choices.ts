@@ -1,8 +1,8 @@
 import { chooseEfi } from "../contract/efi.ts";
-import { Findings } from "../contract/findings.ts";
+import { Findings } from "../findings/findings.ts";
 import { chooseKernel } from "../contract/kernel.ts";
 import { readOsRelease } from "../contract/os-release.ts";
-import { Oci2isoError } from "../errors.ts";
+import { requireMet } from "../contract/read-contract.ts";
 import { askImage } from "../layers/image-pass.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
@@ -25,12 +25,5 @@ export async function checkChoices(image: OciImage, { kernel, vendor, signal }: 
 		},
 		{ limits: image.treeLimits, signal },
 	);
-	try {
-		answer.throwProblems();
-	} catch (error) {
-		const isChoice =
-			error instanceof Oci2isoError &&
-			error.problems.some(({ remedy }) => /a --(kernel|vendor) that/.test(remedy ?? ""));
-		if (isChoice) throw error;
-	}
+	if (answer.problems.some(({ remedy }) => /a --(kernel|vendor) that/.test(remedy ?? ""))) requireMet(answer.problems);
 }

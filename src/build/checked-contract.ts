@@ -1,9 +1,9 @@
 import type { CodecName } from "../codec/types.ts";
 import type { Contract, ContractOptions } from "../contract/contract.ts";
-import { readContract } from "../contract/read-contract.ts";
+import { contractOf, readContractParts, requireMet } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
-import { bootPathsOf, checkBoot, findParts, partsOf } from "../inspect/check-boot.ts";
-import type { Finding } from "../inspect/finding.ts";
+import { bootPathsOf, checkBoot } from "../inspect/check-boot.ts";
+import type { Finding } from "../findings/finding.ts";
 import type { BootCheckReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 
@@ -20,14 +20,13 @@ export interface CheckOptions extends ContractOptions {
  * The contract, as `readContract`. Where it is not met, `problems` of CONTRACT_NOT_MET has what would keep the ISO from booting too.
  */
 export async function readBuildContract(tree: ImageTree, options: CheckOptions): Promise<Contract> {
-	try {
-		return await readContract(tree, options);
-	} catch (error) {
-		if (!(error instanceof Oci2isoError) || error.code !== "CONTRACT_NOT_MET") throw error;
-		const { findings } = await checkBoot(tree, await findParts(tree, options), options.codec);
-		const { code, kind, what } = error;
-		throw new Oci2isoError({ code, kind, what, problems: [...error.problems, ...blockersOf(findings.all, options)] });
+	const parts = await readContractParts(tree, options);
+	const { problems } = parts.findings;
+	if (problems.length > 0) {
+		const { findings } = await checkBoot(tree, parts, options.codec);
+		requireMet([...problems, ...blockersOf(findings.list, options)]);
 	}
+	return contractOf(parts);
 }
 
 /**
@@ -39,13 +38,13 @@ export async function checkContract(
 	contract: Contract,
 	options: CheckOptions,
 ): Promise<BootCheckReport> {
-	const { findings } = await checkBoot(tree, partsOf(contract), options.codec);
-	const problems = blockersOf(findings.all, options);
+	const { findings } = await checkBoot(tree, { ...contract, boot: contract, isMenuKnown: true }, options.codec);
+	const problems = blockersOf(findings.list, options);
 	if (problems.length > 0 && !options.force) throw wouldNotBoot(problems);
 	return {
-		bootPaths: bootPathsOf(findings.all, true),
+		bootPaths: bootPathsOf(findings.list, true),
 		isForced: problems.length > 0,
-		findings: findings.all.filter(({ severity }) => severity !== "ok"),
+		findings: findings.list.filter(({ severity }) => severity !== "ok"),
 	};
 }
 

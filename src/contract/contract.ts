@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import type { Finding } from "../findings/finding.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 
 /** The version of the Container-native ISO contract that this room reads. */
@@ -30,7 +31,7 @@ export interface Contract {
 	readonly kernelArgs: readonly string[];
 	readonly grub2: Grub2Menu;
 	/** Every choice that the contract leaves open or that had to deviate from it, for the build report. */
-	readonly choices: readonly Choice[];
+	readonly choices: readonly Finding[];
 }
 
 export interface KernelFiles {
@@ -92,17 +93,6 @@ export interface MenuEntry {
 	readonly linux: string;
 	/** Initrd paths as words of a GRUB command. */
 	readonly initrd: string;
-}
-
-/** A decision that the contract leaves open, a default that was used, or a deviation, in words for the build report. */
-export interface Choice {
-	/** Stable, upper-case, `SNAKE_CASE`. */
-	readonly code: string;
-	readonly what: string;
-	/** A path in the image, with `:line:column` for iso.yaml, or a command line option. */
-	readonly where?: string | undefined;
-	/** How to get something else. */
-	readonly remedy?: string | undefined;
 }
 
 export interface ContractOptions {

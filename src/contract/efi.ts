@@ -1,10 +1,10 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import type { EfiFiles, FoundFile, OsRelease } from "./contract.ts";
 import { bootLoaderPackage } from "./efi-packages.ts";
 import { type EfiDirectory, EfiPlaces, isOf } from "./efi-places.ts";
-import type { Findings } from "./findings.ts";
 import { whyNoFile } from "./image-files.ts";
 import { DOS_HEADER_BYTES, isSignedPe, signatureHeadBytes } from "./signature.ts";
 

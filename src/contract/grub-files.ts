@@ -1,9 +1,9 @@
 import { type ByteString, compareByteStrings, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import type { FoundFile, GrubModuleFile, GrubModules } from "./contract.ts";
-import type { Findings } from "./findings.ts";
 import { type FoundDirectory, findAny, findDirectory, findFile, namesIn, whyNoFile } from "./image-files.ts";
 
 const UNICODE_FONT_PATHS = [

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Oci2isoError } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import type { Findings } from "./findings.ts";
 import { findAny } from "./image-files.ts";
 import { isNull, parseYaml, positionsIn, type YamlNode } from "./yaml-node.ts";
 

@@ -1,7 +1,7 @@
 import { type ByteString, byteStringFromText, byteStringOf, displayName } from "../binary/byte-string.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FoundFile, KernelFiles } from "./contract.ts";
-import type { Findings } from "./findings.ts";
 import { findDirectory, findFile, findFirstFile, namesIn, whyNoFile } from "./image-files.ts";
 
 const MODULE_DIRECTORIES = ["/usr/lib/modules", "/lib/modules"];

@@ -1,6 +1,6 @@
 import type { Problem } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { OsRelease } from "./contract.ts";
-import type { Findings } from "./findings.ts";
 
 /** Volume identifier of the primary volume descriptor (ECMA-119 8.4.7). */
 const MAX_LABEL_BYTES = 32;

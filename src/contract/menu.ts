@@ -1,6 +1,6 @@
 import { withoutTrailing } from "../binary/trim-end.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { Grub2Menu, MenuEntry, OsRelease } from "./contract.ts";
-import type { Findings } from "./findings.ts";
 import type { IsoYaml } from "./iso-yaml.ts";
 import { substitute, variablesIn } from "./template.ts";
 

@@ -1,6 +1,6 @@
+import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { OsRelease } from "./contract.ts";
-import type { Findings } from "./findings.ts";
 import { findFile } from "./image-files.ts";
 
 const OS_RELEASE_PATHS = ["/etc/os-release", "/usr/lib/os-release"];

@@ -1,8 +1,8 @@
-import type { Problem } from "../errors.ts";
+import { assert, Oci2isoError, type Problem } from "../errors.ts";
+import { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { CONTRACT_VERSION, type Contract, type ContractOptions } from "./contract.ts";
 import { chooseEfi } from "./efi.ts";
-import { Findings } from "./findings.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
 import { readIsoYaml } from "./iso-yaml.ts";
 import { chooseKernel } from "./kernel.ts";
@@ -10,15 +10,25 @@ import { chooseLabel } from "./label.ts";
 import { chooseKernelArgs, chooseMenu } from "./menu.ts";
 import { readOsRelease } from "./os-release.ts";
 
-/**
- * Reads the Container-native ISO contract v0.1.0 out of an image.
- * Throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) with every violation in `problems`.
- */
-export async function readContract(tree: ImageTree, options: ContractOptions): Promise<Contract> {
+/** What an image has of the contract, part by part; undefined is what it has not. */
+export interface ContractParts extends Pick<Contract, "osRelease" | "label" | "kernelArgs" | "grub2"> {
+	readonly kernel: Contract["kernel"] | undefined;
+	readonly boot: Pick<Contract, "vendor" | "efi"> | undefined;
+	readonly unicodeFont: Contract["unicodeFont"] | undefined;
+	readonly grubModules: Contract["grubModules"] | undefined;
+	/** The image says what label and menu are, or leaves them to the defaults; otherwise they stand in for what cannot be read. */
+	readonly isMenuKnown: boolean;
+	/** Problems and choices. */
+	readonly findings: Findings;
+}
+
+/** Reads the Container-native ISO contract v0.1.0 out of an image, each part for itself, so that what is missing of one does not hide the others. */
+export async function readContractParts(tree: ImageTree, options: ContractOptions): Promise<ContractParts> {
 	const findings = new Findings();
 	const fault = architectureFault(options.architecture);
 	if (fault !== undefined) findings.problem(fault);
 	const osRelease = await readOsRelease(tree, findings);
+	const before = findings.problems.length;
 	const isoYaml = await readIsoYaml(tree, findings);
 	const label = chooseLabel(
 		{ option: options.label, isoYaml: isoYaml?.label, isoYamlPosition: isoYaml?.positionOf(["label"]), osRelease },
@@ -26,27 +36,52 @@ export async function readContract(tree: ImageTree, options: ContractOptions): P
 	);
 	const kernelArgs = chooseKernelArgs(isoYaml, label, findings);
 	const grub2 = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
-	const kernel = await chooseKernel(tree, options.kernel, findings);
-	const boot = await chooseEfi(tree, options.vendor, osRelease, findings, options.architecture);
-	const unicodeFont = chooseUnicodeFont(tree, findings);
-	const grubModules = findGrubModules(tree, findings);
-	findings.throwProblems();
-	if (kernel === undefined || boot === undefined || unicodeFont === undefined || grubModules === undefined)
-		throw new Error("internal invariant broken: a part is missing without a problem");
+	return {
+		osRelease,
+		label,
+		kernelArgs,
+		grub2,
+		isMenuKnown: findings.problems.length === before,
+		kernel: await chooseKernel(tree, options.kernel, findings),
+		boot: await chooseEfi(tree, options.vendor, osRelease, findings, options.architecture),
+		unicodeFont: chooseUnicodeFont(tree, findings),
+		grubModules: findGrubModules(tree, findings),
+		findings,
+	};
+}
+
+/** The contract of an image that meets it. Throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) with every violation in `problems`. */
+export async function readContract(tree: ImageTree, options: ContractOptions): Promise<Contract> {
+	return contractOf(await readContractParts(tree, options));
+}
+
+/** Throws as `readContract`. */
+export function contractOf({ findings, isMenuKnown: _, boot, ...parts }: ContractParts): Contract {
+	requireMet(findings.problems);
+	const { kernel, unicodeFont, grubModules } = parts;
+	assert(kernel && boot && unicodeFont && grubModules, "a part is missing without a problem");
 	return {
 		version: CONTRACT_VERSION,
 		architecture: "x86_64",
-		label,
-		osRelease,
+		...parts,
 		kernel,
-		vendor: boot.vendor,
-		efi: boot.efi,
+		...boot,
 		unicodeFont,
 		grubModules,
-		kernelArgs,
-		grub2,
 		choices: findings.choices,
 	};
+}
+
+/** Throws CONTRACT_NOT_MET (exit 3) with all problems, if there are any. */
+export function requireMet(problems: readonly Problem[]): void {
+	const count = problems.length;
+	if (count === 0) return;
+	throw new Oci2isoError({
+		code: "CONTRACT_NOT_MET",
+		kind: "contract",
+		what: `the image does not meet the Container-native ISO contract v0.1.0 in ${count} ${count === 1 ? "point" : "points"}`,
+		problems,
+	});
 }
 
 /** Why an image for this architecture cannot be converted; undefined where it can. */

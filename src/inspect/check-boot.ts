@@ -1,13 +1,7 @@
 import type { CodecName } from "../codec/types.ts";
-import type { Choice, Contract, ContractOptions } from "../contract/contract.ts";
-import { chooseEfi } from "../contract/efi.ts";
-import { Findings } from "../contract/findings.ts";
-import { findGrubModules } from "../contract/grub-files.ts";
-import { isoYamlPathIn, readIsoYaml } from "../contract/iso-yaml.ts";
-import { chooseKernel } from "../contract/kernel.ts";
-import { chooseLabel } from "../contract/label.ts";
-import { chooseKernelArgs, chooseMenu } from "../contract/menu.ts";
-import { readOsRelease } from "../contract/os-release.ts";
+import { isoYamlPathIn } from "../contract/iso-yaml.ts";
+import type { ContractParts } from "../contract/read-contract.ts";
+import type { BootPath, BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, readEfiParts, readInitramfsPart, readKernelConfig, readKernelPart } from "./boot-parts.ts";
 import { checkLeftovers } from "./checks/container-leftovers.ts";
@@ -19,59 +13,16 @@ import { checkLiveSupport } from "./checks/live-system.ts";
 import { checkMenu, defaultEntryOf } from "./checks/menu.ts";
 import { checkUefi } from "./checks/secure-boot.ts";
 import { checkSystem } from "./checks/system.ts";
-import { type BootPath, type BootPaths, type Finding, FindingList } from "./finding.ts";
+import { MenuFindings } from "./menu-findings.ts";
 import { fixedIsoYaml } from "./menu-fix.ts";
 import { grubWords } from "./menu-words.ts";
-
-/** What the contract finds, part by part; undefined is what it does not. */
-export interface ContractParts
-	extends Pick<Contract, "osRelease" | "label">,
-		Readonly<Record<"menu", Contract["grub2"]>> {
-	readonly kernel: Contract["kernel"] | undefined;
-	readonly boot: Pick<Contract, "vendor" | "efi"> | undefined;
-	readonly grubModules: Pick<Contract["grubModules"], "path" | "files"> | undefined;
-	/** The image says what `label` and `menu` are, or leaves them to the defaults; otherwise they stand in for what cannot be read. */
-	readonly isMenuKnown: boolean;
-	/** What was chosen where the contract leaves something open. */
-	readonly choices: readonly Choice[];
-}
-
-/** The parts of a contract that is met. */
-export function partsOf(contract: Contract): ContractParts {
-	const { osRelease, label, grub2: menu, kernel, grubModules, choices } = contract;
-	return { osRelease, label, menu, isMenuKnown: true, kernel, boot: contract, grubModules, choices };
-}
-
-/** Each part for itself, so that what is missing of one does not hide the others. */
-export async function findParts(tree: ImageTree, options: ContractOptions): Promise<ContractParts> {
-	const findings = new Findings();
-	const osRelease = await readOsRelease(tree, findings);
-	const before = findings.problems.length;
-	const isoYaml = await readIsoYaml(tree, findings);
-	const label = chooseLabel(
-		{ option: options.label, isoYaml: isoYaml?.label, isoYamlPosition: undefined, osRelease },
-		findings,
-	);
-	const kernelArgs = chooseKernelArgs(isoYaml, label, findings);
-	const menu = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
-	return {
-		osRelease,
-		label,
-		menu,
-		isMenuKnown: findings.problems.length === before,
-		kernel: await chooseKernel(tree, options.kernel, findings),
-		boot: await chooseEfi(tree, options.vendor, osRelease, findings, options.architecture),
-		grubModules: findGrubModules(tree, findings),
-		choices: findings.choices,
-	};
-}
 
 /** What the parts are, and everything that a boot of the ISO would come upon. `codec` is the squashfs's. */
 export async function checkBoot(
 	tree: ImageTree,
-	found: ContractParts,
+	found: Omit<ContractParts, "findings">,
 	codec: CodecName,
-): Promise<{ readonly parts: BootParts; readonly findings: FindingList }> {
+): Promise<{ readonly parts: BootParts; readonly findings: MenuFindings }> {
 	const kernel = found.kernel && (await readKernelPart(tree, found.kernel));
 	const release = kernel?.image.release ?? kernel?.version;
 	const initramfs =
@@ -80,7 +31,7 @@ export async function checkBoot(
 		tree,
 		osRelease: found.osRelease,
 		label: found.label,
-		menu: found.menu,
+		menu: found.grub2,
 		codec,
 		kernel,
 		initramfs,
@@ -90,7 +41,7 @@ export async function checkBoot(
 		isoYamlPath: isoYamlPathIn(tree),
 		volumeUuid: undefined,
 	};
-	const findings = new FindingList();
+	const findings = new MenuFindings();
 	checkKernel(parts, findings);
 	const entry = defaultEntryOf(parts)?.linux ?? "";
 	if (checkUnpacking(parts, findings)) {
@@ -99,7 +50,7 @@ export async function checkBoot(
 	}
 	if (found.isMenuKnown) checkMenu(parts, findings);
 	await checkSystem(parts, grubWords(entry).slice(1), findings);
-	const { label, osRelease, menu: grub2 } = found;
+	const { label, osRelease, grub2 } = found;
 	const planned = {
 		label,
 		osRelease,

@@ -1,4 +1,4 @@
-import type { ContainerfileLines } from "./finding.ts";
+import type { ContainerfileLines } from "../findings/finding.ts";
 
 const APT = "RUN apt-get update && apt-get install -y --no-install-recommends";
 const DRACUT_FEDORA =

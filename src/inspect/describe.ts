@@ -1,11 +1,11 @@
 import { printable } from "../binary/printable.ts";
 import type { OsRelease } from "../contract/contract.ts";
 import { formatProblem } from "../errors.ts";
+import type { ContainerfileLines, Finding } from "../findings/finding.ts";
 import type { InspectedEfiProgram } from "./efi-program.ts";
-import type { ContainerfileLines, Finding } from "./finding.ts";
 import type { ImageInspection } from "./inspect.ts";
 
-const MARKS = { ok: "ok", warning: "warning", blocker: "BLOCKER" } as const;
+const MARKS = { ok: "ok", note: "note", warning: "warning", blocker: "BLOCKER", fault: "FAULT" } as const;
 const PATH_NAMES = { bios: "BIOS", uefi: "UEFI", "secure-boot": "UEFI with Secure Boot" } as const;
 /** IDs of os-release(5) of systems with dnf, and of those with apt. */
 const FEDORA_LIKE =

@@ -1,7 +1,8 @@
 import type { GrubStart } from "../boot/grub/medium.ts";
 import { describeWalk, type GrubWalk } from "../boot/grub/walk.ts";
+import { UEFI_PATHS } from "../findings/finding.ts";
+import type { Findings } from "../findings/findings.ts";
 import { LINES } from "./containerfile.ts";
-import { type FindingList, UEFI_PATHS } from "./finding.ts";
 
 const STARTS = { cd: "a CD", usb: "a USB disk" } as const;
 const FIRMWARE = {
@@ -23,7 +24,7 @@ const FIRMWARE = {
 export function reportWalk(
 	walk: GrubWalk,
 	{ firmware, start }: { readonly firmware: keyof typeof FIRMWARE; readonly start: GrubStart },
-	findings: FindingList,
+	findings: Findings,
 ): void {
 	const { code, paths, remedy, lines } = FIRMWARE[firmware];
 	const evidence = describeWalk(walk);

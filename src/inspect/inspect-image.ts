@@ -1,14 +1,13 @@
 import { displayName } from "../binary/byte-string.ts";
 import type { CodecName } from "../codec/types.ts";
-import { type Choice, CONTRACT_VERSION, type Contract, type OsRelease } from "../contract/contract.ts";
-import { readContract } from "../contract/read-contract.ts";
-import { Oci2isoError, type Problem } from "../errors.ts";
+import { CONTRACT_VERSION, type Contract, type OsRelease } from "../contract/contract.ts";
+import { readContractParts } from "../contract/read-contract.ts";
+import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { bootPathsOf, checkBoot, findParts } from "./check-boot.ts";
+import { bootPathsOf, checkBoot } from "./check-boot.ts";
 import { checkTools, type FoundTool } from "./checks/tools.ts";
 import { CONTRACT_LINES } from "./containerfile.ts";
 import { describeEfiProgram, type InspectedEfiProgram } from "./efi-program.ts";
-import type { BootPaths, ContainerfileLines, Finding } from "./finding.ts";
 
 export interface InspectOptions {
 	/** Of the image, as OCI names it: `amd64`. */
@@ -20,18 +19,13 @@ export interface InspectOptions {
 	readonly codec?: CodecName | undefined;
 }
 
-/** A contract violation with the line that would fix it. */
-export interface Violation extends Problem {
-	readonly containerfile?: ContainerfileLines | undefined;
-}
-
 /** What an image is, whether it builds, and whether the ISO boots. */
 export interface Inspection {
 	readonly contract: {
 		readonly version: string;
 		readonly isMet: boolean;
-		readonly violations: readonly Violation[];
-		readonly choices: readonly Choice[];
+		readonly violations: readonly Finding[];
+		readonly choices: readonly Finding[];
 	};
 	readonly osRelease: OsRelease;
 	/** Undefined, as the menu is, where iso.yaml does not say it in a way that can be used. */
@@ -76,18 +70,19 @@ export interface InspectedEfi {
  * What hostile content can cost is bounded: files and unpacked initramfs are limited, and nothing of the image is run.
  */
 export async function inspectTree(tree: ImageTree, options: InspectOptions): Promise<Inspection> {
-	const violations = await violationsOf(tree, options);
+	const found = await readContractParts(tree, options);
+	const violations = found.findings.list
+		.filter(({ severity }) => severity === "blocker")
+		.map((finding) => ({ ...finding, containerfile: CONTRACT_LINES[finding.code] }));
 	const isMet = violations.length === 0;
-	// The same parts once more, each for itself: a violation in one does not hide the others.
-	const found = await findParts(tree, options);
 	const { parts, findings } = await checkBoot(tree, found, options.codec ?? "zstd");
 	const tools = await checkTools(tree, findings);
 	const { kernel, initramfs } = parts;
 	return {
-		contract: { version: CONTRACT_VERSION, isMet, violations, choices: found.choices },
+		contract: { version: CONTRACT_VERSION, isMet, violations, choices: found.findings.choices },
 		osRelease: found.osRelease,
 		label: found.isMenuKnown ? found.label : undefined,
-		menu: found.isMenuKnown ? found.menu : undefined,
+		menu: found.isMenuKnown ? found.grub2 : undefined,
 		kernel: kernel && {
 			version: kernel.version,
 			path: displayName(kernel.file.path),
@@ -112,26 +107,8 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 			files: found.grubModules.files.length,
 		},
 		tools,
-		findings: findings.all,
-		bootPaths: bootPathsOf(findings.all, isMet),
-		isBootable: isMet && !findings.all.some(({ severity }) => severity === "blocker"),
+		findings: findings.list,
+		bootPaths: bootPathsOf(findings.list, isMet),
+		isBootable: isMet && !findings.list.some(({ severity }) => severity === "blocker"),
 	};
-}
-
-async function violationsOf(tree: ImageTree, options: InspectOptions): Promise<readonly Violation[]> {
-	try {
-		await readContract(tree, options);
-		return [];
-	} catch (error) {
-		if (!(error instanceof Oci2isoError) || error.kind !== "contract") throw error;
-		const problems: readonly Problem[] = error.problems.length > 0 ? error.problems : [error];
-		return problems.map(({ code, what, where, expected, remedy }) => ({
-			code,
-			what,
-			where,
-			expected,
-			remedy,
-			containerfile: CONTRACT_LINES[code],
-		}));
-	}
 }

@@ -1,7 +1,6 @@
 import type { CacheSinkReport } from "../cache/remote/cache-sink.ts";
 import type { CacheSourceReport } from "../cache/remote/cache-source.ts";
-import type { Choice } from "../contract/contract.ts";
-import type { BootPaths, Finding } from "../inspect/finding.ts";
+import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 
 /** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases`, `peakResidentBytes` and what a cache saved differs from run to run. */
@@ -24,7 +23,7 @@ export interface BuildReport {
 		readonly timeoutSeconds: number;
 	};
 	/** Everything that the contract leaves open and how it was decided. */
-	readonly choices: readonly Choice[];
+	readonly choices: readonly Finding[];
 	/** Files of the ISO that the contract does not have. */
 	readonly addedFiles: readonly AddedFile[];
 	/** Whether the ISO is expected to boot. */

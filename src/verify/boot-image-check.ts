@@ -3,11 +3,11 @@ import type { ByteString } from "../binary/byte-string.ts";
 import { inTurns, type Steps } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { corrupt } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { BootImage } from "../formats/eltorito/boot-catalog.ts";
 import { bootImageChecksum, bootInfoTable, hasGrub2BootInfo } from "../formats/eltorito/boot-info.ts";
 import { FIRST_DESCRIPTOR_BLOCK } from "../formats/iso9660/finish-volume.ts";
 import type { Volume, VolumeDirectory, VolumeFile } from "../formats/iso9660/volume.ts";
-import type { Findings } from "./findings.ts";
 import { nodesOf, readVolumeFile } from "./medium-files.ts";
 
 export interface BiosImage {

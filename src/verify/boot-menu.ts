@@ -1,6 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { commandsOf, type GrubStatements, readGrubScript, writtenWord } from "../boot/grub/script.ts";
-import type { Findings } from "./findings.ts";
+import type { Findings } from "../findings/findings.ts";
 
 export interface BootEntry {
 	readonly title: ByteString;

@@ -1,7 +1,11 @@
 import { displayName } from "../binary/byte-string.ts";
 import { corrupt, type Oci2isoError, throwIfAborted } from "../errors.ts";
-import { CHECKS, type CheckName, Findings } from "./findings.ts";
+import { Findings } from "../findings/findings.ts";
+import { CHECKS, type CheckName } from "./checks.ts";
 import type { CheckReport, VerifyReport } from "./report.ts";
+
+/** Findings of one check that are kept; the rest is counted. */
+const MAX_FINDINGS = 100;
 
 type Known<Values extends readonly unknown[]> = { [Index in keyof Values]: Exclude<Values[Index], undefined> };
 
@@ -26,7 +30,7 @@ export class CheckRun {
 			this.skip(name, "what it builds on could not be read");
 			return undefined;
 		}
-		const findings = new Findings();
+		const findings = new Findings(name.toUpperCase().replaceAll("-", "_"), MAX_FINDINGS);
 		let result: Result | undefined;
 		try {
 			result = await action(findings, ...(needs as Known<Needs>));

@@ -2,9 +2,9 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { displayName } from "../binary/byte-string.ts";
 import { inTurns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { Volume, VolumeDirectory } from "../formats/iso9660/volume.ts";
 import type { VolumeDescriptor } from "../formats/iso9660/volume-descriptor.ts";
-import type { Findings } from "./findings.ts";
 import { directoriesOf } from "./medium-files.ts";
 
 /** A volume and what its blocks count from. */

@@ -1,7 +1,7 @@
 import { displayName, utf8TextOf } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { VolumeDirectory, VolumeNode } from "../formats/iso9660/volume.ts";
-import type { Findings } from "./findings.ts";
 
 /** How the second tree relates to the first. */
 export type TreeRelation =

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { corrupt } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import {
 	type BootImage,
 	bootEntry,
@@ -12,7 +13,6 @@ import { bootRecordDescriptor, decodeBootRecord } from "../formats/eltorito/boot
 import type { GptPartition } from "../formats/gpt/gpt.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";
 import { BIOS_LOAD_SECTORS } from "../medium/write-iso.ts";
-import type { Findings } from "./findings.ts";
 
 export interface BootCatalog {
 	readonly block: number;

@@ -2,6 +2,7 @@ import { type ByteSource, region } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { DISK_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
+import type { Findings } from "../findings/findings.ts";
 import {
 	BACKUP_BOOT_SECTOR,
 	FS_INFO_SECTOR,
@@ -12,7 +13,6 @@ import {
 import { type FatReadDirectory, type FatReadFile, type FatVolume, readFat } from "../formats/fat/read-fat.ts";
 import type { GptPartition } from "../formats/gpt/gpt.ts";
 import type { VolumeDirectory } from "../formats/iso9660/volume.ts";
-import type { Findings } from "./findings.ts";
 import { fileAt, fileSource } from "./medium-files.ts";
 
 const COMPARED_BYTES = 1 * MiB;

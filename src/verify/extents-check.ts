@@ -2,11 +2,11 @@ import { displayName } from "../binary/byte-string.ts";
 import { sorting } from "../binary/sorting.ts";
 import type { Steps } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { BootImage } from "../formats/eltorito/boot-catalog.ts";
 import type { GptHeader, GptPartition } from "../formats/gpt/gpt.ts";
 import type { Volume, VolumeDirectory } from "../formats/iso9660/volume.ts";
 import type { VolumeDescriptor } from "../formats/iso9660/volume-descriptor.ts";
-import type { Findings } from "./findings.ts";
 import { directoriesOf, nodesOf } from "./medium-files.ts";
 
 interface Occupied {

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../rootfs/squashfs/squashfs-inode.ts";
 import { isStorableXattr } from "../rootfs/squashfs/xattr-table-writer.ts";
 import type { DirectoryInode, Inode } from "../tree/inode.ts";
-import type { Findings } from "./findings.ts";
 import type { ExpectedTree } from "./read-image.ts";
 
 const MAX_SECONDS = 0xffff_ffff;

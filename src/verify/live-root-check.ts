@@ -6,8 +6,8 @@ import { initramfsSupport } from "../boot/initramfs/live-support.ts";
 import { followRoot } from "../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../boot/live-root/live-medium.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
+import type { Findings } from "../findings/findings.ts";
 import { findNode, type VolumeFile } from "../formats/iso9660/volume.ts";
-import type { Findings } from "./findings.ts";
 import { fileAt, fileSource } from "./medium-files.ts";
 import type { BootVolume } from "./menu-check.ts";
 

@@ -1,12 +1,12 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { throwIfAborted } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import {
 	APPLICATION_USE_BYTES,
 	decodeApplicationUse,
 	encodeApplicationUse,
 } from "../formats/isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET, verifyMediaChecksum } from "../formats/isomd5/media-checksum.ts";
-import type { Findings } from "./findings.ts";
 
 /** The checksum that `checkisomd5` verifies, its fragment sums, and the text around them. */
 export async function checkMediaChecksum(source: ByteSource, findings: Findings, signal?: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ import { placeMenus } from "../boot/place-menus.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { FatVolume } from "../formats/fat/read-fat.ts";
 import type { DiskGuids } from "../formats/gpt/disk-layout.ts";
 import type { GptHeader, GptPartition } from "../formats/gpt/gpt.ts";
@@ -24,7 +25,6 @@ import type { Superblock } from "../rootfs/squashfs/superblock.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
-import type { Findings } from "./findings.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 

@@ -1,10 +1,11 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { entryNames } from "../boot/entry-names.ts";
+import type { Finding } from "../findings/finding.ts";
+import { Findings } from "../findings/findings.ts";
 import type { VolumeDirectory } from "../formats/iso9660/volume.ts";
 import { SQUASHFS_MAGIC } from "../rootfs/squashfs/constants.ts";
 import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
-import { type Finding, Findings } from "./findings.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
 import { followEntry } from "./live-root-check.ts";
 import { fileAt, readFileHead } from "./medium-files.ts";
@@ -49,7 +50,7 @@ export async function checkMenu(
 	const images = new Set<ByteString>();
 	const found = new EntryFindings();
 	for (const [index, entry] of menu.entries.entries()) {
-		const own = new Findings();
+		const own = new Findings("ENTRY", MAX_ENTRY_FINDINGS);
 		kernels.push(...(await checkEntry(entry, volumes, images, own)));
 		found.add(index, displayName(entry.title), own);
 	}
@@ -59,6 +60,8 @@ export async function checkMenu(
 	return { menu, kernels };
 }
 
+/** Of one entry. */
+const MAX_ENTRY_FINDINGS = 100;
 /** Stands for the place of the entry that is being checked. */
 const ENTRY = "the entry";
 

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import { PARTITION_TYPE } from "../formats/gpt/disk-layout.ts";
 import {
 	decodeGptEntries,
@@ -13,7 +14,6 @@ import {
 } from "../formats/gpt/gpt.ts";
 import { decodeMbr, encodeMbr, grubKernelBlock, hybridMbr, PROTECTIVE_TYPE } from "../formats/gpt/mbr.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";
-import type { Findings } from "./findings.ts";
 
 const PER_BLOCK = ISO_BLOCK_BYTES / DISK_BLOCK_BYTES;
 

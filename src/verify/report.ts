@@ -1,6 +1,7 @@
 import { printable } from "../binary/printable.ts";
 import { formatProblem } from "../errors.ts";
-import type { CheckName, Finding } from "./findings.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { CheckName } from "./checks.ts";
 
 /** The outcome, as plain JSON. */
 export interface VerifyReport {

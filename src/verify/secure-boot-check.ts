@@ -3,6 +3,7 @@ import { divideCeil, MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
 import { SECOND_STAGE } from "../boot/grub/boot-files.ts";
 import { corrupt } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import { signaturesOf } from "../formats/pe/authenticode.ts";
 import { commonNameOf, vendorLists } from "../formats/pe/certificates.ts";
 import { type PeImage, sectionBytes } from "../formats/pe/pe-image.ts";
@@ -18,7 +19,6 @@ import {
 import { PASSING_HEAD_BYTES, PassingProgram, type SignedProgram } from "../formats/pe/signed-program.ts";
 import { firmwareTrust, judge, shimTrust, type TrustAnchor, type TrustStore } from "../formats/pe/trust.ts";
 import { isShim, readEfiProgram, SHIM_CERTIFICATES } from "./efi-program.ts";
-import type { Findings } from "./findings.ts";
 import { DEFAULT_LOADER } from "./uefi-walk.ts";
 
 /** A program that Secure Boot asks about, not yet read. */

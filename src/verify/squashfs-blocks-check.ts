@@ -6,11 +6,11 @@ import { kernelRefusal } from "../codec/kernel-limits.ts";
 import { wrongLength } from "../content/content-reader.ts";
 import { Recent } from "../content/recent.ts";
 import { corrupt } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import { FLAG, STORED_RAW, SUPERBLOCK_BYTES } from "../rootfs/squashfs/constants.ts";
 import type { SquashfsFile } from "../rootfs/squashfs/squashfs-inode.ts";
 import { ContentDigest } from "./content-digest.ts";
 import { DigestTable } from "./digest-table.ts";
-import type { Findings } from "./findings.ts";
 import type { OpenSquashfs } from "./squashfs-check.ts";
 
 const FRAGMENTS_KEPT = 8;

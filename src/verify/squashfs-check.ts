@@ -6,11 +6,11 @@ import { createDecompressor } from "../codec/decompressor.ts";
 import { kernelRefusal } from "../codec/kernel-limits.ts";
 import type { BlockDecompressor, CodecName } from "../codec/types.ts";
 import { corrupt } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import { FLAG, NONE_64 } from "../rootfs/squashfs/constants.ts";
 import type { SquashfsDirectory, SquashfsFile, SquashfsInode } from "../rootfs/squashfs/squashfs-inode.ts";
 import { openSquashfs } from "../rootfs/squashfs/squashfs-reader.ts";
 import type { Superblock } from "../rootfs/squashfs/superblock.ts";
-import type { Findings } from "./findings.ts";
 import { scanInodeTable } from "./squashfs-inode-scan.ts";
 import { checkTables } from "./squashfs-tables.ts";
 

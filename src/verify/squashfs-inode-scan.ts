@@ -2,6 +2,7 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { byteStringOf, displayName } from "../binary/byte-string.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import { corrupt } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import { EXTENDED, INODE_TYPE, METADATA_BLOCK_BYTES, NONE_32 } from "../rootfs/squashfs/constants.ts";
 import { MetadataCursor, MetadataTable } from "../rootfs/squashfs/metadata-reader.ts";
 import {
@@ -19,7 +20,6 @@ import {
 	XATTR_INDEX,
 } from "../rootfs/squashfs/records.ts";
 import type { Superblock } from "../rootfs/squashfs/superblock.ts";
-import type { Findings } from "./findings.ts";
 import type { SquashfsTables } from "./squashfs-tables.ts";
 
 /** One record of the inode table. */

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import { corrupt } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import {
 	FLAG,
 	METADATA_BLOCK_BYTES,
@@ -13,7 +14,6 @@ import { LookupTable } from "../rootfs/squashfs/lookup-table-reader.ts";
 import { readMetadataBlock } from "../rootfs/squashfs/metadata-reader.ts";
 import { FRAGMENT_ENTRY, XATTR_ID_ENTRY, XATTR_TABLE_HEADER } from "../rootfs/squashfs/records.ts";
 import type { Superblock } from "../rootfs/squashfs/superblock.ts";
-import type { Findings } from "./findings.ts";
 
 export interface SquashfsTables {
 	readonly directoryEnd: number;

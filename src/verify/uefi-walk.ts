@@ -5,11 +5,11 @@ import { walkGrubEfi } from "../boot/grub/efi-walk.ts";
 import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub/medium.ts";
 import { describeWalk, type GrubWalk } from "../boot/grub/walk.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { FatReadFile, FatVolume } from "../formats/fat/read-fat.ts";
 import type { PeImage } from "../formats/pe/pe-image.ts";
 import { isShim, readEfiProgram } from "./efi-program.ts";
 import { fatFileAt } from "./esp-check.ts";
-import type { Findings } from "./findings.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
 import { volumeFileSystem } from "./volume-file-system.ts";
 

@@ -2,13 +2,13 @@ import { type ByteSource, region } from "../binary/byte-source.ts";
 import { inTurns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { Problem } from "../errors.ts";
+import type { Findings } from "../findings/findings.ts";
 import { FIRST_DESCRIPTOR_BLOCK } from "../formats/iso9660/finish-volume.ts";
 import { readVolume } from "../formats/iso9660/read-volume.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";
 import { encodeTerminator, type VolumeDescriptor } from "../formats/iso9660/volume-descriptor.ts";
 import { compareRecords } from "./compare-records.ts";
 import { compareTrees } from "./compare-trees.ts";
-import type { Findings } from "./findings.ts";
 import { countNodes } from "./medium-files.ts";
 
 /** The first descriptor set and its trees. */

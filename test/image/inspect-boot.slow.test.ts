@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BootPath as InspectedPath } from "../../src/findings/finding.ts";
 import { buildIso } from "../../src/index.ts";
-import type { BootPath as InspectedPath } from "../../src/inspect/finding.ts";
 import { inspectImage } from "../../src/inspect/inspect.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BootPath } from "../../src/inspect/finding.ts";
+import type { BootPath } from "../../src/findings/finding.ts";
 import { type ImageInspection, inspectImage } from "../../src/inspect/inspect.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { memorySource, region } from "../../src/binary/byte-source.ts";
+import { Findings } from "../../src/findings/findings.ts";
 import { APPLICATION_USE_OFFSET } from "../../src/formats/isomd5/media-checksum.ts";
-import { Findings } from "../../src/verify/findings.ts";
 import { checkMediaChecksum } from "../../src/verify/media-checksum-check.ts";
 import { verifyIso } from "../../src/verify/verify-iso.ts";
 import { roundsOf } from "../support/slow.ts";

@@ -8,7 +8,7 @@ import { buildIso } from "../../src/index.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/layers/excludes.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import { SUPERBLOCK } from "../../src/rootfs/squashfs/superblock.ts";
-import { CHECKS } from "../../src/verify/findings.ts";
+import { CHECKS } from "../../src/verify/checks.ts";
 import { fileAt } from "../../src/verify/medium-files.ts";
 import { type ExpectedTree, readImageTree } from "../../src/verify/read-image.ts";
 import { formatReport, type VerifyReport } from "../../src/verify/report.ts";

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { ByteQueue } from "../../src/binary/byte-queue.ts";
 import { decompress } from "../../src/boot/initramfs/decompress.ts";
 import { memoryFile } from "../../src/boot/initramfs/streamed-file.ts";
-import type { BootPath } from "../../src/inspect/finding.ts";
+import type { BootPath } from "../../src/findings/finding.ts";
 import { readImageTree } from "../../src/layers/image-pass.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import type { ImageTree } from "../../src/tree/image-tree.ts";

@@ -1,10 +1,11 @@
 import { displayName } from "../../binary/byte-string.ts";
+import type { ContainerfileLines } from "../../findings/finding.ts";
+import type { Findings } from "../../findings/findings.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
 import type { FileInode } from "../../tree/inode.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup, readText } from "../boot-parts.ts";
 import { anyDistribution } from "../containerfile.ts";
-import type { ContainerfileLines, FindingList } from "../finding.ts";
 
 const RESOLVED_STUB = "../run/systemd/resolve/stub-resolv.conf";
 const RESOLVED = ["/usr/lib/systemd/systemd-resolved", "/lib/systemd/systemd-resolved"];
@@ -22,7 +23,7 @@ const SETUID = 0o4000;
 const READABLE_BY_ALL = 0o444;
 
 /** What building in a container leaves in an image, or takes off it, and a booted system is worse for. Nothing of it ends a boot. */
-export async function checkLeftovers({ tree }: Pick<BootParts, "tree">, findings: FindingList): Promise<void> {
+export async function checkLeftovers({ tree }: Pick<BootParts, "tree">, findings: Findings): Promise<void> {
 	await checkResolvConf(tree, findings);
 	await checkHosts(tree, findings);
 	if (isFile(tree, "/.dockerenv"))
@@ -37,7 +38,7 @@ export async function checkLeftovers({ tree }: Pick<BootParts, "tree">, findings
  * buildah and podman leave an empty file where they mount their own. systemd-resolved wants a link there, which systemd-tmpfiles only makes where nothing
  * is. A `RUN` line cannot replace what is mounted, so the advice is for tmpfiles.d(5).
  */
-async function checkResolvConf(tree: ImageTree, findings: FindingList): Promise<void> {
+async function checkResolvConf(tree: ImageTree, findings: Findings): Promise<void> {
 	const path = "/etc/resolv.conf";
 	const file = emptyFileIn(tree, "/etc", "resolv.conf");
 	if (file === undefined || (await isMadeAtBoot(tree, path))) return;
@@ -68,7 +69,7 @@ async function checkResolvConf(tree: ImageTree, findings: FindingList): Promise<
 }
 
 /** The same of /etc/hosts; an empty /etc/hostname is none to systemd, which takes its default. */
-async function checkHosts(tree: ImageTree, findings: FindingList): Promise<void> {
+async function checkHosts(tree: ImageTree, findings: Findings): Promise<void> {
 	const path = "/etc/hosts";
 	const file = emptyFileIn(tree, "/etc", "hosts");
 	if (file === undefined || (await isMadeAtBoot(tree, path))) return;
@@ -83,7 +84,7 @@ async function checkHosts(tree: ImageTree, findings: FindingList): Promise<void>
 }
 
 /** Copying without modes, as COPY of some builders does, takes the bit off. */
-function checkSetuid(tree: ImageTree, findings: FindingList): void {
+function checkSetuid(tree: ImageTree, findings: Findings): void {
 	const without = SETUID_PROGRAMS.flatMap((name) => {
 		const found = quietLookup(tree, `/usr/bin/${name}`) ?? quietLookup(tree, `/bin/${name}`);
 		if (found?.inode.type !== "file") return [];

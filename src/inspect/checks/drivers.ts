@@ -2,9 +2,10 @@ import { byteStringFromText } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
 import { expandFile } from "../../boot/initramfs/decompress.ts";
 import type { CodecName } from "../../codec/types.ts";
+import { ALL_PATHS } from "../../findings/finding.ts";
+import type { Findings } from "../../findings/findings.ts";
 import type { BootParts, InitramfsPart, KernelConfig } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { ALL_PATHS, type FindingList } from "../finding.ts";
 import { SQUASHFS_DECODER_SETTINGS, SQUASHFS_DECODER_SYMBOLS, X86_FILTER_SETTING } from "../live-boot-facts.ts";
 
 /** Without each of these no live system starts. */
@@ -20,7 +21,7 @@ const CD_HOSTS = ["ahci", "ata_piix", "ata_generic", "virtio_scsi", "nvme", "usb
 const MAX_MODULE_BYTES = 16 * MiB;
 
 /** The drivers between the medium and the root file system, in the initramfs or built into the kernel. */
-export async function checkDrivers({ initramfs, codec, config }: BootParts, findings: FindingList): Promise<void> {
+export async function checkDrivers({ initramfs, codec, config }: BootParts, findings: Findings): Promise<void> {
 	if (initramfs === undefined) return;
 	const { drivers, release, releases } = initramfs;
 	const missing = REQUIRED.filter(({ driver }) => !drivers.has(driver));
@@ -58,7 +59,7 @@ function evidenceOf({ drivers, release }: InitramfsPart, driver: string): string
 }
 
 /** At least one kind of medium must be readable; each that is not is worth a word. */
-function checkMedia(initramfs: InitramfsPart, findings: FindingList): undefined {
+function checkMedia(initramfs: InitramfsPart, findings: Findings): undefined {
 	const { drivers } = initramfs;
 	const lacking = (names: readonly string[]): string[] => names.filter((name) => !drivers.has(name));
 	const cd = lacking(["sr_mod"]);
@@ -87,7 +88,7 @@ function checkMedia(initramfs: InitramfsPart, findings: FindingList): undefined 
 }
 
 /** modprobe finds nothing without the index that depmod makes. */
-function checkModuleIndex({ content, drivers, release }: InitramfsPart, findings: FindingList): undefined {
+function checkModuleIndex({ content, drivers, release }: InitramfsPart, findings: Findings): undefined {
 	const isNeeded = REQUIRED.some(({ driver }) => drivers.state(driver) === "module");
 	const directory = `/lib/modules/${byteStringFromText(release)}`;
 	const has = (name: string): boolean => content.lookup(`${directory}/${name}`) !== undefined;
@@ -104,7 +105,7 @@ async function checkSquashfsModule(
 	initramfs: InitramfsPart,
 	codec: CodecName,
 	config: KernelConfig | undefined,
-	findings: FindingList,
+	findings: Findings,
 ): Promise<void> {
 	const { drivers, content, release } = initramfs;
 	const path = drivers.pathOf("squashfs");

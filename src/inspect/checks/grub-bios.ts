@@ -7,10 +7,10 @@ import { readGrubModule } from "../../boot/grub/module-file.ts";
 import { walkGrub } from "../../boot/grub/walk.ts";
 import { plannedFileSystems } from "../../boot/menu-places.ts";
 import { Oci2isoError } from "../../errors.ts";
+import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import type { FindingList } from "../finding.ts";
 import { reportWalk } from "../grub-findings.ts";
 
 const PLATFORM = "i386-pc";
@@ -21,11 +21,11 @@ const MAX_MODULES = 1000;
 const MAX_MODULE_BYTES = MiB;
 
 /** GRUB for BIOS has what its menu uses, and comes to it from a CD and from a disk. */
-export async function checkGrubBios(parts: BootParts, planned: BootFileParts, findings: FindingList): Promise<void> {
+export async function checkGrubBios(parts: BootParts, planned: BootFileParts, findings: Findings): Promise<void> {
 	if (parts.hasGrubModules && (await checkModules(parts, findings))) await checkMenuIsFound(parts, planned, findings);
 }
 
-async function checkMenuIsFound({ tree }: BootParts, planned: BootFileParts, findings: FindingList): Promise<void> {
+async function checkMenuIsFound({ tree }: BootParts, planned: BootFileParts, findings: Findings): Promise<void> {
 	let coreModules: readonly string[];
 	try {
 		coreModules = await readModuleNames(async (name, maxBytes) => {
@@ -56,7 +56,7 @@ async function checkMenuIsFound({ tree }: BootParts, planned: BootFileParts, fin
 }
 
 /** It has the modules of the commands in grub.cfg, with all that they say they depend on, and they are modules. */
-async function checkModules({ tree }: BootParts, findings: FindingList): Promise<boolean> {
+async function checkModules({ tree }: BootParts, findings: Findings): Promise<boolean> {
 	const needed = new Set<ByteString>(COMMANDS.map(byteStringFromText));
 	const missing: string[] = [];
 	const broken: string[] = [];

@@ -2,8 +2,8 @@ import { byteStringFromText } from "../../binary/byte-string.ts";
 import { type BootFileParts, bootFiles } from "../../boot/grub/boot-files.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub/shell.ts";
 import { describePlace, findMenuPlaces } from "../../boot/menu-places.ts";
+import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
-import type { FindingList } from "../finding.ts";
 import { reportWalk } from "../grub-findings.ts";
 
 const GRUB_DIRECTORY = "/EFI/BOOT";
@@ -12,7 +12,7 @@ const GRUB_DIRECTORY = "/EFI/BOOT";
 export async function checkGrubEfi(
 	{ tree, efi }: Pick<BootParts, "tree" | "efi">,
 	parts: BootFileParts,
-	findings: FindingList,
+	findings: Findings,
 ): Promise<void> {
 	if (efi === undefined || typeof efi.grub.pe === "string") return;
 	const { extra, walks } = await findMenuPlaces(efi.grub.pe, {

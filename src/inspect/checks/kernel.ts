@@ -1,12 +1,13 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { ALL_PATHS } from "../../findings/finding.ts";
+import type { Findings } from "../../findings/findings.ts";
 import type { BootParts, InitramfsPart, KernelPart } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { ALL_PATHS, type FindingList } from "../finding.ts";
 import { INITRAMFS_DECODER_SETTINGS } from "../live-boot-facts.ts";
 
 /** The kernel image: what it is, for which processor, which release, and whether its modules are the image's. */
-export function checkKernel({ kernel, tree }: BootParts, findings: FindingList): undefined {
+export function checkKernel({ kernel, tree }: BootParts, findings: Findings): undefined {
 	if (kernel === undefined) return;
 	const { image, file, version } = kernel;
 	const where = displayName(file.path);
@@ -35,7 +36,7 @@ export function checkKernel({ kernel, tree }: BootParts, findings: FindingList):
 	checkRelease(kernel, (path) => quietLookup(tree, path) !== undefined, findings);
 }
 
-function checkRelease(kernel: KernelPart, exists: (path: string) => boolean, findings: FindingList): undefined {
+function checkRelease(kernel: KernelPart, exists: (path: string) => boolean, findings: Findings): undefined {
 	const { release } = kernel.image;
 	if (release === undefined || release === kernel.version) return;
 	const evidence = `${displayName(kernel.file.path)} says ${release}`;
@@ -56,7 +57,7 @@ function checkRelease(kernel: KernelPart, exists: (path: string) => boolean, fin
 }
 
 /** The kernel can unpack the initramfs, and there is something to start in it. */
-export function checkUnpacking({ initramfs, config }: BootParts, findings: FindingList): boolean {
+export function checkUnpacking({ initramfs, config }: BootParts, findings: Findings): boolean {
 	if (initramfs === undefined) return false;
 	const { content, file } = initramfs;
 	const where = displayName(file.path);
@@ -100,7 +101,7 @@ export function checkUnpacking({ initramfs, config }: BootParts, findings: Findi
 }
 
 /** Linux, init/main.c: /init is what an initramfs is started with. */
-function checkInit({ content }: InitramfsPart, where: string, findings: FindingList): boolean {
+function checkInit({ content }: InitramfsPart, where: string, findings: Findings): boolean {
 	const init = quietLookup(content, "/init");
 	if (init?.inode.type === "file" && (init.inode.mode & 0o111) !== 0) return true;
 	findings.block("INITRAMFS_NO_INIT", "the initramfs has no program /init: the kernel cannot start it", ALL_PATHS, {

@@ -2,10 +2,11 @@ import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
 import type { DmsquashLive } from "../../boot/live-root/live-support.ts";
+import { ALL_PATHS } from "../../findings/finding.ts";
+import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { ALL_PATHS, type FindingList } from "../finding.ts";
 import { dracutFacts } from "../live-boot-facts.ts";
 import { grubWords } from "../menu-words.ts";
 
@@ -20,7 +21,7 @@ export function mediumOf({ label, volumeUuid }: Pick<BootParts, "label" | "volum
 }
 
 /** The initramfs has what the default entry asks for, and that finds `/LiveOS/squashfs.img`. */
-export function checkLiveSupport(parts: BootParts, defaultEntry: string, findings: FindingList): undefined {
+export function checkLiveSupport(parts: BootParts, defaultEntry: string, findings: Findings): undefined {
 	const support = parts.initramfs && initramfsSupport(parts.initramfs.content);
 	if (support === undefined || parts.initramfs === undefined) return;
 	const { request, problems } = followRoot(grubWords(defaultEntry), support, mediumOf(parts));
@@ -78,7 +79,7 @@ function checkDracut(
 	{ tree }: BootParts,
 	{ version, script }: DmsquashLive,
 	dracut: string | undefined,
-	findings: FindingList,
+	findings: Findings,
 ): undefined {
 	const isDirectory = (path: string): boolean => quietLookup(tree, path)?.inode.type === "directory";
 	if (isDirectory("/LiveOS"))

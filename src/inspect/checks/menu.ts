@@ -5,9 +5,10 @@ import type { RootProblem } from "../../boot/live-root/followed-root.ts";
 import type { LiveSupport } from "../../boot/live-root/live-support.ts";
 import type { MenuEntry } from "../../contract/contract.ts";
 import { INITRD_PATH, KERNEL_PATH } from "../../contract/menu.ts";
+import { ALL_PATHS } from "../../findings/finding.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { ALL_PATHS, type FindingDetails, type FindingList } from "../finding.ts";
+import type { MenuFindingDetails, MenuFindings } from "../menu-findings.ts";
 import type { MenuFix } from "../menu-fix.ts";
 import { grubWords } from "../menu-words.ts";
 import { mediumOf } from "./live-system.ts";
@@ -21,7 +22,7 @@ export function defaultEntryOf({ menu }: Pick<BootParts, "menu">): MenuEntry | u
 }
 
 /** Every entry starts the kernel and initramfs that the ISO has and leads to its root; what ends the default entry ends the boot. */
-export function checkMenu(parts: BootParts, findings: FindingList): undefined {
+export function checkMenu(parts: BootParts, findings: MenuFindings): undefined {
 	const { entries, defaultEntry = 0 } = parts.menu;
 	const support = parts.initramfs && initramfsSupport(parts.initramfs.content);
 	const medium = mediumOf(parts);
@@ -53,12 +54,12 @@ export function checkMenu(parts: BootParts, findings: FindingList): undefined {
 	for (const note of notes) findings.ok("ARGUMENT_DEPRECATED", note);
 }
 
-type Fault = (code: string, what: string, details: FindingDetails, stops?: boolean) => undefined;
+type Fault = (code: string, what: string, details: MenuFindingDetails, stops?: boolean) => undefined;
 
 interface MenuFault {
 	readonly code: string;
 	readonly what: string;
-	readonly details: FindingDetails;
+	readonly details: MenuFindingDetails;
 	readonly entries: Set<number>;
 	/** The entry that starts by itself, where the fault ends its boot. */
 	ends: number | undefined;
@@ -75,7 +76,7 @@ class MenuFaults {
 		return this.#all.size === 0;
 	}
 
-	add(code: string, what: string, details: FindingDetails, entry: number, ends: boolean): undefined {
+	add(code: string, what: string, details: MenuFindingDetails, entry: number, ends: boolean): undefined {
 		const key = JSON.stringify([code, what, details.evidence]);
 		const fault = this.#all.get(key) ?? { code, what, details, entries: new Set<number>(), ends: undefined };
 		fault.entries.add(entry);
@@ -84,7 +85,7 @@ class MenuFaults {
 	}
 
 	/** What ends the boot first, with the entry that it ends. */
-	report(entries: readonly MenuEntry[], findings: FindingList): void {
+	report(entries: readonly MenuEntry[], findings: MenuFindings): void {
 		const all = [...this.#all.values()].sort((a, b) => Number(a.ends === undefined) - Number(b.ends === undefined));
 		const fixOf = ({ details, entries }: MenuFault): MenuFix[] =>
 			details.menuFixes?.map((fix) => ({ ...fix, entries })) ?? [];
@@ -128,9 +129,9 @@ function detailsOf(
 	{ code, evidence, argument }: RootProblem,
 	support: LiveSupport | undefined,
 	label: string,
-): FindingDetails {
+): MenuFindingDetails {
 	const isInstaller = support?.anaconda === true && argument?.startsWith("inst.") === true;
-	const fix = (remedy: string, menuFix: MenuFix): FindingDetails => ({
+	const fix = (remedy: string, menuFix: MenuFix): MenuFindingDetails => ({
 		evidence,
 		remedy,
 		menuFixes: [menuFix],

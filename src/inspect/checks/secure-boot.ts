@@ -1,4 +1,6 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { UEFI_PATHS } from "../../findings/finding.ts";
+import type { Findings } from "../../findings/findings.ts";
 import { type AuthenticodeSignature, signaturesOf } from "../../formats/pe/authenticode.ts";
 import { commonNameOf } from "../../formats/pe/certificates.ts";
 import { type PeImage, sectionBytes } from "../../formats/pe/pe-image.ts";
@@ -17,7 +19,6 @@ import type { SignedProgram } from "../../formats/pe/signed-program.ts";
 import { firmwareTrust, judge, shimTrust, type TrustStore } from "../../formats/pe/trust.ts";
 import type { BootParts, EfiPart } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { type FindingList, UEFI_PATHS } from "../finding.ts";
 
 const SECURE = ["secure-boot"] as const;
 
@@ -28,7 +29,7 @@ const ROLES = {
 } as const;
 
 /** What UEFI firmware starts, and what each stage trusts of the next. */
-export function checkUefi(parts: BootParts, findings: FindingList): undefined {
+export function checkUefi(parts: BootParts, findings: Findings): undefined {
 	const { efi, kernel } = parts;
 	if (efi === undefined) return;
 	const images = new Map<string, PeImage>();
@@ -58,7 +59,7 @@ export function checkUefi(parts: BootParts, findings: FindingList): undefined {
 	if (kernel !== undefined && typeof kernel.pe !== "string") checkTrusted("KERNEL", kernel.pe, kernel, trust, findings);
 }
 
-function checkProgram(role: keyof typeof ROLES, part: EfiPart, findings: FindingList): PeImage | undefined {
+function checkProgram(role: keyof typeof ROLES, part: EfiPart, findings: Findings): PeImage | undefined {
 	const { pe, file } = part;
 	const where = displayName(file.path);
 	const problem =
@@ -76,7 +77,7 @@ function checkProgram(role: keyof typeof ROLES, part: EfiPart, findings: Finding
 }
 
 /** Firmware with Microsoft's third-party certificates starts it. */
-function checkShim(shim: PeImage, part: EfiPart, firmware: TrustStore, findings: FindingList): undefined {
+function checkShim(shim: PeImage, part: EfiPart, firmware: TrustStore, findings: Findings): undefined {
 	const evidence = evidenceOf(part, shim);
 	const verdict = judge(shim, firmware);
 	if (verdict.isTrusted)
@@ -104,7 +105,7 @@ function checkTrusted(
 	image: SignedProgram,
 	part: Pick<EfiPart, "file">,
 	trust: TrustStore,
-	findings: FindingList,
+	findings: Findings,
 ): undefined {
 	const name = code === "GRUB" ? "GRUB" : "the kernel";
 	const verdict = judge(image, trust);
@@ -123,7 +124,7 @@ function checkTrusted(
 }
 
 /** shim refuses a second stage without `.sbat`, or of a generation that it knows as revoked. */
-function checkSbat(shim: PeImage, grub: PeImage, part: EfiPart, findings: FindingList): undefined {
+function checkSbat(shim: PeImage, grub: PeImage, part: EfiPart, findings: Findings): undefined {
 	const section = sectionBytes(grub, ".sbat");
 	const where = displayName(part.file.path);
 	const details = { remedy: "install a current GRUB", containerfile: LINES.efi };

@@ -1,15 +1,16 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { ALL_PATHS } from "../../findings/finding.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup, readText } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { ALL_PATHS, type FindingList } from "../finding.ts";
+import type { MenuFindings } from "../menu-findings.ts";
 import { argumentValue, isArgumentSet } from "../menu-words.ts";
 
 /** Where a switched root is started: systemd's switch-root and dracut's try these. */
 const INITS = ["/sbin/init", "/etc/init", "/bin/init"];
 
 /** The root file system can be switched to and started. */
-export async function checkSystem(parts: BootParts, args: readonly string[], findings: FindingList): Promise<void> {
+export async function checkSystem(parts: BootParts, args: readonly string[], findings: MenuFindings): Promise<void> {
 	const { tree, initramfs } = parts;
 	const asked = argumentValue(args, "init");
 	const inits = asked === undefined || asked === "" ? INITS : [asked];
@@ -34,7 +35,7 @@ export async function checkSystem(parts: BootParts, args: readonly string[], fin
 }
 
 /** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */
-async function checkSelinux({ tree }: BootParts, args: readonly string[], findings: FindingList): Promise<void> {
+async function checkSelinux({ tree }: BootParts, args: readonly string[], findings: MenuFindings): Promise<void> {
 	const config = await readText(tree, ["/etc/selinux/config"]);
 	if (config?.split("\n").some((line) => /^SELINUX=enforcing\b/.test(line.trimStart())) !== true) return;
 	if (argumentValue(args, "enforcing") === "0" || argumentValue(args, "selinux") === "0") return;

@@ -4,8 +4,8 @@ import { CORE_TOOL_NAMES } from "../../buildroot/el-torito-core.ts";
 import { findExecutable, findUnusable } from "../../buildroot/executable.ts";
 import { CHECKSUM_TOOL_NAMES } from "../../buildroot/media-checksum.ts";
 import { Oci2isoError } from "../../errors.ts";
+import type { Findings } from "../../findings/findings.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
-import type { FindingList } from "../finding.ts";
 
 /** A tool of the image that a build with `--tools buildroot` runs. */
 export interface FoundTool {
@@ -27,7 +27,7 @@ const TOOLS = [
 ] as const;
 
 /** Where the tools are that `--tools buildroot` runs, and whether all their libraries are there. No other build needs them. */
-export async function checkTools(tree: ImageTree, findings: FindingList): Promise<FoundTool[]> {
+export async function checkTools(tree: ImageTree, findings: Findings): Promise<FoundTool[]> {
 	const found: FoundTool[] = [];
 	for (const { task, names } of TOOLS) {
 		const tool = await findTool(tree, task, names);

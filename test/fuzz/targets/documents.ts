@@ -3,11 +3,11 @@ import { lookupsIn } from "../../../src/boot/live-root/argument-lookup.ts";
 import { followRoot } from "../../../src/boot/live-root/follow-root.ts";
 import { udevLabel } from "../../../src/boot/live-root/live-medium.ts";
 import { rootFormsIn } from "../../../src/boot/live-root/root-forms.ts";
-import { Findings } from "../../../src/contract/findings.ts";
 import { parseIsoYaml } from "../../../src/contract/iso-yaml.ts";
 import { parseOsRelease } from "../../../src/contract/os-release.ts";
 import { substitute, variablesIn } from "../../../src/contract/template.ts";
 import { parseYaml } from "../../../src/contract/yaml-node.ts";
+import { Findings, Findings as VerifyFindings } from "../../../src/findings/findings.ts";
 import { grubWords } from "../../../src/inspect/menu-words.ts";
 import { compileExcludes } from "../../../src/layers/excludes.ts";
 import { compileXattrPattern } from "../../../src/layers/xattr-pattern.ts";
@@ -25,7 +25,6 @@ import { decodeEstargzFooter, tocPlaceOf } from "../../../src/oci/toc/locate-toc
 import { parseToc } from "../../../src/oci/toc/toc-entries.ts";
 import { TocFault } from "../../../src/oci/toc/toc-fault.ts";
 import { readBootMenu } from "../../../src/verify/boot-menu.ts";
-import { Findings as VerifyFindings } from "../../../src/verify/findings.ts";
 import { type FuzzTarget, utf8 } from "../engine/target.ts";
 
 const DIGEST = digestOf(Buffer.from("x"));

@@ -8,6 +8,7 @@ import { memoryFile } from "../../../src/boot/initramfs/streamed-file.ts";
 import { toolClosure } from "../../../src/buildroot/closure.ts";
 import { parseElf } from "../../../src/buildroot/elf.ts";
 import { isSignedPe } from "../../../src/contract/signature.ts";
+import { Findings } from "../../../src/findings/findings.ts";
 import { decodeSignature } from "../../../src/formats/pe/authenticode.ts";
 import { decodeCertificate, vendorLists } from "../../../src/formats/pe/certificates.ts";
 import { derElement, derElements, objectIdentifierText } from "../../../src/formats/pe/der.ts";
@@ -21,7 +22,6 @@ import {
 } from "../../../src/formats/pe/sbat.ts";
 import { readKernelImage } from "../../../src/inspect/kernel-image.ts";
 import { KernelModules } from "../../../src/inspect/kernel-modules.ts";
-import { Findings } from "../../../src/verify/findings.ts";
 import { checkInitramfsHead, checkKernelHead } from "../../../src/verify/linux-check.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 import { GRUB_KERNEL_LZMA, grubKernel } from "../../support/raw-lzma.ts";

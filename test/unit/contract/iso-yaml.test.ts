@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Findings } from "../../../src/contract/findings.ts";
 import { parseInteger, parseIsoYaml } from "../../../src/contract/iso-yaml.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
+import { Findings } from "../../../src/findings/findings.ts";
 import {
 	codesOf,
 	contractOf,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { Findings } from "../../../src/findings/findings.ts";
 import { checkTools } from "../../../src/inspect/checks/tools.ts";
-import { FindingList } from "../../../src/inspect/finding.ts";
 import { SmallRoot } from "../../support/small-root.ts";
 
 describe("tools of an image", () => {
@@ -14,10 +14,10 @@ describe("tools of an image", () => {
 		["are scripts", new SmallRoot().file("/usr/bin/grub2-mkimage", "#!/bin/sh\n"), "a script"],
 		["are empty", new SmallRoot().file("/usr/bin/grub2-mkimage", ""), ""],
 	])("that %s are no fault of it: by default none is run", async (_, root, fault) => {
-		const findings = new FindingList();
+		const findings = new Findings();
 		const [tool] = await checkTools(root, findings);
 		expect(tool?.fault).toContain(fault);
-		expect(findings.all).toEqual([
+		expect(findings.list).toEqual([
 			expect.objectContaining({ code: "TOOL", severity: "ok", evidence: tool?.fault, blocks: [] }),
 			expect.objectContaining({ code: "TOOL", severity: "ok", blocks: [] }),
 		]);

@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../../src/binary/byte-source.ts";
 import { byteStringFromText } from "../../../../src/binary/byte-string.ts";
 import { atOnce } from "../../../../src/binary/turns.ts";
+import { Findings } from "../../../../src/findings/findings.ts";
 import { finishVolume } from "../../../../src/formats/iso9660/finish-volume.ts";
 import { planVolume } from "../../../../src/formats/iso9660/plan-volume.ts";
 import { readVolume } from "../../../../src/formats/iso9660/read-volume.ts";
 import type { IsoDirectory, IsoFile, IsoNode } from "../../../../src/formats/iso9660/tree.ts";
 import { compareTrees } from "../../../../src/verify/compare-trees.ts";
-import { Findings } from "../../../../src/verify/findings.ts";
 
 const attributes = { mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 1 };
 

@@ -1,0 +1,23 @@
+/** What is looked at, in the order of the report. */
+export const CHECKS = {
+	volume: "ISO 9660: descriptors, path tables, directories, Rock Ridge, Joliet",
+	"second-volume": "the second descriptor set, for a partition",
+	extents: "extents: inside the image, none over another",
+	"el-torito": "El Torito boot record and catalog",
+	"boot-image": "BIOS boot image: boot information table, GRUB's place",
+	mbr: "master boot record",
+	gpt: "GPT, primary and backup",
+	esp: "EFI system partition: FAT",
+	squashfs: "squashfs superblock and tables",
+	"squashfs-blocks": "squashfs data: every block within the kernel's limits",
+	"media-checksum": "media checksum and fragment sums",
+	"bios-cd": "boot walk: BIOS, CD",
+	"bios-usb": "boot walk: BIOS, USB",
+	"uefi-cd": "boot walk: UEFI, CD",
+	"uefi-usb": "boot walk: UEFI, USB",
+	"secure-boot": "signatures for Secure Boot",
+	fidelity: "fidelity to the image",
+	medium: "every byte beside the squashfs: the image's, made by rule, or zero",
+} as const;
+
+export type CheckName = keyof typeof CHECKS;
