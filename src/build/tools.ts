@@ -5,7 +5,7 @@ import { CHECKSUM_TOOL_NAMES, implantMediaChecksum } from "../buildroot/media-ch
 import { requireToolsCanRun } from "../buildroot/preflight.ts";
 import type { ToolOptions, ToolRun } from "../buildroot/run.ts";
 import { Oci2isoError } from "../errors.ts";
-import { buildElToritoCore, CORE_IMAGE, readModuleNames } from "../boot/grub/core-image/build-core.ts";
+import { buildElToritoCore, CORE_IMAGE, readModuleNames } from "../boot/grub/made/core-image/build-core.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
 import { throwIfAborted } from "../oci/failures.ts";
 import type { ToolReport } from "../report/build-report.ts";

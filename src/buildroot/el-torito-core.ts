@@ -1,5 +1,5 @@
 import { GiB, MiB } from "../binary/units.ts";
-import { CORE_IMAGE } from "../boot/grub/core-image/build-core.ts";
+import { CORE_IMAGE } from "../boot/grub/made/core-image/build-core.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { ToolDirectory } from "./extract.ts";
 import { runTool, type ToolOptions, type ToolRun } from "./run.ts";

@@ -3,6 +3,9 @@ import { MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES, MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { type Initramfs, readInitramfs } from "../boot/initramfs/initramfs.ts";
 import { streamedFile } from "../boot/initramfs/streamed-file.ts";
+import { readKernel } from "../boot/linux/kernel.ts";
+import type { KernelImage } from "../boot/linux/kernel-image.ts";
+import { KernelModules } from "../boot/linux/kernel-modules.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
 import { Oci2isoError } from "../errors.ts";
@@ -10,9 +13,6 @@ import { decodePe, type PeImage } from "../formats/pe/pe-image.ts";
 import type { SignedProgram } from "../formats/pe/signed-program.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { walk } from "../tree/walk.ts";
-import { readKernel } from "./kernel.ts";
-import type { KernelImage } from "./kernel-image.ts";
-import { KernelModules } from "./kernel-modules.ts";
 
 /** Everything the checks look at; a part is undefined where the image does not have it, which the contract report says. */
 export interface BootParts {

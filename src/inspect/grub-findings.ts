@@ -1,5 +1,5 @@
-import type { GrubStart } from "../boot/grub/medium.ts";
-import { describeWalk, type GrubWalk } from "../boot/grub/walk.ts";
+import type { GrubStart } from "../boot/grub/model/medium.ts";
+import { describeWalk, type GrubWalk } from "../boot/grub/model/walk.ts";
 import { UEFI_PATHS } from "../findings/finding.ts";
 import type { Findings } from "../findings/findings.ts";
 import { LINES } from "./containerfile.ts";

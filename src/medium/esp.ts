@@ -1,5 +1,5 @@
 import { MiB } from "../binary/units.ts";
-import type { BootFile } from "../boot/grub/boot-files.ts";
+import type { BootFile } from "../boot/boot-files.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../formats/fat/build-fat.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 

@@ -1,5 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import type { GrubFileReader } from "../boot/grub/core-image/build-core.ts";
+import type { GrubFileReader } from "../boot/grub/made/core-image/build-core.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 
 /** Reads GRUB's files out of an image. `directory` is absolute and canonical. */

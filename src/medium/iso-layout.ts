@@ -1,6 +1,6 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { alignUp, ISO_BLOCK_BYTES } from "../binary/units.ts";
-import type { BootFile } from "../boot/grub/boot-files.ts";
+import type { BootFile } from "../boot/boot-files.ts";
 import type { FatImage } from "../formats/fat/build-fat.ts";
 import { type DiskGuids, type DiskLayout, layOutDisk } from "../formats/gpt/disk-layout.ts";
 import { blockOfContent, planVolume, type VolumePlan } from "../formats/iso9660/plan-volume.ts";

@@ -1,5 +1,5 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
-import { commandsOf, type GrubStatements, readGrubScript, writtenWord } from "../boot/grub/script.ts";
+import { commandsOf, type GrubStatements, readGrubScript, writtenWord } from "../boot/grub/model/script.ts";
 import type { Findings } from "../findings/findings.ts";
 
 export interface BootEntry {

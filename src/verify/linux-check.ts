@@ -1,5 +1,5 @@
+import { kernelImageOf } from "../boot/linux/kernel-image.ts";
 import type { Findings } from "../findings/findings.ts";
-import { kernelImageOf } from "../inspect/kernel-image.ts";
 
 export const KERNEL_HEAD_BYTES = 4096;
 

@@ -1,10 +1,10 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { alignUp, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
-import { type BootFile, bootFiles } from "../boot/grub/boot-files.ts";
-import { buildElToritoCore, CORE_IMAGE } from "../boot/grub/core-image/build-core.ts";
-import { decompressGrubCore } from "../boot/grub/modules.ts";
-import { placeMenus } from "../boot/place-menus.ts";
+import { type BootFile, bootFiles } from "../boot/boot-files.ts";
+import { buildElToritoCore, CORE_IMAGE } from "../boot/grub/made/core-image/build-core.ts";
+import { decompressGrubCore } from "../boot/grub/model/modules.ts";
+import { placeMenus } from "../boot/grub/place-menus.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";

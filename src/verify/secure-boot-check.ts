@@ -1,7 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { divideCeil, MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
-import { SECOND_STAGE } from "../boot/grub/boot-files.ts";
+import { SECOND_STAGE } from "../boot/boot-files.ts";
 import { corrupt } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import { signaturesOf } from "../formats/pe/authenticode.ts";

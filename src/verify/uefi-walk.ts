@@ -1,9 +1,9 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
-import { SECOND_STAGE } from "../boot/grub/boot-files.ts";
-import { walkGrubEfi } from "../boot/grub/efi-walk.ts";
-import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub/medium.ts";
-import { describeWalk, type GrubWalk } from "../boot/grub/walk.ts";
+import { SECOND_STAGE } from "../boot/boot-files.ts";
+import { walkGrubEfi } from "../boot/grub/model/efi-walk.ts";
+import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub/model/medium.ts";
+import { describeWalk, type GrubWalk } from "../boot/grub/model/walk.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { FatReadFile, FatVolume } from "../formats/fat/read-fat.ts";

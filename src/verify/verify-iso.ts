@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import { inTurns, Turns } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
-import { SECOND_STAGE } from "../boot/grub/boot-files.ts";
+import { SECOND_STAGE } from "../boot/boot-files.ts";
 import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import { readFat } from "../formats/fat/read-fat.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";

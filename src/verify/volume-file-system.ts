@@ -1,6 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { componentsOf, type GrubFileSystem } from "../boot/grub/medium.ts";
-import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub/shell.ts";
+import { componentsOf, type GrubFileSystem } from "../boot/grub/model/medium.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub/model/shell.ts";
 import type { VolumeDirectory, VolumeNode } from "../formats/iso9660/volume.ts";
 import { readVolumeFile } from "./medium-files.ts";
 import type { BootVolume } from "./menu-check.ts";

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { decompressorHead } from "../../src/boot/grub/core-image/boot-parts.ts";
-import { buildElToritoCore, type GrubFileReader } from "../../src/boot/grub/core-image/build-core.ts";
+import { decompressorHead } from "../../src/boot/grub/made/core-image/boot-parts.ts";
+import { buildElToritoCore, type GrubFileReader } from "../../src/boot/grub/made/core-image/build-core.ts";
 import { requires } from "../support/requires.ts";
-import { bigContent, smallContent } from "../unit/boot/grub/core-image/contents.ts";
+import { bigContent, smallContent } from "../unit/boot/grub/made/core-image/contents.ts";
 import {
 	CODE_FLAGS,
 	DATA_FLAGS,
@@ -16,13 +16,13 @@ import {
 	NOBITS,
 	PROGBITS,
 	readerOf,
-} from "../unit/boot/grub/core-image/grub-directory.ts";
+} from "../unit/boot/grub/made/core-image/grub-directory.ts";
 import {
 	RECORDED,
 	RECORDED_MODULE,
 	RECORDED_PREFIX,
 	recordedDirectory,
-} from "../unit/boot/grub/core-image/recorded-images.ts";
+} from "../unit/boot/grub/made/core-image/recorded-images.ts";
 
 const MODULE_DIRECTORY = "/usr/lib/grub/i386-pc";
 const KERNEL = join(MODULE_DIRECTORY, "kernel.img");

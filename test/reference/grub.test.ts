@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { renderGrubConfig } from "../../src/boot/grub/grub-config.ts";
-import { commandArguments, singleQuoted } from "../../src/boot/grub/quoting.ts";
+import { renderGrubConfig } from "../../src/boot/grub/made/menu.ts";
+import { commandArguments, singleQuoted } from "../../src/boot/grub/made/quoting.ts";
 import { requires } from "../support/requires.ts";
-import { parseGrubScript } from "../unit/boot/grub/grub-words.ts";
+import { parseGrubScript } from "../unit/boot/grub/made/grub-words.ts";
 
 /** Texts of one line made of what GRUB's language is made of. */
 const hostileLine = fc

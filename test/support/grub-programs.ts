@@ -1,4 +1,4 @@
-import type { GrubPlatform } from "../../src/boot/grub/module-file.ts";
+import type { GrubPlatform } from "../../src/boot/grub/model/module-file.ts";
 import { aligned, moduleOf } from "./raw-lzma.ts";
 import { makeProgram } from "./verify-programs.ts";
 

@@ -1,6 +1,6 @@
 import { ISO_BLOCK_BYTES } from "../../binary/units.ts";
-import { bootFiles } from "../../boot/grub/boot-files.ts";
-import { placeMenus } from "../../boot/place-menus.ts";
+import { bootFiles } from "../../boot/boot-files.ts";
+import { placeMenus } from "../../boot/grub/place-menus.ts";
 import { checkContract, describeCheck, readBuildContract } from "../../build/checked-contract.ts";
 import { deriveIdentifiers } from "../../build/identifiers.ts";
 import { describeLosses } from "../../build/losses.ts";

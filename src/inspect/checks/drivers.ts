@@ -1,12 +1,12 @@
 import { byteStringFromText } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
 import { expandFile } from "../../boot/initramfs/decompress.ts";
+import { SQUASHFS_DECODER_SETTINGS, SQUASHFS_DECODER_SYMBOLS, X86_FILTER_SETTING } from "../../boot/linux/facts.ts";
 import type { CodecName } from "../../codec/types.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts, InitramfsPart, KernelConfig } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { SQUASHFS_DECODER_SETTINGS, SQUASHFS_DECODER_SYMBOLS, X86_FILTER_SETTING } from "../live-boot-facts.ts";
 
 /** Without each of these no live system starts. */
 const REQUIRED = [

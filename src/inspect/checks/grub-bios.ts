@@ -1,11 +1,11 @@
 import { type ByteString, byteStringFromText, displayName } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
-import { type BootFileParts, bootFiles } from "../../boot/grub/boot-files.ts";
-import { CORE_IMAGE, readModuleNames } from "../../boot/grub/core-image/build-core.ts";
-import { grubBiosMedium } from "../../boot/grub/medium.ts";
-import { readGrubModule } from "../../boot/grub/module-file.ts";
-import { walkGrub } from "../../boot/grub/walk.ts";
-import { plannedFileSystems } from "../../boot/menu-places.ts";
+import { type BootFileParts, bootFiles } from "../../boot/boot-files.ts";
+import { CORE_IMAGE, readModuleNames } from "../../boot/grub/made/core-image/build-core.ts";
+import { plannedFileSystems } from "../../boot/grub/menu-places.ts";
+import { grubBiosMedium } from "../../boot/grub/model/medium.ts";
+import { readGrubModule } from "../../boot/grub/model/module-file.ts";
+import { walkGrub } from "../../boot/grub/model/walk.ts";
 import { Oci2isoError } from "../../errors.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";

@@ -1,7 +1,7 @@
 import { byteStringFromText } from "../../binary/byte-string.ts";
-import { type BootFileParts, bootFiles } from "../../boot/grub/boot-files.ts";
-import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub/shell.ts";
-import { describePlace, findMenuPlaces } from "../../boot/menu-places.ts";
+import { type BootFileParts, bootFiles } from "../../boot/boot-files.ts";
+import { describePlace, findMenuPlaces } from "../../boot/grub/menu-places.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub/model/shell.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { reportWalk } from "../grub-findings.ts";

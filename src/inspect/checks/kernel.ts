@@ -1,10 +1,10 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { INITRAMFS_DECODER_SETTINGS } from "../../boot/linux/facts.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts, InitramfsPart, KernelPart } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { INITRAMFS_DECODER_SETTINGS } from "../live-boot-facts.ts";
 
 /** The kernel image: what it is, for which processor, which release, and whether its modules are the image's. */
 export function checkKernel({ kernel, tree }: BootParts, findings: Findings): undefined {

@@ -1,4 +1,5 @@
 import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
+import { dracutFacts } from "../../boot/linux/facts.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
 import type { DmsquashLive } from "../../boot/live-root/live-support.ts";
@@ -7,7 +8,6 @@ import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { dracutFacts } from "../live-boot-facts.ts";
 import { grubWords } from "../menu-words.ts";
 
 /** The medium that would be built: the contract's layout, and the partition that begins with the volume. */

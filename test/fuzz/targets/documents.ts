@@ -1,4 +1,4 @@
-import { commandArguments, singleQuoted } from "../../../src/boot/grub/quoting.ts";
+import { commandArguments, singleQuoted } from "../../../src/boot/grub/made/quoting.ts";
 import { lookupsIn } from "../../../src/boot/live-root/argument-lookup.ts";
 import { followRoot } from "../../../src/boot/live-root/follow-root.ts";
 import { udevLabel } from "../../../src/boot/live-root/live-medium.ts";

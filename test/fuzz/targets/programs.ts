@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
-import { kernelMemory } from "../../../src/boot/grub/core-image/kernel-image.ts";
-import { resolveModules } from "../../../src/boot/grub/core-image/module-dependencies.ts";
-import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub/modules.ts";
+import { kernelMemory } from "../../../src/boot/grub/made/core-image/kernel-image.ts";
+import { resolveModules } from "../../../src/boot/grub/made/core-image/module-dependencies.ts";
+import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub/model/modules.ts";
 import { readInitramfs } from "../../../src/boot/initramfs/initramfs.ts";
 import { memoryFile } from "../../../src/boot/initramfs/streamed-file.ts";
+import { readKernelImage } from "../../../src/boot/linux/kernel-image.ts";
+import { KernelModules } from "../../../src/boot/linux/kernel-modules.ts";
 import { toolClosure } from "../../../src/buildroot/closure.ts";
 import { parseElf } from "../../../src/buildroot/elf.ts";
 import { isSignedPe } from "../../../src/contract/signature.ts";
@@ -20,8 +22,6 @@ import {
 	parseSbatLevels,
 	revokedBy,
 } from "../../../src/formats/pe/sbat.ts";
-import { readKernelImage } from "../../../src/inspect/kernel-image.ts";
-import { KernelModules } from "../../../src/inspect/kernel-modules.ts";
 import { checkInitramfsHead, checkKernelHead } from "../../../src/verify/linux-check.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 import { GRUB_KERNEL_LZMA, grubKernel } from "../../support/raw-lzma.ts";

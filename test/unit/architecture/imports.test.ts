@@ -64,7 +64,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"buildroot",
 		"options",
 	],
-	// One reader of initramfs for both.
 	verify: [
 		"findings",
 		"formats",
@@ -77,7 +76,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"boot",
 		"codec",
 		"native",
-		"inspect",
 		"oci",
 		"options",
 		"input",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { elToritoCore, requireTools, toolNotices } from "../../../src/build/tools.ts";
 import { noise } from "../../support/noise.ts";
 import { SmallRoot } from "../../support/small-root.ts";
-import { DIRECTORY } from "../boot/grub/core-image/grub-directory.ts";
+import { DIRECTORY } from "../boot/grub/made/core-image/grub-directory.ts";
 
 const GRUB_DIRECTORY = "/usr/lib/grub/i386-pc";
 const choice = { allowUnconfinedTools: false, signal: undefined } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { commandArguments } from "../../../src/boot/grub/quoting.ts";
+import { commandArguments } from "../../../src/boot/grub/made/quoting.ts";
 import { argumentValue, grubWords, isArgumentSet } from "../../../src/inspect/menu-words.ts";
 
 describe("words of a GRUB command", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
-import { readGrubScript } from "../../../src/boot/grub/script.ts";
+import { readGrubScript } from "../../../src/boot/grub/model/script.ts";
 import { Findings } from "../../../src/findings/findings.ts";
 import { decodeSignature } from "../../../src/formats/pe/authenticode.ts";
 import { sectionBytes } from "../../../src/formats/pe/pe-image.ts";

@@ -1,0 +1,83 @@
+import { type ByteString, bytesOf } from "../binary/byte-string.ts";
+import type { Contract, FoundFile } from "../contract/contract.ts";
+import { discInfo } from "./disc-info.ts";
+import { renderGrubConfig } from "./grub/made/menu.ts";
+
+/** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
+export type BootFileContent =
+	| { readonly kind: "image"; readonly file: FoundFile }
+	| { readonly kind: "generated"; readonly bytes: Uint8Array };
+
+/** One file beside the squashfs, and every place it is in. Paths are relative, components separated by `/`. */
+export interface BootFile {
+	/** In the ISO's tree, or undefined. */
+	readonly iso: ByteString | undefined;
+	/** On the EFI system partition, or undefined. */
+	readonly esp: ByteString | undefined;
+	readonly content: BootFileContent;
+}
+
+/** Where a copy of the menu for UEFI is, in the ISO's tree, on the EFI system partition, or on both. */
+export type MenuPlace = Pick<BootFile, "iso" | "esp">;
+
+/**
+ * Where builds of GRUB for EFI look: Fedora's beside themselves, Debian's since 2.12 below `/boot/grub`; on the EFI system partition when
+ * started from a disk, in the ISO's tree when started from a CD. The contract has the first one only.
+ */
+export const CONTRACT_MENU = "EFI/BOOT/grub.cfg";
+export const STANDARD_MENUS: readonly MenuPlace[] = [CONTRACT_MENU, "boot/grub/grub.cfg"].map((path) => ({
+	iso: path,
+	esp: path,
+}));
+
+/** What boot files are made from; those of parts that an image does not have are left out. */
+export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "architecture" | "grub2"> {
+	readonly efi?: Contract["efi"] | undefined;
+	readonly kernel?: Contract["kernel"] | undefined;
+	readonly unicodeFont?: FoundFile | undefined;
+	readonly grubModules?: Pick<Contract["grubModules"], "files"> | undefined;
+}
+
+/**
+ * Every file of the ISO that needs no layout: boot loaders, menus at their standard places, GRUB's modules, kernel, initramfs, `.discinfo`.
+ * Not in it: `LiveOS/squashfs.img`, `images/efiboot.img`, `images/eltorito.img`.
+ */
+export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFile[] {
+	const { efi, kernel, unicodeFont, grubModules } = contract;
+	const image = (file: FoundFile): BootFileContent => ({ kind: "image", file });
+	const text = (content: string): BootFileContent => ({ kind: "generated", bytes: Buffer.from(content, "utf8") });
+	const both = (path: ByteString, file: FoundFile | undefined): BootFile[] =>
+		file === undefined ? [] : [{ iso: path, esp: path, content: image(file) }];
+	const isoOnly = (iso: ByteString, content: BootFileContent): BootFile => ({ iso, esp: undefined, content });
+	const menu = text(renderGrubConfig(contract, "uefi"));
+	return [
+		...both("EFI/BOOT/BOOTX64.EFI", efi?.shim),
+		...both("EFI/BOOT/mmx64.efi", efi?.mokManager),
+		...both(SECOND_STAGE, efi?.grub),
+		...both("EFI/BOOT/fonts/unicode.pf2", unicodeFont),
+		...STANDARD_MENUS.map((place) => ({ ...place, content: menu })),
+		isoOnly("boot/grub2/grub.cfg", text(renderGrubConfig(contract, "bios"))),
+		...(grubModules?.files ?? []).map(({ relativePath, file }) =>
+			isoOnly(`boot/grub2/i386-pc/${relativePath}`, image(file)),
+		),
+		...(kernel === undefined
+			? []
+			: [
+					isoOnly("images/pxeboot/vmlinuz", image(kernel.vmlinuz)),
+					isoOnly("images/pxeboot/initrd.img", image(kernel.initramfs)),
+				]),
+		isoOnly(".discinfo", {
+			kind: "generated",
+			bytes: bytesOf(discInfo(epochSeconds, contract.osRelease.versionId, contract.architecture)),
+		}),
+	];
+}
+
+/** What shim starts. */
+export const SECOND_STAGE = "EFI/BOOT/grubx64.efi";
+
+/** The same files with the menu for UEFI at more places. */
+export function withMenus(files: readonly BootFile[], places: readonly MenuPlace[]): BootFile[] {
+	const menu = files.find(({ iso }) => iso === CONTRACT_MENU);
+	return [...files, ...(menu === undefined ? [] : places.map((place) => ({ ...place, content: menu.content })))];
+}

@@ -1,0 +1,52 @@
+import type { Contract, MenuEntry } from "../../../contract/contract.ts";
+import { assert } from "../../../errors.ts";
+import { commandArguments, singleQuoted } from "./quoting.ts";
+
+export type Firmware = "uefi" | "bios";
+
+const VIDEO_MODULES: Readonly<Record<Firmware, readonly string[]>> = {
+	uefi: ["efi_gop", "efi_uga", "video_bochs", "video_cirrus", "all_video"],
+	bios: ["all_video"],
+};
+const PRELOADED_MODULES: Readonly<Record<Firmware, readonly string[]>> = {
+	uefi: ["gzio", "part_gpt", "ext2"],
+	bios: ["gzio", "part_gpt", "ext2", "chain"],
+};
+/**
+ * grub.cfg as the reference converter renders it, byte for byte where no text needs quoting; to be stored as UTF-8.
+ * Names and the label are quoted and kernel lines escaped, so that none of them changes the menu's structure.
+ */
+export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, firmware: Firmware): string {
+	const { timeoutSeconds, defaultEntry, entries, isBuiltIn } = contract.grub2;
+	return [
+		...(defaultEntry === undefined ? [] : [`set default="${defaultEntry}"`]),
+		"",
+		"function load_video {",
+		...VIDEO_MODULES[firmware].map((name) => `  insmod ${name}`),
+		"}",
+		"",
+		"load_video",
+		"set gfxpayload=keep",
+		...PRELOADED_MODULES[firmware].map((name) => `insmod ${name}`),
+		"",
+		`set timeout=${timeoutSeconds}`,
+		"### END /etc/grub.d/00_header ###",
+		"",
+		`search --no-floppy --set=root -l ${singleQuoted(contract.label)}`,
+		"",
+		// The blank lines are what remains of the reference's places for entries that are switched off.
+		...(isBuiltIn ? ["", ""] : [""]),
+		...entries.flatMap(menuEntry),
+		...(isBuiltIn ? ["", "", "", ""] : ["", "", "", "", ""]),
+	].join("\n");
+}
+
+function menuEntry({ name, linux, initrd }: MenuEntry): string[] {
+	for (const text of [name, linux, initrd]) assert(!/[\n\r\0]/.test(text), "a menu text has more than one line");
+	return [
+		`menuentry ${singleQuoted(name)} --class fedora --class gnu-linux --class gnu --class os {`,
+		`\tlinux ${commandArguments(linux)}`,
+		`\tinitrd ${commandArguments(initrd)}`,
+		"}",
+	];
+}

@@ -1,0 +1,52 @@
+import { byteStringFromText, displayName } from "../../binary/byte-string.ts";
+import type { Contract } from "../../contract/contract.ts";
+import { decodePe } from "../../formats/pe/pe-image.ts";
+import type { AddedFile } from "../../report/build-report.ts";
+import type { ImageTree } from "../../tree/image-tree.ts";
+import { MAX_EFI_BYTES } from "../boot-file-limits.ts";
+import {
+	type BootFile,
+	CONTRACT_MENU,
+	type MenuPlace,
+	SECOND_STAGE,
+	STANDARD_MENUS,
+	withMenus,
+} from "../boot-files.ts";
+import { findMenuPlaces } from "./menu-places.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "./model/shell.ts";
+
+/** `files`, as `bootFiles` has them, with the menu for UEFI wherever this image's GRUB looks for it, and which copies the contract does not have. */
+export async function placeMenus(
+	tree: Pick<ImageTree, "read">,
+	contract: Contract,
+	files: readonly BootFile[],
+): Promise<{ readonly files: readonly BootFile[]; readonly added: readonly AddedFile[] }> {
+	const { inode } = contract.efi.grub;
+	const program =
+		inode.byteLength > MAX_EFI_BYTES ? "it is too large" : decodePe(await tree.read(inode, MAX_EFI_BYTES));
+	const { extra } =
+		typeof program === "string"
+			? { extra: [] }
+			: await findMenuPlaces(program, {
+					label: byteStringFromText(contract.label),
+					files,
+					grubDirectory: `/${SECOND_STAGE.slice(0, SECOND_STAGE.lastIndexOf("/"))}`,
+					read: (file) => tree.read(file, MAX_GRUB_CONFIG_BYTES),
+				});
+	const standard = STANDARD_MENUS.filter(({ iso }) => iso !== CONTRACT_MENU);
+	return {
+		files: withMenus(files, extra),
+		added: [
+			...standard.map((place) => describeAdded(place, "builds of GRUB for EFI with the prefix /boot/grub look there")),
+			...extra.map((place) => describeAdded(place, "this image's GRUB for EFI looks there")),
+		],
+	};
+}
+
+function describeAdded({ iso, esp }: MenuPlace, why: string): AddedFile {
+	return {
+		iso: iso === undefined ? undefined : `/${displayName(iso)}`,
+		efiImage: esp === undefined ? undefined : `/${displayName(esp)}`,
+		why,
+	};
+}

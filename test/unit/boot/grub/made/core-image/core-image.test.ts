@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { decompressorHead, diskBootTail } from "../../../../../../src/boot/grub/made/core-image/boot-parts.ts";
+import { buildElToritoCore } from "../../../../../../src/boot/grub/made/core-image/build-core.ts";
+import { moduleAreaHeader, moduleObjectHeader } from "../../../../../../src/boot/grub/made/core-image/module-area.ts";
+import { CODE, DATA, DIRECTORY, type GrubDirectory, readerOf } from "./grub-directory.ts";
+import { decodeLzma } from "./lzma-decoder.ts";
+import { RECORDED, RECORDED_MODULE, RECORDED_PREFIX, recordedDirectory } from "./recorded-images.ts";
+
+const PREFIX = "/boot/grub2";
+const DECOMPRESSOR_BYTES = 100;
+
+function build(
+	files: GrubDirectory = {},
+	modules: readonly string[] = ["reader"],
+	prefix = PREFIX,
+): Promise<Uint8Array> {
+	return buildElToritoCore(readerOf({ ...DIRECTORY, ...files }), { prefix, modules });
+}
+
+/** The image's parts, read back with a decoder of the tests' own. */
+function take(image: Uint8Array) {
+	const head = decompressorHead.decode(image, 2560);
+	const stream = image.subarray(2560 + DECOMPRESSOR_BYTES);
+	expect(stream.byteLength).toBe(head.compressedBytes);
+	const payload = Buffer.from(decodeLzma(stream, head.uncompressedBytes).bytes);
+	const areaStart = CODE.byteLength + 16 + DATA.byteLength;
+	const area = moduleAreaHeader.decode(payload, areaStart);
+	const objects: { type: number; content: string }[] = [];
+	let at = areaStart + area.objectsOffset;
+	while (at < areaStart + area.byteLength) {
+		const { type, byteLength } = moduleObjectHeader.decode(payload, at);
+		objects.push({ type, content: payload.toString("latin1", at + 8, at + byteLength) });
+		at += byteLength;
+	}
+	expect(at).toBe(payload.byteLength);
+	return { head, payload, area, objects, tail: diskBootTail.decode(image, 2048) };
+}
+
+describe("buildElToritoCore", () => {
+	test("puts the parts one after the other and tells them of each other", async () => {
+		const image = await build();
+		expect(Buffer.from(image.subarray(0, 2048))).toEqual(DIRECTORY["cdboot.img"]);
+		const { tail, head } = take(image);
+		expect(tail).toMatchObject({ startBlock: 2n, segment: 0x820 });
+		expect(tail.blockCount).toBe(Math.ceil((image.byteLength - 2560) / 512));
+		expect(tail.code).toEqual(new Uint8Array(500).fill(0xd0));
+		expect(head).toMatchObject({ redundancyBytes: 0xdcdcdcdc, unprotectedBytes: 0xdcdc });
+		const after = image.subarray(2560 + 24, 2560 + DECOMPRESSOR_BYTES);
+		expect(Buffer.from(after)).toEqual(Buffer.alloc(DECOMPRESSOR_BYTES - 24, 0xdc));
+	});
+
+	test("holds the kernel, then the modules in the order of loading, then the prefix", async () => {
+		const { payload, area, objects } = take(await build());
+		expect(payload.toString("latin1", 0, 36)).toBe(`${CODE}${"\0".repeat(16)}${DATA}`);
+		expect(area).toEqual({ magic: "mimg", objectsOffset: 12, byteLength: payload.byteLength - 36 });
+		expect(objects).toEqual([
+			{ type: 0, content: "what is shared\0\0" },
+			{ type: 0, content: "the disk" },
+			{ type: 0, content: "the reader\0\0" },
+			{ type: 3, content: `${PREFIX}\0` },
+		]);
+	});
+
+	test("ends the prefix with a zero even where it fills its words", async () => {
+		expect(take(await build({}, [], "/boot/grub2x")).objects).toEqual([{ type: 3, content: "/boot/grub2x\0\0\0\0" }]);
+	});
+
+	test("is the same for the same files", async () => {
+		expect(Buffer.compare(await build(), await build())).toBe(0);
+	});
+
+	test.each(RECORDED)("is what grub-mkimage made of the same files: $name", async (recorded) => {
+		const options = { prefix: RECORDED_PREFIX, modules: [RECORDED_MODULE] };
+		const image = await buildElToritoCore(readerOf(recordedDirectory(recorded)), options);
+		const sha256 = createHash("sha256").update(image).digest("hex");
+		expect([image.byteLength, sha256]).toEqual([recorded.byteLength, recorded.sha256]);
+	});
+
+	test.each([
+		["GRUB_CDBOOT_SIZE", "cdboot.img", Buffer.alloc(2047)],
+		["GRUB_DISKBOOT_FORMAT", "diskboot.img", Buffer.alloc(511)],
+		["GRUB_DISKBOOT_FORMAT", "diskboot.img", Buffer.alloc(512)],
+		["GRUB_DECOMPRESSOR_SIZE", "lzma_decompress.img", Buffer.alloc(23)],
+		["GRUB_DECOMPRESSOR_SIZE", "lzma_decompress.img", Buffer.alloc(0x9000 - 0x8200 + 1)],
+		["GRUB_KERNEL_FORMAT", "kernel.img", Buffer.alloc(0)],
+		["GRUB_MODULE_DEPENDENCIES", "moddep.lst", Buffer.from("no list")],
+	])("refuses with %s a %s that is not GRUB's", async (code, name, content) => {
+		await expect(build({ [name]: content })).rejects.toMatchObject({
+			code,
+			kind: "contract",
+			where: `i386-pc/${name}`,
+		});
+	});
+
+	test.each(Object.keys(DIRECTORY))("names %s where it is missing", async (missing) => {
+		const { [missing]: _, ...rest } = DIRECTORY;
+		await expect(buildElToritoCore(readerOf(rest), { prefix: PREFIX, modules: ["reader"] })).rejects.toMatchObject({
+			code: "GRUB_MODULE_MISSING",
+			kind: "contract",
+			where: `i386-pc/${missing}`,
+		});
+	});
+
+	test("has diskboot.img load the last block, full or not", async () => {
+		const withDecompressor = (byteLength: number) => build({ "lzma_decompress.img": Buffer.alloc(byteLength) });
+		const over = ((await withDecompressor(100)).byteLength - 2560) % 512;
+		for (const extraBytes of [-1, 0, 1]) {
+			const image = await withDecompressor(100 + 512 - over + extraBytes);
+			const blocks = Math.ceil((image.byteLength - 2560) / 512);
+			expect(diskBootTail.decode(image, 2048).blockCount).toBe(blocks);
+		}
+	});
+
+	test("fills the room below the real-mode code's memory to the last byte, and refuses more", async () => {
+		const room = 0x78000 - 0x9000;
+		const noise = createHash("shake256", { outputLength: room - 8500 }).digest();
+		const withDecompressor = (byteLength: number) =>
+			build({ "reader.mod": noise, "lzma_decompress.img": Buffer.alloc(byteLength) });
+		const left = room - ((await withDecompressor(100)).byteLength - 2560);
+		expect((await withDecompressor(100 + left)).byteLength).toBe(room + 2560);
+		await expect(withDecompressor(101 + left)).rejects.toMatchObject({ code: "GRUB_CORE_TOO_BIG", kind: "tool" });
+	});
+
+	test("refuses modules that make the payload unreasonable before it compresses them", async () => {
+		const half = new Uint8Array(600 * 1024);
+		const tooBig = { code: "GRUB_CORE_TOO_BIG", kind: "tool" };
+		await expect(build({ "reader.mod": half, "disk.mod": half })).rejects.toMatchObject(tooBig);
+	});
+});

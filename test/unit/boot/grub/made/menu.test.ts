@@ -1,0 +1,200 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Firmware, renderGrubConfig } from "../../../../../src/boot/grub/made/menu.ts";
+import { commandArguments, singleQuoted } from "../../../../../src/boot/grub/made/quoting.ts";
+import type { Contract } from "../../../../../src/contract/contract.ts";
+import { referenceGrubCfg } from "../../../../support/reference-grub-cfg.ts";
+import { parseGrubScript } from "./grub-words.ts";
+
+type Menu = Pick<Contract, "label" | "grub2">;
+
+const KINOITE: Menu = {
+	label: "Kinoite-Live",
+	grub2: {
+		timeoutSeconds: 10,
+		defaultEntry: undefined,
+		isBuiltIn: false,
+		entries: [
+			{
+				name: "Kinoite Live ISO",
+				linux: "/images/pxeboot/vmlinuz quiet rhgb root=live:CDLABEL=Kinoite-Live enforcing=0 rd.live.image",
+				initrd: "/images/pxeboot/initrd.img",
+			},
+		],
+	},
+};
+
+function menuOf(label: string, ...entries: Menu["grub2"]["entries"]): Menu {
+	return { label, grub2: { timeoutSeconds: 60, defaultEntry: undefined, isBuiltIn: false, entries } };
+}
+
+describe("grub.cfg as the reference renders it", () => {
+	test("for kinoite, on UEFI", () => {
+		expect(renderGrubConfig(KINOITE, "uefi")).toBe(`
+function load_video {
+  insmod efi_gop
+  insmod efi_uga
+  insmod video_bochs
+  insmod video_cirrus
+  insmod all_video
+}
+
+load_video
+set gfxpayload=keep
+insmod gzio
+insmod part_gpt
+insmod ext2
+
+set timeout=10
+### END /etc/grub.d/00_header ###
+
+search --no-floppy --set=root -l 'Kinoite-Live'
+
+
+menuentry 'Kinoite Live ISO' --class fedora --class gnu-linux --class gnu --class os {
+	linux /images/pxeboot/vmlinuz quiet rhgb root=live:CDLABEL=Kinoite-Live enforcing=0 rd.live.image
+	initrd /images/pxeboot/initrd.img
+}
+
+
+
+
+`);
+	});
+
+	test("for the built-in entry, on BIOS", () => {
+		const linux =
+			"/images/pxeboot/vmlinuz root=live:CDLABEL=Container-Installer-x86_64 rd.live.image quiet rhgb enforcing=0 quiet";
+		const entry = { name: "Install Debian GNU/Linux 42", linux, initrd: "/images/pxeboot/initrd.img" };
+		const menu = menuOf("Container-Installer-x86_64", entry);
+		expect(renderGrubConfig({ ...menu, grub2: { ...menu.grub2, isBuiltIn: true } }, "bios")).toBe(`
+function load_video {
+  insmod all_video
+}
+
+load_video
+set gfxpayload=keep
+insmod gzio
+insmod part_gpt
+insmod ext2
+insmod chain
+
+set timeout=60
+### END /etc/grub.d/00_header ###
+
+search --no-floppy --set=root -l 'Container-Installer-x86_64'
+
+
+
+menuentry 'Install Debian GNU/Linux 42' --class fedora --class gnu-linux --class gnu --class os {
+	linux ${linux}
+	initrd /images/pxeboot/initrd.img
+}
+
+
+
+`);
+	});
+
+	test.each<Firmware>(["uefi", "bios"])("with several entries and a default, on %s", (firmware) => {
+		const entries = [
+			{ name: "One", linux: "/v a", initrd: "/i" },
+			{ name: "Two & more", linux: "/v b=c,d", initrd: "/i /j" },
+		];
+		const menu: Menu = { label: "L", grub2: { timeoutSeconds: 5, defaultEntry: 1, isBuiltIn: false, entries } };
+		const reference = referenceGrubCfg({ label: "L", grub2: { timeout: 5, default: 1, entries } }, firmware);
+		expect(renderGrubConfig(menu, firmware)).toBe(reference);
+		expect(renderGrubConfig(menu, firmware)).toMatch(/^set default="1"\n\nfunction/);
+	});
+});
+
+describe("quoting", () => {
+	test.each([
+		["plain", "'plain'"],
+		['Bob\'s "$x"; {}', "'Bob'\\''s \"$x\"; {}'"],
+		["'", "''\\'''"],
+	])("%j is one word: %s", (text, quoted) => {
+		expect(singleQuoted(text)).toBe(quoted);
+	});
+
+	test.each([
+		["/v quiet root=live:CDLABEL=X rd.live.image", "/v quiet root=live:CDLABEL=X rd.live.image"],
+		['a systemd.run="a b" c', 'a systemd.run="a b" c'],
+		["a 'b;c' \\; d", "a 'b;c' \\; d"],
+		["tab\tand  spaces ", "tab\tand  spaces "],
+		["i#j", "i#j"],
+		["*?[]!~=,:@%^`()-", "*?[]!~=,:@%^`()-"],
+		["x; reboot", "x\\; reboot"],
+		["a & b | c < d > e", "a \\& b \\| c \\< d \\> e"],
+		["} menuentry x {", "\\} menuentry x \\{"],
+		// biome-ignore lint/suspicious/noTemplateCurlyInString: it is GRUB's variable
+		["$root ${x} $", "\\$root \\$\\{x\\} \\$"],
+		['"$root \\$ \\\\$"', '"\\$root \\$ \\\\\\$"'],
+		["#comment", "\\#comment"],
+		["a #comment", "a \\#comment"],
+		["it's", "it\\'s"],
+		['5" disk', '5\\" disk'],
+		['open "\\"', 'open \\"\\"'],
+		["ends\\", "ends\\\\"],
+	])("the command line %j is written as %j", (text, written) => {
+		expect(commandArguments(text)).toBe(written);
+	});
+
+	test("of a command line that needs none changes nothing", () => {
+		const harmless = fc.stringMatching(/^[A-Za-z0-9 ./=,:@%^_+*?~!()[\]-]*$/);
+		fc.assert(
+			fc.property(harmless, (text) => {
+				expect(commandArguments(text)).toBe(text);
+			}),
+			{ seed: 20_261_121 },
+		);
+	});
+
+	test("is stable: what is escaped once stays", () => {
+		fc.assert(
+			fc.property(oneLine, (text) => {
+				expect(commandArguments(commandArguments(text))).toBe(commandArguments(text));
+			}),
+			{ seed: 20_261_121 },
+		);
+	});
+});
+
+// biome-ignore-start lint/suspicious/noTemplateCurlyInString: they are GRUB's variables
+/** Texts of one line, with what GRUB's language is made of in most of them. */
+const oneLine = fc.oneof(
+	fc
+		.array(fc.constantFrom(..."'\"\\$;&|<>{}# \t`()ab=", "${x}", "$(x)", "menuentry", "''"), { maxLength: 24 })
+		.map((parts) => parts.join("")),
+	fc.string({ maxLength: 24, unit: "binary" }).map((text) => text.replace(/\p{Cc}/gu, "")),
+);
+
+// biome-ignore-end lint/suspicious/noTemplateCurlyInString: they are GRUB's variables
+
+describe("any name, label and command line", () => {
+	test("leaves the menu's structure as it is", () => {
+		const entry = fc.record({ name: oneLine, linux: oneLine, initrd: oneLine });
+		fc.assert(
+			fc.property(oneLine, fc.array(entry, { minLength: 1, maxLength: 3 }), (label, entries) => {
+				const commands = parseGrubScript(renderGrubConfig(menuOf(label, ...entries), "bios"));
+				const search = commands.find(({ words }) => words[0] === "search");
+				expect(search?.words).toEqual(["search", "--no-floppy", "--set=root", "-l", label]);
+				const menu = commands.filter(({ words }) => words[0] === "menuentry");
+				expect(commands.map(({ words }) => words[0])).toEqual([
+					...["function", "load_video", "set", "insmod", "insmod", "insmod", "insmod", "set", "search"],
+					...entries.map(() => "menuentry"),
+				]);
+				for (const [index, { name }] of entries.entries()) {
+					expect(menu[index]?.words.slice(0, 3)).toEqual(["menuentry", name, "--class"]);
+					expect(menu[index]?.block?.map(({ words }) => words[0])).toEqual(["linux", "initrd"]);
+				}
+			}),
+			{ seed: 20_261_121, numRuns: 2000 },
+		);
+	});
+
+	test("of more than one line is a bug of the caller", () => {
+		const bad = menuOf("L", { name: "a\nb", linux: "/v", initrd: "/i" });
+		expect(() => renderGrubConfig(bad, "uefi")).toThrow("internal invariant");
+	});
+});
