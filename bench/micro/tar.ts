@@ -35,15 +35,15 @@ await report("tar: members into squashfs blocks, none compressed or written", by
 	const handler: TarHandler = {
 		entry(entry) {
 			isFile = entry.type === "file";
-			if (isFile) squashfs.beginFile();
+			if (isFile) squashfs.data.beginFile();
 		},
-		data: (part) => squashfs.append(part),
-		hole: (byteLength) => squashfs.appendHole(byteLength),
+		data: (part) => squashfs.data.append(part),
+		hole: (byteLength) => squashfs.data.appendHole(byteLength),
 		endEntry() {
-			if (isFile) squashfs.endFile();
+			if (isFile) squashfs.data.endFile();
 		},
 	};
-	await read(MiB, handler, () => squashfs.settle());
-	await squashfs.finishData();
+	await read(MiB, handler, () => squashfs.data.settle());
+	await squashfs.data.finish();
 	await compressor.close();
 });

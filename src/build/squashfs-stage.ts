@@ -16,7 +16,8 @@ import { SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
-import { type SquashfsSummary, SquashfsWriter, type StoredFile } from "../rootfs/squashfs/squashfs-writer.ts";
+import { type SquashfsSummary, SquashfsWriter } from "../rootfs/squashfs/squashfs-writer.ts";
+import type { StoredFile } from "../content/stored-data.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
 import { leavingOut } from "../layers/filter.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
@@ -141,6 +142,7 @@ async function stream(
 		copier,
 		hasher: nativeContentHasher(),
 	});
+	const { data } = squashfs;
 	const bodies = new BodyStore<StoredFile>(image.layers.length);
 	const merger = new TreeMerger({
 		layerCount: image.layers.length,
@@ -163,7 +165,7 @@ async function stream(
 	const context = {
 		layers: image.layers,
 		collected,
-		squashfs,
+		data,
 		bodies,
 		held: new HeldBytes(),
 		cache,
@@ -181,7 +183,7 @@ async function stream(
 		await keepBlocks(cache, {
 			image,
 			collected,
-			squashfs,
+			data,
 			settings,
 			read: (at, length, into) => target.readNow(start + at, length, into),
 			signal,
@@ -197,7 +199,7 @@ async function stream(
 		const droppedXattrs = await inTurns(dropXattrs(kept), signal);
 		await collectMissing(context, await inTurns(missingBodies(kept, bodies), signal), "store");
 
-		await squashfs.finishData();
+		await data.finish();
 		// the tables need no threads, and the memory is needed elsewhere
 		await compressor.close();
 		const tables = new Tables(() =>
@@ -215,19 +217,18 @@ async function stream(
 		await copier.finish(signal);
 		copier.close();
 		const used: { reusedBytes: number; recompressedBytes: number }[] = [];
-		for (const { stretches } of collected) used.push(await inTurns(usedBytes(squashfs, stretches), signal));
+		for (const { stretches } of collected) used.push(await inTurns(usedBytes(data, stretches), signal));
 		const fetchAside = (files: Iterable<FileInode>): Promise<void> => {
 			const missing = [...files].map(({ body }) => body);
 			const isMissing = (body: BodyId): boolean =>
 				bodies.stored(body) === undefined && bodies.aside(body) === undefined;
 			return collectMissing(context, missing.filter(isMissing), "aside");
 		};
+		const reader = data.reader(region(target, start, data.end), createDecompressor(comp));
 		const tree = createImageTree({
 			root: merged.root,
 			bodies,
-			squashfs: region(target, start, squashfs.dataEnd),
-			decompressor: createDecompressor(comp),
-			layoutOf: (file) => squashfs.storedFileLayout(file),
+			readStored: (file) => reader.read(data.layoutOf(file)),
 			fetchAside: (file) => fetchAside([file]),
 		});
 		return {

@@ -3,6 +3,7 @@ import { DigestMap } from "../binary/digest-map.ts";
 import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
+import { STORED_RAW } from "../content/block-size.ts";
 import type { TailSource } from "../content/file-recipe.ts";
 import { Recent } from "../content/recent.ts";
 import type { BlockFile, StoredBlock, StoredBlocks } from "../content/stored-blocks.ts";
@@ -15,7 +16,6 @@ import {
 	type PackHead,
 	type PackKind,
 	packHeadLength,
-	STORED_RAW,
 	storedBytes,
 } from "./pack-format.ts";
 import type { BlockSettings } from "./settings.ts";

@@ -44,7 +44,7 @@ export const HAS_TAIL = 0x20;
 
 /** What is known of a regular file's content: nothing where it was passed over whenever the layer was read. */
 export interface IndexedContent {
-	/** As it went into a squashfs. */
+	/** As it went into a root file system. */
 	readonly stored?: StoredContent | undefined;
 	/** SHA-256 of what was kept aside as the `content` of a pack. */
 	readonly whole?: Uint8Array | undefined;

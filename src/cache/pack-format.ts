@@ -2,17 +2,16 @@ import { hashingWithBlank } from "../binary/hashing.ts";
 import { from0, record } from "../binary/record.ts";
 import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
+import { storedBytes as blockBytes, STORED_RAW } from "../content/block-size.ts";
 import { STORE_VERSION } from "./settings.ts";
 
 // A pack: header, description (JSON), table, data. It is immutable; what it holds decides its name.
 
-/** `block`: a data block, by the SHA-256 of its content. `fragment`: a fragment block, by its recipe. `content`: a whole file that the squashfs leaves out, as it is. */
+/** `block`: a data block, by the SHA-256 of its content. `fragment`: a fragment block, by its recipe. `content`: a whole file that the root file system leaves out, as it is. */
 export const PACK_KINDS = ["block", "fragment", "content"] as const;
 export type PackKind = (typeof PACK_KINDS)[number];
 
 export const KEY_BYTES = 32;
-/** In `storedSize`, as in squashfs: the bytes are not compressed. */
-export const STORED_RAW = 1 << 24;
 const MAX_BLOCK_BYTES = MiB;
 /** Of one `content`. */
 export const MAX_CONTENT_BYTES = 64 * MiB;
@@ -38,7 +37,7 @@ const PACK_ENTRY = record("pack entry", 88, {
 	checksum: from0.bytes(32, 32),
 	/** From the start of the data. */
 	offset: from0.safe64le(64),
-	/** Length, with `STORED_RAW` where the bytes are not compressed; of a `content` the plain length. */
+	/** As in `content/block-size.ts`; of a `content` the plain length. */
 	storedSize: from0.u32le(72),
 	/** Of the content, uncompressed. */
 	rawBytes: from0.u32le(76),
@@ -84,7 +83,7 @@ export function packHeadBytes(description: PackDescription, entryCount: number):
 
 /** Length on disk without the "not compressed" bit. */
 export function storedBytes({ kind, storedSize }: Pick<PackEntry, "kind" | "storedSize">): number {
-	return kind === "content" ? storedSize : storedSize & (STORED_RAW - 1);
+	return kind === "content" ? storedSize : blockBytes(storedSize);
 }
 
 /** `entries` lie one after the other in `dataBytes` bytes of data. An entry a step. */

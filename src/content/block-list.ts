@@ -1,4 +1,4 @@
-/** The sizes on disk of a file's data blocks, in order: 0 is a hole, bit 24 means stored as it is. */
+/** The sizes of a file's data blocks, in order, as `block-size.ts` has them. */
 export interface BlockSizes {
 	readonly count: number;
 	chunks(): Iterable<Uint32Array> | AsyncIterable<Uint32Array>;

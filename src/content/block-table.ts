@@ -33,7 +33,7 @@ export class BlockTable {
 		return this.#hashes.key(id);
 	}
 
-	/** `size` has the "stored as it is" bit; `reused`: it was compressed in an earlier build. */
+	/** `size` is as in `block-size.ts`; `reused`: it was compressed in an earlier build. */
 	setPlace(id: number, position: number, size: number, reused: boolean): void {
 		this.#positions[id] = position;
 		this.#sizes[id] = reused ? size + REUSED : size;

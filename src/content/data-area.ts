@@ -1,6 +1,8 @@
+import { alignUp } from "../binary/units.ts";
 import type { CompressedBlock } from "../codec/types.ts";
-import { STORED_RAW } from "../rootfs/squashfs/constants.ts";
 import type { BlockCopier } from "./block-copier.ts";
+import { blockSize, STORED_RAW, storedBytes } from "./block-size.ts";
+import type { Placement } from "./placement.ts";
 import type { StoredBlock } from "./stored-blocks.ts";
 import type { BlockPlace, DataSink } from "./stored-data.ts";
 
@@ -8,25 +10,25 @@ import type { BlockPlace, DataSink } from "./stored-data.ts";
 export class DataArea {
 	readonly #sink: DataSink;
 	readonly #copier: BlockCopier;
-	readonly #start: number;
-	#position: number;
+	readonly #placement: Placement;
+	#end: number;
 	#rawBlocks = 0;
 
-	/** `start` is where the first block goes. */
-	constructor(sink: DataSink, copier: BlockCopier, start: number) {
+	constructor(sink: DataSink, copier: BlockCopier, placement: Placement) {
 		this.#sink = sink;
 		this.#copier = copier;
-		this.#start = start;
-		this.#position = start;
+		this.#placement = placement;
+		this.#end = placement.start;
 	}
 
 	/** Where the next block goes. */
-	get position(): number {
-		return this.#position;
+	get end(): number {
+		return this.#end;
 	}
 
+	/** With the padding. */
 	get byteLength(): number {
-		return this.#position - this.#start;
+		return this.#end - this.#placement.start;
 	}
 
 	/** How many are stored as they are. */
@@ -35,14 +37,14 @@ export class DataArea {
 	}
 
 	store({ compressed, bytes }: CompressedBlock): BlockPlace {
-		const place = this.#next(compressed ? bytes.byteLength : bytes.byteLength | STORED_RAW);
+		const place = this.#next(blockSize(bytes.byteLength, compressed));
 		this.#sink.write(place.position, bytes);
 		return place;
 	}
 
 	/** A block of an earlier build. */
 	storeEarlier(block: StoredBlock): BlockPlace {
-		const place = this.#next(block.compressed ? block.byteLength : block.byteLength | STORED_RAW);
+		const place = this.#next(blockSize(block.byteLength, block.compressed));
 		this.#copier.copyStored(block, place.position);
 		return place;
 	}
@@ -50,14 +52,21 @@ export class DataArea {
 	/** A block of this image once more. */
 	repeat({ position, size }: BlockPlace): BlockPlace {
 		const place = this.#next(size);
-		this.#copier.copyWithin(position, size & (STORED_RAW - 1), place.position);
+		this.#copier.copyWithin(position, storedBytes(size), place.position);
 		return place;
 	}
 
 	#next(size: number): BlockPlace {
-		const position = this.#position;
-		this.#position += size & (STORED_RAW - 1);
-		if ((size & STORED_RAW) !== 0) this.#rawBlocks++;
-		return { position, size };
+		const { alignment, padding } = this.#placement;
+		const isRaw = (size & STORED_RAW) !== 0;
+		if (isRaw) this.#rawBlocks++;
+		const start = this.#end;
+		const byteLength = storedBytes(size);
+		this.#end += alignUp(byteLength, alignment);
+		const zeros = this.#end - start - byteLength;
+		if (zeros === 0) return { position: start, size };
+		const isBefore = padding === "before" && !isRaw;
+		this.#sink.write(isBefore ? start : start + byteLength, Buffer.alloc(zeros));
+		return { position: isBefore ? start + zeros : start, size };
 	}
 }

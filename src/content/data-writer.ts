@@ -1,20 +1,21 @@
+import type { ByteSource } from "../binary/byte-source.ts";
 import { sorting } from "../binary/sorting.ts";
 import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
-import type { BlockCompressor } from "../codec/types.ts";
-import { assert } from "../errors.ts";
-import { MAX_TOTAL_BLOCKS } from "../rootfs/squashfs/constants.ts";
-import { beyondLimit } from "../rootfs/squashfs/limits.ts";
+import type { BlockCompressor, BlockDecompressor } from "../codec/types.ts";
+import { assert, Oci2isoError } from "../errors.ts";
 import { type BlockCopier, copierOf } from "./block-copier.ts";
 import { BlockList, type BlockSlot } from "./block-list.ts";
 import { BlockTable } from "./block-table.ts";
-import type { ContentHasher } from "./content-hasher.ts";
+import { type ContentHasher, PORTABLE_HASHER } from "./content-hasher.ts";
 import { ContentMap } from "./content-map.ts";
+import { ContentReader } from "./content-reader.ts";
 import { DataArea } from "./data-area.ts";
 import type { FileLayout } from "./file-layout.ts";
 import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
+import type { Placement } from "./placement.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
 import type {
 	BlockPlace,
@@ -38,24 +39,34 @@ import type {
 export interface DataWriterOptions {
 	readonly sink: DataSink;
 	readonly compressor: BlockCompressor;
-	readonly blockBytes: number;
-	readonly fragments: "none" | "small-files" | "all-tails";
-	/** Where the first block goes. */
-	readonly position: number;
-	/** Blocks that need not be compressed again. */
+	/** What `settle` waits for. Default: blocks of 16 MiB in all, at least 8. */
+	readonly maxPendingBlocks?: number | undefined;
+	/** Blocks that need not be compressed again. They change no byte of the image. */
 	readonly earlier?: StoredBlocks | undefined;
-	/** Default: they are copied at once. */
+	/** Who copies blocks that exist already; `finish` does not wait for it. Default: they are copied at once. */
 	readonly copier?: BlockCopier | undefined;
-	readonly hasher: ContentHasher;
+	/** Default: node's SHA-256. */
+	readonly hasher?: ContentHasher | undefined;
 }
+
+/** Told of what a file was made of, and where its tail is if it has one. */
+export type DescribeFile = (recipe: FileRecipe, tail: FragmentPlace | undefined) => void;
 
 const NO_BLOCKS = new BlockList();
 const ZEROS = Buffer.alloc(MiB);
 
-/** Cuts contents into blocks, leaves out zeros and duplicates, packs tails, and places the rest in the image. */
+/**
+ * Cuts contents into blocks, leaves out zeros and duplicates, packs tails, and places the rest in the image, one file after the other.
+ *
+ * Contents are appended synchronously; await `settle` after each chunk of input and `finish` after the last file.
+ * The bytes depend on the contents, their order and the placement, never on timing or threads.
+ */
 export class DataWriter {
-	readonly #options: DataWriterOptions;
+	readonly #placement: Placement;
 	readonly #compressor: BlockCompressor;
+	readonly #earlier: StoredBlocks | undefined;
+	readonly #hasher: ContentHasher;
+	readonly #maxPendingBlocks: number;
 	readonly #area: DataArea;
 	readonly #blockBytes: number;
 	readonly #fragments: FragmentPacker;
@@ -68,6 +79,7 @@ export class DataWriter {
 	/** The full block before it, where that is not hashed yet. */
 	#held: Buffer | undefined;
 	#totalBlocks = 0;
+	#isFinished = false;
 	readonly #counts = {
 		files: 0,
 		inputBytes: 0,
@@ -77,23 +89,24 @@ export class DataWriter {
 		duplicateBytes: 0,
 	};
 
-	constructor(options: DataWriterOptions) {
-		this.#options = options;
-		this.#compressor = options.compressor;
-		this.#area = new DataArea(options.sink, options.copier ?? copierOf(options.sink), options.position);
-		this.#blockBytes = options.blockBytes;
-		this.#fragments = new FragmentPacker(options.compressor, options.blockBytes, options.earlier, (block) =>
+	constructor(placement: Placement, options: DataWriterOptions) {
+		const { sink, compressor, earlier } = options;
+		this.#placement = placement;
+		this.#compressor = compressor;
+		this.#earlier = earlier;
+		this.#hasher = options.hasher ?? PORTABLE_HASHER;
+		this.#blockBytes = placement.blockBytes;
+		this.#maxPendingBlocks = options.maxPendingBlocks ?? Math.max(8, (16 * MiB) / this.#blockBytes);
+		this.#area = new DataArea(sink, options.copier ?? copierOf(sink), placement);
+		this.#fragments = new FragmentPacker(compressor, this.#blockBytes, earlier, (block) =>
 			"bytes" in block ? this.#area.store(block) : this.#area.storeEarlier(block),
 		);
 	}
 
-	/** Where the data ends; settled after `finish`. */
-	get position(): number {
-		return this.#area.position;
-	}
-
-	get fragments(): FragmentPacker {
-		return this.#fragments;
+	/** Where the data ends, in bytes from the image's beginning. Only after `finish`. */
+	get end(): number {
+		assert(this.#isFinished, "the end of the data is known after finish");
+		return this.#area.end;
 	}
 
 	get statistics(): DataStatistics {
@@ -105,11 +118,13 @@ export class DataWriter {
 		};
 	}
 
+	/** Opens the next file; one is open at a time. */
 	beginFile(): void {
 		assert(this.#file === undefined, "a file is still open");
 		this.#file = newFile();
 	}
 
+	/** Bytes of the open file; copied before it returns. */
 	append(chunk: Uint8Array): void {
 		const file = this.#openFile();
 		file.byteLength += chunk.byteLength;
@@ -123,6 +138,7 @@ export class DataWriter {
 		}
 	}
 
+	/** `byteLength` zeros of the open file, which cost nothing where they cover whole blocks. Throws `Oci2isoError` TOO_MANY_BLOCKS. */
 	appendHole(byteLength: number): void {
 		const file = this.#openFile();
 		assert(Number.isSafeInteger(byteLength) && byteLength >= 0, `a hole of ${byteLength} bytes`);
@@ -138,7 +154,7 @@ export class DataWriter {
 	}
 
 	/** `describe` is told what the file was made of. */
-	endFile(describe?: (recipe: FileRecipe, place: FragmentPlace | undefined) => void): StoredFile {
+	endFile(describe?: DescribeFile): StoredFile {
 		const file = this.#openFile();
 		let tail: Tail | undefined;
 		if (this.#filled > 0 && this.#block !== undefined && this.#hasTail(file.byteLength)) {
@@ -151,12 +167,8 @@ export class DataWriter {
 		return this.#endContent(file, this.#recipeOf(file, tail?.hash), tail, describe);
 	}
 
-	/** A whole file by reference: every block of it is in the image or among the earlier ones, and the tail where `source` says. */
-	appendRecipe(
-		recipe: FileRecipe,
-		source: TailSource | undefined,
-		describe?: (recipe: FileRecipe, place: FragmentPlace | undefined) => void,
-	): StoredFile {
+	/** A whole file by reference, when none is open: every block of it is in the image or among the earlier ones, and the tail where `source` says. */
+	appendRecipe(recipe: FileRecipe, source: TailSource | undefined, describe?: DescribeFile): StoredFile {
 		assert(this.#file === undefined, "a file is still open");
 		const { byteLength, hasHoles, zeroRuns, blockHashes, tailHash } = recipe;
 		assert(this.#hasTail(byteLength) === (tailHash !== undefined), "the recipe is for this way of packing tails");
@@ -195,17 +207,29 @@ export class DataWriter {
 		return this.#table.find(key) >= 0;
 	}
 
-	/** Ends the fragment block that is being filled: tails that follow are packed whatever came before. */
-	endFragment(): void {
+	/** Says that what follows is of another layer: its tails are packed apart. Returns the moment, for `placedBlocks`. */
+	endLayer(): DataMark {
 		this.#fragments.flush();
+		return this.#mark();
 	}
 
-	mark(): DataMark {
-		return { blocks: this.#table.count, fragments: this.#fragments.count };
+	/** The key of a fragment block that an `endLayer` has ended. */
+	fragmentKey(index: number): Uint8Array {
+		const block = this.#fragments.block(index);
+		assert(block !== undefined, "the fragment block was ended");
+		return block.key;
 	}
 
-	/** What was stored between two moments, in the image's order; after `finish`. A block a step. */
-	*placedBlocks(from: DataMark, to: DataMark): Steps<PlacedBlock[]> {
+	/** Every fragment block in order; settled after `finish`. */
+	*fragments(): Generator<BlockPlace> {
+		for (let index = 0; index < this.#fragments.count; index++) {
+			const block = this.#fragments.block(index);
+			if (block !== undefined) yield block;
+		}
+	}
+
+	/** What was stored between two moments, by default until now, in the image's order; position 0 where it is not stored yet. A block a step. */
+	*placedBlocks(from: DataMark, to: DataMark = this.#mark()): Steps<PlacedBlock[]> {
 		const placed: PlacedBlock[] = [];
 		for (let id = from.blocks; id < to.blocks; id++) {
 			placed.push({ kind: "block", ...this.#table.block(id) });
@@ -219,7 +243,12 @@ export class DataWriter {
 		return yield* sorting(placed, (a, b) => a.position - b.position);
 	}
 
-	/** Resolves once everything has its place; nothing can be appended after it. */
+	/** Resolves once no more blocks than the bound are in flight; rejects with the first failure of the codec or the sink. */
+	settle(): Promise<void> {
+		return this.#compressor.settle(this.#maxPendingBlocks);
+	}
+
+	/** Sends what is left to the compressor; resolves once everything has its place. A `copier` may not have copied all of it yet. */
 	async finish(): Promise<void> {
 		assert(this.#file === undefined, "a file is still open");
 		this.#fragments.flush();
@@ -227,10 +256,17 @@ export class DataWriter {
 		this.#block = undefined;
 		this.#contents.clear();
 		await this.#compressor.settle(0);
+		this.#isFinished = true;
 	}
 
-	/** After `finish`. */
+	/** Reads files back by their layouts; `image` has the sink's bytes. */
+	reader(image: ByteSource, decompressor: BlockDecompressor): ContentReader {
+		return new ContentReader(image, decompressor, this.#placement);
+	}
+
+	/** How to read a file back. Only after `finish`. */
 	layoutOf(file: StoredFile): FileLayout {
+		assert(this.#isFinished, "layouts are known after finish");
 		const { firstBlock, blocks, fragment } = file.content;
 		const block = fragment && this.#fragments.block(fragment.index);
 		return {
@@ -242,6 +278,10 @@ export class DataWriter {
 		};
 	}
 
+	#mark(): DataMark {
+		return { blocks: this.#table.count, fragments: this.#fragments.count };
+	}
+
 	#openFile(): OpenFile {
 		assert(this.#file !== undefined, "no file is open");
 		return this.#file;
@@ -249,9 +289,9 @@ export class DataWriter {
 
 	/** Like mksquashfs, by default only files below one block go into fragments. */
 	#hasTail(byteLength: number): boolean {
-		const { fragments } = this.#options;
-		if (byteLength % this.#blockBytes === 0 || fragments === "none") return false;
-		return fragments === "all-tails" || byteLength < this.#blockBytes;
+		const { tails } = this.#placement;
+		if (byteLength % this.#blockBytes === 0 || tails === "none") return false;
+		return tails === "all-tails" || byteLength < this.#blockBytes;
 	}
 
 	#appendZeros(file: OpenFile, length: number): number {
@@ -278,11 +318,10 @@ export class DataWriter {
 
 	/** The hash of a content; the block that is held goes first. */
 	#hashBehindHeld(file: OpenFile, content: Uint8Array): Uint8Array {
-		const { hasher } = this.#options;
 		const held = this.#held;
-		if (held === undefined) return hasher.one(content);
+		if (held === undefined) return this.#hasher.one(content);
 		this.#held = undefined;
-		const [before, hash] = hasher.two(held, content);
+		const [before, hash] = this.#hasher.two(held, content);
 		this.#placeBlock(file, before, this.#blockBytes, held);
 		return hash;
 	}
@@ -291,7 +330,7 @@ export class DataWriter {
 		const held = this.#held;
 		if (held === undefined) return;
 		this.#held = undefined;
-		this.#placeBlock(file, this.#options.hasher.one(held), this.#blockBytes, held);
+		this.#placeBlock(file, this.#hasher.one(held), this.#blockBytes, held);
 	}
 
 	/** Owns the buffer. */
@@ -315,7 +354,7 @@ export class DataWriter {
 		}
 		file.isNew = true;
 		this.#copyWaiting(file);
-		const { earlier } = this.#options;
+		const earlier = this.#earlier;
 		const isEarlier = earlier?.hasBlock(key) === true;
 		const done = (place: BlockPlace): void => {
 			this.#addPlace(file.content, slot, place);
@@ -356,13 +395,15 @@ export class DataWriter {
 
 	#countBlocks(blocks: number): void {
 		this.#totalBlocks += blocks;
-		if (this.#totalBlocks > MAX_TOTAL_BLOCKS)
-			throw beyondLimit(
-				"TOO_MANY_BLOCKS",
-				`the image's files have more than ${MAX_TOTAL_BLOCKS} blocks of ${this.#blockBytes} bytes`,
-				undefined,
-				"smaller sparse files, or larger blocks",
-			);
+		const { maxBlocks } = this.#placement;
+		if (this.#totalBlocks > maxBlocks)
+			throw new Oci2isoError({
+				code: "TOO_MANY_BLOCKS",
+				kind: "contract",
+				what: `the image's files have more than ${maxBlocks} blocks of ${this.#blockBytes} bytes`,
+				expected: "smaller sparse files, or larger blocks",
+				remedy: "change the image, or exclude the path",
+			});
 	}
 
 	/** What the file was made of, where it was given as bytes. */
@@ -376,7 +417,7 @@ export class DataWriter {
 		file: OpenFile,
 		recipe: FileRecipe,
 		tail: Tail | undefined,
-		describe: ((recipe: FileRecipe, place: FragmentPlace | undefined) => void) | undefined,
+		describe: DescribeFile | undefined,
 	): StoredFile {
 		const { byteLength, hasHoles } = file;
 		const known = this.#contents.get(recipe);

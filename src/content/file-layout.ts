@@ -5,7 +5,7 @@ export interface FileLayout {
 	readonly byteLength: number;
 	/** Content of a full data block. */
 	readonly blockBytes: number;
-	/** Absolute position of the first data block. The others follow it without gaps. */
+	/** Absolute position of the first data block that is no hole. The others follow it without gaps but padding. */
 	readonly firstBlock: number;
 	readonly blocks: BlockSizes;
 	/** Holds the content after the last block; undefined when blocks hold all of it. */
@@ -15,7 +15,7 @@ export interface FileLayout {
 export interface FragmentTail {
 	/** Absolute position of the fragment block. */
 	readonly position: number;
-	/** Its length on disk; bit 24 means that it is stored as it is. */
+	/** As in `block-size.ts`. */
 	readonly size: number;
 	/** Of the tail, in the block's content. */
 	readonly offset: number;

@@ -1,7 +1,6 @@
 import { hash } from "node:crypto";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
-import { FRAGMENT_ENTRY } from "../rootfs/squashfs/records.ts";
 import { BlockTable } from "./block-table.ts";
 import { HASH_BYTES, type TailSource } from "./file-recipe.ts";
 import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
@@ -29,7 +28,7 @@ const BOUNDARY_MASK = 0x1f;
 const RECIPE_ENTRY_BYTES = HASH_BYTES + 4;
 
 /**
- * Puts tails side by side into blocks, and keeps the fragment table (7). A block ends where the next tail does not fit, and also, when it is filled well,
+ * Puts tails side by side into blocks, and keeps the list of these. A block ends where the next tail does not fit, and also, when it is filled well,
  * behind a tail whose hash says so. So a tail that comes, goes or changes disturbs the blocks near it and none behind the next such place.
  */
 export class FragmentPacker {
@@ -102,17 +101,6 @@ export class FragmentPacker {
 	/** Of a block that was ended; its position is known once the compressor has delivered it. */
 	block(index: number): ImageBlock | undefined {
 		return index < this.#table.count ? this.#table.block(index) : undefined;
-	}
-
-	/** The fragment table's records. */
-	encode(): Buffer {
-		const table = this.#table;
-		const bytes = Buffer.alloc(FRAGMENT_ENTRY.byteLength * table.count);
-		for (let i = 0; i < table.count; i++) {
-			const place = { position: table.position(i), size: table.size(i) };
-			bytes.set(FRAGMENT_ENTRY.encode(place), FRAGMENT_ENTRY.byteLength * i);
-		}
-		return bytes;
 	}
 
 	#key(): Buffer {

@@ -9,7 +9,7 @@ export interface Content {
 	fragment: FragmentPlace | undefined;
 }
 
-/** The outcome of one `endFile`. Its place in the image is known after `finishData`. */
+/** The outcome of one `endFile`. Its place in the image is known after `DataWriter.finish`. */
 export interface StoredFile {
 	readonly byteLength: number;
 	/** What the file's holes save; 0 where it was given without holes. */
@@ -23,7 +23,7 @@ export interface DataStatistics {
 	readonly files: number;
 	/** Of all files, holes included. */
 	readonly inputBytes: number;
-	/** On disk, without metadata. */
+	/** On disk, with padding and without metadata. */
 	readonly storedBytes: number;
 	/** Data blocks stored, without fragment blocks and holes. */
 	readonly blocks: number;
@@ -47,7 +47,7 @@ export interface DataSink {
 /** Where a block is in the image. */
 export interface BlockPlace {
 	readonly position: number;
-	/** On disk, with the "stored as it is" bit. */
+	/** On disk, without padding, as in `block-size.ts`. */
 	readonly size: number;
 }
 

@@ -1,6 +1,6 @@
 import type { BodyId } from "../tree/inode.ts";
 
-/** Where the content of each regular-file entry went while its layer passed. `Stored` is the squashfs writer's handle. */
+/** Where the content of each regular-file entry went while its layer passed. `Stored` is the writer's handle. */
 export class BodyStore<Stored> {
 	readonly #stored: Stored[][];
 	readonly #aside: Map<number, Uint8Array>[];
@@ -15,7 +15,7 @@ export class BodyStore<Stored> {
 		if (ofLayer !== undefined) ofLayer[entry] = stored;
 	}
 
-	/** Keeps a copy in memory of what the ISO needs and the squashfs leaves out. */
+	/** Keeps a copy in memory of what the ISO needs and the root file system leaves out. */
 	setAside({ layer, entry }: BodyId, bytes: Uint8Array): void {
 		this.#aside[layer]?.set(entry, bytes);
 	}

@@ -8,16 +8,17 @@ import { BrokenIndex, damaged } from "../cache/failures.ts";
 import { sameEntry } from "../cache/layer-index-format.ts";
 import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
 import type { BlockNeed } from "../cache/remote/cache-source.ts";
+import type { DataWriter } from "../content/data-writer.ts";
+import type { DataMark, StoredFile } from "../content/stored-data.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { Layer } from "../oci/layer.ts";
-import type { DataMark, SquashfsWriter, StoredFile } from "../rootfs/squashfs/squashfs-writer.ts";
 import type { BodyId } from "../tree/inode.ts";
 import type { TreeMerger } from "../tree/merge.ts";
 import { cleanPath } from "../tree/path.ts";
 import type { BodyStore } from "./body-store.ts";
-import { missingBlocks } from "./missing-blocks.ts";
+import { isAtHand, missingBlocks } from "./missing-blocks.ts";
 import { type AsideContent, type LayerCounts, type Route, readLayer } from "./read-layer.ts";
-import { isAtHand, replayLayer } from "./replay-layer.ts";
+import { replayLayer } from "./replay-layer.ts";
 
 /** Of contents that are kept in memory before it is known that they are needed. */
 const MAX_ASIDE_BYTES = 64 * MiB;
@@ -25,7 +26,7 @@ const MAX_ASIDE_BYTES = 64 * MiB;
 /** What one layer brought. */
 export interface CollectedLayer {
 	readonly counts: LayerCounts;
-	/** Stretches of the squashfs that hold its contents; one without an end is being written. */
+	/** Stretches of the image that hold its contents; one without an end is being written. */
 	readonly stretches: { readonly from: DataMark; to: DataMark | undefined }[];
 	/** What was set aside and is in no store. */
 	readonly contents: AsideContent[];
@@ -38,7 +39,7 @@ export interface CollectOptions {
 	readonly layers: readonly Layer[];
 	/** One for each layer. */
 	readonly collected: readonly CollectedLayer[];
-	readonly squashfs: SquashfsWriter;
+	readonly data: DataWriter;
 	readonly bodies: BodyStore<StoredFile>;
 	/** Room for contents that are set aside. */
 	readonly held: HeldBytes;
@@ -57,7 +58,7 @@ export interface CollectOptions {
 
 export interface CollectLayersOptions extends CollectOptions {
 	readonly merger: TreeMerger;
-	/** Whether the squashfs leaves this path out; no leading slash. */
+	/** Whether the root file system leaves this path out; no leading slash. */
 	readonly isExcluded: (path: ByteString) => boolean;
 }
 
@@ -114,7 +115,7 @@ export async function collectLayers(options: CollectLayersOptions): Promise<void
 
 /**
  * Fetches contents that were passed over although the tree needs them (a symbolic link led an entry elsewhere than its path says).
- * Appends them to the squashfs, or keeps them in memory when `into` is "aside": throws `Oci2isoError` CONTENTS_TOO_LARGE where there is no room for that.
+ * Appends them to the root file system, or keeps them in memory when `into` is "aside": throws `Oci2isoError` CONTENTS_TOO_LARGE where there is no room for that.
  */
 export async function collectMissing(
 	options: CollectOptions,
@@ -142,7 +143,7 @@ export async function collectMissing(
 	}
 }
 
-/** Boot loaders and kernel configurations are left out of the squashfs by default, and are looked at. */
+/** Boot loaders and kernel configurations are left out of the root file system by default, and are looked at. */
 function isAsidePath(path: ByteString): boolean {
 	return path.startsWith("boot/efi/") || (path.startsWith("boot/config-") && path.lastIndexOf("/") === "boot".length);
 }
@@ -211,11 +212,11 @@ async function replayOrRead(
 }
 
 async function replay(job: LayerJob, { index, origin }: KnownLayer, routes: readonly Route[]): Promise<void> {
-	const { layer, number, target, cache, squashfs } = job;
+	const { layer, number, target, cache, data } = job;
 	const { counts } = target;
 	await inStretch(job, async () => {
 		const moved = await replayLayer(index, number, (entry) => routes[entry] ?? "skip", { ...job, counts });
-		const keyOf = (fragment: number): Uint8Array => squashfs.fragmentKey(fragment);
+		const keyOf = (fragment: number): Uint8Array => data.fragmentKey(fragment);
 		if (moved === undefined) return;
 		const encoding = moved.encoding(index.layer, index.tarBytes, index.notes, keyOf);
 		cache?.setLayerIndex(layer.digest, await inTurns(encoding, job.signal), origin);
@@ -233,7 +234,7 @@ async function readAndIndex(
 	route: (entry: TarEntry) => Route,
 	onBytes: (bytes: number) => void,
 ): Promise<void> {
-	const { layer, number, target, cache, known, squashfs } = job;
+	const { layer, number, target, cache, known, data } = job;
 	const { counts } = target;
 	// what a shared cache says of contents stays out of what this machine has seen
 	const previous = known?.origin === undefined ? known?.index : undefined;
@@ -241,11 +242,11 @@ async function readAndIndex(
 	const { bodies, signal } = job;
 	const onAside = (content: AsideContent): void => void target.contents.push(content);
 	await inStretch(job, async () => {
-		const options = { squashfs, bodies, signal, route, counts, recorder, onAside, onBytes };
+		const options = { data, bodies, signal, route, counts, recorder, onAside, onBytes };
 		const notes = await readLayer(layer, number, options);
-		squashfs.endLayer();
+		data.endLayer();
 		const own = `${layer.digest}: `;
-		const keyOf = (fragment: number): Uint8Array => squashfs.fragmentKey(fragment);
+		const keyOf = (fragment: number): Uint8Array => data.fragmentKey(fragment);
 		const indexNotes = notes.map((note) => (note.startsWith(own) ? note.slice(own.length) : note));
 		const { digest, compressedBytes, diffId, compression } = layer;
 		const identity = { digest, compressedBytes, diffId, compression: compression ?? "none" };
@@ -264,9 +265,9 @@ function passOn({ target, onNote }: LayerJob, notes: readonly string[]): void {
 	target.isNoted = true;
 }
 
-async function inStretch({ squashfs, target }: LayerJob, work: () => Promise<void>): Promise<void> {
-	const stretch: CollectedLayer["stretches"][number] = { from: squashfs.endLayer(), to: undefined };
+async function inStretch({ data, target }: LayerJob, work: () => Promise<void>): Promise<void> {
+	const stretch: CollectedLayer["stretches"][number] = { from: data.endLayer(), to: undefined };
 	target.stretches.push(stretch);
 	await work();
-	stretch.to = squashfs.endLayer();
+	stretch.to = data.endLayer();
 }

@@ -1,9 +1,5 @@
-import type { ByteSource } from "../binary/byte-source.ts";
-import type { BlockDecompressor } from "../codec/types.ts";
-import { ContentReader } from "../content/content-reader.ts";
-import type { FileLayout } from "../content/file-layout.ts";
+import type { StoredFile } from "../content/stored-data.ts";
 import { assert } from "../errors.ts";
-import type { StoredFile } from "../rootfs/squashfs/squashfs-writer.ts";
 import { fileTooLarge } from "../tree/file-too-large.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
@@ -13,23 +9,20 @@ import type { BodyStore } from "./body-store.ts";
 export interface ContentsOptions {
 	readonly root: DirectoryInode;
 	readonly bodies: BodyStore<StoredFile>;
-	/** The squashfs from its superblock on, with all data written. */
-	readonly squashfs: ByteSource;
-	readonly decompressor: BlockDecompressor;
-	layoutOf(file: StoredFile): FileLayout;
+	/** What the root file system holds of a content, in chunks of at most 1 MiB. */
+	readStored(file: StoredFile): AsyncIterable<Uint8Array>;
 	/** Reads a layer again for a content that was kept nowhere, and sets it aside. */
 	fetchAside(file: FileInode): Promise<void>;
 }
 
 const ASIDE_CHUNK_BYTES = 1024 * 1024;
 
-/** The merged image with its contents read back from the squashfs that was just written: no second copy of the image exists. */
+/** The merged image with its contents read back from the root file system that was just written: no second copy of the image exists. */
 export function createImageTree(options: ContentsOptions): ImageTree {
-	const reader = new ContentReader(options.squashfs, options.decompressor);
 	async function* stream(file: FileInode): AsyncGenerator<Uint8Array> {
 		const stored = options.bodies.stored(file.body);
 		if (stored !== undefined) {
-			yield* reader.read(options.layoutOf(stored));
+			yield* options.readStored(stored);
 			return;
 		}
 		if (options.bodies.aside(file.body) === undefined) await options.fetchAside(file);

@@ -2,17 +2,18 @@ import { inTurns, type Steps } from "../binary/turns.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import type { PackedBlock, ReadImage } from "../cache/pack-writer.ts";
 import type { BlockSettings } from "../cache/settings.ts";
+import { storedBytes } from "../content/block-size.ts";
+import type { DataWriter } from "../content/data-writer.ts";
+import type { PlacedBlock } from "../content/stored-data.ts";
 import type { OciImage } from "../oci/open-image.ts";
-import { STORED_RAW } from "../rootfs/squashfs/constants.ts";
-import type { PlacedBlock, SquashfsWriter } from "../rootfs/squashfs/squashfs-writer.ts";
 import type { CollectedLayer } from "./collect.ts";
 
 export interface KeepOptions {
 	readonly image: Pick<OciImage, "layers">;
 	readonly collected: readonly CollectedLayer[];
-	readonly squashfs: SquashfsWriter;
+	readonly data: DataWriter;
 	readonly settings: BlockSettings;
-	/** Reads the squashfs. */
+	/** Reads the image that is being written. */
 	readonly read: ReadImage;
 	readonly signal?: AbortSignal | undefined;
 }
@@ -20,7 +21,7 @@ export interface KeepOptions {
 /** Puts what this build has compressed into the store, layer by layer, then what it knows of the layers; each once. Rejects with INTERRUPTED. */
 export async function keepBlocks(
 	cache: BuildCache,
-	{ image, collected, squashfs, settings, read, signal }: KeepOptions,
+	{ image, collected, data, settings, read, signal }: KeepOptions,
 ): Promise<void> {
 	for (const [number, { stretches, contents }] of collected.entries()) {
 		const layer = image.layers[number];
@@ -34,7 +35,7 @@ export async function keepBlocks(
 				rawBytes: bytes.byteLength,
 				bytes,
 			}));
-		for (const placed of await inTurns(placedBlocks(squashfs, stretches), signal)) {
+		for (const placed of await inTurns(placedBlocks(data, stretches), signal)) {
 			if (placed.reused || placed.position === 0) continue;
 			const { kind, key, size, rawBytes, position } = placed;
 			blocks.push({ kind, key, storedSize: size, rawBytes, bytes: position });
@@ -46,22 +47,22 @@ export async function keepBlocks(
 	await cache.keepLayers();
 }
 
-/** What a layer's contents take in the squashfs; a block a step. */
+/** What a layer's contents take in the image; a block a step. */
 export function* usedBytes(
-	squashfs: SquashfsWriter,
+	data: DataWriter,
 	stretches: CollectedLayer["stretches"],
 ): Steps<{ reusedBytes: number; recompressedBytes: number }> {
 	let [reusedBytes, recompressedBytes] = [0, 0];
-	for (const { reused, size } of yield* placedBlocks(squashfs, stretches)) {
-		if (reused) reusedBytes += size & (STORED_RAW - 1);
-		else recompressedBytes += size & (STORED_RAW - 1);
+	for (const { reused, size } of yield* placedBlocks(data, stretches)) {
+		if (reused) reusedBytes += storedBytes(size);
+		else recompressedBytes += storedBytes(size);
 	}
 	return { reusedBytes, recompressedBytes };
 }
 
 /** A block a step. */
-function* placedBlocks(squashfs: SquashfsWriter, stretches: CollectedLayer["stretches"]): Steps<PlacedBlock[]> {
+function* placedBlocks(data: DataWriter, stretches: CollectedLayer["stretches"]): Steps<PlacedBlock[]> {
 	const placed: PlacedBlock[][] = [];
-	for (const { from, to } of stretches) placed.push(yield* squashfs.placedBlocks(from, to));
+	for (const { from, to } of stretches) placed.push(yield* data.placedBlocks(from, to));
 	return placed.flat();
 }

@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
 import type { LayerIndexWriter } from "../cache/layer-index-writer.ts";
+import type { DataWriter, DescribeFile } from "../content/data-writer.ts";
+import type { StoredFile } from "../content/stored-data.ts";
 import type { TarEntry, TarHandler } from "../formats/tar/entry.ts";
 import { TarReader } from "../formats/tar/reader.ts";
 import type { Layer } from "../oci/layer.ts";
 import { readArchive } from "../oci/read-archive.ts";
-import type { SquashfsWriter, StoredFile } from "../rootfs/squashfs/squashfs-writer.ts";
 import type { BodyId } from "../tree/inode.ts";
 import type { BodyStore } from "./body-store.ts";
 
@@ -27,7 +28,7 @@ export interface AsideContent {
 }
 
 export interface ReadLayerOptions {
-	readonly squashfs: SquashfsWriter;
+	readonly data: DataWriter;
 	readonly bodies: BodyStore<StoredFile>;
 	readonly route: (entry: TarEntry) => Route;
 	readonly counts: LayerCounts;
@@ -42,7 +43,7 @@ export interface ReadLayerOptions {
 
 /** Reads a layer's blob to its end and sends its contents where their routes say. Returns what the archive says and the tree cannot hold. */
 export async function readLayer(layer: Layer, index: number, options: ReadLayerOptions): Promise<readonly string[]> {
-	const { squashfs, counts, signal } = options;
+	const { data, counts, signal } = options;
 	const reader = new TarReader(bodyRouter(index, options), { origin: layer.digest });
 	counts.timesRead++;
 	let tarBytes = 0;
@@ -52,7 +53,7 @@ export async function readLayer(layer: Layer, index: number, options: ReadLayerO
 	};
 	await readArchive(layer, reader, signal, onBlobBytes, async (bytes) => {
 		tarBytes += bytes;
-		await squashfs.settle();
+		await data.settle();
 		options.onBytes(blobBytes);
 		blobBytes = 0;
 	});
@@ -62,7 +63,7 @@ export async function readLayer(layer: Layer, index: number, options: ReadLayerO
 
 /** Sends each body where its route says. */
 function bodyRouter(layer: number, options: ReadLayerOptions): TarHandler {
-	const { squashfs, bodies, route, counts, recorder, onAside } = options;
+	const { data, bodies, route, counts, recorder, onAside } = options;
 	let current: Route = "ignore";
 	let isFile = false;
 	let body: BodyId = { layer, entry: 0 };
@@ -71,7 +72,7 @@ function bodyRouter(layer: number, options: ReadLayerOptions): TarHandler {
 	const describe =
 		recorder === undefined
 			? undefined
-			: (...[recipe, place]: Parameters<NonNullable<Parameters<SquashfsWriter["endFile"]>[0]>>) =>
+			: (...[recipe, place]: Parameters<DescribeFile>) =>
 					recorder.stored(recipe, place && { fragment: place.index, offset: place.offset });
 	return {
 		entry(entry) {
@@ -81,7 +82,7 @@ function bodyRouter(layer: number, options: ReadLayerOptions): TarHandler {
 			if (!isFile) return;
 			body = { layer, entry: entry.index };
 			if (current === "store") {
-				squashfs.beginFile();
+				data.beginFile();
 				counts.storedBytes += entry.byteLength;
 			} else if (current === "aside") {
 				kept = Buffer.alloc(entry.byteLength);
@@ -89,19 +90,19 @@ function bodyRouter(layer: number, options: ReadLayerOptions): TarHandler {
 			} else if (current === "skip") counts.skippedBytes += entry.byteLength;
 		},
 		data(bytes) {
-			if (current === "store") squashfs.append(bytes);
+			if (current === "store") data.append(bytes);
 			else if (kept !== undefined) {
 				kept.set(bytes, keptBytes);
 				keptBytes += bytes.byteLength;
 			}
 		},
 		hole(byteLength) {
-			if (current === "store") squashfs.appendHole(byteLength);
+			if (current === "store") data.appendHole(byteLength);
 			else keptBytes += byteLength;
 		},
 		endEntry() {
 			if (!isFile) return;
-			if (current === "store") bodies.setStored(body, squashfs.endFile(describe));
+			if (current === "store") bodies.setStored(body, data.endFile(describe));
 			else if (kept !== undefined) {
 				bodies.setAside(body, kept);
 				if (recorder !== undefined) {

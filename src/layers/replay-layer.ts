@@ -1,11 +1,12 @@
 import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import type { BlockStore } from "../cache/block-store.ts";
-import type { IndexedEntry, LayerIndex } from "../cache/layer-index-format.ts";
+import type { LayerIndex } from "../cache/layer-index-format.ts";
 import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
-import { HASH_BYTES, type TailSource } from "../content/file-recipe.ts";
+import type { DataWriter } from "../content/data-writer.ts";
+import type { TailSource } from "../content/file-recipe.ts";
 import type { FragmentPlace } from "../content/fragment-packer.ts";
+import type { StoredFile } from "../content/stored-data.ts";
 import { assert, throwIfAborted } from "../errors.ts";
-import type { SquashfsWriter, StoredFile } from "../rootfs/squashfs/squashfs-writer.ts";
 import type { BodyStore } from "./body-store.ts";
 import type { LayerCounts, Route } from "./read-layer.ts";
 
@@ -13,29 +14,11 @@ import type { LayerCounts, Route } from "./read-layer.ts";
 const FILES_PER_SETTLE = 256;
 
 export interface ReplayOptions {
-	readonly squashfs: SquashfsWriter;
+	readonly data: DataWriter;
 	readonly bodies: BodyStore<StoredFile>;
 	readonly blocks: BlockStore | undefined;
 	readonly counts: LayerCounts;
 	readonly signal?: AbortSignal | undefined;
-}
-
-/** Whether an entry's content can go where its route says without reading the layer. */
-export function isAtHand(
-	{ entry, content }: IndexedEntry,
-	route: Route,
-	{ squashfs, blocks }: Pick<ReplayOptions, "squashfs" | "blocks">,
-): boolean {
-	if (entry.type !== "file" || route === "skip" || route === "ignore") return true;
-	if (route === "aside")
-		return content.whole !== undefined && (entry.byteLength === 0 || blocks?.hasContent(content.whole) === true);
-	if (content.stored === undefined) return false;
-	const { recipe, tail } = content.stored;
-	if (squashfs.hasContent(recipe)) return true;
-	if (tail !== undefined && blocks?.hasFragment(tail.fragment) !== true) return false;
-	for (const key of hashesIn(recipe.blockHashes))
-		if (!squashfs.hasBlock(key) && blocks?.hasBlock(key) !== true) return false;
-	return true;
 }
 
 /**
@@ -48,7 +31,7 @@ export async function replayLayer(
 	routeOf: (entryIndex: number) => Route,
 	options: ReplayOptions,
 ): Promise<LayerIndexWriter | undefined> {
-	const { squashfs, bodies, blocks, counts, signal } = options;
+	const { data, bodies, blocks, counts, signal } = options;
 	const places = new TailPlaces();
 	const turns = new Turns(signal);
 	let files = 0;
@@ -60,34 +43,34 @@ export async function replayLayer(
 			assert(content.stored !== undefined, "a content by reference has a recipe");
 			const { recipe, tail } = content.stored;
 			counts.storedBytes += byteLength;
-			const stored = squashfs.appendRecipe(recipe, tail);
+			const stored = data.appendRecipe(recipe, tail);
 			bodies.setStored(body, stored);
-			places.add(tail, squashfs.tailPlace(stored));
+			places.add(tail, stored.content.fragment);
 		} else if (route === "aside") {
 			assert(content.whole !== undefined, "a content that is set aside is kept as it is");
 			bodies.setAside(body, wholeContent(content.whole, byteLength, blocks));
 		}
 		if (++files % FILES_PER_SETTLE !== 0) continue;
 		throwIfAborted(signal);
-		await squashfs.settle();
+		await data.settle();
 		if (turns.areDue(FILES_PER_SETTLE)) await turns.next();
 	}
-	squashfs.endLayer();
-	await squashfs.settle();
-	return places.haveMoved((fragment) => squashfs.fragmentKey(fragment))
+	data.endLayer();
+	await data.settle();
+	return places.haveMoved((fragment) => data.fragmentKey(fragment))
 		? inTurns(movedIndex(index, layer, options), signal)
 		: undefined;
 }
 
 /** The index with the tails where they are in this image; an entry a step. */
-function* movedIndex(index: LayerIndex, layer: number, { squashfs, bodies }: ReplayOptions): Steps<LayerIndexWriter> {
+function* movedIndex(index: LayerIndex, layer: number, { bodies }: ReplayOptions): Steps<LayerIndexWriter> {
 	const writer = new LayerIndexWriter(index.blockBytes, index);
 	for (const { entry, content } of index.entries()) {
 		yield;
 		writer.entry(entry);
 		if (entry.type !== "file") continue;
 		const stored = bodies.stored({ layer, entry: entry.index });
-		const place = stored && squashfs.tailPlace(stored);
+		const place = stored?.content.fragment;
 		if (content.stored !== undefined && place !== undefined)
 			writer.stored(content.stored.recipe, { fragment: place.index, offset: place.offset });
 		else writer.skipped();
@@ -123,8 +106,4 @@ class TailPlaces {
 		}
 		return this.#hasMoved;
 	}
-}
-
-function* hashesIn(hashes: Uint8Array): Generator<Uint8Array> {
-	for (let at = 0; at < hashes.byteLength; at += HASH_BYTES) yield hashes.subarray(at, at + HASH_BYTES);
 }

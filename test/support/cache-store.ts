@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { atOnce } from "../../src/binary/turns.ts";
 import { fileNameOf, writingLayerIndex } from "../../src/cache/layer-index-store.ts";
 import { LayerIndexWriter } from "../../src/cache/layer-index-writer.ts";
-import { STORED_RAW } from "../../src/cache/pack-format.ts";
 import { type PackedBlock, writingPack } from "../../src/cache/pack-writer.ts";
 import { type BlockSettings, settingsId, settingsText } from "../../src/cache/settings.ts";
 import { StoreDirectory } from "../../src/cache/store-directory.ts";
+import { STORED_RAW } from "../../src/content/block-size.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { noise } from "./noise.ts";
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { type ByteString, byteStringFromText } from "../../src/binary/byte-string.ts";
 import type { BlockCompressor } from "../../src/codec/types.ts";
+import type { StoredFile } from "../../src/content/stored-data.ts";
 import {
 	type SquashfsSummary,
 	SquashfsWriter,
 	type SquashfsWriterOptions,
-	type StoredFile,
 } from "../../src/rootfs/squashfs/squashfs-writer.ts";
 import type {
 	DeviceInode,
@@ -108,16 +108,16 @@ export async function writeTree(
 	const writer = new SquashfsWriter({ sink, compressor, modificationTimeSeconds: 1_700_000_000, ...options });
 	const stored = new Map<FileInode, StoredFile>();
 	for (const file of filesOf(root)) {
-		writer.beginFile();
+		writer.data.beginFile();
 		for await (const part of partsOf(file)) {
-			if ("hole" in part) writer.appendHole(part.hole);
-			else writer.append(part);
-			await writer.settle();
+			if ("hole" in part) writer.data.appendHole(part.hole);
+			else writer.data.append(part);
+			await writer.data.settle();
 		}
-		stored.set(file, writer.endFile());
-		await writer.settle();
+		stored.set(file, writer.data.endFile());
+		await writer.data.settle();
 	}
-	await writer.finishData();
+	await writer.data.finish();
 	const summary = writer.finish(root, (file) => {
 		const place = stored.get(file);
 		if (place === undefined) throw new Error("a file was not stored");

@@ -27,8 +27,8 @@ export const FLAG = {
 	uncompressedIds: 0x0800,
 } as const;
 
-/** In a block size: the block is stored as it is (4). */
-export const STORED_RAW = 1 << 24;
+/** In a block size: the block is stored as it is (4); lists of sizes are written and read as `content` keeps them. */
+export { STORED_RAW } from "../../content/block-size.ts";
 /** In a metadata block's header: the block is stored as it is (2.2). */
 export const METADATA_STORED_RAW = 0x8000;
 

@@ -15,9 +15,9 @@ import {
 	type PackEntry,
 	packHeadBytes,
 	packHeadLength,
-	STORED_RAW,
 } from "../../../src/cache/pack-format.ts";
 import { settingsId } from "../../../src/cache/settings.ts";
+import { STORED_RAW } from "../../../src/content/block-size.ts";
 import type { TarEntry, TarEntryType } from "../../../src/formats/tar/entry.ts";
 
 const BLOCK = 4096;

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
-import { ContentReader } from "../../../src/content/content-reader.ts";
-import { SquashfsWriter, type StoredFile } from "../../../src/rootfs/squashfs/squashfs-writer.ts";
+import { DataWriter } from "../../../src/content/data-writer.ts";
+import { type Placement, UNALIGNED } from "../../../src/content/placement.ts";
+import type { StoredFile } from "../../../src/content/stored-data.ts";
 import { noise } from "../../support/noise.ts";
 import { MemorySink, TreeBuilder } from "../../support/trees.ts";
 import { zlibCompressor, zlibDecompressor } from "../../support/zlib-compressor.ts";
@@ -10,22 +11,19 @@ import { imageFacts, inputFacts, makeImage } from "../rootfs/squashfs/harness.ts
 
 const BLOCK = 4096;
 const GiB = 2 ** 30;
+const PLACEMENT: Placement = { ...UNALIGNED, blockBytes: BLOCK, start: 96, tails: "small-files", maxBlocks: 2 ** 28 };
 
-async function contentOf(sink: MemorySink, writer: SquashfsWriter, file: StoredFile): Promise<Buffer> {
+async function contentOf(sink: MemorySink, writer: DataWriter, file: StoredFile): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
-	const reader = new ContentReader(memorySource(sink.bytes()), zlibDecompressor);
-	for await (const chunk of reader.read(writer.storedFileLayout(file))) chunks.push(Buffer.from(chunk));
+	const reader = writer.reader(memorySource(sink.bytes()), zlibDecompressor);
+	for await (const chunk of reader.read(writer.layoutOf(file))) chunks.push(Buffer.from(chunk));
 	return Buffer.concat(chunks);
 }
 
-function makeWriter(resultsPerTurn?: number) {
+function makeWriter(resultsPerTurn?: number, placement: Partial<Placement> = {}) {
 	const sink = new MemorySink();
 	const compressor = zlibCompressor({ blockBytes: BLOCK, resultsPerTurn });
-	return {
-		sink,
-		compressor,
-		writer: new SquashfsWriter({ sink, compressor, blockBytes: BLOCK, modificationTimeSeconds: 0 }),
-	};
+	return { sink, compressor, writer: new DataWriter({ ...PLACEMENT, ...placement }, { sink, compressor }) };
 }
 
 describe("file contents", () => {
@@ -37,8 +35,27 @@ describe("file contents", () => {
 			writer.append(content);
 			return writer.endFile();
 		});
-		await writer.finishData();
+		await writer.finish();
 		for (const [i, file] of stored.entries()) expect(await contentOf(sink, writer, file)).toEqual(contents[i]);
+	});
+
+	it.each(["before", "behind"] as const)("fill their units where a format aligns blocks, zeros %s", async (padding) => {
+		const alignment = 512;
+		const { sink, writer } = makeWriter(undefined, { start: 1024, alignment, padding, tails: "none" });
+		const text = Buffer.alloc(2 * BLOCK + 100, "text ");
+		const contents = [text, noise(BLOCK + 10, 2), Buffer.concat([text, noise(700, 5)]), text];
+		const stored = contents.map((content) => {
+			writer.beginFile();
+			writer.append(content);
+			return writer.endFile();
+		});
+		await writer.finish();
+		for (const [i, file] of stored.entries()) expect(await contentOf(sink, writer, file)).toEqual(contents[i]);
+		expect(writer.end % alignment).toBe(0);
+		const { firstBlock, blocks } = writer.layoutOf(stored[0] as StoredFile);
+		const [size = 0] = [...(blocks.chunks() as Iterable<Uint32Array>)][0] ?? [];
+		expect(firstBlock).toBe(padding === "before" ? 1024 + alignment - size : 1024);
+		expect(sink.readNow(1024, padding === "before" ? alignment - size : 0).every((byte) => byte === 0)).toBe(true);
 	});
 
 	it("are stored once when equal, whether small, held or streamed, and whatever follows", async () => {
@@ -72,7 +89,7 @@ describe("file contents", () => {
 			writer.append(noise(40_000, 1));
 			writer.endFile();
 		}
-		await writer.finishData();
+		await writer.finish();
 		expect(submitted).toBe(10);
 	});
 
@@ -109,17 +126,17 @@ describe("file contents", () => {
 		writer.appendHole(5 * GiB);
 		writer.append(Buffer.from("end"));
 		const file = writer.endFile();
-		await writer.finishData();
+		await writer.finish();
 		expect(file.byteLength).toBe(5 * GiB + 8);
 		expect(file.sparseBytes).toBe(5 * GiB - BLOCK);
 		expect(sink.bytes().byteLength).toBeLessThan(1000);
-		expect(writer.storedFileLayout(file).blocks.count).toBe((5 * GiB) / BLOCK + 1);
+		expect(writer.layoutOf(file).blocks.count).toBe((5 * GiB) / BLOCK + 1);
 	});
 
 	it("may have as many holes as they have blocks", async () => {
 		const compressor = zlibCompressor({ blockBytes: BLOCK, resultsPerTurn: 1000, stored: true });
 		const sink = { write: () => undefined, readNow: (_: number, length: number) => Buffer.alloc(length) };
-		const writer = new SquashfsWriter({ sink, compressor, blockBytes: BLOCK, modificationTimeSeconds: 0 });
+		const writer = new DataWriter(PLACEMENT, { sink, compressor });
 		const block = Buffer.alloc(BLOCK, 1);
 		writer.beginFile();
 		for (let i = 0; i < 150_000; i++) {
@@ -128,9 +145,9 @@ describe("file contents", () => {
 			if (i % 1000 === 0) await writer.settle();
 		}
 		const file = writer.endFile();
-		await writer.finishData();
+		await writer.finish();
 		expect(file).toMatchObject({ byteLength: 300_000 * BLOCK, sparseBytes: 150_000 * BLOCK });
-		expect(writer.storedFileLayout(file).blocks.count).toBe(300_000);
+		expect(writer.layoutOf(file).blocks.count).toBe(300_000);
 	});
 
 	it("cost an error when the holes of a hostile file are endless", async () => {
@@ -161,13 +178,7 @@ describe("file contents", () => {
 			},
 			readNow: () => Buffer.alloc(0),
 		};
-		const writer = new SquashfsWriter({
-			sink,
-			compressor,
-			blockBytes: BLOCK,
-			modificationTimeSeconds: 0,
-			maxPendingBlocks: 1,
-		});
+		const writer = new DataWriter(PLACEMENT, { sink, compressor, maxPendingBlocks: 1 });
 		writer.beginFile();
 		writer.append(noise(5_000_000, 1));
 		await expect(writer.settle()).rejects.toThrow("disk full");
@@ -175,13 +186,7 @@ describe("file contents", () => {
 
 	it("are bounded in flight by settle", async () => {
 		const { writer, compressor } = makeWriter(1);
-		const bounded = new SquashfsWriter({
-			sink: new MemorySink(),
-			compressor,
-			blockBytes: BLOCK,
-			modificationTimeSeconds: 0,
-			maxPendingBlocks: 3,
-		});
+		const bounded = new DataWriter(PLACEMENT, { sink: new MemorySink(), compressor, maxPendingBlocks: 3 });
 		expect(writer).toBeDefined();
 		bounded.beginFile();
 		for (let i = 0; i < 400; i++) {

@@ -25,7 +25,9 @@ class Kept implements StoredBlocks {
 	reads = 0;
 
 	keep(sink: MemorySink, writer: SquashfsWriter): void {
-		for (const { kind, key, position, size, rawBytes } of atOnce(writer.placedBlocks({ blocks: 0, fragments: 0 }))) {
+		for (const { kind, key, position, size, rawBytes } of atOnce(
+			writer.data.placedBlocks({ blocks: 0, fragments: 0 }),
+		)) {
 			const bytes = Buffer.from(sink.readNow(position, size & (STORED_RAW - 1)));
 			this.#blocks.set(nameOf(kind, key), { compressed: (size & STORED_RAW) === 0, bytes, rawBytes });
 		}
@@ -81,19 +83,19 @@ async function writeData(contents: readonly (Buffer | Described)[], earlier?: St
 	const made: { recipe: FileRecipe; place: { index: number; offset: number } | undefined }[] = [];
 	for (const content of contents) {
 		const describeFile = (recipe: FileRecipe, place: (typeof made)[number]["place"]) => made.push({ recipe, place });
-		if ("recipe" in content) writer.appendRecipe(content.recipe, content.tail, describeFile);
+		if ("recipe" in content) writer.data.appendRecipe(content.recipe, content.tail, describeFile);
 		else {
-			writer.beginFile();
-			writer.append(content);
-			writer.endFile(describeFile);
+			writer.data.beginFile();
+			writer.data.append(content);
+			writer.data.endFile(describeFile);
 		}
 	}
-	writer.endLayer();
+	writer.data.endLayer();
 	const described = made.map(({ recipe, place }) => ({
 		recipe,
-		tail: place && { fragment: writer.fragmentKey(place.index), offset: place.offset },
+		tail: place && { fragment: writer.data.fragmentKey(place.index), offset: place.offset },
 	}));
-	await writer.finishData();
+	await writer.data.finish();
 	return { bytes: sink.bytes(), sink, writer, described, submitted };
 }
 
@@ -161,7 +163,7 @@ describe("data with blocks that were compressed before", () => {
 		const files = [shared, shared, Buffer.concat([shared, text(2, 100)]), Buffer.concat([text(3, BLOCK), shared])];
 		const { submitted, writer } = await writeData(files);
 		expect(submitted).toBe(10 + 1 + 1);
-		expect(atOnce(writer.placedBlocks({ blocks: 0, fragments: 0 }))).toHaveLength(12);
+		expect(atOnce(writer.data.placedBlocks({ blocks: 0, fragments: 0 }))).toHaveLength(12);
 	});
 });
 
