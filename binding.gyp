@@ -11,8 +11,6 @@
 		# 1 where the compiler finds the header of a library of the system, 0 where it is left out.
 		"have_libdeflate%": "<!(echo '#include <libdeflate.h>' | ${CC:-cc} -E - >/dev/null 2>&1 && echo 1 || echo 0)",
 		"have_liblzma%": "<!(echo '#include <lzma.h>' | ${CC:-cc} -E - >/dev/null 2>&1 && echo 1 || echo 0)",
-		# For tests, not in the published package.
-		"digest_variants": ["<!@(ls native/digest_variants.cc 2>/dev/null || true)"],
 		"confine_sources": ["<!@(ls native/confine/*.c 2>/dev/null || true)"],
 	},
 	"targets": [
@@ -73,7 +71,6 @@
 				"native/codec_zstd.cc",
 				"native/deflate_table.cc",
 				"native/digest.cc",
-				"<@(digest_variants)",
 				"native/file_digester.cc",
 				"native/file_lock.cc",
 				"native/gzip_decoder.cc",

@@ -11,12 +11,6 @@
 #include "sha256_functions.h"
 #include "zstd_inflater.h"
 
-// For tests, not in the published package.
-#if __has_include("digest_variants.h")
-#include "digest_variants.h"
-#define HAS_DIGEST_VARIANTS
-#endif
-
 namespace {
 
 /** `{ zstd: { encoder: "zstd 1.5.7", minLevel: 1, maxLevel: 22 }, … }`, without the codecs that this build lacks. */
@@ -45,9 +39,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   oci2iso::DefineSha256(env, exports);
   exports.Set("FileDigester", oci2iso::FileDigester::Define(env));
   oci2iso::DefineFileLock(env, exports);
-#ifdef HAS_DIGEST_VARIANTS
-  exports.Set("digestVariants", oci2iso::DescribeDigestVariants(env));
-#endif
   return exports;
 }
 

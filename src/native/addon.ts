@@ -41,10 +41,6 @@ export interface NativeAddon {
 	) => NativeFileDigester;
 	/** Takes flock(2)'s lock without waiting: 1 ours until the descriptor is closed, 0 somebody else's, -1 there are none here. */
 	lockFile(fd: number): 1 | 0 | -1;
-	/** For tests: every implementation of a digest, by name. */
-	readonly digestVariants: Readonly<
-		Record<string, (a: readonly Uint8Array[], b: readonly Uint8Array[]) => [string, string]>
-	>;
 }
 
 export interface NativeCodec {
