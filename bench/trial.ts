@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { BuildReport } from "../src/report/build-report.ts";
+import type { BuildReport } from "../src/build/report.ts";
 import {
 	buildReferenceIso,
 	makeSquashfs,

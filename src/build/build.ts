@@ -6,8 +6,7 @@ import { formatPlatform } from "../oci/platform.ts";
 import { openingOptions } from "../options/image-options.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
-import type { BuildReport } from "../report/build-report.ts";
-import { buildReport } from "./build-report.ts";
+import { type BuildReport, buildReport } from "./report.ts";
 import { checkChoices } from "./check-choices.ts";
 import { type FinishedIso, finishIso } from "../exporters/iso/finish-iso.ts";
 import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
@@ -15,7 +14,7 @@ import { checkRoom, requireDistinctPlaces } from "./places.ts";
 import { BuildProgress } from "./progress.ts";
 import { SharedCache } from "./shared-cache.ts";
 import { writeSquashfs } from "./squashfs-stage.ts";
-import { requireTools } from "./tools.ts";
+import { requireTools } from "../buildroot/tools.ts";
 
 /**
  * Converts an OCI image into a bootable ISO. Resolves when the ISO has its final name.

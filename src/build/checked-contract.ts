@@ -3,9 +3,16 @@ import type { Contract, ContractOptions } from "../contract/contract.ts";
 import { contractOf, readContractParts, requireMet } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import { bootPathsOf, checkBoot } from "../inspect/check-boot.ts";
-import type { Finding } from "../findings/finding.ts";
-import type { BootCheckReport } from "../report/build-report.ts";
+import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+
+export interface BootCheckReport {
+	readonly bootPaths: BootPaths;
+	/** It would not boot as it was asked to, and was built because that was asked for too (`force`). */
+	readonly isForced: boolean;
+	/** Warnings and blockers. */
+	readonly findings: readonly Finding[];
+}
 
 export interface CheckOptions extends ContractOptions {
 	/** Compressor of the squashfs. */

@@ -16,8 +16,8 @@ import {
 } from "../options/fields.ts";
 import type { BootOptions, ImageOptions, SquashfsOptions, TreeOptions } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
-import type { BuildReport } from "../report/build-report.ts";
-import type { BuildListener } from "../report/events.ts";
+import type { BuildListener } from "./progress.ts";
+import type { BuildReport } from "./report.ts";
 
 /** What `buildIso` takes; the command line's options have the same names. */
 export interface BuildOptions extends ImageOptions, BootOptions, TreeOptions, SquashfsOptions {

@@ -1,8 +1,8 @@
 import type { BuildCache } from "../cache/build-cache.ts";
 import { originOf } from "../cache/layer-index-store.ts";
 import { CacheKey } from "../cache/remote/cache-key.ts";
-import { type CacheDestination, exportCache } from "../cache/remote/cache-sink.ts";
-import { CacheSource } from "../cache/remote/cache-source.ts";
+import { type CacheDestination, type CacheSinkReport, exportCache } from "../cache/remote/cache-sink.ts";
+import { CacheSource, type CacheSourceReport } from "../cache/remote/cache-source.ts";
 import type { BlockSettings } from "../cache/settings.ts";
 import { Oci2isoError } from "../errors.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../oci/docker-reference.ts";
@@ -10,7 +10,6 @@ import type { OciImage } from "../oci/open-image.ts";
 import { type ImageReference, parseReference } from "../oci/reference.ts";
 import type { RegistryOptions } from "../oci/registry/options.ts";
 import type { RegistrySource } from "../oci/registry/registry-source.ts";
-import type { SharedCacheReport } from "../report/build-report.ts";
 import type { ResolvedOptions } from "./options.ts";
 
 /** A registry that does not answer is not worth as much waiting as the image's. */
@@ -32,6 +31,12 @@ type SharedCacheOptions = Pick<
 	| "transferPolicy"
 	| "signal"
 >;
+
+/** What was shared with other machines. */
+export interface SharedCacheReport {
+	readonly from: readonly CacheSourceReport[];
+	readonly to?: CacheSinkReport;
+}
 
 interface NamedReference {
 	readonly text: string;

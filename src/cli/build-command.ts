@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import { requireDistinctPlaces } from "../build/places.ts";
+import type { BuildReport } from "../build/report.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { resolvePlace } from "../output/place.ts";
 import { openReport } from "../output/report-file.ts";
-import type { BuildReport } from "../report/build-report.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addGroups, collect, type ImageValues, withFlags } from "./option-groups.ts";
 import { outputNameFor } from "./output-name.ts";

@@ -1,4 +1,4 @@
-import type { BuildEvent, BuildListener, Phase } from "../report/events.ts";
+import type { BuildEvent, BuildListener, Phase } from "../build/progress.ts";
 import { printJson, printLine, type TextStream } from "./print.ts";
 import { formatDuration, formatSize } from "./values.ts";
 

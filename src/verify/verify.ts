@@ -1,6 +1,5 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { interruptible } from "../errors.ts";
-import { openIso } from "../input/iso-file.ts";
 import { compileXattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
 import { openImage } from "../oci/open-image.ts";
@@ -16,6 +15,7 @@ import {
 	treeFields,
 } from "../options/fields.ts";
 import { type ImageOptions, openingOptions, type TreeOptions } from "../options/image-options.ts";
+import { openIso } from "../output/iso-file.ts";
 import { readImageTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { verifyIso } from "./verify-iso.ts";

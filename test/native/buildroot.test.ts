@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GiB, KiB, MiB } from "../../src/binary/units.ts";
-import { elToritoCore, toolNotices } from "../../src/build/tools.ts";
 import { makeElToritoCore } from "../../src/buildroot/el-torito-core.ts";
 import { parseElf } from "../../src/buildroot/elf.ts";
 import { findHostTool } from "../../src/buildroot/host-tool.ts";
 import { implantMediaChecksum } from "../../src/buildroot/media-checksum.ts";
 import { runTool, type ToolOptions, type ToolRequest } from "../../src/buildroot/run.ts";
+import { elToritoCore, toolNotices } from "../../src/buildroot/tools.ts";
 import { requires } from "../support/requires.ts";
 import { compileLauncher, hostToolRoot, SmallRoot } from "../support/small-root.ts";
 

@@ -1,7 +1,6 @@
 import { byteStringFromText, displayName } from "../../binary/byte-string.ts";
 import type { Contract } from "../../contract/contract.ts";
 import { decodePe } from "../../formats/pe/pe-image.ts";
-import type { AddedFile } from "../../report/build-report.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
 import { MAX_EFI_BYTES } from "../boot-file-limits.ts";
 import {
@@ -14,6 +13,14 @@ import {
 } from "../boot-files.ts";
 import { findMenuPlaces } from "./menu-places.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "./model/shell.ts";
+
+export interface AddedFile {
+	/** Path in the ISO's tree; absent where it is not there. */
+	readonly iso: string | undefined;
+	/** Path in the EFI image; absent where it is not there. */
+	readonly efiImage: string | undefined;
+	readonly why: string;
+}
 
 /** `files`, as `bootFiles` has them, with the menu for UEFI wherever this image's GRUB looks for it, and which copies the contract does not have. */
 export async function placeMenus(

@@ -1,14 +1,16 @@
 import { ISO_BLOCK_BYTES } from "../../binary/units.ts";
 import { bootFiles } from "../../boot/boot-files.ts";
-import { placeMenus } from "../../boot/grub/place-menus.ts";
+import { type AddedFile, placeMenus } from "../../boot/grub/place-menus.ts";
+import type { BootCheckReport } from "../../build/checked-contract.ts";
 import { checkContract, describeCheck, readBuildContract } from "../../build/checked-contract.ts";
 import { deriveIdentifiers } from "../../build/identifiers.ts";
 import { describeLosses } from "../../build/losses.ts";
 import type { ResolvedOptions } from "../../build/options.ts";
 import type { BuildProgress } from "../../build/progress.ts";
 import type { SquashfsStage } from "../../build/squashfs-stage.ts";
-import { checksumByTool, elToritoCore, toolNotices, usesTool } from "../../build/tools.ts";
 import { VERSION } from "../../build/version.ts";
+import type { ToolReport } from "../../buildroot/tools.ts";
+import { checksumByTool, elToritoCore, toolNotices, usesTool } from "../../buildroot/tools.ts";
 import type { Contract } from "../../contract/contract.ts";
 import { hybridMbr } from "../../formats/gpt/mbr.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../../formats/isomd5/application-use.ts";
@@ -18,7 +20,6 @@ import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../medium/iso-layo
 import { writeFront, writeRest } from "../../medium/write-iso.ts";
 import type { OciImage } from "../../oci/open-image.ts";
 import type { PendingOutput } from "../../output/output-file.ts";
-import type { AddedFile, BootCheckReport, ToolReport } from "../../report/build-report.ts";
 import type { SquashfsSummary } from "../../rootfs/squashfs/squashfs-writer.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
 import { beginMediaChecksum } from "./media-checksum.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { BuildEvent } from "../../../src/build/progress.ts";
 import { createProgress, type ProgressStyle } from "../../../src/cli/progress.ts";
-import type { BuildEvent } from "../../../src/report/events.ts";
 
 const EVENTS: readonly BuildEvent[] = [
 	{ type: "phase", phase: "layers" },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { elToritoCore, requireTools, toolNotices } from "../../../src/build/tools.ts";
+import { elToritoCore, requireTools, toolNotices } from "../../../src/buildroot/tools.ts";
 import { noise } from "../../support/noise.ts";
 import { SmallRoot } from "../../support/small-root.ts";
 import { DIRECTORY } from "../boot/grub/made/core-image/grub-directory.ts";

@@ -1,16 +1,26 @@
 import { setImmediate } from "node:timers/promises";
 import type { ByteString } from "../binary/byte-string.ts";
-import { CORE_TOOL_NAMES, makeElToritoCore } from "../buildroot/el-torito-core.ts";
-import { CHECKSUM_TOOL_NAMES, implantMediaChecksum } from "../buildroot/media-checksum.ts";
-import { requireToolsCanRun } from "../buildroot/preflight.ts";
-import type { ToolOptions, ToolRun } from "../buildroot/run.ts";
-import { Oci2isoError } from "../errors.ts";
 import { buildElToritoCore, CORE_IMAGE, readModuleNames } from "../boot/grub/made/core-image/build-core.ts";
+import type { ResolvedOptions } from "../build/options.ts";
+import { Oci2isoError, throwIfAborted } from "../errors.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
-import { throwIfAborted } from "../oci/failures.ts";
-import type { ToolReport } from "../report/build-report.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import type { ResolvedOptions } from "./options.ts";
+import { CORE_TOOL_NAMES, makeElToritoCore } from "./el-torito-core.ts";
+import { CHECKSUM_TOOL_NAMES, implantMediaChecksum } from "./media-checksum.ts";
+import { requireToolsCanRun } from "./preflight.ts";
+import type { ToolOptions, ToolRun } from "./run.ts";
+
+export interface ToolReport {
+	readonly task: "el-torito-core" | "media-checksum";
+	readonly used: "buildroot" | "host" | "builtin";
+	/** Path of the executable, in the image or on the host. */
+	readonly path?: string | undefined;
+	readonly confinement?: string | undefined;
+	/** Why it was not confined better. */
+	readonly reason?: string | undefined;
+	/** Whether a tool's core image has the bytes that oci2iso itself would have made. */
+	readonly sameAsBuiltin?: boolean | undefined;
+}
 
 type ToolChoice = Pick<ResolvedOptions, "tools" | "allowUnconfinedTools" | "signal">;
 

@@ -1,0 +1,180 @@
+import type { AddedFile } from "../boot/grub/place-menus.ts";
+import type { ToolReport } from "../buildroot/tools.ts";
+import type { Finding } from "../findings/finding.ts";
+import type { BlobTransfer } from "../oci/registry/transfer.ts";
+import type { BootCheckReport } from "./checked-contract.ts";
+import type { SharedCacheReport } from "./shared-cache.ts";
+import { displayName } from "../binary/byte-string.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import type { FinishedIso } from "../exporters/iso/finish-iso.ts";
+import type { BuildProgress } from "./progress.ts";
+import type { SquashfsStage } from "./squashfs-stage.ts";
+import { VERSION } from "./version.ts";
+
+/** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases`, `peakResidentBytes` and what a cache saved differs from run to run. */
+export interface BuildReport {
+	readonly oci2isoVersion: string;
+	readonly image: {
+		readonly reference: string;
+		readonly manifestDigest: string;
+		readonly platform: string;
+		readonly created: string | undefined;
+	};
+	/** Bottom layer first. */
+	readonly layers: readonly LayerReport[];
+	readonly contract: {
+		readonly version: string;
+		readonly label: string;
+		readonly kernelVersion: string;
+		readonly efiVendor: string;
+		readonly menuEntries: readonly string[];
+		readonly timeoutSeconds: number;
+	};
+	/** Everything that the contract leaves open and how it was decided. */
+	readonly choices: readonly Finding[];
+	/** Files of the ISO that the contract does not have. */
+	readonly addedFiles: readonly AddedFile[];
+	/** Whether the ISO is expected to boot. */
+	readonly checks: BootCheckReport;
+	readonly squashfs: SquashfsReport;
+	/** Absent without `--cache-from` and `--cache-to`. */
+	readonly sharedCache?: SharedCacheReport;
+	readonly tools: readonly ToolReport[];
+	readonly iso: {
+		readonly path: string;
+		readonly byteLength: number;
+		readonly volumeIdentifier: string;
+		readonly sourceDateEpochSeconds: number;
+		readonly diskGuid: string;
+		/** The media checksum's MD5, as `checkisomd5` verifies it. */
+		readonly mediaMd5: string;
+	};
+	/** What the image holds that the ISO cannot, one line each. */
+	readonly losses: readonly string[];
+	readonly notices: readonly string[];
+	/** Wall time per phase. */
+	readonly phases: readonly { readonly phase: string; readonly milliseconds: number }[];
+	/** Most memory this process has held. */
+	readonly peakResidentBytes: number;
+}
+
+export interface LayerReport {
+	readonly digest: string;
+	readonly diffId: string;
+	readonly mediaType: string;
+	readonly compressedBytes: number;
+	readonly tarBytes: number;
+	readonly entries: number;
+	/** Content that went into the squashfs, before compression. */
+	readonly storedBytes: number;
+	/** Content that was passed over because a higher layer or an exclude decides the path. */
+	readonly skippedBytes: number;
+	/** How often the layer was read: 0 when all of it was known from earlier builds, 2 when a skipped body turned out to be needed. */
+	readonly timesRead: number;
+	/** What its contents take in the squashfs, in blocks that earlier builds had compressed. */
+	readonly reusedBytes: number;
+	/** In blocks that this build compressed. */
+	readonly recompressedBytes: number;
+	/** What a registry sent of it. */
+	readonly downloadedBytes: number;
+	/** Absent where the layer came from this machine. */
+	readonly transfer?: Omit<Readonly<BlobTransfer>, "digest">;
+}
+
+export interface SquashfsReport {
+	readonly codec: string;
+	readonly level: number;
+	readonly blockBytes: number;
+	readonly encoder: string;
+	readonly byteLength: number;
+	readonly inodes: number;
+	readonly fragments: number;
+	readonly ids: number;
+	readonly duplicateFiles: number;
+	readonly duplicateBytes: number;
+	readonly excludedPaths: number;
+	/** Extended attributes left out as asked for, by pattern. */
+	readonly droppedXattrs: readonly { readonly pattern: string; readonly count: number }[];
+}
+
+export interface ReportParts extends FinishedIso {
+	readonly image: OciImage;
+	readonly platform: string;
+	readonly stage: SquashfsStage;
+	readonly blockBytes: number;
+	readonly path: string;
+	readonly epochSeconds: number;
+	readonly progress: BuildProgress;
+	readonly shared: BuildReport["sharedCache"];
+}
+
+/** Puts the report of a finished build together. */
+export function buildReport(parts: ReportParts): BuildReport {
+	const { image, contract, stage, progress, summary } = parts;
+	const { compressor } = stage;
+	const { createdSeconds } = image.config;
+	return {
+		oci2isoVersion: VERSION,
+		image: {
+			reference: image.reference,
+			manifestDigest: image.manifestDigest,
+			platform: parts.platform,
+			created: createdSeconds === undefined ? undefined : new Date(createdSeconds * 1000).toISOString(),
+		},
+		layers: layerReports(image, stage),
+		contract: {
+			version: contract.version,
+			label: contract.label,
+			kernelVersion: displayName(contract.kernel.version),
+			efiVendor: contract.vendor,
+			menuEntries: contract.grub2.entries.map(({ name }) => name),
+			timeoutSeconds: contract.grub2.timeoutSeconds,
+		},
+		choices: contract.choices,
+		addedFiles: parts.addedFiles,
+		checks: parts.checks,
+		squashfs: {
+			codec: compressor.codec,
+			level: compressor.level,
+			blockBytes: parts.blockBytes,
+			encoder: compressor.encoder,
+			byteLength: summary.byteLength,
+			inodes: summary.inodes,
+			fragments: summary.fragments,
+			ids: summary.ids,
+			duplicateFiles: summary.data.duplicateFiles,
+			duplicateBytes: summary.data.duplicateBytes,
+			excludedPaths: stage.excludedPaths,
+			droppedXattrs: stage.droppedXattrs,
+		},
+		...(parts.shared === undefined ? {} : { sharedCache: parts.shared }),
+		tools: parts.tools,
+		iso: {
+			path: parts.path,
+			byteLength: parts.isoBytes,
+			volumeIdentifier: contract.label,
+			sourceDateEpochSeconds: parts.epochSeconds,
+			diskGuid: parts.diskGuid,
+			mediaMd5: parts.mediaMd5,
+		},
+		losses: parts.losses,
+		notices: progress.notices,
+		phases: progress.finish(),
+		peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+	};
+}
+
+function layerReports(image: OciImage, stage: SquashfsStage): LayerReport[] {
+	return image.layers.flatMap(({ digest, diffId, mediaType, compressedBytes }, index) => {
+		const counts = stage.layers[index];
+		const found = image.transfers.find((transfer) => transfer.digest === digest);
+		const came: Pick<LayerReport, "transfer"> = found === undefined ? {} : { transfer: transferOf(found) };
+		const downloadedBytes = found?.fetchedBytes ?? 0;
+		const common = { digest, diffId, mediaType, compressedBytes, downloadedBytes };
+		return counts === undefined ? [] : [{ ...common, ...counts, ...came }];
+	});
+}
+
+function transferOf({ digest: _, ...transfer }: OciImage["transfers"][number]): NonNullable<LayerReport["transfer"]> {
+	return transfer;
+}
