@@ -6,22 +6,27 @@ import { type TarMember, tarArchive } from "./tar-fixtures.ts";
 /** GRUB's BIOS directory of this machine, which the image borrows. */
 export const HOST_GRUB = "/usr/lib/grub/i386-pc";
 
+/** By name, what GRUB's directory of this machine has. */
+function hostGrub(): Readonly<Record<string, Uint8Array>> {
+	const names = readdirSync(HOST_GRUB).filter((name) => /\.(mod|lst|img)$/.test(name));
+	return Object.fromEntries(names.map((name) => [name, readFileSync(join(HOST_GRUB, name))]));
+}
+
 /**
- * Layers of an image that fulfils the contract and can be converted with `--tools builtin`, in well under a second. GRUB is real, kernel and EFI
- * programs are noise: it does not boot. Bottom first.
+ * Layers of an image that fulfils the contract and can be converted with `--tools builtin`, in well under a second. GRUB is real unless given, kernel and
+ * EFI programs are noise: it does not boot. Bottom first.
  */
-export function contractLayers(): Buffer[] {
-	const file = (path: string, content: Buffer | string): TarMember => ({
+export function contractLayers(grub: Readonly<Record<string, Uint8Array>> = hostGrub()): Buffer[] {
+	const file = (path: string, content: Uint8Array | string): TarMember => ({
 		type: "file",
 		path,
 		content: Buffer.from(content),
 	});
-	const grub = readdirSync(HOST_GRUB).filter((name) => /\.(mod|lst|img)$/.test(name));
 	return [
 		tarArchive([
 			file("etc/os-release", "ID=test\nNAME=Test\nVERSION_ID=1\n"),
 			file("usr/share/grub/unicode.pf2", noise(2000, "font")),
-			...grub.map((name) => file(`usr/lib/grub/i386-pc/${name}`, readFileSync(join(HOST_GRUB, name)))),
+			...Object.entries(grub).map(([name, content]) => file(`usr/lib/grub/i386-pc/${name}`, content)),
 		]),
 		tarArchive([
 			file("usr/lib/modules/1.0/vmlinuz", noise(60_000, "kernel")),
