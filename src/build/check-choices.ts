@@ -3,7 +3,8 @@ import { Findings } from "../findings/findings.ts";
 import { chooseKernel } from "../contract/kernel.ts";
 import { readOsRelease } from "../contract/os-release.ts";
 import { requireMet } from "../contract/read-contract.ts";
-import { askImage } from "../layers/image-pass.ts";
+import { isExpectedPath } from "../inspect/expected-paths.ts";
+import { askImage } from "../layers/ask-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -23,7 +24,7 @@ export async function checkChoices(image: OciImage, { kernel, vendor, signal }: 
 			if (vendor !== undefined) await chooseEfi(tree, vendor, await readOsRelease(tree, new Findings()), findings);
 			return findings;
 		},
-		{ limits: image.treeLimits, signal },
+		{ limits: image.treeLimits, isExpected: isExpectedPath, signal },
 	);
 	if (answer.problems.some(({ remedy }) => /a --(kernel|vendor) that/.test(remedy ?? ""))) requireMet(answer.problems);
 }

@@ -1,7 +1,6 @@
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
-import { HeldBytes } from "../binary/held-bytes.ts";
-import { inTurns, type Steps } from "../binary/turns.ts";
+import { inTurns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
@@ -17,20 +16,13 @@ import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
 import { type SquashfsSummary, SquashfsWriter } from "../rootfs/squashfs/squashfs-writer.ts";
-import type { StoredFile } from "../content/stored-data.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
-import { leavingOut } from "../layers/filter.ts";
-import type { ImageTree } from "../tree/image-tree.ts";
-import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
-import { TreeMerger } from "../tree/merge.ts";
-import { inodesBelow } from "../tree/walk.ts";
-import { BodyStore } from "../layers/body-store.ts";
-import { collectLayers, collectMissing, newCollectedLayer } from "../layers/collect.ts";
-import { createImageTree } from "../layers/contents.ts";
+import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
+import type { FileInode } from "../tree/inode.ts";
+import { type LayerCounts, LayerCollector } from "../layers/collect.ts";
 import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
-import type { LayerCounts } from "../layers/read-layer.ts";
 import { type CopyTarget, SquashfsCopier } from "./squashfs-copier.ts";
 
 const PENDING_BYTES = 4 * MiB;
@@ -143,14 +135,7 @@ async function stream(
 		hasher: nativeContentHasher(),
 	});
 	const { data } = squashfs;
-	const bodies = new BodyStore<StoredFile>(image.layers.length);
-	const merger = new TreeMerger({
-		layerCount: image.layers.length,
-		createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
-		...image.treeLimits,
-	});
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
-	const collected = image.layers.map(newCollectedLayer);
 	const diffIds = new Set(image.layers.map(({ diffId }) => diffId));
 	const supply =
 		cache === undefined || source === undefined || blocks === undefined
@@ -161,21 +146,17 @@ async function stream(
 					await inTurns(blocks.adding(names), signal);
 					return isComplete;
 				};
-	const unapplied: string[] = [];
-	const context = {
+	const collector = new LayerCollector({
 		layers: image.layers,
-		collected,
 		data,
-		bodies,
-		held: new HeldBytes(),
 		cache,
 		blocks,
 		blockBytes,
 		supply,
 		signal,
-		onBytes: (bytes: number): void => progress.bytes(bytes, totalBytes),
-		onNote: (text: string): void => void unapplied.push(text),
-	};
+		onBytes: (bytes) => progress.bytes(Math.min(bytes, totalBytes), totalBytes),
+	});
+	const { collected } = collector;
 	let isFinished = false;
 	const keep = async (): Promise<void> => {
 		if (cache === undefined) return;
@@ -192,12 +173,16 @@ async function stream(
 
 	progress.phase("layers");
 	try {
-		await collectLayers({ ...context, merger, isExcluded });
-		copier.flush();
-		const merged = await inTurns(merger.settling(), signal);
-		const { root: kept, excludedPaths } = await inTurns(leavingOut(merged.root, isExcluded), signal);
-		const droppedXattrs = await inTurns(dropXattrs(kept), signal);
-		await collectMissing(context, await inTurns(missingBodies(kept, bodies), signal), "store");
+		const merged = await collector.collect({
+			image,
+			createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
+			isExcluded,
+			dropXattrs,
+			signal,
+			onMerged: () => copier.flush(),
+		});
+		const { whole, kept, excludedPaths, droppedXattrs, losses, notes } = merged;
+		await collector.collectMissing(kept);
 
 		await data.finish();
 		// the tables need no threads, and the memory is needed elsewhere
@@ -205,7 +190,7 @@ async function stream(
 		const tables = new Tables(() =>
 			inTurns(
 				squashfs.finishing(kept, (file) => {
-					const stored = bodies.stored(file.body);
+					const stored = collector.stored(file);
 					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
 					return stored;
 				}),
@@ -218,22 +203,14 @@ async function stream(
 		copier.close();
 		const used: { reusedBytes: number; recompressedBytes: number }[] = [];
 		for (const { stretches } of collected) used.push(await inTurns(usedBytes(data, stretches), signal));
-		const fetchAside = (files: Iterable<FileInode>): Promise<void> => {
-			const missing = [...files].map(({ body }) => body);
-			const isMissing = (body: BodyId): boolean =>
-				bodies.stored(body) === undefined && bodies.aside(body) === undefined;
-			return collectMissing(context, missing.filter(isMissing), "aside");
-		};
 		const reader = data.reader(region(target, start, data.end), createDecompressor(comp));
-		const tree = createImageTree({
-			root: merged.root,
-			bodies,
-			readStored: (file) => reader.read(data.layoutOf(file)),
-			fetchAside: (file) => fetchAside([file]),
+		const tree = createImageTree(whole, async (file) => {
+			const stored = collector.stored(file);
+			return stored === undefined ? collector.aside(file) : reader.read(data.layoutOf(stored));
 		});
 		return {
 			tree,
-			fetchAside,
+			fetchAside: (files) => collector.fetchAside(files),
 			writeTables: () => tables.write(),
 			get layers() {
 				return collected.flatMap(({ counts }, i) => {
@@ -244,8 +221,8 @@ async function stream(
 			compressor,
 			excludedPaths,
 			droppedXattrs,
-			losses: unapplied,
-			notes: merged.notes,
+			losses,
+			notes,
 			async finishCache() {
 				if (isFinished) return;
 				isFinished = true;
@@ -292,14 +269,4 @@ function identityOf({ codec, level, encoder }: BlockCompressor): Pick<BlockCompr
 /** Enough that no thread waits while this one reads on; each block is held twice, as it is and compressed. */
 function pendingBlocks(blockBytes: number, jobs: number): number {
 	return Math.max(Math.ceil(PENDING_BYTES / blockBytes), PENDING_BLOCKS_PER_JOB * jobs);
-}
-
-/** An inode a step. */
-function* missingBodies(root: DirectoryInode, bodies: BodyStore<StoredFile>): Steps<BodyId[]> {
-	const missing: BodyId[] = [];
-	for (const inode of inodesBelow(root)) {
-		if (inode.type === "file" && bodies.stored(inode.body) === undefined) missing.push(inode.body);
-		yield;
-	}
-	return missing;
 }

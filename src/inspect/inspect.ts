@@ -1,5 +1,5 @@
 import { interruptible } from "../errors.ts";
-import { askImage, type ReadCost } from "../layers/image-pass.ts";
+import { askImage, type ReadCost } from "../layers/ask-image.ts";
 import { openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { checkOptions } from "../options/check-options.ts";
@@ -22,6 +22,7 @@ import {
 	type TreeOptions,
 } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
+import { isExpectedPath } from "./expected-paths.ts";
 import { type Inspection, inspectTree } from "./inspect-image.ts";
 
 /** What the ISO would be built with; what makes no difference to whether it boots is taken too, so that the same options serve both. */
@@ -75,6 +76,7 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 			notes,
 		} = await askImage(image.layers, (tree) => inspectTree(tree, asked), {
 			limits: image.treeLimits,
+			isExpected: isExpectedPath,
 			signal: options.signal,
 			onBytes: (bytes) => onBytes?.(bytes, total),
 			onExpected: (layers) => image.announce(layers),

@@ -1,6 +1,7 @@
+import { hash } from "node:crypto";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
-import type { HeldBytes } from "../binary/held-bytes.ts";
-import { inTurns, Turns } from "../binary/turns.ts";
+import { HeldBytes } from "../binary/held-bytes.ts";
+import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache, KnownLayer } from "../cache/build-cache.ts";
@@ -8,41 +9,54 @@ import { BrokenIndex, damaged } from "../cache/failures.ts";
 import { sameEntry } from "../cache/layer-index-format.ts";
 import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
 import type { BlockNeed } from "../cache/remote/cache-source.ts";
-import type { DataWriter } from "../content/data-writer.ts";
+import type { DataWriter, DescribeFile } from "../content/data-writer.ts";
 import type { DataMark, StoredFile } from "../content/stored-data.ts";
+import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { Layer } from "../oci/layer.ts";
-import type { BodyId } from "../tree/inode.ts";
-import type { TreeMerger } from "../tree/merge.ts";
+import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { cleanPath } from "../tree/path.ts";
-import type { BodyStore } from "./body-store.ts";
-import { isAtHand, missingBlocks } from "./missing-blocks.ts";
-import { type AsideContent, type LayerCounts, type Route, readLayer } from "./read-layer.ts";
-import { replayLayer } from "./replay-layer.ts";
+import { BodyTable } from "./body-table.ts";
+import type { IsExcluded } from "./filter.ts";
+import {
+	type ImageTreeOptions,
+	missingBodies,
+	type ReadLayer,
+	readAgain,
+	type SettledTree,
+	settleImage,
+} from "./image-pass.ts";
+import { type ContentSink, keptContent, readLayer } from "./read-layer.ts";
+import { lackingBlocks, replayLayer } from "./replay-layer.ts";
 
 /** Of contents that are kept in memory before it is known that they are needed. */
 const MAX_ASIDE_BYTES = 64 * MiB;
+
+/** Where a regular file's content goes. */
+export type Route = "store" | "aside" | "skip" | "ignore";
+
+/** What happened to the contents of one layer, in bytes before compression. */
+export interface LayerCounts {
+	tarBytes: number;
+	entries: number;
+	storedBytes: number;
+	skippedBytes: number;
+	timesRead: number;
+}
 
 /** What one layer brought. */
 export interface CollectedLayer {
 	readonly counts: LayerCounts;
 	/** Stretches of the image that hold its contents; one without an end is being written. */
 	readonly stretches: { readonly from: DataMark; to: DataMark | undefined }[];
-	/** What was set aside and is in no store. */
-	readonly contents: AsideContent[];
-	/** The archive's notes were passed on. */
-	isNoted: boolean;
+	/** What was set aside and is in no store, by SHA-256. */
+	readonly contents: { readonly hash: Uint8Array; readonly bytes: Uint8Array }[];
 }
 
 export interface CollectOptions {
 	/** Bottom layer first. */
 	readonly layers: readonly Layer[];
-	/** One for each layer. */
-	readonly collected: readonly CollectedLayer[];
 	readonly data: DataWriter;
-	readonly bodies: BodyStore<StoredFile>;
-	/** Room for contents that are set aside. */
-	readonly held: HeldBytes;
 	/** What is known of layers and compressed blocks from earlier builds; a build without a store has neither. */
 	readonly cache: BuildCache | undefined;
 	readonly blocks: BlockStore | undefined;
@@ -50,224 +64,272 @@ export interface CollectOptions {
 	/** Gets blocks from other machines into `blocks`; false where it cannot get all of them. */
 	readonly supply?: ((needs: readonly BlockNeed[]) => Promise<boolean>) | undefined;
 	readonly signal?: AbortSignal | undefined;
-	/** Called after each chunk with the bytes of blobs done so far, of all layers. */
+	/** Told of the bytes of blobs done so far, of all layers. */
 	readonly onBytes: (blobBytes: number) => void;
-	/** Called for what an archive says and the tree cannot hold. */
-	readonly onNote: (text: string) => void;
 }
 
-export interface CollectLayersOptions extends CollectOptions {
-	readonly merger: TreeMerger;
-	/** Whether the root file system leaves this path out; no leading slash. */
-	readonly isExcluded: (path: ByteString) => boolean;
-}
-
-export function newCollectedLayer(): CollectedLayer {
-	const counts = { tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 };
-	return { counts, stretches: [], contents: [], isNoted: false };
+interface LayerJob {
+	readonly number: number;
+	readonly layer: Layer;
+	readonly target: CollectedLayer;
+	readonly route: (entry: TarEntry) => Route;
 }
 
 /**
- * Goes through the layers once, the top one first, as far down as they can matter: tells the merger of every entry and stores the contents that may be
- * needed. A layer whose entries and contents are all known from earlier builds is not read.
+ * Stores an image's contents in a root file system while its layers pass. A layer whose entries and contents are all known from earlier builds is not read.
  */
-export async function collectLayers(options: CollectLayersOptions): Promise<void> {
-	const { layers, collected, merger, cache, held } = options;
-	let asideBytesLeft = MAX_ASIDE_BYTES;
-	let doneBytes = 0;
-	for (const [number, layer] of [...layers.entries()].reverse()) {
-		const target = collected[number];
-		if (target === undefined) continue;
-		const above = layers.findLastIndex((other) => isSame(other, layer));
-		if (above > number) {
-			merger.repeat(number, above);
-			continue;
-		}
-		const merge = merger.layer(number, layer.digest);
-		const route = (entry: TarEntry): Route => {
-			target.counts.entries++;
-			const decision = merge.entry(entry);
-			if (entry.type !== "file" || decision === "skip") return "skip";
-			const path = cleanPath(entry.path);
-			if (!options.isExcluded(path)) return "store";
-			if (!isAsidePath(path) || entry.byteLength > asideBytesLeft || !held.tryHold(entry.byteLength)) return "skip";
-			asideBytesLeft -= entry.byteLength;
-			return "aside";
-		};
-		const known = await cache?.layerIndex(layer);
-		const before = doneBytes;
-		const job = { ...options, number, layer, target, known };
-		if (known === undefined)
-			await readAndIndex(job, route, (bytes) => {
-				doneBytes += bytes;
-				options.onBytes(doneBytes);
+export class LayerCollector {
+	/** One for each layer. */
+	readonly collected: readonly CollectedLayer[];
+	/** The writer's handles. */
+	readonly #stored = new BodyTable<StoredFile>();
+	/** What the ISO needs and the root file system leaves out. */
+	readonly #aside = new BodyTable<Uint8Array>();
+	readonly #held = new HeldBytes();
+	#asideBytesLeft = MAX_ASIDE_BYTES;
+	readonly #options: CollectOptions;
+	#doneBytes = 0;
+
+	constructor(options: CollectOptions) {
+		this.#options = options;
+		this.collected = options.layers.map(() => {
+			const counts = { tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 };
+			return { counts, stretches: [], contents: [] };
+		});
+	}
+
+	/** Makes the image's tree, with the contents that the layers' own paths say are kept. */
+	collect(options: ImageTreeOptions): Promise<SettledTree> {
+		const read: ReadLayer = async (number, layer, isNeeded) => {
+			const { counts } = this.#target(number);
+			const notes = await this.#read(number, layer, (entry) => {
+				counts.entries++;
+				return isNeeded(entry) ? this.#routeOf(entry, options.isExcluded) : "skip";
 			});
-		else await replayOrRead(job, route, (bytes) => options.onBytes(before + bytes));
-		doneBytes = before + layer.compressedBytes;
-		options.onBytes(doneBytes);
-		await inTurns(merge.finishing(), options.signal);
-		if (merger.decidesAllBelow) {
-			merger.skipRest();
-			break;
+			this.#doneBytes += layer.compressedBytes;
+			this.#options.onBytes(this.#doneBytes);
+			return notes;
+		};
+		return settleImage(options, read);
+	}
+
+	/** Appends contents below `root` that were passed over. */
+	async collectMissing(root: DirectoryInode): Promise<void> {
+		const { layers, signal } = this.#options;
+		const missing = await inTurns(
+			missingBodies(root, (body) => this.#stored.get(body) !== undefined),
+			signal,
+		);
+		await readAgain(
+			layers,
+			missing,
+			this.#again(() => "store"),
+		);
+	}
+
+	/**
+	 * Gets contents that the root file system leaves out and nobody set aside into memory, each layer read once for all of them. Throws `Oci2isoError` CONTENTS_TOO_LARGE
+	 * where there is no room for that.
+	 */
+	async fetchAside(files: Iterable<FileInode>): Promise<void> {
+		const missing = [...files]
+			.map(({ body }) => body)
+			.filter((body) => !this.#stored.get(body) && !this.#aside.get(body));
+		const read = this.#again(({ byteLength, path }, { digest }) => {
+			this.#held.hold(byteLength, `${digest}, ${displayName(path)}`);
+			return "aside";
+		});
+		await readAgain(this.#options.layers, missing, read);
+	}
+
+	/** The handle of a content in the root file system. */
+	stored({ body }: FileInode): StoredFile | undefined {
+		return this.#stored.get(body);
+	}
+
+	/** A content that is in memory. */
+	async aside(file: FileInode): Promise<Uint8Array> {
+		await this.fetchAside([file]);
+		const bytes = this.#aside.get(file.body);
+		assert(bytes?.byteLength === file.byteLength, `no content for entry ${file.body.entry}`);
+		return bytes;
+	}
+
+	#again(into: (entry: TarEntry, layer: Layer) => Route): ReadLayer {
+		return (number, layer, isNeeded) =>
+			this.#read(number, layer, (entry) => (isNeeded(entry) ? into(entry, layer) : "ignore"));
+	}
+
+	#target(number: number): CollectedLayer {
+		const target = this.collected[number];
+		assert(target !== undefined, `the image has a layer ${number}`);
+		return target;
+	}
+
+	#routeOf(entry: TarEntry, isExcluded: IsExcluded): Route {
+		const path = cleanPath(entry.path);
+		if (!isExcluded(path)) return "store";
+		if (!isAsidePath(path) || entry.byteLength > this.#asideBytesLeft || !this.#held.tryHold(entry.byteLength))
+			return "skip";
+		this.#asideBytesLeft -= entry.byteLength;
+		return "aside";
+	}
+
+	async #read(number: number, layer: Layer, route: LayerJob["route"]): Promise<readonly string[]> {
+		const known = await this.#options.cache?.layerIndex(layer);
+		const job = { number, layer, route, target: this.#target(number) };
+		return known === undefined ? this.#readArchive(job) : this.#replayOrRead(job, known);
+	}
+
+	/** Routes the entries that the index names; reads the layer only where something that is needed is not at hand. */
+	async #replayOrRead(job: LayerJob, known: KnownLayer): Promise<readonly string[]> {
+		const { cache, supply, signal } = this.#options;
+		const { layer } = job;
+		const { index, origin } = known;
+		layer.judgeKnown({ archiveBytes: index.tarBytes, compression: index.layer.compression });
+		try {
+			const routes: Route[] = [];
+			let needs: BlockNeed[] | undefined = [];
+			const turns = new Turns(signal);
+			for (const indexed of index.entries()) {
+				if (turns.areDue()) await turns.next();
+				const route = job.route(indexed.entry);
+				routes.push(route);
+				if (needs === undefined) continue;
+				for (const need of lackingBlocks(indexed, route, this.#options)) {
+					if (need === "unknown" || supply === undefined) {
+						needs = undefined;
+						break;
+					}
+					needs.push(need);
+				}
+			}
+			if (needs?.length === 0 || (needs !== undefined && (await supply?.(needs)) === true))
+				return await this.#replay(job, known, routes);
+			const indexed = index.entries();
+			let entries = 0;
+			const route = (entry: TarEntry): Route => {
+				entries++;
+				const { value } = indexed.next();
+				const decided = routes[entry.index];
+				if (decided === undefined || value === undefined) throw new BrokenIndex("the layer has more entries");
+				if (!sameEntry(value.entry, entry)) throw new BrokenIndex("the layer has other entries");
+				return decided;
+			};
+			// what a shared cache says of contents stays out of what this machine has seen
+			const notes = await this.#readArchive({ ...job, route }, origin === undefined ? index : undefined);
+			if (entries !== routes.length) throw new BrokenIndex("the layer has fewer entries");
+			return notes;
+		} catch (error) {
+			if (!(error instanceof BrokenIndex)) throw error;
+			cache?.dropLayer(layer.digest, origin);
+			throw damaged(`the index of layer ${layer.digest} makes no sense: ${error.message}`, layer.digest);
 		}
 	}
-}
 
-/**
- * Fetches contents that were passed over although the tree needs them (a symbolic link led an entry elsewhere than its path says).
- * Appends them to the root file system, or keeps them in memory when `into` is "aside": throws `Oci2isoError` CONTENTS_TOO_LARGE where there is no room for that.
- */
-export async function collectMissing(
-	options: CollectOptions,
-	missing: Iterable<BodyId>,
-	into: "store" | "aside",
-): Promise<void> {
-	const wanted = new Map<number, Set<number>>();
-	for (const { layer, entry } of missing) {
-		const entries = wanted.get(layer) ?? new Set();
-		wanted.set(layer, entries.add(entry));
+	async #replay(
+		{ layer, number, target }: LayerJob,
+		{ index, origin }: KnownLayer,
+		routes: readonly Route[],
+	): Promise<readonly string[]> {
+		const { counts } = target;
+		const options = { ...this.#options, stored: this.#stored, aside: this.#aside, counts };
+		await this.#inStretch(target, async () => {
+			const moved = await replayLayer(index, number, routes, options);
+			if (moved !== undefined)
+				await this.#index(layer, moved.encoding(index.layer, index.tarBytes, index.notes, this.#keyOf), origin);
+		});
+		counts.tarBytes = index.tarBytes;
+		return index.notes;
 	}
-	for (const [number, entries] of [...wanted].sort(([a], [b]) => b - a)) {
-		const layer = options.layers[number];
-		const target = options.collected[number];
-		if (layer === undefined || target === undefined) continue;
-		const known = await options.cache?.layerIndex(layer);
-		const job = { ...options, number, layer, target, known };
-		const route = (entry: TarEntry): Route => {
-			if (!entries.has(entry.index)) return "ignore";
-			if (into === "aside") options.held.hold(entry.byteLength, `${layer.digest}, ${displayName(entry.path)}`);
-			return into;
+
+	/** `previous` knows contents that may be passed over this time. */
+	async #readArchive(job: LayerJob, previous?: KnownLayer["index"]): Promise<readonly string[]> {
+		const { cache, blockBytes, signal, data } = this.#options;
+		const { layer, target } = job;
+		const { counts } = target;
+		const recorder = cache && new LayerIndexWriter(blockBytes, previous);
+		let readBytes = 0;
+		counts.timesRead++;
+		counts.tarBytes = 0;
+		return this.#inStretch(target, async () => {
+			const notes = await readLayer(layer, this.#sinks(job, recorder), {
+				signal,
+				onBlobBytes: (byteLength) => {
+					readBytes += byteLength;
+					this.#options.onBytes(this.#doneBytes + readBytes);
+				},
+				onTarBytes: (byteLength) => {
+					counts.tarBytes += byteLength;
+					return data.settle();
+				},
+			});
+			data.endLayer();
+			const { digest, compressedBytes, diffId, compression = "none" } = layer;
+			const identity = { digest, compressedBytes, diffId, compression };
+			if (recorder !== undefined)
+				await this.#index(layer, recorder.encoding(identity, counts.tarBytes, notes, this.#keyOf));
+			return notes;
+		});
+	}
+
+	/** Sends each content where its route says, and takes down what the layer holds. */
+	#sinks(
+		{ number, route, target: { counts, contents } }: LayerJob,
+		recorder: LayerIndexWriter | undefined,
+	): (entry: TarEntry) => ContentSink | undefined {
+		const { data } = this.#options;
+		let body = { layer: number, entry: 0 };
+		const describe: DescribeFile | undefined =
+			recorder &&
+			((recipe, place) => recorder.stored(recipe, place && { fragment: place.index, offset: place.offset }));
+		const intoSquashfs: ContentSink = {
+			data: (bytes) => data.append(bytes),
+			hole: (byteLength) => data.appendHole(byteLength),
+			end: () => this.#stored.set(body, data.endFile(describe)),
 		};
-		if (known === undefined) await readAndIndex(job, route, () => {});
-		else await replayOrRead(job, route, () => {});
+		const setAside = (bytes: Buffer): void => {
+			this.#aside.set(body, bytes);
+			if (recorder === undefined) return;
+			const content = { hash: hash("sha256", bytes, "buffer"), bytes };
+			recorder.whole(content.hash);
+			contents.push(content);
+		};
+		return (entry) => {
+			const decided = route(entry);
+			recorder?.entry(entry);
+			if (entry.type !== "file") return undefined;
+			body = { layer: number, entry: entry.index };
+			if (decided === "store") {
+				data.beginFile();
+				counts.storedBytes += entry.byteLength;
+				return intoSquashfs;
+			}
+			if (decided === "aside") return keptContent(entry.byteLength, setAside);
+			if (decided === "skip") counts.skippedBytes += entry.byteLength;
+			recorder?.skipped();
+			return undefined;
+		};
+	}
+
+	readonly #keyOf = (fragment: number): Uint8Array => this.#options.data.fragmentKey(fragment);
+
+	async #index({ digest }: Layer, encoding: Steps<Buffer>, origin?: string): Promise<void> {
+		const { cache, signal } = this.#options;
+		cache?.setLayerIndex(digest, await inTurns(encoding, signal), origin);
+	}
+
+	async #inStretch<Result>({ stretches }: CollectedLayer, work: () => Promise<Result>): Promise<Result> {
+		const { data } = this.#options;
+		const stretch: CollectedLayer["stretches"][number] = { from: data.endLayer(), to: undefined };
+		stretches.push(stretch);
+		const result = await work();
+		stretch.to = data.endLayer();
+		return result;
 	}
 }
 
 /** Boot loaders and kernel configurations are left out of the root file system by default, and are looked at. */
 function isAsidePath(path: ByteString): boolean {
 	return path.startsWith("boot/efi/") || (path.startsWith("boot/config-") && path.lastIndexOf("/") === "boot".length);
-}
-
-interface LayerJob extends CollectOptions {
-	readonly number: number;
-	readonly layer: Layer;
-	readonly target: CollectedLayer;
-	readonly known: KnownLayer | undefined;
-}
-
-/** Whether one need not be read where the other was; one blob of which an image says two things is read twice, which tells what is wrong. */
-function isSame(a: Layer, b: Layer): boolean {
-	return a.digest === b.digest && a.diffId === b.diffId && a.compressedBytes === b.compressedBytes;
-}
-
-/** Routes the entries that the index names; reads the layer only where something that is needed is not at hand. */
-async function replayOrRead(
-	job: LayerJob,
-	route: (entry: TarEntry) => Route,
-	onBytes: (doneBytes: number) => void,
-): Promise<void> {
-	const { known, layer, cache } = job;
-	if (known === undefined) return;
-	const { index, origin } = known;
-	layer.judgeKnown({ archiveBytes: index.tarBytes, compression: index.layer.compression });
-	try {
-		const routes: Route[] = [];
-		let canReplay = true;
-		const turns = new Turns(job.signal);
-		for (const indexed of index.entries()) {
-			if (turns.areDue()) await turns.next();
-			const decided = route(indexed.entry);
-			routes.push(decided);
-			canReplay &&= isAtHand(indexed, decided, job);
-		}
-		if (!canReplay && job.supply !== undefined) {
-			const needs = missingBlocks(index, routes, job);
-			canReplay = needs !== undefined && (await job.supply(needs));
-		}
-		if (canReplay) {
-			await replay(job, known, routes);
-			return;
-		}
-		let readBytes = 0;
-		let entries = 0;
-		const indexed = index.entries();
-		const decided = (entry: TarEntry): Route => {
-			entries++;
-			const { value } = indexed.next();
-			const route = routes[entry.index];
-			if (route === undefined || value === undefined) throw new BrokenIndex("the layer has more entries");
-			if (!sameEntry(value.entry, entry)) throw new BrokenIndex("the layer has other entries");
-			return route;
-		};
-		await readAndIndex(job, decided, (bytes) => {
-			readBytes += bytes;
-			onBytes(readBytes);
-		});
-		if (entries !== routes.length) throw new BrokenIndex("the layer has fewer entries");
-	} catch (error) {
-		if (!(error instanceof BrokenIndex)) throw error;
-		cache?.dropLayer(layer.digest, origin);
-		throw damaged(`the index of layer ${layer.digest} makes no sense: ${error.message}`, layer.digest);
-	}
-}
-
-async function replay(job: LayerJob, { index, origin }: KnownLayer, routes: readonly Route[]): Promise<void> {
-	const { layer, number, target, cache, data } = job;
-	const { counts } = target;
-	await inStretch(job, async () => {
-		const moved = await replayLayer(index, number, (entry) => routes[entry] ?? "skip", { ...job, counts });
-		const keyOf = (fragment: number): Uint8Array => data.fragmentKey(fragment);
-		if (moved === undefined) return;
-		const encoding = moved.encoding(index.layer, index.tarBytes, index.notes, keyOf);
-		cache?.setLayerIndex(layer.digest, await inTurns(encoding, job.signal), origin);
-	});
-	counts.tarBytes = index.tarBytes;
-	const own = `${layer.digest}: `;
-	passOn(
-		job,
-		index.notes.map((note) => own + note),
-	);
-}
-
-async function readAndIndex(
-	job: LayerJob,
-	route: (entry: TarEntry) => Route,
-	onBytes: (bytes: number) => void,
-): Promise<void> {
-	const { layer, number, target, cache, known, data } = job;
-	const { counts } = target;
-	// what a shared cache says of contents stays out of what this machine has seen
-	const previous = known?.origin === undefined ? known?.index : undefined;
-	const recorder = cache && new LayerIndexWriter(job.blockBytes, previous);
-	const { bodies, signal } = job;
-	const onAside = (content: AsideContent): void => void target.contents.push(content);
-	await inStretch(job, async () => {
-		const options = { data, bodies, signal, route, counts, recorder, onAside, onBytes };
-		const notes = await readLayer(layer, number, options);
-		data.endLayer();
-		const own = `${layer.digest}: `;
-		const keyOf = (fragment: number): Uint8Array => data.fragmentKey(fragment);
-		const indexNotes = notes.map((note) => (note.startsWith(own) ? note.slice(own.length) : note));
-		const { digest, compressedBytes, diffId, compression } = layer;
-		const identity = { digest, compressedBytes, diffId, compression: compression ?? "none" };
-		if (recorder !== undefined)
-			cache?.setLayerIndex(
-				digest,
-				await inTurns(recorder.encoding(identity, counts.tarBytes, indexNotes, keyOf), signal),
-			);
-		passOn(job, notes);
-	});
-}
-
-/** A second reading has nothing new to say. */
-function passOn({ target, onNote }: LayerJob, notes: readonly string[]): void {
-	if (!target.isNoted) for (const note of notes) onNote(note);
-	target.isNoted = true;
-}
-
-async function inStretch({ data, target }: LayerJob, work: () => Promise<void>): Promise<void> {
-	const stretch: CollectedLayer["stretches"][number] = { from: data.endLayer(), to: undefined };
-	target.stretches.push(stretch);
-	await work();
-	stretch.to = data.endLayer();
 }

@@ -3,6 +3,9 @@ import { atOnce, type Steps } from "../binary/turns.ts";
 import type { DirectoryInode } from "../tree/inode.ts";
 import { countPaths } from "../tree/walk.ts";
 
+/** Whether a path is left out; no leading slash. */
+export type IsExcluded = (path: ByteString) => boolean;
+
 export interface FilteredTree {
 	readonly root: DirectoryInode;
 	/** Names that were left out, those below excluded directories among them. */
@@ -23,12 +26,12 @@ interface Place {
  * below it along, unasked. Directories above something that was left out are copies; everything else is shared with the original, which
  * stays as it is.
  */
-export function withoutPaths(root: DirectoryInode, isExcluded: (path: ByteString) => boolean): FilteredTree {
+export function withoutPaths(root: DirectoryInode, isExcluded: IsExcluded): FilteredTree {
 	return atOnce(leavingOut(root, isExcluded));
 }
 
 /** `withoutPaths`, in steps. */
-export function* leavingOut(root: DirectoryInode, isExcluded: (path: ByteString) => boolean): Steps<FilteredTree> {
+export function* leavingOut(root: DirectoryInode, isExcluded: IsExcluded): Steps<FilteredTree> {
 	const top: Place = { directory: root, parent: undefined, name: "", prefix: "", copy: undefined };
 	const pending = [top];
 	let excludedPaths = 0;

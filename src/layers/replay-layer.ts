@@ -1,42 +1,66 @@
 import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import type { BlockStore } from "../cache/block-store.ts";
-import type { LayerIndex } from "../cache/layer-index-format.ts";
+import type { IndexedEntry, LayerIndex } from "../cache/layer-index-format.ts";
 import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
+import type { BlockNeed } from "../cache/remote/cache-source.ts";
 import type { DataWriter } from "../content/data-writer.ts";
-import type { TailSource } from "../content/file-recipe.ts";
+import { HASH_BYTES, type TailSource } from "../content/file-recipe.ts";
 import type { FragmentPlace } from "../content/fragment-packer.ts";
 import type { StoredFile } from "../content/stored-data.ts";
 import { assert, throwIfAborted } from "../errors.ts";
-import type { BodyStore } from "./body-store.ts";
-import type { LayerCounts, Route } from "./read-layer.ts";
+import type { BodyTable } from "./body-table.ts";
+import type { LayerCounts, Route } from "./collect.ts";
 
 /** Files between two looks at whether somebody waits. */
 const FILES_PER_SETTLE = 256;
 
 export interface ReplayOptions {
 	readonly data: DataWriter;
-	readonly bodies: BodyStore<StoredFile>;
+	readonly stored: BodyTable<StoredFile>;
+	readonly aside: BodyTable<Uint8Array>;
 	readonly blocks: BlockStore | undefined;
 	readonly counts: LayerCounts;
 	readonly signal?: AbortSignal | undefined;
 }
 
+/** What an entry's content needs to go where its route says and is not at hand; "unknown" where no key says what that is. */
+export function* lackingBlocks(
+	{ entry, content: { whole, stored } }: IndexedEntry,
+	route: Route,
+	{ data, blocks }: Pick<ReplayOptions, "data" | "blocks">,
+): Generator<BlockNeed | "unknown", void, undefined> {
+	if (entry.type !== "file" || route === "skip" || route === "ignore") return;
+	if (route === "aside") {
+		if (whole === undefined) yield "unknown";
+		else if (entry.byteLength > 0 && blocks?.hasContent(whole) !== true) yield { kind: "content", key: whole };
+	} else if (stored === undefined) yield "unknown";
+	else if (!data.hasContent(stored.recipe)) {
+		const { recipe, tail } = stored;
+		if (tail !== undefined && blocks?.hasFragment(tail.fragment) !== true)
+			yield { kind: "fragment", key: tail.fragment };
+		for (let at = 0; at < recipe.blockHashes.byteLength; at += HASH_BYTES) {
+			const key = recipe.blockHashes.subarray(at, at + HASH_BYTES);
+			if (!data.hasBlock(key) && blocks?.hasBlock(key) !== true) yield { kind: "block", key };
+		}
+	}
+}
+
 /**
- * Does with a layer's index what `readLayer` does with its archive: every content goes to its route, in the archive's order. `isAtHand` holds for each.
+ * Does with a layer's index what reading does with its archive: every content goes to its route, in the archive's order; none lacks a block.
  * Returns the layer's index with the places that its tails have now, where they are others. Throws CACHE_DAMAGED.
  */
 export async function replayLayer(
 	index: LayerIndex,
 	layer: number,
-	routeOf: (entryIndex: number) => Route,
+	routes: readonly Route[],
 	options: ReplayOptions,
 ): Promise<LayerIndexWriter | undefined> {
-	const { data, bodies, blocks, counts, signal } = options;
+	const { data, blocks, counts, signal } = options;
 	const places = new TailPlaces();
 	const turns = new Turns(signal);
 	let files = 0;
 	for (const { index: entry, byteLength, content } of index.files()) {
-		const route = routeOf(entry);
+		const route = routes[entry];
 		const body = { layer, entry };
 		if (route === "skip") counts.skippedBytes += byteLength;
 		else if (route === "store") {
@@ -44,11 +68,11 @@ export async function replayLayer(
 			const { recipe, tail } = content.stored;
 			counts.storedBytes += byteLength;
 			const stored = data.appendRecipe(recipe, tail);
-			bodies.setStored(body, stored);
+			options.stored.set(body, stored);
 			places.add(tail, stored.content.fragment);
 		} else if (route === "aside") {
 			assert(content.whole !== undefined, "a content that is set aside is kept as it is");
-			bodies.setAside(body, wholeContent(content.whole, byteLength, blocks));
+			options.aside.set(body, wholeContent(content.whole, byteLength, blocks));
 		}
 		if (++files % FILES_PER_SETTLE !== 0) continue;
 		throwIfAborted(signal);
@@ -63,13 +87,17 @@ export async function replayLayer(
 }
 
 /** The index with the tails where they are in this image; an entry a step. */
-function* movedIndex(index: LayerIndex, layer: number, { bodies }: ReplayOptions): Steps<LayerIndexWriter> {
+function* movedIndex(
+	index: LayerIndex,
+	layer: number,
+	{ stored: storedFiles }: ReplayOptions,
+): Steps<LayerIndexWriter> {
 	const writer = new LayerIndexWriter(index.blockBytes, index);
 	for (const { entry, content } of index.entries()) {
 		yield;
 		writer.entry(entry);
 		if (entry.type !== "file") continue;
-		const stored = bodies.stored({ layer, entry: entry.index });
+		const stored = storedFiles.get({ layer, entry: entry.index });
 		const place = stored?.content.fragment;
 		if (content.stored !== undefined && place !== undefined)
 			writer.stored(content.stored.recipe, { fragment: place.index, offset: place.offset });
@@ -77,7 +105,6 @@ function* movedIndex(index: LayerIndex, layer: number, { bodies }: ReplayOptions
 	}
 	return writer;
 }
-
 function wholeContent(hash: Uint8Array, byteLength: number, blocks: BlockStore | undefined): Uint8Array {
 	if (byteLength === 0) return new Uint8Array();
 	assert(blocks !== undefined, "a content by reference comes out of a store");

@@ -1,5 +1,10 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import { MiB } from "../binary/units.ts";
+import { fileTooLarge } from "./file-too-large.ts";
 import type { DirectoryInode, FileInode, Inode } from "./inode.ts";
+import { createLookup } from "./lookup.ts";
+
+const CHUNK_BYTES = MiB;
 
 /** A path that was looked up, with every symbolic link on the way resolved inside the image. */
 export interface Found {
@@ -21,4 +26,33 @@ export interface ImageTree {
 	read(file: FileInode, maxBytes: number): Promise<Uint8Array>;
 	/** The content in order, holes as zeros, in chunks of at most 1 MiB. A chunk is valid only until the next one is asked for. */
 	stream(file: FileInode): AsyncIterable<Uint8Array>;
+}
+
+/** A tree whose contents `contentOf` gives: in memory, or in chunks as `ImageTree.stream` has them. */
+export function createImageTree(
+	root: DirectoryInode,
+	contentOf: (file: FileInode) => Promise<Uint8Array | AsyncIterable<Uint8Array>>,
+): ImageTree {
+	return {
+		root,
+		lookup: createLookup(root),
+		async read(file, maxBytes) {
+			if (file.byteLength > maxBytes) throw fileTooLarge(root, file, maxBytes);
+			const content = await contentOf(file);
+			if (content instanceof Uint8Array) return content;
+			const bytes = Buffer.alloc(file.byteLength);
+			let length = 0;
+			for await (const chunk of content) {
+				bytes.set(chunk, length);
+				length += chunk.byteLength;
+			}
+			return bytes;
+		},
+		async *stream(file) {
+			const content = await contentOf(file);
+			if (content instanceof Uint8Array)
+				for (let at = 0; at < content.byteLength; at += CHUNK_BYTES) yield content.subarray(at, at + CHUNK_BYTES);
+			else yield* content;
+		},
+	};
 }

@@ -8,10 +8,8 @@ import { ContentReader } from "../content/content-reader.ts";
 import { corrupt } from "../errors.ts";
 import type { VolumeDirectory, VolumeFile } from "../formats/iso9660/volume.ts";
 import type { SquashfsFile } from "../rootfs/squashfs/squashfs-inode.ts";
-import { fileTooLarge } from "../tree/file-too-large.ts";
-import type { ImageTree } from "../tree/image-tree.ts";
+import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
-import { createLookup } from "../tree/lookup.ts";
 import { ContentDigest } from "./content-digest.ts";
 import { nodesOf } from "./medium-files.ts";
 
@@ -76,13 +74,10 @@ export function mediumTree(
 ): ImageTree {
 	const reader = new ContentReader(squashfs.image, squashfs.decompressor);
 	let packedFiles: Promise<DigestMap<SquashfsFile>> | undefined;
-	async function* stream(file: FileInode): AsyncGenerator<Uint8Array> {
+	const contentOf = async (file: FileInode): Promise<AsyncIterable<Uint8Array>> => {
 		const wanted = digestOf(file);
 		const own = wanted === undefined ? undefined : files.get(wanted);
-		if (own !== undefined) {
-			yield* chunksOf(source, own);
-			return;
-		}
+		if (own !== undefined) return chunksOf(source, own);
 		packedFiles ??= inTurns(filesByDigest(squashfs), signal);
 		const packed = wanted === undefined ? undefined : (await packedFiles).get(Buffer.from(wanted, "hex"));
 		if (packed === undefined)
@@ -90,19 +85,9 @@ export function mediumTree(
 				"CONTENT_NOT_ON_MEDIUM",
 				`a file of the image, of ${file.byteLength} bytes, is nowhere on the medium`,
 			);
-		yield* reader.read(packed.layout);
-	}
-	return {
-		root,
-		lookup: createLookup(root),
-		stream,
-		async read(file, maxBytes) {
-			if (file.byteLength > maxBytes) throw fileTooLarge(root, file, maxBytes);
-			const parts: Buffer[] = [];
-			for await (const chunk of stream(file)) parts.push(Buffer.from(chunk));
-			return Buffer.concat(parts);
-		},
+		return reader.read(packed.layout);
 	};
+	return createImageTree(root, contentOf);
 }
 
 /** A file a step. */

@@ -5,9 +5,10 @@ import { ByteQueue } from "../../src/binary/byte-queue.ts";
 import { decompress } from "../../src/boot/initramfs/decompress.ts";
 import { memoryFile } from "../../src/boot/initramfs/streamed-file.ts";
 import type { BootPath } from "../../src/findings/finding.ts";
-import { readImageTree } from "../../src/layers/image-pass.ts";
+import { askImage } from "../../src/layers/ask-image.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import type { ImageTree } from "../../src/tree/image-tree.ts";
+import { walk } from "../../src/tree/walk.ts";
 import { type NewcMember, newcArchive, newcMembers } from "./inspect-cpio.ts";
 import { withExtraLayer } from "./large-layout.ts";
 import { type TarMember, tarArchive } from "./tar-fixtures.ts";
@@ -516,7 +517,10 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 export async function realParts(layout: string): Promise<RealParts> {
 	const image = await openImage(`oci:${layout}:latest`, { platform: "linux/amd64" });
 	try {
-		const tree = await readImageTree(image.layers);
+		const { answer: tree } = await askImage(image.layers, async (asked) => {
+			for (const _ of walk(asked.root));
+			return asked;
+		});
 		const all = tree.lookup("/usr/lib/modules")?.inode;
 		const release = all?.type === "directory" ? ([...all.entries.keys()][0] ?? "") : "";
 		const modules = `usr/lib/modules/${release}`;

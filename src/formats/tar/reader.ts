@@ -71,12 +71,12 @@ export class TarReader {
 	/** What the archive says about files that this reader does not apply, for people. */
 	get notes(): string[] {
 		const notes = [...this.#pending.unapplied].map(
-			([keyword, count]) => `${this.#origin}: PAX keyword ${displayName(keyword)} of ${count} entries is not applied`,
+			([keyword, count]) => `PAX keyword ${displayName(keyword)} of ${count} entries is not applied`,
 		);
 		const { count, firstPath } = this.#changedNumbers;
 		if (count > 0)
 			notes.push(
-				`${this.#origin}: ${count} entries have an owner or device number that Linux does not have; as unpacking does, its lowest bits ` +
+				`${count} entries have an owner or device number that Linux does not have; as unpacking does, its lowest bits ` +
 					`were taken, and 0 for the owner -1 (first: ${displayPath(firstPath)})`,
 			);
 		return notes;

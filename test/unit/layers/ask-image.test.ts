@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { type Answered, askImage } from "../../../src/layers/image-pass.ts";
+import { type Answered, askImage } from "../../../src/layers/ask-image.ts";
 import { openImage } from "../../../src/oci/open-image.ts";
 import type { ImageTree } from "../../../src/tree/image-tree.ts";
 import { noise } from "../../support/noise.ts";
@@ -10,7 +10,7 @@ import { type LayoutLayer, writeOciLayout } from "../../support/oci-layout.ts";
 import { type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
 import { estargzLayer, type TocRecord, zstdChunkedLayer } from "../../support/toc-layers.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-image-pass-"));
+const scratch = mkdtempSync(join(tmpdir(), "oci2iso-ask-image-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 let images = 0;
 
@@ -42,7 +42,7 @@ async function ask<Answer>(
 	const { reference } = writeOciLayout(join(scratch, `${images++}`), { layers });
 	const image = await openImage(reference, { platform: "linux/amd64", announceLayers: false });
 	try {
-		const answered = await askImage(image.layers, asked);
+		const answered = await askImage(image.layers, asked, { isExpected: (path) => path === "etc/os-release" });
 		const sizes = image.layers.map(({ compressedBytes }) => compressedBytes);
 		return { ...answered, sizes, imageNotes: [...image.notes] };
 	} finally {
