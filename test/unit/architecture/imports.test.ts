@@ -16,7 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	oci: ["codec", "native", "formats"],
 	tree: [],
 	content: [],
-	layers: ["tree", "content", "cache", "oci", "formats", "inspect"],
+	layers: ["tree", "content", "cache", "oci", "formats"],
 	rootfs: ["content", "tree"],
 	cache: ["content", "oci", "native"],
 	output: ["codec", "native"],
