@@ -2,6 +2,7 @@ import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import type { Contract, FoundFile } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig } from "./grub/made/menu.ts";
+import { biosFilePath, ISO_PATHS, loaderPaths } from "./iso-paths.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
 export type BootFileContent =
@@ -24,14 +25,13 @@ export type MenuPlace = Pick<BootFile, "iso" | "esp">;
  * Where builds of GRUB for EFI look: Fedora's beside themselves, Debian's since 2.12 below `/boot/grub`; on the EFI system partition when
  * started from a disk, in the ISO's tree when started from a CD. The contract has the first one only.
  */
-export const CONTRACT_MENU = "EFI/BOOT/grub.cfg";
-export const STANDARD_MENUS: readonly MenuPlace[] = [CONTRACT_MENU, "boot/grub/grub.cfg"].map((path) => ({
+export const STANDARD_MENUS: readonly MenuPlace[] = [ISO_PATHS.efiMenu, ISO_PATHS.otherEfiMenu].map((path) => ({
 	iso: path,
 	esp: path,
 }));
 
 /** What boot files are made from; those of parts that an image does not have are left out. */
-export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "architecture" | "grub2"> {
+export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "machine" | "grub2"> {
 	readonly efi?: Contract["efi"] | undefined;
 	readonly kernel?: Contract["kernel"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
@@ -40,7 +40,7 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "a
 
 /**
  * Every file of the ISO that needs no layout: boot loaders, menus at their standard places, GRUB's modules, kernel, initramfs, `.discinfo`.
- * Not in it: `LiveOS/squashfs.img`, `images/efiboot.img`, `images/eltorito.img`.
+ * Not in it: squashfs, core image and EFI image.
  */
 export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFile[] {
 	const { efi, kernel, unicodeFont, grubModules } = contract;
@@ -50,34 +50,27 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		file === undefined ? [] : [{ iso: path, esp: path, content: image(file) }];
 	const isoOnly = (iso: ByteString, content: BootFileContent): BootFile => ({ iso, esp: undefined, content });
 	const menu = text(renderGrubConfig(contract, "uefi"));
+	const loaders = loaderPaths(contract.machine);
 	return [
-		...both("EFI/BOOT/BOOTX64.EFI", efi?.shim),
-		...both("EFI/BOOT/mmx64.efi", efi?.mokManager),
-		...both(SECOND_STAGE, efi?.grub),
-		...both("EFI/BOOT/fonts/unicode.pf2", unicodeFont),
+		...both(loaders.loader, efi?.shim),
+		...both(loaders.mokManager, efi?.mokManager),
+		...both(loaders.grub, efi?.grub),
+		...both(ISO_PATHS.efiFont, unicodeFont),
 		...STANDARD_MENUS.map((place) => ({ ...place, content: menu })),
-		isoOnly("boot/grub2/grub.cfg", text(renderGrubConfig(contract, "bios"))),
-		...(grubModules?.files ?? []).map(({ relativePath, file }) =>
-			isoOnly(`boot/grub2/i386-pc/${relativePath}`, image(file)),
-		),
+		isoOnly(ISO_PATHS.biosMenu, text(renderGrubConfig(contract, "bios"))),
+		...(grubModules?.files ?? []).map(({ relativePath, file }) => isoOnly(biosFilePath(relativePath), image(file))),
 		...(kernel === undefined
 			? []
-			: [
-					isoOnly("images/pxeboot/vmlinuz", image(kernel.vmlinuz)),
-					isoOnly("images/pxeboot/initrd.img", image(kernel.initramfs)),
-				]),
-		isoOnly(".discinfo", {
+			: [isoOnly(ISO_PATHS.kernel, image(kernel.vmlinuz)), isoOnly(ISO_PATHS.initramfs, image(kernel.initramfs))]),
+		isoOnly(ISO_PATHS.discInfo, {
 			kind: "generated",
-			bytes: bytesOf(discInfo(epochSeconds, contract.osRelease.versionId, contract.architecture)),
+			bytes: bytesOf(discInfo(epochSeconds, contract.osRelease.versionId, contract.machine.name)),
 		}),
 	];
 }
 
-/** What shim starts. */
-export const SECOND_STAGE = "EFI/BOOT/grubx64.efi";
-
 /** The same files with the menu for UEFI at more places. */
 export function withMenus(files: readonly BootFile[], places: readonly MenuPlace[]): BootFile[] {
-	const menu = files.find(({ iso }) => iso === CONTRACT_MENU);
+	const menu = files.find(({ iso }) => iso === ISO_PATHS.efiMenu);
 	return [...files, ...(menu === undefined ? [] : places.map((place) => ({ ...place, content: menu.content })))];
 }

@@ -16,12 +16,13 @@ import type { ResolvedOptions } from "./options.ts";
 export async function checkChoices(image: OciImage, { kernel, vendor, signal }: ResolvedOptions): Promise<void> {
 	if (kernel === undefined && vendor === undefined) return;
 	if (parseReference(image.reference).transport === "docker") return;
+	const { architecture } = image.platform;
 	const { answer } = await askImage(
 		image.layers,
 		async (tree) => {
 			const findings = new Findings();
 			if (kernel !== undefined) chooseKernel(tree, kernel, findings);
-			if (vendor !== undefined) await chooseEfi(tree, vendor, await readOsRelease(tree, new Findings()), findings);
+			if (vendor !== undefined) await chooseEfi(tree, { vendor, architecture }, await readOsRelease(tree, new Findings()), findings);
 			return findings;
 		},
 		{ limits: image.treeLimits, isExpected: isExpectedPath, signal },

@@ -10,13 +10,13 @@ const OUTPUT = "core.img";
 const MAX_CORE_BYTES = 8 * MiB;
 
 export interface ElToritoCore {
-	/** The i386-pc-eltorito core image: cdboot.img, then the rest; not yet patched with its place on the medium. */
+	/** GRUB's core image for CDs: cdboot.img, then the rest; not yet patched with its place on the medium. */
 	readonly image: Uint8Array;
 	readonly run: ToolRun;
 }
 
 /**
- * Makes the BIOS boot image for CDs with the image's own `grub2-mkimage`. `grubDirectory` is the image's i386-pc module directory, absolute; `needs`
+ * Makes the BIOS boot image for CDs with the image's own `grub2-mkimage`. `grubDirectory` is the image's directory of GRUB's modules for BIOS, absolute; `needs`
  * names the files in it that the tool gets to see, by default all.
  * Throws `Oci2isoError` as `runTool` does.
  */
@@ -35,7 +35,7 @@ export async function makeElToritoCore(
 			"--prefix",
 			CORE_IMAGE.prefix,
 			"--format",
-			"i386-pc-eltorito",
+			CORE_IMAGE.format,
 			"--compression",
 			"auto",
 			"--output",

@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import type { Machine } from "../boot/machines.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 
@@ -15,8 +16,7 @@ export interface FoundFile {
 /** What the contract asks of an image, found in it. */
 export interface Contract {
 	readonly version: typeof CONTRACT_VERSION;
-	/** As the ISO names it: label, `.discinfo`. */
-	readonly architecture: "x86_64";
+	readonly machine: Machine;
 	/** Volume identifier: 1 to 32 bytes of UTF-8, no control characters. */
 	readonly label: string;
 	readonly osRelease: OsRelease;
@@ -44,11 +44,11 @@ export interface KernelFiles {
 export interface EfiFiles {
 	readonly shim: FoundFile;
 	readonly mokManager: FoundFile;
-	/** The CD variant of GRUB (`gcdx64.efi`), which reads `grub.cfg` from its own directory. */
+	/** The variant of GRUB for media, which reads `grub.cfg` from its own directory. */
 	readonly grub: FoundFile;
 }
 
-/** GRUB's BIOS directory, `/usr/lib/grub/i386-pc`. */
+/** GRUB's directory for BIOS. */
 export interface GrubModules {
 	/** Absolute and canonical. */
 	readonly path: ByteString;

@@ -1,3 +1,4 @@
+import { type PackageSpelling, packageSpelling } from "../boot/machines.ts";
 import type { EfiFiles, OsRelease } from "./contract.ts";
 
 type Packages = Readonly<Record<keyof EfiFiles, string>>;
@@ -11,19 +12,12 @@ const FAMILIES: Readonly<Record<string, Packages>> = {
 	...Object.fromEntries(["debian", "ubuntu"].map((id) => [id, DEBIAN])),
 	...Object.fromEntries(["suse", "opensuse", "sles"].map((id) => [id, SUSE])),
 };
-const ARCHITECTURES: Readonly<Record<string, Readonly<Record<"fedora" | "debian" | "suse", string>>>> = {
-	amd64: { fedora: "x64", debian: "amd64", suse: "x86_64" },
-	arm64: { fedora: "aa64", debian: "arm64", suse: "arm64" },
-};
 
 /** The package that has a boot loader, in the image's own distribution, or in the ones that are known. */
 export function bootLoaderPackage(role: keyof EfiFiles, { id, idLike }: OsRelease, architecture: string): string {
-	const spelled = ARCHITECTURES[architecture] ?? ARCHITECTURES["amd64"];
+	const spelled = packageSpelling(architecture);
 	const nameIn = (packages: Packages): string =>
-		packages[role].replace(
-			/\{(fedora|debian|suse)\}/,
-			(_, family: "fedora" | "debian" | "suse") => spelled?.[family] ?? "",
-		);
+		packages[role].replace(/\{(fedora|debian|suse)\}/, (_, family: keyof PackageSpelling) => spelled[family]);
 	const known = [id, ...idLike].map((name) => FAMILIES[(name ?? "").split("-")[0] ?? ""]).find((family) => family);
 	if (known !== undefined) return nameIn(known);
 	return `Fedora's ${nameIn(FEDORA)} or Debian's ${nameIn(DEBIAN)}`;

@@ -1,4 +1,5 @@
 import { type ByteString, byteStringFromText, compareByteStrings } from "../binary/byte-string.ts";
+import type { Machine } from "../boot/machines.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode } from "../tree/inode.ts";
 import type { FoundFile, OsRelease } from "./contract.ts";
@@ -58,13 +59,13 @@ export class EfiPlaces {
 	}
 
 	/** The rest, in the order in which they count. */
-	addOthers(osRelease: OsRelease): void {
+	addOthers(osRelease: OsRelease, machine: Machine): void {
 		for (const component of this.#list(PACKAGES)) {
 			if (this.isCut) break;
 			if (component !== "shim") this.#addVersions(component);
 		}
 		for (const place of OTHER_PLACES) this.#addVendors(place);
-		const debian = debianPackages(osRelease);
+		const debian = debianPackages(osRelease, machine);
 		if (this.#wanted !== undefined && !isOf(debian, this.#wanted)) return;
 		if (Object.values(debian.aliases ?? {}).some((paths) => findFirstFile(this.#tree, paths) !== undefined))
 			this.all.push(debian);
@@ -148,27 +149,19 @@ export function isOf({ vendor }: Pick<EfiDirectory, "vendor">, name: ByteString)
 }
 
 /** Debian's and Ubuntu's packages: signed by their distribution, or else as built. */
-function debianPackages({ id }: OsRelease): EfiDirectory {
-	const signed = (name: string): string[] => [
-		`/usr/lib/shim/${name}.signed`,
-		`/usr/lib/shim/${name}.signed.latest`,
-		`/usr/lib/shim/${name}`,
-	];
+function debianPackages({ id }: OsRelease, { efi, grub }: Machine): EfiDirectory {
+	const ofShim = (name: string): [string, string[]] => {
+		const path = `/usr/lib/shim/${name}`;
+		return [name, [`${path}.signed`, `${path}.signed.latest`, path]];
+	};
+	const ofGrub = (name: string): [string, string[]] => {
+		const directory = `/usr/lib/grub/${grub.efi.name}`;
+		return [name, [`${directory}-signed/${name}.signed`, `${directory}/monolithic/${name}`]];
+	};
 	return {
 		place: "/usr/lib/shim",
 		path: "/usr/lib/shim",
 		vendor: byteStringFromText(id ?? "debian"),
-		aliases: {
-			"shimx64.efi": signed("shimx64.efi"),
-			"mmx64.efi": signed("mmx64.efi"),
-			"gcdx64.efi": [
-				"/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed",
-				"/usr/lib/grub/x86_64-efi/monolithic/gcdx64.efi",
-			],
-			"grubx64.efi": [
-				"/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed",
-				"/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi",
-			],
-		},
+		aliases: Object.fromEntries([ofShim(efi.shim), ofShim(efi.mokManager), ofGrub(efi.mediaGrub), ofGrub(efi.grub)]),
 	};
 }

@@ -1,22 +1,26 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
+import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
+import { MACHINES, type Machine, machineOfImage } from "../boot/machines.ts";
 import type { Findings } from "../findings/findings.ts";
+import { decodePeHead, type PeLayout } from "../formats/pe/pe-layout.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
-import type { EfiFiles, FoundFile, OsRelease } from "./contract.ts";
+import type { ContractOptions, EfiFiles, FoundFile, OsRelease } from "./contract.ts";
 import { bootLoaderPackage } from "./efi-packages.ts";
 import { type EfiDirectory, EfiPlaces, isOf } from "./efi-places.ts";
 import { whyNoFile } from "./image-files.ts";
-import { DOS_HEADER_BYTES, isSignedPe, signatureHeadBytes } from "./signature.ts";
 
-const ROLES = [
-	{ role: "shim", name: "shimx64.efi", what: "shim", code: "SHIM_MISSING" },
-	{ role: "mokManager", name: "mmx64.efi", what: "MOK manager", code: "MOK_MANAGER_MISSING" },
-	{ role: "grub", name: "gcdx64.efi", what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" },
-] as const;
-/** GRUB for installed systems, which is no help on a medium. */
-const INSTALLED_GRUB = "grubx64.efi";
+/** What is looked for, by the names that the contract has for it on a machine. */
+const rolesOf = ({ efi }: Machine) =>
+	[
+		{ role: "shim", name: efi.shim, what: "shim", code: "SHIM_MISSING" },
+		{ role: "mokManager", name: efi.mokManager, what: "MOK manager", code: "MOK_MANAGER_MISSING" },
+		{ role: "grub", name: efi.mediaGrub, what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" },
+	] as const;
+type Roles = ReturnType<typeof rolesOf>;
 
-const MAX_EFI_BINARY_BYTES = 64 * 1024 * 1024;
+/** Headers of programs end before. */
+const HEAD_BYTES = 4096;
 const MAX_NAMED = 10;
 
 type Role = keyof EfiFiles;
@@ -37,20 +41,21 @@ const NO_FILES: Choice["files"] = { shim: undefined, mokManager: undefined, grub
  */
 export async function chooseEfi(
 	tree: ImageTree,
-	wanted: string | undefined,
+	{ vendor: wanted, architecture }: Pick<ContractOptions, "vendor" | "architecture">,
 	osRelease: OsRelease,
 	findings: Findings,
-	architecture = "amd64",
 ): Promise<{ readonly vendor: string; readonly efi: EfiFiles } | undefined> {
+	const machine = machineOfImage(architecture) ?? MACHINES[0];
+	const roles = rolesOf(machine);
 	const places = new EfiPlaces(tree, wanted === undefined ? undefined : byteStringFromText(wanted));
 	const contract = places.contract();
 	const named = [...places.named(), ...contract];
-	let choices = choicesIn(places, contract);
+	let choices = choicesIn(places, contract, roles);
 	let chosen = firstComplete(choices, places.vendors(named));
 	const isContract = chosen !== undefined;
 	if (!isContract) {
-		places.addOthers(osRelease);
-		choices = choicesIn(places, places.all);
+		places.addOthers(osRelease, machine);
+		choices = choicesIn(places, places.all, roles);
 		const order = places.vendors([...named, ...places.all]);
 		chosen = firstComplete(choices, order) ?? (wanted === undefined ? mixed([...choices.values()]) : undefined);
 	}
@@ -61,7 +66,10 @@ export async function chooseEfi(
 		});
 	const efi = chosen && complete(chosen.files);
 	if (chosen === undefined || efi === undefined)
-		return reportMissing({ tree, places, choices: [...choices.values()], wanted, osRelease, architecture }, findings);
+		return reportMissing(
+			{ tree, places, choices: [...choices.values()], wanted, osRelease, architecture, machine },
+			findings,
+		);
 	const vendors = places.vendors(named).map(displayName);
 	if (wanted === undefined && vendors.length > 1) {
 		const more = vendors.length > MAX_NAMED ? " and more" : "";
@@ -73,20 +81,20 @@ export async function chooseEfi(
 		const isOneVendors = complete(choices.get(chosen.vendor.toLowerCase())?.files ?? NO_FILES) !== undefined;
 		noteFallback(isOneVendors ? chosen.vendor : undefined, places.vendors(named)[0], efi, findings);
 	}
-	for (const { role, name, what } of ROLES) {
+	for (const { role, name, what } of roles) {
 		noteName(efi[role], name, findings);
-		await noteSignature(tree, efi[role], what, findings);
+		await noteSignature(tree, efi[role], what, machine, findings);
 	}
 	return { vendor: displayName(chosen.vendor), efi };
 }
 
 /** What each vendor has in some directories, the first of them first, by its name in lower case. */
-function choicesIn(places: EfiPlaces, directories: readonly EfiDirectory[]): ReadonlyMap<string, Choice> {
+function choicesIn(places: EfiPlaces, directories: readonly EfiDirectory[], roles: Roles): ReadonlyMap<string, Choice> {
 	const choices = new Map<string, Choice>();
 	for (const directory of directories) {
 		const key = directory.vendor.toLowerCase();
 		const { vendor, files } = choices.get(key) ?? { vendor: directory.vendor, files: NO_FILES };
-		const own = ROLES.map(({ role, name }) => [role, files[role] ?? places.file(directory, name)] as const);
+		const own = roles.map(({ role, name }) => [role, files[role] ?? places.file(directory, name)] as const);
 		choices.set(key, { vendor, files: Object.fromEntries(own) as unknown as Choice["files"] });
 	}
 	return choices;
@@ -127,7 +135,7 @@ function noteFallback(
 		first === undefined
 			? "the image names no EFI vendor"
 			: `/boot/efi/EFI/${displayName(first)} does not have all boot loaders`;
-	const paths = ROLES.map(({ role }) => displayName(efi[role].path)).join(", ");
+	const paths = [efi.shim, efi.mokManager, efi.grub].map(({ path }) => displayName(path)).join(", ");
 	const whose = vendor === undefined ? "no vendor has all three, these" : `those of ${displayName(vendor)}`;
 	findings.choice({ code: "EFI_FALLBACK", what: `${place}, ${whose} are used: ${paths}` });
 }
@@ -142,36 +150,44 @@ function noteName({ path }: FoundFile, name: string, findings: Findings): void {
 	});
 }
 
-/** As much of a program as tells whether it is signed: mostly its first chunk. */
-async function headOf(tree: ImageTree, inode: FileInode): Promise<Uint8Array> {
+/** What the program's headers say, mostly by its first chunk; or in words why it is none. */
+async function layoutOf(tree: ImageTree, inode: FileInode): Promise<PeLayout | string> {
 	let head = Buffer.alloc(0);
 	for await (const chunk of tree.stream(inode)) {
 		head = Buffer.concat([head, chunk]);
-		if (head.byteLength >= DOS_HEADER_BYTES) break;
+		if (head.byteLength >= HEAD_BYTES) break;
 	}
-	const needed = signatureHeadBytes(head);
-	return needed <= head.byteLength || needed > inode.byteLength ? head : tree.read(inode, MAX_EFI_BINARY_BYTES);
+	const layout = decodePeHead(head, inode.byteLength);
+	return (
+		layout ?? decodePeHead(await tree.read(inode, MAX_EFI_BYTES), inode.byteLength) ?? "its headers go beyond its end"
+	);
 }
 
-async function noteSignature(tree: ImageTree, file: FoundFile, what: string, findings: Findings): Promise<void> {
+async function noteSignature(
+	tree: ImageTree,
+	file: FoundFile,
+	what: string,
+	machine: Machine,
+	findings: Findings,
+): Promise<void> {
 	const where = displayName(file.path);
-	if (file.inode.byteLength > MAX_EFI_BINARY_BYTES) {
+	if (file.inode.byteLength > MAX_EFI_BYTES) {
 		findings.problem({
 			code: "EFI_BINARY_TOO_LARGE",
 			what: `the ${what} has ${file.inode.byteLength} bytes`,
 			where,
-			expected: `at most ${MAX_EFI_BINARY_BYTES} bytes`,
+			expected: `at most ${MAX_EFI_BYTES} bytes`,
 		});
 		return;
 	}
-	const signed = isSignedPe(await headOf(tree, file.inode), file.inode.byteLength);
-	if (signed === undefined)
+	const layout = await layoutOf(tree, file.inode);
+	if (typeof layout === "string" || layout.machine !== machine.peMachine)
 		findings.choice({
 			code: "EFI_BINARY_NOT_PE",
-			what: `the ${what} is no EFI program for x86_64: UEFI will not start it`,
+			what: `the ${what} is no EFI program for ${machine.name}: UEFI will not start it`,
 			where,
 		});
-	else if (!signed)
+	else if (layout.certificates.start === layout.certificates.end)
 		findings.choice({
 			code: "EFI_BINARY_NOT_SIGNED",
 			what: `the ${what} is not signed: UEFI Secure Boot will refuse it`,
@@ -186,40 +202,42 @@ interface Missing {
 	readonly wanted: string | undefined;
 	readonly osRelease: OsRelease;
 	readonly architecture: string;
+	readonly machine: Machine;
 }
 
 /** Of the vendor that lacks least, file by file: what is missing, what there is and where, and which package has it. */
 function reportMissing(
-	{ tree, places, choices, wanted, osRelease, architecture }: Missing,
+	{ tree, places, choices, wanted, osRelease, architecture, machine }: Missing,
 	findings: Findings,
 ): undefined {
-	const lacking = ({ files }: Choice): number => ROLES.filter(({ role }) => files[role] === undefined).length;
+	const roles = rolesOf(machine);
+	const lacking = ({ files }: Choice): number => roles.filter(({ role }) => files[role] === undefined).length;
 	const best = choices.reduce<Choice | undefined>(
 		(least, choice) => (least === undefined || lacking(choice) < lacking(least) ? choice : least),
 		undefined,
 	);
-	const packages = (roles: readonly Role[]): string =>
-		[...new Set(roles.map((role) => bootLoaderPackage(role, osRelease, architecture)))].join(" and ");
+	const packages = (wantedRoles: readonly Role[]): string =>
+		[...new Set(wantedRoles.map((role) => bootLoaderPackage(role, osRelease, architecture)))].join(" and ");
 	if (best === undefined && wanted === undefined)
 		return findings.problem({
 			code: "VENDOR_MISSING",
 			what: "the image has no EFI vendor directory and none of Debian's boot loader packages",
 			where: "/usr/lib/bootupd/updates/EFI/*, /usr/lib/efi/shim/*/EFI/*",
-			expected: "the contract: shimx64.efi, mmx64.efi and gcdx64.efi in /boot/efi/EFI/VENDOR",
+			expected: `the contract: ${machine.efi.shim}, ${machine.efi.mokManager} and ${machine.efi.mediaGrub} in /boot/efi/EFI/VENDOR`,
 			remedy: `install ${packages(["shim", "grub"])}`,
 		});
 	const { vendor, files } = best ?? { vendor: byteStringFromText(wanted ?? ""), files: NO_FILES };
 	const own = places.all.filter((directory) => isOf(directory, vendor));
-	const present = ROLES.flatMap(({ role, name }) => {
+	const present = roles.flatMap(({ role, name }) => {
 		const file = files[role];
 		return file === undefined ? [] : [`${name} is ${displayName(file.path)}`];
 	});
-	for (const { role, what, name, code } of ROLES) {
+	for (const { role, what, name, code } of roles) {
 		if (files[role] !== undefined) continue;
 		const path = `/boot/efi/EFI/${vendor}/${name}`;
-		const other = role === "grub" ? own.find((directory) => places.file(directory, INSTALLED_GRUB)) : undefined;
+		const other = role === "grub" ? own.find((directory) => places.file(directory, machine.efi.grub)) : undefined;
 		const installed =
-			other === undefined ? [] : [`${INSTALLED_GRUB} in ${displayName(other.path)} is for installed systems`];
+			other === undefined ? [] : [`${machine.efi.grub} in ${displayName(other.path)} is for installed systems`];
 		const elsewhere = choices.find((choice) => choice.vendor !== vendor && choice.files[role] !== undefined);
 		const foreign = elsewhere?.files[role];
 		const ofOther = foreign === undefined ? [] : [`another vendor's is ${displayName(foreign.path)}`];

@@ -1,5 +1,6 @@
 import { type ByteString, compareByteStrings, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
+import type { GrubPlatform } from "../boot/machines.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
@@ -12,7 +13,6 @@ const UNICODE_FONT_PATHS = [
 	"/boot/grub2/fonts/unicode.pf2",
 	"/boot/grub/fonts/unicode.pf2",
 ];
-const MODULES_PATH = "/usr/lib/grub/i386-pc";
 const BOOT_HYBRID_BYTES = 512;
 /** What BIOS boot from a CD and from a disk needs before the first module is loaded. */
 const REQUIRED_MODULE_FILES = [
@@ -54,17 +54,24 @@ export function chooseUnicodeFont(tree: ImageTree, findings: Findings): FoundFil
 	});
 }
 
-export function findGrubModules(tree: ImageTree, findings: Findings): GrubModules | undefined {
-	const directory = findDirectory(tree, MODULES_PATH);
-	const expected = "the contract: GRUB's modules for BIOS in /usr/lib/grub/i386-pc";
+/** Where images have GRUB's files for a platform. */
+export function grubDirectoryOf({ name }: GrubPlatform): string {
+	return `/usr/lib/grub/${name}`;
+}
+
+/** GRUB's directory for BIOS. */
+export function findGrubModules(tree: ImageTree, platform: GrubPlatform, findings: Findings): GrubModules | undefined {
+	const modulesPath = grubDirectoryOf(platform);
+	const directory = findDirectory(tree, modulesPath);
+	const expected = `the contract: GRUB's modules for BIOS in ${modulesPath}`;
 	const remedy = "install them in the image (Fedora: grub2-pc-modules; Debian: grub-pc-bin)";
 	if (directory === undefined) {
-		const what = `the directory of GRUB's modules ${findAny(tree, MODULES_PATH) === undefined ? "is missing" : "is no directory"}`;
-		return findings.problem({ code: "GRUB_MODULES_MISSING", what, where: MODULES_PATH, expected, remedy });
+		const what = `the directory of GRUB's modules ${findAny(tree, modulesPath) === undefined ? "is missing" : "is no directory"}`;
+		return findings.problem({ code: "GRUB_MODULES_MISSING", what, where: modulesPath, expected, remedy });
 	}
-	const missing = REQUIRED_MODULE_FILES.filter((name) => findFile(tree, `${MODULES_PATH}/${name}`) === undefined);
+	const missing = REQUIRED_MODULE_FILES.filter((name) => findFile(tree, `${modulesPath}/${name}`) === undefined);
 	for (const name of missing) {
-		const where = `${MODULES_PATH}/${name}`;
+		const where = `${modulesPath}/${name}`;
 		findings.problem({
 			code: "GRUB_MODULE_MISSING",
 			what: `${name} ${whyNoFile(tree, where)}`,
@@ -73,7 +80,7 @@ export function findGrubModules(tree: ImageTree, findings: Findings): GrubModule
 			remedy,
 		});
 	}
-	const bootHybrid = findFile(tree, `${MODULES_PATH}/boot_hybrid.img`);
+	const bootHybrid = findFile(tree, `${modulesPath}/boot_hybrid.img`);
 	if (bootHybrid !== undefined && bootHybrid.inode.byteLength !== BOOT_HYBRID_BYTES) {
 		findings.problem({
 			code: "BOOT_HYBRID_SIZE",

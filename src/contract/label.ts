@@ -13,6 +13,8 @@ export interface LabelSources {
 	readonly isoYaml: string | undefined;
 	readonly isoYamlPosition: string | undefined;
 	readonly osRelease: OsRelease;
+	/** As `uname -m` has it. */
+	readonly machineName: string;
 }
 
 /** The label of the ISO, checked. With a bad one a problem is added and what is returned is only a stand-in. */
@@ -22,29 +24,32 @@ export function chooseLabel(sources: LabelSources, findings: Findings): string {
 		const where = sources.isoYamlPosition ?? "iso.yaml";
 		return check(sources.isoYaml, where, "change label in iso.yaml or pass --label", findings);
 	}
-	const { label, missesVersion } = defaultLabel(sources.osRelease);
+	const { label, missesVersion } = defaultLabel(sources.osRelease, sources.machineName);
 	const what = `the default label ${JSON.stringify(label)} is used${missesVersion ? ", without a version because os-release has no VERSION_ID" : ""}`;
 	findings.choice({ code: "LABEL_DEFAULT", what, remedy: "set label in iso.yaml or pass --label" });
 	return check(label, "/etc/os-release", "set label in iso.yaml or pass --label", findings);
 }
 
-/** The reference's labels per distribution, for x86_64. */
-export function defaultLabel(osRelease: OsRelease): { readonly label: string; readonly missesVersion: boolean } {
+/** The reference's labels per distribution. */
+export function defaultLabel(
+	osRelease: OsRelease,
+	machineName: string,
+): { readonly label: string; readonly missesVersion: boolean } {
 	const version = osRelease.versionId;
 	const join = (...parts: (string | undefined)[]) => parts.filter((part) => part !== undefined).join("-");
 	switch (osRelease.id) {
 		case "fedora":
-			return { label: join("Fedora-S-dvd-x86_64", version), missesVersion: version === undefined };
+			return { label: join(`Fedora-S-dvd-${machineName}`, version), missesVersion: version === undefined };
 		case "centos":
-			if (version === "8") return { label: "CentOS-Stream-8-x86_64-dvd", missesVersion: false };
-			return { label: join("CentOS-Stream", version, "BaseOS-x86_64"), missesVersion: version === undefined };
+			if (version === "8") return { label: `CentOS-Stream-8-${machineName}-dvd`, missesVersion: false };
+			return { label: join("CentOS-Stream", version, `BaseOS-${machineName}`), missesVersion: version === undefined };
 		case "rhel":
 			return {
-				label: join("RHEL", version?.replaceAll(".", "-"), "BaseOS-x86_64"),
+				label: join("RHEL", version?.replaceAll(".", "-"), `BaseOS-${machineName}`),
 				missesVersion: version === undefined,
 			};
 		default:
-			return { label: "Container-Installer-x86_64", missesVersion: false };
+			return { label: `Container-Installer-${machineName}`, missesVersion: false };
 	}
 }
 

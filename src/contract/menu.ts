@@ -1,4 +1,5 @@
 import { withoutTrailing } from "../binary/trim-end.ts";
+import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { Grub2Menu, MenuEntry, OsRelease } from "./contract.ts";
 import type { IsoYaml } from "./iso-yaml.ts";
@@ -6,8 +7,8 @@ import { substitute, variablesIn } from "./template.ts";
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
 /** The ISO's, from its root. */
-export const KERNEL_PATH = "/images/pxeboot/vmlinuz";
-export const INITRD_PATH = "/images/pxeboot/initrd.img";
+export const KERNEL_PATH = `/${ISO_PATHS.kernel}`;
+export const INITRD_PATH = `/${ISO_PATHS.initramfs}`;
 const MAX_MENU_CHARACTERS = 1024 * 1024;
 
 /** Arguments of the built-in entry and the value of `${root}`. */

@@ -1,3 +1,4 @@
+import { MACHINES, machineOfImage } from "../boot/machines.ts";
 import { assert, Oci2isoError, type Problem } from "../errors.ts";
 import { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
@@ -11,7 +12,7 @@ import { chooseKernelArgs, chooseMenu } from "./menu.ts";
 import { readOsRelease } from "./os-release.ts";
 
 /** What an image has of the contract, part by part; undefined is what it has not. */
-export interface ContractParts extends Pick<Contract, "osRelease" | "label" | "kernelArgs" | "grub2"> {
+export interface ContractParts extends Pick<Contract, "machine" | "osRelease" | "label" | "kernelArgs" | "grub2"> {
 	readonly kernel: Contract["kernel"] | undefined;
 	readonly boot: Pick<Contract, "vendor" | "efi"> | undefined;
 	readonly unicodeFont: Contract["unicodeFont"] | undefined;
@@ -27,25 +28,33 @@ export async function readContractParts(tree: ImageTree, options: ContractOption
 	const findings = new Findings();
 	const fault = architectureFault(options.architecture);
 	if (fault !== undefined) findings.problem(fault);
+	const machine = machineOfImage(options.architecture) ?? MACHINES[0];
 	const osRelease = await readOsRelease(tree, findings);
 	const before = findings.problems.length;
 	const isoYaml = await readIsoYaml(tree, findings);
 	const label = chooseLabel(
-		{ option: options.label, isoYaml: isoYaml?.label, isoYamlPosition: isoYaml?.positionOf(["label"]), osRelease },
+		{
+			option: options.label,
+			isoYaml: isoYaml?.label,
+			isoYamlPosition: isoYaml?.positionOf(["label"]),
+			osRelease,
+			machineName: machine.name,
+		},
 		findings,
 	);
 	const kernelArgs = chooseKernelArgs(isoYaml, label, findings);
 	const grub2 = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
 	return {
+		machine,
 		osRelease,
 		label,
 		kernelArgs,
 		grub2,
 		isMenuKnown: findings.problems.length === before,
 		kernel: await chooseKernel(tree, options.kernel, findings),
-		boot: await chooseEfi(tree, options.vendor, osRelease, findings, options.architecture),
+		boot: await chooseEfi(tree, options, osRelease, findings),
 		unicodeFont: chooseUnicodeFont(tree, findings),
-		grubModules: findGrubModules(tree, findings),
+		grubModules: machine.grub.bios && findGrubModules(tree, machine.grub.bios, findings),
 		findings,
 	};
 }
@@ -62,7 +71,6 @@ export function contractOf({ findings, isMenuKnown: _, boot, ...parts }: Contrac
 	assert(kernel && boot && unicodeFont && grubModules, "a part is missing without a problem");
 	return {
 		version: CONTRACT_VERSION,
-		architecture: "x86_64",
 		...parts,
 		kernel,
 		...boot,
@@ -86,12 +94,13 @@ export function requireMet(problems: readonly Problem[]): void {
 
 /** Why an image for this architecture cannot be converted; undefined where it can. */
 export function architectureFault(architecture: string): Problem | undefined {
-	if (architecture === "amd64") return undefined;
+	if (machineOfImage(architecture) !== undefined) return undefined;
+	const known = MACHINES.map(({ ociArchitecture, name }) => `${ociArchitecture} (${name})`);
 	return {
 		code: "ARCHITECTURE_UNSUPPORTED",
 		what: `the image is for ${JSON.stringify(architecture)}`,
 		where: "image configuration",
-		expected: "amd64 (x86_64), the one architecture that contract v0.1.0 describes",
-		remedy: "pass --platform linux/amd64 where the image has several",
+		expected: `${known.join(", ")}, the one architecture that contract v0.1.0 describes`,
+		remedy: `pass --platform linux/${MACHINES[0].ociArchitecture} where the image has several`,
 	};
 }

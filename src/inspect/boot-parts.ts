@@ -6,6 +6,7 @@ import { streamedFile } from "../boot/initramfs/streamed-file.ts";
 import { readKernel } from "../boot/linux/kernel.ts";
 import type { KernelImage } from "../boot/linux/kernel-image.ts";
 import { KernelModules } from "../boot/linux/kernel-modules.ts";
+import type { Machine } from "../boot/machines.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
 import { Oci2isoError } from "../errors.ts";
@@ -17,6 +18,7 @@ import { walk } from "../tree/walk.ts";
 /** Everything the checks look at; a part is undefined where the image does not have it, which the contract report says. */
 export interface BootParts {
 	readonly tree: ImageTree;
+	readonly machine: Machine;
 	readonly osRelease: OsRelease;
 	readonly label: string;
 	readonly menu: Grub2Menu;
@@ -27,7 +29,7 @@ export interface BootParts {
 	/** Undefined where the image has none. */
 	readonly config: KernelConfig | undefined;
 	readonly efi: Readonly<Record<keyof EfiFiles, EfiPart>> | undefined;
-	/** `/usr/lib/grub/i386-pc` holds what GRUB needs to begin with (the contract's files). */
+	/** GRUB's directory for BIOS holds what it needs to begin with (the contract's files). */
 	readonly hasGrubModules: boolean;
 	/** The iso.yaml in use; undefined where there is none. */
 	readonly isoYamlPath: string | undefined;

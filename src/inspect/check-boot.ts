@@ -1,3 +1,6 @@
+import { grubWords } from "../boot/grub/menu-words.ts";
+import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
+import { grubCommandLine } from "../boot/live-root/kernel-command-line.ts";
 import type { CodecName } from "../codec/types.ts";
 import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
@@ -15,7 +18,6 @@ import { checkUefi } from "./checks/secure-boot.ts";
 import { checkSystem } from "./checks/system.ts";
 import { MenuFindings } from "./menu-findings.ts";
 import { fixedIsoYaml } from "./menu-fix.ts";
-import { grubWords } from "./menu-words.ts";
 
 /** What the parts are, and everything that a boot of the ISO would come upon. `codec` is the squashfs's. */
 export async function checkBoot(
@@ -29,6 +31,7 @@ export async function checkBoot(
 		found.kernel && release !== undefined ? await readInitramfsPart(tree, found.kernel.initramfs, release) : undefined;
 	const parts: BootParts = {
 		tree,
+		machine: found.machine,
 		osRelease: found.osRelease,
 		label: found.label,
 		menu: found.grub2,
@@ -49,13 +52,13 @@ export async function checkBoot(
 		await checkDrivers(parts, findings);
 	}
 	if (found.isMenuKnown) checkMenu(parts, findings);
-	await checkSystem(parts, grubWords(entry).slice(1), findings);
-	const { label, osRelease, grub2 } = found;
+	await checkSystem(parts, new InitramfsArguments([grubCommandLine(grubWords(entry)).text]), findings);
+	const { machine, label, osRelease, grub2 } = found;
 	const planned = {
 		label,
 		osRelease,
 		grub2,
-		architecture: "x86_64",
+		machine,
 		efi: found.boot?.efi,
 		kernel: found.kernel,
 		grubModules: found.grubModules,

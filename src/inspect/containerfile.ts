@@ -1,3 +1,4 @@
+import type { Machine } from "../boot/machines.ts";
 import type { ContainerfileLines } from "../findings/finding.ts";
 
 const APT = "RUN apt-get update && apt-get install -y --no-install-recommends";
@@ -24,16 +25,17 @@ function addDrivers(names: readonly string[]): ContainerfileLines {
 	};
 }
 
-const kernel: ContainerfileLines = {
+/** A kernel for the machine. */
+export const kernelLines = ({ packages }: Machine): ContainerfileLines => ({
 	fedora: "RUN dnf -y install kernel",
-	debian: `${APT} linux-image-amd64 && v=$(ls /usr/lib/modules | head -n1) && cp /boot/vmlinuz-$v /usr/lib/modules/$v/vmlinuz`,
-};
+	debian: `${APT} linux-image-${packages.debian} && v=$(ls /usr/lib/modules | head -n1) && cp /boot/vmlinuz-$v /usr/lib/modules/$v/vmlinuz`,
+});
 
-const efi: ContainerfileLines = {
-	fedora:
-		"RUN dnf -y install shim-x64 grub2-efi-x64-cdboot && mkdir -p /boot/efi && if [ -d /usr/lib/efi ]; then cp -ra /usr/lib/efi/*/*/EFI /boot/efi; fi",
-	debian: `${APT} shim-signed grub-efi-amd64-signed`,
-};
+/** Boot loaders for the machine. */
+export const efiLines = ({ packages }: Machine): ContainerfileLines => ({
+	fedora: `RUN dnf -y install shim-${packages.fedora} grub2-efi-${packages.fedora}-cdboot && mkdir -p /boot/efi && if [ -d /usr/lib/efi ]; then cp -ra /usr/lib/efi/*/*/EFI /boot/efi; fi`,
+	debian: `${APT} shim-signed grub-efi-${packages.debian}-signed`,
+});
 
 const grubModules: ContainerfileLines = {
 	fedora: "RUN dnf -y install grub2-pc-modules",
@@ -60,8 +62,6 @@ const release: ContainerfileLines = {
 export const LINES = {
 	makeInitramfs,
 	addDrivers,
-	kernel,
-	efi,
 	grubModules,
 	grubModulesAgain,
 	mediaCheck,
@@ -69,16 +69,21 @@ export const LINES = {
 	release,
 } as const;
 
-/** The lines that fix a contract violation, by its code. */
-export const CONTRACT_LINES: Readonly<Record<string, ContainerfileLines>> = {
-	KERNEL_MISSING: kernel,
+const ofContract: Readonly<Record<string, ContainerfileLines | ((machine: Machine) => ContainerfileLines)>> = {
+	KERNEL_MISSING: kernelLines,
 	INITRAMFS_MISSING: makeInitramfs,
-	VENDOR_MISSING: efi,
-	SHIM_MISSING: efi,
-	MOK_MANAGER_MISSING: efi,
-	GRUB_EFI_MISSING: efi,
+	VENDOR_MISSING: efiLines,
+	SHIM_MISSING: efiLines,
+	MOK_MANAGER_MISSING: efiLines,
+	GRUB_EFI_MISSING: efiLines,
 	UNICODE_FONT_MISSING: { fedora: "RUN dnf -y install grub2-common", debian: `${APT} grub-common` },
 	GRUB_MODULES_MISSING: grubModules,
 	GRUB_MODULE_MISSING: grubModules,
 	BOOT_HYBRID_SIZE: grubModules,
 };
+
+/** The lines that fix a contract violation, by its code. */
+export function contractLines(code: string, machine: Machine): ContainerfileLines | undefined {
+	const lines = ofContract[code];
+	return typeof lines === "function" ? lines(machine) : lines;
+}

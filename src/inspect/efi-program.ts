@@ -1,8 +1,8 @@
 import { displayName } from "../binary/byte-string.ts";
+import { sbatOf } from "../boot/secure-boot.ts";
 import { signaturesOf } from "../formats/pe/authenticode.ts";
 import { commonNameOf } from "../formats/pe/certificates.ts";
-import { sectionBytes } from "../formats/pe/pe-image.ts";
-import { parseSbat, type SbatEntry } from "../formats/pe/sbat.ts";
+import type { SbatEntry } from "../formats/pe/sbat.ts";
 import type { EfiPart } from "./boot-parts.ts";
 
 /** An EFI program, as the report has it. */
@@ -25,6 +25,6 @@ export function describeEfiProgram({ file, pe }: EfiPart): InspectedEfiProgram {
 			issuer: commonNameOf(signer.issuer),
 			isValid: coversProgram && isAuthentic,
 		})),
-		components: isProgram ? parseSbat(sectionBytes(pe, ".sbat") ?? new Uint8Array()) : [],
+		components: (isProgram ? sbatOf(pe) : undefined) ?? [],
 	};
 }

@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import { MACHINES, PC_BIOS } from "../boot/machines.ts";
 
 /** A component: text with at most one `*` for any characters, so that it is matched from both ends. */
 interface Component {
@@ -21,16 +22,14 @@ const PATTERNS: readonly string[] = [
 	...["vmlinuz", "initrd.img", "initrd", "initramfs", "config"].map((name) => `boot/${name}-*`),
 	...["vmlinuz", "initrd", "initrd.img", "initramfs.img"].map((name) => `boot/${name}`),
 	...["boot/efi", "usr/lib/bootupd/updates", "usr/lib/efi/*/*", "usr/lib/ostree-boot/efi", "efi"].flatMap((place) => [
-		`${place}/EFI/*/*.efi`,
-		`${place}/EFI/*/*.EFI`,
+		...["efi", "EFI"].map((suffix) => `${place}/EFI/*/*.${suffix}`),
 	]),
-	...["*.efi", "*.efi.signed", "*.efi.signed.latest"].map((name) => `usr/lib/shim/${name}`),
-	...["x86_64-efi-signed/gcdx64.efi", "x86_64-efi/monolithic/gcdx64.efi"].flatMap((path) => [
-		`usr/lib/grub/${path}`,
-		`usr/lib/grub/${path}.signed`,
+	...["", ".signed", ".signed.latest"].map((suffix) => `usr/lib/shim/*.efi${suffix}`),
+	...MACHINES.flatMap(({ efi, grub }) => [
+		`usr/lib/grub/${grub.efi.name}-signed/${efi.mediaGrub}.signed`,
+		`usr/lib/grub/${grub.efi.name}/monolithic/${efi.mediaGrub}`,
 	]),
-	"usr/lib/grub/i386-pc/*.mod",
-	"usr/lib/grub/i386-pc/*.lst",
+	...["*.mod", "*.lst"].map((name) => `usr/lib/grub/${PC_BIOS.name}/${name}`),
 	"etc/selinux/config",
 	"etc/nsswitch.conf",
 	"etc/ld.so.conf",

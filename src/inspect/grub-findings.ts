@@ -1,8 +1,9 @@
 import type { GrubStart } from "../boot/grub/model/medium.ts";
 import { describeWalk, type GrubWalk } from "../boot/grub/model/walk.ts";
+import type { Machine } from "../boot/machines.ts";
 import { UEFI_PATHS } from "../findings/finding.ts";
 import type { Findings } from "../findings/findings.ts";
-import { LINES } from "./containerfile.ts";
+import { efiLines, LINES } from "./containerfile.ts";
 
 const STARTS = { cd: "a CD", usb: "a USB disk" } as const;
 const FIRMWARE = {
@@ -10,13 +11,13 @@ const FIRMWARE = {
 		code: "GRUB_BIOS",
 		paths: ["bios"],
 		remedy: "install GRUB's modules for BIOS as the distribution has them",
-		lines: LINES.grubModulesAgain,
+		lines: () => LINES.grubModulesAgain,
 	},
 	UEFI: {
 		code: "GRUB_EFI",
 		paths: UEFI_PATHS,
 		remedy: "install the build of GRUB that the distribution has for removable media",
-		lines: LINES.efi,
+		lines: efiLines,
 	},
 } as const;
 
@@ -24,6 +25,7 @@ const FIRMWARE = {
 export function reportWalk(
 	walk: GrubWalk,
 	{ firmware, start }: { readonly firmware: keyof typeof FIRMWARE; readonly start: GrubStart },
+	machine: Machine,
 	findings: Findings,
 ): void {
 	const { code, paths, remedy, lines } = FIRMWARE[firmware];
@@ -33,7 +35,7 @@ export function reportWalk(
 		findings.block(`${code}_ENTRY_FAILS`, `GRUB for ${firmware} cannot start an entry of its menu, ${from}`, paths, {
 			evidence: walk.brokenModules.join("; "),
 			remedy,
-			containerfile: lines,
+			containerfile: lines(machine),
 		});
 	else if (walk.kind === "menu")
 		findings.ok(`${code}_MENU`, `GRUB for ${firmware} comes to its menu, ${from}`, evidence);
@@ -45,6 +47,6 @@ export function reportWalk(
 		findings.block(`${code}_NO_MENU`, `GRUB for ${firmware} ${walk.does}, ${from}`, paths, {
 			evidence,
 			remedy,
-			containerfile: lines,
+			containerfile: lines(machine),
 		});
 }

@@ -6,7 +6,7 @@ import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { bootPathsOf, checkBoot } from "./check-boot.ts";
 import { checkTools, type FoundTool } from "./checks/tools.ts";
-import { CONTRACT_LINES } from "./containerfile.ts";
+import { contractLines } from "./containerfile.ts";
 import { describeEfiProgram, type InspectedEfiProgram } from "./efi-program.ts";
 
 export interface InspectOptions {
@@ -73,7 +73,7 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 	const found = await readContractParts(tree, options);
 	const violations = found.findings.list
 		.filter(({ severity }) => severity === "blocker")
-		.map((finding) => ({ ...finding, containerfile: CONTRACT_LINES[finding.code] }));
+		.map((finding) => ({ ...finding, containerfile: contractLines(finding.code, found.machine) }));
 	const isMet = violations.length === 0;
 	const { parts, findings } = await checkBoot(tree, found, options.codec ?? "zstd");
 	const tools = await checkTools(tree, findings);

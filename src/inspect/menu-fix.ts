@@ -1,10 +1,10 @@
+import { grubWords } from "../boot/grub/menu-words.ts";
 import { udevLabel } from "../boot/live-root/live-medium.ts";
 import type { MenuEntry } from "../contract/contract.ts";
 import { ISO_YAML_PATHS } from "../contract/iso-yaml.ts";
 import { INITRD_PATH, KERNEL_PATH } from "../contract/menu.ts";
 import type { ContainerfileLines } from "../findings/finding.ts";
 import type { BootParts } from "./boot-parts.ts";
-import { grubWords } from "./menu-words.ts";
 
 /** Longer ones nobody copies. */
 const MAX_LINE_CHARACTERS = 16 * 1024;

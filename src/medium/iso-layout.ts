@@ -1,6 +1,7 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { alignUp, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { BootFile } from "../boot/boot-files.ts";
+import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { FatImage } from "../formats/fat/build-fat.ts";
 import { type DiskGuids, type DiskLayout, layOutDisk } from "../formats/gpt/disk-layout.ts";
 import { blockOfContent, planVolume, type VolumePlan } from "../formats/iso9660/plan-volume.ts";
@@ -8,8 +9,6 @@ import type { IsoFile } from "../formats/iso9660/tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
 
-/** Where dracut's dmsquash-live looks for the root file system. */
-export const SQUASHFS_PATH = "LiveOS/squashfs.img";
 /** Block of the squashfs, whose superblock precedes everything that is known late: a multiple of 128 KiB, after both descriptor sets. */
 export const SQUASHFS_BLOCK = 64;
 
@@ -56,9 +55,9 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		return { ...generatedAttributes(0o644, epochSeconds), type: "file", byteLength, contentKey, fixedBlock };
 	};
 	const files: [ByteString, IsoFile][] = [
-		[SQUASHFS_PATH, made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK)],
-		["images/eltorito.img", made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })],
-		["images/efiboot.img", made("esp", esp.byteLength, { kind: "esp" })],
+		[ISO_PATHS.squashfs, made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK)],
+		[ISO_PATHS.coreImage, made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })],
+		[ISO_PATHS.efiImage, made("esp", esp.byteLength, { kind: "esp" })],
 	];
 	for (const { iso, content } of parts.bootFiles) {
 		if (iso === undefined) continue;

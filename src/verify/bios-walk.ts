@@ -2,11 +2,13 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { from0, record } from "../binary/record.ts";
 import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
-import { type GrubStart, grubBiosMedium } from "../boot/grub/model/medium.ts";
-import { openMemoryDisk } from "../boot/grub/model/memory-disk.ts";
+import { walkGrubBios } from "../boot/grub/model/bios-walk.ts";
+import type { GrubStart } from "../boot/grub/model/medium.ts";
 import { decompressGrubCore, findGrubModules, type GrubModules } from "../boot/grub/model/modules.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub/model/shell.ts";
-import { describeWalk, walkGrub } from "../boot/grub/model/walk.ts";
+import { describeWalk } from "../boot/grub/model/walk.ts";
+import { biosFilePath } from "../boot/iso-paths.ts";
+import { PC_BIOS } from "../boot/machines.ts";
 import { corrupt } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import { decodeMbr } from "../formats/gpt/mbr.ts";
@@ -28,7 +30,6 @@ const CORE_OFFSET = ISO_BLOCK_BYTES + DISK_BLOCK_BYTES;
 /** Jump, lengths and boot device, which grub-mkimage fills in. */
 const DECOMPRESSOR_HEAD_BYTES = 32;
 const MAX_MODULE_BYTES = 16 * MiB;
-const PLATFORM = "i386-pc";
 
 /** From the catalog's entry: cdboot in the first block, diskboot after it, core image, prefix, menu. */
 export async function walkBiosCd(
@@ -38,7 +39,7 @@ export async function walkBiosCd(
 	findings: Findings,
 ): Promise<CheckedMenu> {
 	const first = Buffer.from(await source.read(image.block * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES));
-	const wanted = await grubFile(volumes, "boot/grub2/i386-pc/cdboot.img");
+	const wanted = await grubFile(volumes, biosFilePath("cdboot.img"));
 	// The boot information table is the part that differs.
 	if (wanted === undefined) findings.note("there is no cdboot.img to compare the image's beginning with");
 	else if (!first.subarray(0, 8).equals(wanted.subarray(0, 8)) || !first.subarray(64).equals(wanted.subarray(64)))
@@ -78,7 +79,7 @@ async function walkCore(
 ): Promise<CheckedMenu> {
 	const sector = Buffer.from(await source.read(diskbootBlock * DISK_BLOCK_BYTES, DISK_BLOCK_BYTES));
 	const where = `512-byte block ${diskbootBlock}`;
-	const wanted = await grubFile(volumes, "boot/grub2/i386-pc/diskboot.img");
+	const wanted = await grubFile(volumes, biosFilePath("diskboot.img"));
 	if (wanted === undefined) findings.note("there is no diskboot.img to compare with");
 	else if (!sector.subarray(0, BLOCK_LIST_OFFSET).equals(wanted.subarray(0, BLOCK_LIST_OFFSET)))
 		findings.fault("it is not GRUB's diskboot.img", where, "it, but for the block list");
@@ -90,7 +91,7 @@ async function walkCore(
 	if (firstBlock * DISK_BLOCK_BYTES + core.byteLength > source.byteLength)
 		throw corrupt("BAD_BOOT_IMAGE", `it loads from block ${firstBlock}`, where, "the core image");
 	const loaded = await source.read(firstBlock * DISK_BLOCK_BYTES, core.byteLength);
-	const decompressor = await grubFile(volumes, "boot/grub2/i386-pc/lzma_decompress.img");
+	const decompressor = await grubFile(volumes, biosFilePath("lzma_decompress.img"));
 	const head = DECOMPRESSOR_HEAD_BYTES;
 	if (decompressor === undefined) findings.note("there is no lzma_decompress.img to compare with");
 	else if (!Buffer.from(loaded).subarray(head, decompressor.byteLength).equals(decompressor.subarray(head)))
@@ -98,7 +99,12 @@ async function walkCore(
 	const kernel = decompressGrubCore(loaded, decompressor?.byteLength);
 	const modules = kernel === undefined ? undefined : findGrubModules(kernel);
 	if (modules?.prefix === undefined)
-		throw corrupt("BAD_CORE_IMAGE", "the core image does not decompress, or has no prefix", where, "GRUB for i386-pc");
+		throw corrupt(
+			"BAD_CORE_IMAGE",
+			"the core image does not decompress, or has no prefix",
+			where,
+			`GRUB for ${PC_BIOS.name}`,
+		);
 	return walkModules(start, { ...modules, prefix: modules.prefix }, volumes, findings);
 }
 
@@ -113,20 +119,13 @@ async function walkModules(
 	const directory = modules.prefix.replace(/^\([^)]*\)/, "");
 	const config = `${directory}/grub.cfg`;
 	for (const { root, name } of volumes)
-		for (const file of [`${directory}/${PLATFORM}/normal.mod`, config])
+		for (const file of [`${directory}/${PC_BIOS.name}/normal.mod`, config])
 			if (fileAt(root, file) === undefined)
 				findings.fault(`${displayName(file)} is not in ${name}`, "GRUB's prefix", "it there");
 	const file = first === undefined ? undefined : fileAt(first.root, config);
 	if (first === undefined || file === undefined)
 		throw corrupt("NO_GRUB_CONFIG", "there is no grub.cfg under the prefix", displayName(config), "one");
-	const started = {
-		...modules,
-		memoryDisk: modules.memoryDisk && openMemoryDisk(modules.memoryDisk),
-		platform: PLATFORM,
-		startVariables: [],
-	} as const;
-	const medium = grubBiosMedium(start, volumeFileSystem(first), partition && volumeFileSystem(partition));
-	const walk = await walkGrub(started, medium);
+	const walk = await walkGrubBios(modules, start, volumeFileSystem(first), partition && volumeFileSystem(partition));
 	if (walk.kind === "no menu") throw noMenu(walk, "GRUB's core image");
 	if (walk.kind === "unknown") findings.undecided = `what GRUB does is not known: ${describeWalk(walk)}`;
 	reportModules(walk, findings);
@@ -136,7 +135,7 @@ async function walkModules(
 			: [byteStringOf(await readVolumeFile(first.source, file, MAX_GRUB_CONFIG_BYTES, config)), displayName(config)];
 	const checked = await checkMenu(script, where, volumes, findings);
 	for (const module of new Set(checked.menu.modules))
-		if (fileAt(first.root, `${directory}/${PLATFORM}/${module}.mod`) === undefined)
+		if (fileAt(first.root, `${directory}/${PC_BIOS.name}/${module}.mod`) === undefined)
 			findings.note(`insmod ${displayName(module)} finds no module`, where);
 	findings.detail = `prefix ${displayName(modules.prefix)}, ${checked.menu.entries.length} menu entries`;
 	return checked;

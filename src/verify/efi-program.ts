@@ -1,8 +1,7 @@
 import { corrupt, type Oci2isoError } from "../errors.ts";
-import { decodePe, type PeImage, sectionBytes } from "../formats/pe/pe-image.ts";
+import { decodePe, type PeImage } from "../formats/pe/pe-image.ts";
 
 const EFI_APPLICATION = 10;
-export const SHIM_CERTIFICATES = ".vendor_cert";
 
 /** Reads a PE32+ EFI application that firmware can digest. Throws `Oci2isoError` BAD_PE. */
 export function readEfiProgram(bytes: Uint8Array, where: string): PeImage {
@@ -14,8 +13,4 @@ export function readEfiProgram(bytes: Uint8Array, where: string): PeImage {
 	const [fault] = program.faults;
 	if (fault !== undefined) throw bad(fault, "a program that firmware can digest");
 	return program;
-}
-
-export function isShim(program: PeImage): boolean {
-	return sectionBytes(program, SHIM_CERTIFICATES) !== undefined;
 }

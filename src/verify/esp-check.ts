@@ -2,6 +2,7 @@ import { type ByteSource, region } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { DISK_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
+import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { Findings } from "../findings/findings.ts";
 import {
 	BACKUP_BOOT_SECTOR,
@@ -24,7 +25,7 @@ export function partitionSource(source: ByteSource, { firstBlock, lastBlock }: G
 	return region(source, start, Math.max(0, Math.min(byteLength, source.byteLength - start)));
 }
 
-/** The FAT file system, and its copies in the ISO's tree: `images/efiboot.img` as a whole, and every file of `EFI`. */
+/** The FAT file system, and its copies in the ISO's tree: the EFI image as a whole, and every file of `EFI`. */
 export async function checkEsp(
 	source: ByteSource,
 	partition: ByteSource,
@@ -35,9 +36,9 @@ export async function checkEsp(
 	await checkReserved(partition, volume, findings);
 	const { geometry } = volume;
 	findings.detail = `${geometry.type}, ${geometry.clusterCount} clusters, ${volume.freeClusters} free`;
-	const copy = fileAt(root, "images/efiboot.img");
-	if (copy === undefined) findings.note("there is no images/efiboot.img to compare with");
-	else await compareImages(partition, fileSource(source, copy, "images/efiboot.img"), findings);
+	const copy = fileAt(root, ISO_PATHS.efiImage);
+	if (copy === undefined) findings.note(`there is no ${ISO_PATHS.efiImage} to compare with`);
+	else await compareImages(partition, fileSource(source, copy, ISO_PATHS.efiImage), findings);
 	await compareFiles(source, volume.root, root, findings);
 	return volume;
 }
@@ -73,7 +74,7 @@ async function checkReserved(
 }
 
 async function compareImages(partition: ByteSource, copy: ByteSource, findings: Findings): Promise<void> {
-	const where = "/images/efiboot.img";
+	const where = `/${ISO_PATHS.efiImage}`;
 	if (copy.byteLength > partition.byteLength) {
 		findings.fault(`it has ${copy.byteLength} bytes`, where, `at most the partition's ${partition.byteLength}`);
 		return;

@@ -1,5 +1,4 @@
 import { type ByteString, byteStringFromText, displayName, utf8TextOf } from "../binary/byte-string.ts";
-import { MiB } from "../binary/units.ts";
 import { MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { readInitramfs } from "../boot/initramfs/initramfs.ts";
 import { initramfsSupport } from "../boot/initramfs/live-support.ts";
@@ -8,10 +7,9 @@ import type { LiveMedium } from "../boot/live-root/live-medium.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
 import type { Findings } from "../findings/findings.ts";
 import { findNode, type VolumeFile } from "../formats/iso9660/volume.ts";
-import { fileAt, fileSource } from "./medium-files.ts";
+import { fileAt, fileSource, streamOf } from "./medium-files.ts";
 import type { BootVolume } from "./menu-check.ts";
 
-const CHUNK_BYTES = MiB;
 /** The menus of all ways of starting have the same initramfs. */
 const known = new WeakMap<VolumeFile, Promise<ReadSupport>>();
 
@@ -66,14 +64,7 @@ async function supportOn(
 }
 
 async function readSupport({ source }: BootVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
-	const bytes = fileSource(source, file, path);
-	const content = await readInitramfs({
-		byteLength: bytes.byteLength,
-		async *stream() {
-			for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES)
-				yield await bytes.read(at, Math.min(CHUNK_BYTES, bytes.byteLength - at));
-		},
-	});
+	const content = await readInitramfs(streamOf(fileSource(source, file, path)));
 	if (content.fault === undefined) return { support: initramfsSupport(content), damage: undefined };
 	const isArchive = content.segments.some(({ compression, entries }) => compression !== "none" || entries > 0);
 	return { support: undefined, damage: isArchive && !content.isOpaque ? content.fault : undefined };

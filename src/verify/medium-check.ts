@@ -5,6 +5,7 @@ import { type BootFile, bootFiles } from "../boot/boot-files.ts";
 import { buildElToritoCore, CORE_IMAGE } from "../boot/grub/made/core-image/build-core.ts";
 import { decompressGrubCore } from "../boot/grub/model/modules.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
+import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import type { Contract } from "../contract/contract.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
@@ -18,20 +19,18 @@ import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../formats/isomd5/a
 import { APPLICATION_USE_OFFSET } from "../formats/isomd5/media-checksum.ts";
 import { buildEsp } from "../medium/esp.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
-import { type IsoLayout, layOutIso, SQUASHFS_BLOCK, SQUASHFS_PATH } from "../medium/iso-layout.ts";
+import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
 import { frontPieces, type Piece, restPieces } from "../medium/write-iso.ts";
 import { FLAG } from "../rootfs/squashfs/constants.ts";
 import type { Superblock } from "../rootfs/squashfs/superblock.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
-import { fileAt, readVolumeFile } from "./medium-files.ts";
+import { fileAt, machineOn, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 
-const CORE_PATH = "images/eltorito.img";
 /** Files that neither the image has nor a menu is: made from the others, and compared with them elsewhere. */
-const MADE_FILES: readonly ByteString[] = [SQUASHFS_PATH, CORE_PATH, "images/efiboot.img"];
-const DISC_INFO_PATH = ".discinfo";
+const MADE_FILES: readonly ByteString[] = [ISO_PATHS.squashfs, ISO_PATHS.coreImage, ISO_PATHS.efiImage];
 const MAX_DISC_INFO_BYTES = 4096;
 const OWN_PREPARER = "OCI2ISO-";
 const MAX_CORE_BYTES = 16 * MiB;
@@ -80,11 +79,11 @@ export async function checkMedium(
 	const unknown = checkFiles(present, image, contents, isOwn, findings);
 	const kernel = displayName(contract.kernel.version);
 	findings.detail = `label ${contract.label}, kernel ${kernel}, boot loaders of ${displayName(contract.vendor)}`;
-	const squashfs = fileAt(volume.root, SQUASHFS_PATH);
-	const coreFile = fileAt(volume.root, CORE_PATH);
+	const squashfs = fileAt(volume.root, ISO_PATHS.squashfs);
+	const coreFile = fileAt(volume.root, ISO_PATHS.coreImage);
 	if (squashfs === undefined || coreFile === undefined)
 		throw corrupt("FILE_MISSING", "squashfs or core image is missing");
-	const core = await readVolumeFile(source, coreFile, MAX_CORE_BYTES, CORE_PATH);
+	const core = await readVolumeFile(source, coreFile, MAX_CORE_BYTES, ISO_PATHS.coreImage);
 	await checkCore(core, tree, contract, findings);
 	if (!isOwn) {
 		const who = preparer === "" ? "another program" : displayName(preparer);
@@ -159,13 +158,13 @@ async function withTimeOfMedium(
 	source: ByteSource,
 	volume: Volume,
 ): Promise<readonly BootFile[]> {
-	const file = fileAt(volume.root, DISC_INFO_PATH);
+	const file = fileAt(volume.root, ISO_PATHS.discInfo);
 	if (file === undefined || file.byteLength > MAX_DISC_INFO_BYTES) return files;
-	const text = (await readVolumeFile(source, file, MAX_DISC_INFO_BYTES, DISC_INFO_PATH)).toString("latin1");
+	const text = (await readVolumeFile(source, file, MAX_DISC_INFO_BYTES, ISO_PATHS.discInfo)).toString("latin1");
 	const time = text.slice(0, text.indexOf("\n"));
 	if (!/^\d{1,12}(\.\d{1,12})?$/.test(time)) return files;
 	return files.map((each) => {
-		if (each.iso !== DISC_INFO_PATH || each.content.kind !== "generated") return each;
+		if (each.iso !== ISO_PATHS.discInfo || each.content.kind !== "generated") return each;
 		const own = Buffer.from(each.content.bytes).toString("latin1");
 		return { ...each, content: { ...each.content, bytes: Buffer.from(time + own.slice(own.indexOf("\n")), "latin1") } };
 	});
@@ -179,13 +178,15 @@ async function findContract(
 	{ digests }: MediumContents,
 ): Promise<Contract> {
 	const label = utf8TextOf(volume.primary.volumeIdentifier);
+	const machine = machineOn(volume.root);
+	const paths = loaderPaths(machine);
 	const fits = ({ kernel, efi }: Contract): boolean =>
 		(
 			[
-				["images/pxeboot/vmlinuz", kernel.vmlinuz],
-				["images/pxeboot/initrd.img", kernel.initramfs],
-				["EFI/BOOT/BOOTX64.EFI", efi.shim],
-				["EFI/BOOT/grubx64.efi", efi.grub],
+				[ISO_PATHS.kernel, kernel.vmlinuz],
+				[ISO_PATHS.initramfs, kernel.initramfs],
+				[paths.loader, efi.shim],
+				[paths.grub, efi.grub],
 			] as const
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
 	const kernels = [undefined, ...namesIn(tree, "/usr/lib/modules")];
@@ -197,7 +198,7 @@ async function findContract(
 		for (const kernel of kernels) {
 			if (++tries > MAX_TRIES) break;
 			try {
-				const contract = await readContract(tree, { architecture: "amd64", label, kernel, vendor });
+				const contract = await readContract(tree, { architecture: machine.ociArchitecture, label, kernel, vendor });
 				if (fits(contract)) return contract;
 				first ??= contract;
 			} catch (error) {
@@ -282,7 +283,7 @@ async function checkCore(core: Buffer, tree: ImageTree, contract: Contract, find
 	const decompressorBytes = (await read("lzma_decompress.img", MAX_CORE_BYTES))?.byteLength ?? 0;
 	const [a, b] = [actual, wanted].map((bytes) => bytes.subarray(CORE_START));
 	if (a === undefined || b === undefined || a.byteLength < decompressorBytes) {
-		findings.fault("it is too short", `/${CORE_PATH}`, "GRUB's core image");
+		findings.fault("it is too short", `/${ISO_PATHS.coreImage}`, "GRUB's core image");
 		return;
 	}
 	const compressedBytes = a.readUInt32LE(8);
@@ -294,8 +295,9 @@ async function checkCore(core: Buffer, tree: ImageTree, contract: Contract, find
 		held !== undefined &&
 		made !== undefined &&
 		Buffer.compare(held, made) === 0;
-	if (isSame) findings.note("it was compressed by another program; what it holds is the same", `/${CORE_PATH}`);
-	else findings.fault("it is not what GRUB's files of the image make", `/${CORE_PATH}`, "GRUB's core image");
+	if (isSame)
+		findings.note("it was compressed by another program; what it holds is the same", `/${ISO_PATHS.coreImage}`);
+	else findings.fault("it is not what GRUB's files of the image make", `/${ISO_PATHS.coreImage}`, "GRUB's core image");
 }
 
 function guidsOf({ gpt: { partitions, backup } }: MediumFacts): DiskGuids {

@@ -1,9 +1,14 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
-import { ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { StreamedFile } from "../boot/initramfs/streamed-file.ts";
+import { loaderPaths } from "../boot/iso-paths.ts";
+import { MACHINES, type Machine } from "../boot/machines.ts";
 import { corrupt } from "../errors.ts";
 import { findNode, type VolumeDirectory, type VolumeFile, type VolumeNode } from "../formats/iso9660/volume.ts";
+
+const CHUNK_BYTES = MiB;
 
 /** Every node but the root, with its path from the root (`a/b`). */
 export function* nodesOf(root: VolumeDirectory, prefix: ByteString = ""): Generator<[ByteString, VolumeNode]> {
@@ -39,6 +44,11 @@ export function* countNodes(root: VolumeDirectory): Steps<{ readonly files: numb
 export function fileAt(root: VolumeDirectory, path: ByteString): VolumeFile | undefined {
 	const node = findNode(root, path);
 	return node?.type === "file" ? node : undefined;
+}
+
+/** Whose default loader the medium has. */
+export function machineOn(root: VolumeDirectory): Machine {
+	return MACHINES.find((machine) => fileAt(root, loaderPaths(machine).loader) !== undefined) ?? MACHINES[0];
 }
 
 /** A whole file. `source` is what its blocks count from. Throws `Oci2isoError` FILE_TOO_LARGE, UNEXPECTED_END. */
@@ -78,6 +88,17 @@ export function fileSource(source: ByteSource, file: VolumeFile, path: ByteStrin
 					corrupt("UNEXPECTED_END", `cannot read ${length} bytes at offset ${position}`, displayName(path)),
 				);
 			return source.read(start + position, length);
+		},
+	};
+}
+
+/** Bytes of a medium as a file that is read from its start. */
+export function streamOf(source: ByteSource): StreamedFile {
+	return {
+		byteLength: source.byteLength,
+		async *stream() {
+			for (let at = 0; at < source.byteLength; at += CHUNK_BYTES)
+				yield await source.read(at, Math.min(CHUNK_BYTES, source.byteLength - at));
 		},
 	};
 }

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { entryNames } from "../boot/entry-names.ts";
+import { MACHINES } from "../boot/machines.ts";
 import type { Finding } from "../findings/finding.ts";
 import { Findings } from "../findings/findings.ts";
 import type { VolumeDirectory } from "../formats/iso9660/volume.ts";
@@ -8,7 +9,7 @@ import { SQUASHFS_MAGIC } from "../rootfs/squashfs/constants.ts";
 import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
 import { followEntry } from "./live-root-check.ts";
-import { fileAt, readFileHead } from "./medium-files.ts";
+import { fileAt, machineOn, readFileHead } from "./medium-files.ts";
 
 /** One volume that GRUB and the live system can find by its label. */
 export interface BootVolume {
@@ -99,13 +100,16 @@ async function checkEntry(
 	findings: Findings,
 ): Promise<ByteString[]> {
 	const where = ENTRY;
+	const machine = volumes[0] === undefined ? MACHINES[0] : machineOn(volumes[0].root);
 	const { kernel, initrds } = entry;
 	if (kernel === undefined) {
 		if (entry.chainloads) findings.note("it chain-loads something else, which was not followed", where);
 		else findings.fault("it boots no kernel", where, "linux and initrd");
 		return [];
 	}
-	const path = await findFile(kernel, where, volumes, findings, (head, at) => checkKernelHead(head, at, findings));
+	const path = await findFile(kernel, where, volumes, findings, (head, at) =>
+		checkKernelHead(head, machine, at, findings),
+	);
 	if (initrds.length === 0) findings.fault("it has no initramfs", where, "initrd");
 	const found: ByteString[] = [];
 	for (const initrd of initrds) {

@@ -1,20 +1,20 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
-import { SECOND_STAGE } from "../boot/boot-files.ts";
 import { walkGrubEfi } from "../boot/grub/model/efi-walk.ts";
 import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub/model/medium.ts";
 import { describeWalk, type GrubWalk } from "../boot/grub/model/walk.ts";
+import { loaderPaths } from "../boot/iso-paths.ts";
+import { isShim } from "../boot/secure-boot.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { FatReadFile, FatVolume } from "../formats/fat/read-fat.ts";
 import type { PeImage } from "../formats/pe/pe-image.ts";
-import { isShim, readEfiProgram } from "./efi-program.ts";
+import { machineName } from "../formats/pe/pe-layout.ts";
+import { readEfiProgram } from "./efi-program.ts";
 import { fatFileAt } from "./esp-check.ts";
+import { machineOn } from "./medium-files.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
 import { volumeFileSystem } from "./volume-file-system.ts";
-
-/** UEFI 3.5.1.1: what firmware starts on a removable medium. */
-export const DEFAULT_LOADER = "EFI/BOOT/BOOTX64.EFI";
 
 export interface EfiPrograms {
 	/** By path on the partition, in the order in which they are started. */
@@ -30,17 +30,19 @@ export async function walkUefi(
 	volumes: readonly [BootVolume, ...BootVolume[]],
 	findings: Findings,
 ): Promise<EfiPrograms> {
+	const machine = machineOn(volumes[0].root);
+	const paths = loaderPaths(machine);
 	const programs = new Map<string, PeImage>();
 	const load = async (path: string): Promise<PeImage> => {
 		const program = readEfiProgram(await readFile(esp, path, MAX_EFI_BYTES), `/${path}`);
-		findings.equal("machine type", program.machine, "x86_64", `/${path}`);
+		findings.equal("machine type", machineName(program.machine), machine.name, `/${path}`);
 		programs.set(path, program);
 		return program;
 	};
-	const loader = await load(DEFAULT_LOADER);
+	const loader = await load(paths.loader);
 	const hasShim = isShim(loader);
-	const grub = hasShim ? await load(SECOND_STAGE) : loader;
-	const where = `/${hasShim ? SECOND_STAGE : DEFAULT_LOADER}`;
+	const grub = hasShim ? await load(paths.grub) : loader;
+	const where = `/${hasShim ? paths.grub : paths.loader}`;
 	if (!hasShim) findings.note("the firmware's default loader is no shim", where);
 	const directory = `/${where.slice(1, where.lastIndexOf("/"))}`;
 	const medium = grubMedium(start, volumeFileSystem(volumes[0]), fatFileSystem(esp.root), directory);

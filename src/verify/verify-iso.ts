@@ -2,12 +2,11 @@ import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import { inTurns, Turns } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
-import { SECOND_STAGE } from "../boot/boot-files.ts";
+import { biosFilePath, ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import { readFat } from "../formats/fat/read-fat.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";
 import { anchorOf } from "../formats/pe/trust.ts";
-import { SQUASHFS_PATH } from "../medium/iso-layout.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
 import { CheckRun } from "./check-run.ts";
@@ -17,7 +16,7 @@ import { checkExtents } from "./extents-check.ts";
 import { checkFidelity } from "./fidelity-check.ts";
 import { checkMediaChecksum } from "./media-checksum-check.ts";
 import { checkMedium } from "./medium-check.ts";
-import { fileAt, fileSource, readVolumeFile } from "./medium-files.ts";
+import { fileAt, fileSource, machineOn, readVolumeFile } from "./medium-files.ts";
 import { readMediumContents } from "./medium-tree.ts";
 import type { BootVolume } from "./menu-check.ts";
 import { checkGpt, checkMbr, checkVolumePartition } from "./partitions-check.ts";
@@ -26,7 +25,7 @@ import type { VerifyReport } from "./report.ts";
 import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
 import { checkBlocks } from "./squashfs-blocks-check.ts";
 import { checkSquashfs } from "./squashfs-check.ts";
-import { DEFAULT_LOADER, walkUefi } from "./uefi-walk.ts";
+import { walkUefi } from "./uefi-walk.ts";
 import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 
 export interface VerifyIsoOptions {
@@ -43,7 +42,7 @@ export interface VerifyIsoOptions {
 
 /** A read may bring a block that takes a millisecond to decode. */
 const READ_STEPS = 16;
-const BOOT_HYBRID_PATH = "boot/grub2/i386-pc/boot_hybrid.img";
+const BOOT_HYBRID_PATH = biosFilePath("boot_hybrid.img");
 
 /**
  * Reads an ISO back and checks everything in `CHECKS`. Faults of the ISO are in the report; what is thrown is the caller's (an aborted
@@ -94,9 +93,9 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 	);
 
 	const squashfs = await run.check("squashfs", [volume], (findings, first) => {
-		const file = fileAt(first.root, SQUASHFS_PATH);
-		if (file === undefined) throw run.missing(`/${SQUASHFS_PATH}`);
-		return checkSquashfs(fileSource(source, file, SQUASHFS_PATH), findings, signal);
+		const file = fileAt(first.root, ISO_PATHS.squashfs);
+		if (file === undefined) throw run.missing(`/${ISO_PATHS.squashfs}`);
+		return checkSquashfs(fileSource(source, file, ISO_PATHS.squashfs), findings, signal);
 	});
 	const contents = await run.check("squashfs-blocks", [squashfs], (findings, open) =>
 		checkBlocks(open, () => expected !== undefined, findings, signal),
@@ -131,11 +130,19 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 	if (options.secureBoot === false) run.skip("secure-boot", "not asked for");
 	else
 		await run.check("secure-boot", [volume, esp], async (findings, first, fat) => {
-			const efiPrograms: SecureBootProgram[] = [DEFAULT_LOADER, SECOND_STAGE, "EFI/BOOT/mmx64.efi"].flatMap((path) => {
+			const paths = loaderPaths(machineOn(first.root));
+			const efiPrograms: SecureBootProgram[] = (["loader", "grub", "mokManager"] as const).flatMap((name) => {
+				const path = paths[name];
 				const file = fatFileAt(fat.root, path);
 				if (file === undefined) return [];
 				const read = async (at: number, length: number) => (await file.read()).subarray(at, at + length);
-				return [{ path: `/${path}`, source: { byteLength: file.byteLength, read } }];
+				return [
+					{
+						path: `/${path}`,
+						role: name === "mokManager" ? undefined : name,
+						source: { byteLength: file.byteLength, read },
+					},
+				];
 			});
 			const menus = [cd, usb, uefiCd?.menu, uefiUsb?.menu];
 			// By place: names may share an extent.
@@ -162,7 +169,7 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 			"medium",
 			[volume, gpt, esp, squashfs, contents],
 			async (findings, first, tables, fat, { superblock, hasCompressedTables, ...packed }, read) => {
-				const held = await readMediumContents(source, first.root, SQUASHFS_PATH, { ...packed, ...read }, signal);
+				const held = await readMediumContents(source, first.root, ISO_PATHS.squashfs, { ...packed, ...read }, signal);
 				const isCompressed = hasCompressedTables || read.hasCompressedBlocks;
 				const facts = { volume: first, gpt: tables, esp: fat, contents: held, superblock, isCompressed };
 				await checkMedium(source, facts, { root: whole, digestOf: expected.digestOf }, findings, signal);

@@ -1,4 +1,3 @@
-import type { GrubPlatform } from "../../src/boot/grub/model/module-file.ts";
 import { aligned, moduleOf } from "./raw-lzma.ts";
 import { makeProgram } from "./verify-programs.ts";
 
@@ -49,7 +48,11 @@ export function makeGrub({ prefix, configuration, memoryDisk, modules = USUAL_MO
 }
 
 /** A module as GRUB's loader takes it: an ELF object with sections for its name and what it depends on. */
-export function moduleFile(name: string, platform: GrubPlatform, dependencies: readonly string[] = []): Buffer {
+export function moduleFile(
+	name: string,
+	platform: "i386-pc" | "x86_64-efi",
+	dependencies: readonly string[] = [],
+): Buffer {
 	const is64 = platform === "x86_64-efi";
 	const contents = new Map([
 		[".shstrtab", Buffer.from("\0.shstrtab\0.modname\0.moddeps\0", "latin1")],

@@ -2,6 +2,7 @@ import { type ByteString, displayName } from "../../binary/byte-string.ts";
 import type { PeImage } from "../../formats/pe/pe-image.ts";
 import type { FileInode } from "../../tree/inode.ts";
 import { type BootFile, type MenuPlace, withMenus } from "../boot-files.ts";
+import { ISO_PATHS } from "../iso-paths.ts";
 import { walkGrubEfi } from "./model/efi-walk.ts";
 import { componentsOf, fileSystemOf, type GrubFileSystem, type GrubStart, grubMedium } from "./model/medium.ts";
 import type { GrubWalk } from "./model/walk.ts";
@@ -10,7 +11,7 @@ const MAX_DEPTH = 8;
 const MAX_PATH_CHARACTERS = 200;
 const MAX_CANDIDATES = 8;
 /** Files of the ISO that are no boot files; what is in them is of no use to GRUB. */
-const OTHER_FILES = ["LiveOS/squashfs.img", "images/efiboot.img", "images/eltorito.img"];
+const OTHER_FILES = [ISO_PATHS.squashfs, ISO_PATHS.efiImage, ISO_PATHS.coreImage];
 
 export interface PlannedMedium {
 	readonly label: ByteString;

@@ -3,14 +3,8 @@ import type { Contract } from "../../contract/contract.ts";
 import { decodePe } from "../../formats/pe/pe-image.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
 import { MAX_EFI_BYTES } from "../boot-file-limits.ts";
-import {
-	type BootFile,
-	CONTRACT_MENU,
-	type MenuPlace,
-	SECOND_STAGE,
-	STANDARD_MENUS,
-	withMenus,
-} from "../boot-files.ts";
+import { type BootFile, type MenuPlace, STANDARD_MENUS, withMenus } from "../boot-files.ts";
+import { ISO_PATHS } from "../iso-paths.ts";
 import { findMenuPlaces } from "./menu-places.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "./model/shell.ts";
 
@@ -37,10 +31,10 @@ export async function placeMenus(
 			: await findMenuPlaces(program, {
 					label: byteStringFromText(contract.label),
 					files,
-					grubDirectory: `/${SECOND_STAGE.slice(0, SECOND_STAGE.lastIndexOf("/"))}`,
+					grubDirectory: `/${ISO_PATHS.efiDirectory}`,
 					read: (file) => tree.read(file, MAX_GRUB_CONFIG_BYTES),
 				});
-	const standard = STANDARD_MENUS.filter(({ iso }) => iso !== CONTRACT_MENU);
+	const standard = STANDARD_MENUS.filter(({ iso }) => iso !== ISO_PATHS.efiMenu);
 	return {
 		files: withMenus(files, extra),
 		added: [

@@ -1,5 +1,5 @@
 import { from0, record } from "../../binary/record.ts";
-import { decodePe } from "../../formats/pe/pe-image.ts";
+import { machineName } from "../../formats/pe/pe-layout.ts";
 
 /** Linux, Documentation/arch/x86/boot.rst: "The Real-Mode Kernel Header". */
 const setupHeader = record("x86 Linux setup header", 0x268, {
@@ -20,7 +20,7 @@ const MAX_VERSION_BYTES = 256;
 /** What a kernel image says of itself. */
 export interface KernelImage {
 	/** `bzImage`, or in words what it is instead. */
-	readonly format: "bzImage" | "PE" | "other";
+	readonly format: "bzImage" | "Image" | "PE" | "other";
 	/** `x86_64`, `i386`, `aarch64`, or undefined where it does not say. */
 	readonly architecture: string | undefined;
 	/** As `uname -r` prints it, or undefined. */
@@ -29,15 +29,10 @@ export interface KernelImage {
 	readonly isEfiProgram: boolean;
 }
 
-/** Reads the boot protocol's header and the PE headers; never throws. */
-export function readKernelImage(bytes: Uint8Array): KernelImage {
-	return kernelImageOf(bytes, decodePe(bytes));
-}
-
-/** The same of the start of a file, with what its PE headers say; 66 KiB and more are as good as the whole. */
-export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: string } | string): KernelImage {
+/** Reads the boot protocol's header at the start of a file, with what its PE headers say; 66 KiB and more are as good as the whole. Never throws. */
+export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: number } | string): KernelImage {
 	const isEfiProgram = typeof pe !== "string";
-	const machine = isEfiProgram ? pe.machine : undefined;
+	const machine = isEfiProgram ? machineName(pe.machine) : undefined;
 	const none: KernelImage = {
 		format: isEfiProgram ? "PE" : "other",
 		architecture: machine,

@@ -1,7 +1,7 @@
 import { ByteQueue } from "../../binary/byte-queue.ts";
 import { decodeSignature } from "../../formats/pe/authenticode.ts";
 import { decodePe } from "../../formats/pe/pe-image.ts";
-import { decodePeLayout, type PeLayout } from "../../formats/pe/pe-layout.ts";
+import { decodePeHead } from "../../formats/pe/pe-layout.ts";
 import {
 	type DigestAlgorithm,
 	PASSING_HEAD_BYTES,
@@ -37,7 +37,7 @@ async function readInPassing(file: StreamedFile): Promise<Kernel | undefined> {
 	const input = new ByteQueue(file);
 	try {
 		const head = await input.fill(PASSING_HEAD_BYTES);
-		const layout = layoutOf(head.subarray(0, PASSING_HEAD_BYTES), file.byteLength);
+		const layout = decodePeHead(head.subarray(0, PASSING_HEAD_BYTES), file.byteLength);
 		if (layout === undefined) return undefined;
 		const image = kernelImageOf(head, layout);
 		if (typeof layout === "string") return { image, pe: layout };
@@ -50,16 +50,6 @@ async function readInPassing(file: StreamedFile): Promise<Kernel | undefined> {
 		return { image, pe: await passAgain(file, new PassingProgram(layout, algorithms)) };
 	} finally {
 		await input.close();
-	}
-}
-
-/** Undefined where the headers are not all in `head`. */
-function layoutOf(head: Uint8Array, fileBytes: number): PeLayout | string | undefined {
-	try {
-		return decodePeLayout(Buffer.from(head.buffer, head.byteOffset, head.byteLength), fileBytes);
-	} catch (error) {
-		if (error instanceof RangeError) return undefined;
-		throw error;
 	}
 }
 

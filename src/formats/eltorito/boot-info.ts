@@ -18,7 +18,7 @@ const GRUB2_BOOT_INFO_OFFSET = 2548;
 const GRUB2_BLOCK_OFFSET = 5;
 
 /**
- * A copy of GRUB's i386-pc-eltorito image with both patches, for a volume whose primary descriptor is in `pvdBlock`.
+ * A copy of GRUB's boot image for CDs with both patches, for a volume whose primary descriptor is in `pvdBlock`.
  * The order matters: the table's checksum covers GRUB's patch.
  */
 export function patchBootImage(
@@ -52,7 +52,7 @@ export function bootImageChecksum(image: Uint8Array): number {
 	return sum;
 }
 
-/** A copy of `image` (GRUB's i386-pc-eltorito) that knows its place on the medium. */
+/** A copy of `image` (GRUB's boot image for CDs) that knows its place on the medium. */
 export function patchGrub2BootInfo(image: Uint8Array, imageBlock: number): Buffer {
 	requireLength(image, GRUB2_BOOT_INFO_OFFSET + 8);
 	const patched = Buffer.from(image);

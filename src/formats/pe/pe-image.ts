@@ -1,12 +1,9 @@
 import { createHash } from "node:crypto";
-import { withoutTrailing } from "../../binary/trim-end.ts";
-import { decodePeLayout, PE_MACHINES, type PeLayout, readCertificateTable } from "./pe-layout.ts";
+import { decodePeLayout, type PeLayout, readCertificateTable } from "./pe-layout.ts";
 import { layoutFaults, type SignedProgram } from "./signed-program.ts";
 
 const SYMBOL_BYTES = 18;
 const MAX_NAME_BYTES = 256;
-
-export { PE_MACHINES };
 
 export interface PeSection {
 	/** Long names (`/4`) resolved through the COFF string table. */
@@ -18,8 +15,8 @@ export interface PeSection {
 
 /** An EFI program or library: a PE32+ image. */
 export interface PeImage extends SignedProgram {
-	/** `x86_64`, or `0x...` for a machine without a name here. */
-	readonly machine: string;
+	/** As in the COFF header; `machineName` says it in words. */
+	readonly machine: number;
 	/** 10: EFI application. */
 	readonly subsystem: number;
 	/** Bit 8: the program bears memory that is either writable or executable. */
@@ -85,10 +82,4 @@ function longName(name: string, strings: Buffer): string {
 /** The content of the first section of that name. */
 export function sectionBytes(image: PeImage, name: string): Uint8Array | undefined {
 	return image.sections.find((section) => section.name === name)?.bytes;
-}
-
-/** The text of a section that holds a string padded with NULs (`.uname`, `.osrel`, `.cmdline` of a unified kernel image). */
-export function sectionText(image: PeImage, name: string): string | undefined {
-	const bytes = sectionBytes(image, name);
-	return bytes === undefined ? undefined : withoutTrailing(Buffer.from(bytes).toString("utf8"), "\0");
 }

@@ -1,4 +1,3 @@
-import { CERTIFICATE_DIRECTORY, PE32_PLUS } from "../../binary/pe-numbers.ts";
 import { from0, record } from "../../binary/record.ts";
 import { alignUp } from "../../binary/units.ts";
 
@@ -47,18 +46,27 @@ const certificateHeader = record("WIN_CERTIFICATE", 8, {
 	type: from0.u16le(6),
 });
 
+/** Magic number of PE32+. */
+const PE32_PLUS = 0x20b;
+/** Number of the data directory that says where the attribute certificates (signatures) are. */
+const CERTIFICATE_DIRECTORY = 4;
 const PE_SIGNATURE = "PE\0\0";
 const PKCS_SIGNED_DATA = 2;
 const MAX_SECTIONS = 256;
 const MAX_SIGNATURES = 16;
 
-export const PE_MACHINES: Readonly<Record<number, string>> = {
+const MACHINES: Readonly<Record<number, string>> = {
 	332: "i386",
 	34404: "x86_64",
 	43620: "aarch64",
 	20580: "riscv64",
 	25188: "loongarch64",
 };
+
+/** `x86_64`, or `0x...` for a machine without a name here. */
+export function machineName(machine: number): string {
+	return MACHINES[machine] ?? `0x${machine.toString(16)}`;
+}
 
 /** From `start` up to `end`, in bytes of the file. */
 export interface ByteRange {
@@ -68,8 +76,7 @@ export interface ByteRange {
 
 /** What the headers of a PE32+ image say, without a look at what they lead to. */
 export interface PeLayout {
-	/** `x86_64`, or `0x...` for a machine without a name here. */
-	readonly machine: string;
+	readonly machine: number;
 	readonly subsystem: number;
 	readonly dllCharacteristics: number;
 	/** Names as recorded: long ones are places in the string table. */
@@ -126,7 +133,7 @@ export function decodePeLayout(head: Buffer, fileBytes: number): PeLayout | stri
 	const isSigned = table.byteLength > 0;
 	const end = isSigned ? table.offset : fileBytes;
 	return {
-		machine: PE_MACHINES[coff.machine] ?? `0x${coff.machine.toString(16)}`,
+		machine: coff.machine,
 		subsystem: optional.subsystem,
 		dllCharacteristics: optional.dllCharacteristics,
 		sections,
@@ -146,6 +153,16 @@ export function decodePeLayout(head: Buffer, fileBytes: number): PeLayout | stri
 		// A program is padded to 8 bytes before it is signed.
 		digestedZeros: isSigned ? 0 : alignUp(end, 8) - end,
 	};
+}
+
+/** As `decodePeLayout`; undefined where headers lie behind `head`. */
+export function decodePeHead(head: Uint8Array, fileBytes: number): PeLayout | string | undefined {
+	try {
+		return decodePeLayout(Buffer.from(head.buffer, head.byteOffset, head.byteLength), fileBytes);
+	} catch (error) {
+		if (error instanceof RangeError) return undefined;
+		throw error;
+	}
 }
 
 /** `isWhole`: the table is certificates, each padded to 8 bytes, and nothing else. */

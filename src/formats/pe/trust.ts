@@ -38,7 +38,7 @@ export type Judgement =
 
 /**
  * Microsoft's two authorities for boot loaders of others, in the `db` of firmwares that come with its keys. Subjects, keys and fingerprints are those of the
- * certificates in the signatures of Debian's shimx64.efi.signed (shim-signed 16.1), where both are; that of 2011 is in `db` of Debian's
+ * certificates in the signatures of Debian's signed shim (shim-signed 16.1), where both are; that of 2011 is in `db` of Debian's
  * OVMF_VARS_4M.ms.fd (ovmf 2022.11) too. A certificate begins with 30 82; `openssl x509 -inform DER -fingerprint -sha256` prints what is compared here.
  */
 const MICROSOFT_AUTHORITIES: readonly TrustAnchor[] = [

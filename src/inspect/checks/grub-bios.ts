@@ -3,9 +3,10 @@ import { MiB } from "../../binary/units.ts";
 import { type BootFileParts, bootFiles } from "../../boot/boot-files.ts";
 import { CORE_IMAGE, readModuleNames } from "../../boot/grub/made/core-image/build-core.ts";
 import { plannedFileSystems } from "../../boot/grub/menu-places.ts";
-import { grubBiosMedium } from "../../boot/grub/model/medium.ts";
+import { walkGrubBios } from "../../boot/grub/model/bios-walk.ts";
 import { readGrubModule } from "../../boot/grub/model/module-file.ts";
-import { walkGrub } from "../../boot/grub/model/walk.ts";
+import { PC_BIOS } from "../../boot/machines.ts";
+import { grubDirectoryOf } from "../../contract/grub-files.ts";
 import { Oci2isoError } from "../../errors.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
@@ -13,8 +14,7 @@ import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { reportWalk } from "../grub-findings.ts";
 
-const PLATFORM = "i386-pc";
-const DIRECTORY = `/usr/lib/grub/${PLATFORM}`;
+const DIRECTORY = grubDirectoryOf(PC_BIOS);
 /** What the BIOS menu runs: the menu itself, `search -l`, `linux`, `initrd`. */
 const COMMANDS = ["normal", "search", "search_label", "linux", "iso9660", "part_gpt", "biosdisk", "gzio"];
 const MAX_MODULES = 1000;
@@ -25,7 +25,8 @@ export async function checkGrubBios(parts: BootParts, planned: BootFileParts, fi
 	if (parts.hasGrubModules && (await checkModules(parts, findings))) await checkMenuIsFound(parts, planned, findings);
 }
 
-async function checkMenuIsFound({ tree }: BootParts, planned: BootFileParts, findings: Findings): Promise<void> {
+async function checkMenuIsFound(parts: BootParts, planned: BootFileParts, findings: Findings): Promise<void> {
+	const { tree } = parts;
 	let coreModules: readonly string[];
 	try {
 		coreModules = await readModuleNames(async (name, maxBytes) => {
@@ -39,20 +40,18 @@ async function checkMenuIsFound({ tree }: BootParts, planned: BootFileParts, fin
 			containerfile: LINES.grubModulesAgain,
 		});
 	}
-	const started = {
+	const core = {
 		prefix: CORE_IMAGE.prefix,
 		configuration: undefined,
 		memoryDisk: undefined,
 		modules: new Map(coreModules.map((name) => [name, new Uint8Array()])),
-		platform: PLATFORM,
-		startVariables: [],
-	} as const;
+	};
 	const { iso } = plannedFileSystems(bootFiles(planned, 0), {
 		label: byteStringFromText(planned.label),
 		read: (file) => tree.read(file, MAX_MODULE_BYTES),
 	});
 	for (const start of ["cd", "usb"] as const)
-		reportWalk(await walkGrub(started, grubBiosMedium(start, iso, iso)), { firmware: "BIOS", start }, findings);
+		reportWalk(await walkGrubBios(core, start, iso, iso), { firmware: "BIOS", start }, parts.machine, findings);
 }
 
 /** It has the modules of the commands in grub.cfg, with all that they say they depend on, and they are modules. */
@@ -70,7 +69,7 @@ async function checkModules({ tree }: BootParts, findings: Findings): Promise<bo
 		const module =
 			inode.byteLength > MAX_MODULE_BYTES
 				? `it has ${inode.byteLength} bytes`
-				: readGrubModule(await tree.read(inode, MAX_MODULE_BYTES), PLATFORM);
+				: readGrubModule(await tree.read(inode, MAX_MODULE_BYTES), PC_BIOS);
 		if (typeof module === "string") broken.push(`${displayName(name)}.mod is no module: ${module}`);
 		else for (const other of module.dependencies) needed.add(other);
 	}

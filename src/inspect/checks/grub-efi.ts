@@ -2,11 +2,10 @@ import { byteStringFromText } from "../../binary/byte-string.ts";
 import { type BootFileParts, bootFiles } from "../../boot/boot-files.ts";
 import { describePlace, findMenuPlaces } from "../../boot/grub/menu-places.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "../../boot/grub/model/shell.ts";
+import { ISO_PATHS } from "../../boot/iso-paths.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { reportWalk } from "../grub-findings.ts";
-
-const GRUB_DIRECTORY = "/EFI/BOOT";
 
 /** GRUB for UEFI comes to the menu that is written, from a CD and from a disk. */
 export async function checkGrubEfi(
@@ -18,10 +17,11 @@ export async function checkGrubEfi(
 	const { extra, walks } = await findMenuPlaces(efi.grub.pe, {
 		label: byteStringFromText(parts.label),
 		files: bootFiles(parts, 0),
-		grubDirectory: GRUB_DIRECTORY,
+		grubDirectory: `/${ISO_PATHS.efiDirectory}`,
 		read: (file) => tree.read(file, MAX_GRUB_CONFIG_BYTES),
 	});
-	for (const start of ["cd", "usb"] as const) reportWalk(walks[start], { firmware: "UEFI", start }, findings);
+	for (const start of ["cd", "usb"] as const)
+		reportWalk(walks[start], { firmware: "UEFI", start }, parts.machine, findings);
 	if (extra.length > 0)
 		findings.ok(
 			"GRUB_EFI_EXTRA_MENU",

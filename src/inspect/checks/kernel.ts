@@ -1,28 +1,34 @@
 import { displayName } from "../../binary/byte-string.ts";
 import { INITRAMFS_DECODER_SETTINGS } from "../../boot/linux/facts.ts";
+import type { Machine } from "../../boot/machines.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts, InitramfsPart, KernelPart } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
-import { LINES } from "../containerfile.ts";
+import { kernelLines, LINES } from "../containerfile.ts";
 
 /** The kernel image: what it is, for which processor, which release, and whether its modules are the image's. */
-export function checkKernel({ kernel, tree }: BootParts, findings: Findings): undefined {
+export function checkKernel({ kernel, tree, machine }: BootParts, findings: Findings): undefined {
 	if (kernel === undefined) return;
 	const { image, file, version } = kernel;
 	const where = displayName(file.path);
-	if (image.format !== "bzImage")
-		return findings.block("KERNEL_NOT_BOOTABLE", "the kernel is no x86 Linux kernel image (bzImage)", ALL_PATHS, {
-			evidence: `${where}: ${image.format === "PE" ? `a PE program for ${image.architecture}` : "no boot protocol header"}`,
-			containerfile: LINES.kernel,
-		});
-	if (image.architecture !== "x86_64")
+	if (image.format !== machine.kernelFormat)
+		return findings.block(
+			"KERNEL_NOT_BOOTABLE",
+			`the kernel is no Linux kernel image for ${machine.name} (${machine.kernelFormat})`,
+			ALL_PATHS,
+			{
+				evidence: `${where}: ${image.format === "PE" ? `a PE program for ${image.architecture}` : "no boot protocol header"}`,
+				containerfile: kernelLines(machine),
+			},
+		);
+	if (image.architecture !== machine.name)
 		return findings.block("KERNEL_ARCHITECTURE", `the kernel is for ${image.architecture}`, ALL_PATHS, {
 			evidence: where,
-			remedy: "install a kernel for x86_64",
-			containerfile: LINES.kernel,
+			remedy: `install a kernel for ${machine.name}`,
+			containerfile: kernelLines(machine),
 		});
-	findings.ok("KERNEL", `Linux ${image.release ?? version} for x86_64`, where);
+	findings.ok("KERNEL", `Linux ${image.release ?? version} for ${machine.name}`, where);
 	if (!image.isEfiProgram)
 		findings.block(
 			"KERNEL_NO_EFI_STUB",
@@ -33,10 +39,15 @@ export function checkKernel({ kernel, tree }: BootParts, findings: Findings): un
 				remedy: "use a kernel with CONFIG_EFI_STUB",
 			},
 		);
-	checkRelease(kernel, (path) => quietLookup(tree, path) !== undefined, findings);
+	checkRelease(kernel, (path) => quietLookup(tree, path) !== undefined, machine, findings);
 }
 
-function checkRelease(kernel: KernelPart, exists: (path: string) => boolean, findings: Findings): undefined {
+function checkRelease(
+	kernel: KernelPart,
+	exists: (path: string) => boolean,
+	machine: Machine,
+	findings: Findings,
+): undefined {
 	const { release } = kernel.image;
 	if (release === undefined || release === kernel.version) return;
 	const evidence = `${displayName(kernel.file.path)} says ${release}`;
@@ -51,7 +62,7 @@ function checkRelease(kernel: KernelPart, exists: (path: string) => boolean, fin
 			{
 				evidence,
 				remedy: "install kernel and modules from one package, and copy no vmlinuz from elsewhere",
-				containerfile: LINES.kernel,
+				containerfile: kernelLines(machine),
 			},
 		);
 }

@@ -1,4 +1,7 @@
+import { posix } from "node:path";
+import { grubWords } from "../../boot/grub/menu-words.ts";
 import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
+import { ISO_PATHS } from "../../boot/iso-paths.ts";
 import { dracutFacts } from "../../boot/linux/facts.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
@@ -8,7 +11,6 @@ import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
-import { grubWords } from "../menu-words.ts";
 
 /** The medium that would be built: the contract's layout, and the partition that begins with the volume. */
 export function mediumOf({ label, volumeUuid }: Pick<BootParts, "label" | "volumeUuid">): LiveMedium {
@@ -16,11 +18,12 @@ export function mediumOf({ label, volumeUuid }: Pick<BootParts, "label" | "volum
 		label,
 		uuid: volumeUuid,
 		partitions: [{ name: "ISO9660" }],
-		names: (directory) => (directory === "LiveOS" ? ["squashfs.img"] : undefined),
+		names: (directory) =>
+			directory === posix.dirname(ISO_PATHS.squashfs) ? [posix.basename(ISO_PATHS.squashfs)] : undefined,
 	};
 }
 
-/** The initramfs has what the default entry asks for, and that finds `/LiveOS/squashfs.img`. */
+/** The initramfs has what the default entry asks for, and that finds the ISO's squashfs. */
 export function checkLiveSupport(parts: BootParts, defaultEntry: string, findings: Findings): undefined {
 	const support = parts.initramfs && initramfsSupport(parts.initramfs.content);
 	if (support === undefined || parts.initramfs === undefined) return;
@@ -31,7 +34,7 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 		const directory = support.casper ? "casper" : "live";
 		return findings.block(
 			"LIVE_MODULE_OTHER_LAYOUT",
-			`the initramfs starts with ${name}, which looks for /${directory}/*.squashfs; the contract's ISO has /LiveOS/squashfs.img`,
+			`the initramfs starts with ${name}, which looks for /${directory}/*.squashfs; the contract's ISO has /${ISO_PATHS.squashfs}`,
 			ALL_PATHS,
 			{
 				evidence: problems[0]?.evidence,

@@ -1,4 +1,5 @@
 import { entryNames } from "../../boot/entry-names.ts";
+import { grubWords } from "../../boot/grub/menu-words.ts";
 import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { RootProblem } from "../../boot/live-root/followed-root.ts";
@@ -10,7 +11,6 @@ import type { BootParts } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import type { MenuFindingDetails, MenuFindings } from "../menu-findings.ts";
 import type { MenuFix } from "../menu-fix.ts";
-import { grubWords } from "../menu-words.ts";
 import { mediumOf } from "./live-system.ts";
 
 /** What an entry that somebody chooses is there for. */

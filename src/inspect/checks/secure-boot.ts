@@ -1,24 +1,24 @@
 import { displayName } from "../../binary/byte-string.ts";
+import type { Machine } from "../../boot/machines.ts";
+import { revocations, type Shim, sbatOf, shimOf } from "../../boot/secure-boot.ts";
 import { UEFI_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import { type AuthenticodeSignature, signaturesOf } from "../../formats/pe/authenticode.ts";
 import { commonNameOf } from "../../formats/pe/certificates.ts";
-import { type PeImage, sectionBytes } from "../../formats/pe/pe-image.ts";
+import type { PeImage } from "../../formats/pe/pe-image.ts";
+import { machineName } from "../../formats/pe/pe-layout.ts";
 import {
-	automaticSbatLevels,
-	latestSbatLevels,
 	NEWEST_SBAT_GENERATIONS,
 	PUBLISHED_SBAT_LEVEL,
-	parseSbat,
 	parseSbatLevels,
 	revokedBy,
 	type SbatEntry,
 	type SbatLevel,
 } from "../../formats/pe/sbat.ts";
 import type { SignedProgram } from "../../formats/pe/signed-program.ts";
-import { firmwareTrust, judge, shimTrust, type TrustStore } from "../../formats/pe/trust.ts";
+import { firmwareTrust, judge, type TrustStore } from "../../formats/pe/trust.ts";
 import type { BootParts, EfiPart } from "../boot-parts.ts";
-import { LINES } from "../containerfile.ts";
+import { efiLines, kernelLines } from "../containerfile.ts";
 
 const SECURE = ["secure-boot"] as const;
 
@@ -30,54 +30,70 @@ const ROLES = {
 
 /** What UEFI firmware starts, and what each stage trusts of the next. */
 export function checkUefi(parts: BootParts, findings: Findings): undefined {
-	const { efi, kernel } = parts;
+	const { efi, kernel, machine } = parts;
 	if (efi === undefined) return;
 	const images = new Map<string, PeImage>();
 	for (const role of ["shim", "grub", "mokManager"] as const) {
-		const image = checkProgram(role, efi[role], findings);
+		const image = checkProgram(role, efi[role], machine, findings);
 		if (image !== undefined) images.set(role, image);
 	}
-	const shim = images.get("shim");
-	if (shim === undefined) return;
+	const program = images.get("shim");
+	if (program === undefined) return;
 	const firmware = firmwareTrust();
-	checkShim(shim, efi.shim, firmware, findings);
-	const trust = shimTrust(sectionBytes(shim, ".vendor_cert") ?? new Uint8Array(), firmware);
+	checkShim(program, efi.shim, firmware, machine, findings);
+	const shim = shimOf(program, firmware);
 	const grub = images.get("grub");
-	if (grub !== undefined) checkTrusted("GRUB", grub, efi.grub, trust, findings);
+	if (grub !== undefined) checkTrusted("GRUB", grub, efi.grub, shim.trust, machine, findings);
 	const mokManager = images.get("mokManager");
 	// Only needed to enrol keys.
-	if (mokManager !== undefined && !judge(mokManager, trust).isTrusted)
+	if (mokManager !== undefined && !judge(mokManager, shim.trust).isTrusted)
 		findings.warn(
 			"MOK_MANAGER_NOT_TRUSTED",
 			"the MOK manager is not signed by what shim trusts: no keys can be enrolled",
 			{
 				evidence: evidenceOf(efi.mokManager, mokManager),
-				containerfile: LINES.efi,
+				containerfile: efiLines(machine),
 			},
 		);
-	if (grub !== undefined) checkSbat(shim, grub, efi.grub, findings);
-	if (kernel !== undefined && typeof kernel.pe !== "string") checkTrusted("KERNEL", kernel.pe, kernel, trust, findings);
+	if (grub !== undefined) checkSbat(grub, efi.grub, shim, sbatOf(program) ?? [], machine, findings);
+	if (kernel !== undefined && typeof kernel.pe !== "string")
+		checkTrusted("KERNEL", kernel.pe, kernel, shim.trust, machine, findings);
 }
 
-function checkProgram(role: keyof typeof ROLES, part: EfiPart, findings: Findings): PeImage | undefined {
+function checkProgram(
+	role: keyof typeof ROLES,
+	part: EfiPart,
+	machine: Machine,
+	findings: Findings,
+): PeImage | undefined {
 	const { pe, file } = part;
 	const where = displayName(file.path);
 	const problem =
-		typeof pe === "string" ? pe : pe.machine === "x86_64" ? undefined : `it is a program for ${pe.machine}`;
+		typeof pe === "string"
+			? pe
+			: pe.machine === machine.peMachine
+				? undefined
+				: `it is a program for ${machineName(pe.machine)}`;
 	if (typeof pe !== "string" && problem === undefined) return pe;
 	const evidence = `${where}: ${problem}`;
-	const what = `${ROLES[role]} is no EFI program for x86_64`;
-	if (role === "mokManager") findings.warn("MOK_MANAGER_NOT_EFI", what, { evidence, containerfile: LINES.efi });
+	const what = `${ROLES[role]} is no EFI program for ${machine.name}`;
+	if (role === "mokManager") findings.warn("MOK_MANAGER_NOT_EFI", what, { evidence, containerfile: efiLines(machine) });
 	else
 		findings.block(role === "shim" ? "SHIM_NOT_EFI" : "GRUB_NOT_EFI", what, UEFI_PATHS, {
 			evidence,
-			containerfile: LINES.efi,
+			containerfile: efiLines(machine),
 		});
 	return undefined;
 }
 
 /** Firmware with Microsoft's third-party certificates starts it. */
-function checkShim(shim: PeImage, part: EfiPart, firmware: TrustStore, findings: Findings): undefined {
+function checkShim(
+	shim: PeImage,
+	part: EfiPart,
+	firmware: TrustStore,
+	machine: Machine,
+	findings: Findings,
+): undefined {
 	const evidence = evidenceOf(part, shim);
 	const verdict = judge(shim, firmware);
 	if (verdict.isTrusted)
@@ -96,7 +112,7 @@ function checkShim(shim: PeImage, part: EfiPart, firmware: TrustStore, findings:
 			code === "SHIM_UNKNOWN_AUTHORITY"
 				? `install a shim signed under ${known}, or enrol the key in the firmware`
 				: "install the distribution's signed shim",
-		containerfile: LINES.efi,
+		containerfile: efiLines(machine),
 	});
 }
 
@@ -105,6 +121,7 @@ function checkTrusted(
 	image: SignedProgram,
 	part: Pick<EfiPart, "file">,
 	trust: TrustStore,
+	machine: Machine,
 	findings: Findings,
 ): undefined {
 	const name = code === "GRUB" ? "GRUB" : "the kernel";
@@ -118,31 +135,35 @@ function checkTrusted(
 		{
 			evidence: evidenceOf(part, image),
 			remedy: `take shim, GRUB and kernel from one distribution, in their signed form`,
-			containerfile: code === "GRUB" ? LINES.efi : LINES.kernel,
+			containerfile: code === "GRUB" ? efiLines(machine) : kernelLines(machine),
 		},
 	);
 }
 
 /** shim refuses a second stage without `.sbat`, or of a generation that it knows as revoked. */
-function checkSbat(shim: PeImage, grub: PeImage, part: EfiPart, findings: Findings): undefined {
-	const section = sectionBytes(grub, ".sbat");
+function checkSbat(
+	grub: PeImage,
+	part: EfiPart,
+	shim: Shim,
+	shimEntries: readonly SbatEntry[],
+	machine: Machine,
+	findings: Findings,
+): undefined {
+	const entries = sbatOf(grub);
 	const where = displayName(part.file.path);
-	const details = { remedy: "install a current GRUB", containerfile: LINES.efi };
-	if (section === undefined)
+	const details = { remedy: "install a current GRUB", containerfile: efiLines(machine) };
+	if (entries === undefined)
 		return findings.block("GRUB_WITHOUT_SBAT", "GRUB has no SBAT section: shim refuses it under Secure Boot", SECURE, {
 			evidence: where,
 			...details,
 		});
-	const entries = parseSbat(section);
-	const levels = sectionBytes(shim, ".sbatlevel") ?? new Uint8Array();
-	const revoked = revokedBy(entries, automaticSbatLevels(levels));
-	if (revoked.length > 0)
+	if (revokedBy(entries, shim.levels).length > 0)
 		return findings.block("GRUB_REVOKED", "GRUB's SBAT generation is one that this shim revokes", SECURE, {
 			evidence: `${where}: ${generations(entries)}`,
 			...details,
 		});
-	const own = [...entries, ...parseSbat(sectionBytes(shim, ".sbat") ?? new Uint8Array())];
-	const old = [latestSbatLevels(levels), parseSbatLevels(Buffer.from(PUBLISHED_SBAT_LEVEL.text))].find(
+	const own = [...entries, ...shimEntries];
+	const old = [shim.latestLevels, parseSbatLevels(Buffer.from(PUBLISHED_SBAT_LEVEL.text))].find(
 		(list) => revokedBy(own, list).length > 0,
 	);
 	if (old !== undefined)
@@ -164,9 +185,7 @@ function generations(entries: readonly SbatEntry[]): string {
 }
 
 function shortfall(entries: readonly SbatEntry[], levels: readonly SbatLevel[]): string {
-	return revokedBy(entries, levels)
-		.map(({ component, generation, minimumGeneration }) => `${component},${generation} below ${minimumGeneration}`)
-		.join(" ");
+	return revocations(entries, levels, (component, own, least) => `${component},${own} below ${least}`).join(" ");
 }
 
 function describe(signatures: readonly AuthenticodeSignature[]): string {

@@ -1,18 +1,18 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { type InitramfsArguments, lookupOf } from "../../boot/live-root/argument-lookup.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { quietLookup, readText } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import type { MenuFindings } from "../menu-findings.ts";
-import { argumentValue, isArgumentSet } from "../menu-words.ts";
 
 /** Where a switched root is started: systemd's switch-root and dracut's try these. */
 const INITS = ["/sbin/init", "/etc/init", "/bin/init"];
 
 /** The root file system can be switched to and started. */
-export async function checkSystem(parts: BootParts, args: readonly string[], findings: MenuFindings): Promise<void> {
+export async function checkSystem(parts: BootParts, args: InitramfsArguments, findings: MenuFindings): Promise<void> {
 	const { tree, initramfs } = parts;
-	const asked = argumentValue(args, "init");
+	const asked = args.value("init");
 	const inits = asked === undefined || asked === "" ? INITS : [asked];
 	const found = inits.map((path) => quietLookup(tree, path)).find((init) => init?.inode.type === "file");
 	if (found === undefined || (found.inode.mode & 0o111) === 0)
@@ -35,12 +35,12 @@ export async function checkSystem(parts: BootParts, args: readonly string[], fin
 }
 
 /** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */
-async function checkSelinux({ tree }: BootParts, args: readonly string[], findings: MenuFindings): Promise<void> {
+async function checkSelinux({ tree }: BootParts, args: InitramfsArguments, findings: MenuFindings): Promise<void> {
 	const config = await readText(tree, ["/etc/selinux/config"]);
 	if (config?.split("\n").some((line) => /^SELINUX=enforcing\b/.test(line.trimStart())) !== true) return;
-	if (argumentValue(args, "enforcing") === "0" || argumentValue(args, "selinux") === "0") return;
+	if (args.value("enforcing") === "0" || args.value("selinux") === "0") return;
 	const init = quietLookup(tree, "/sbin/init")?.inode;
-	if (init?.xattrs.has("security.selinux") === true || isArgumentSet(args, "autorelabel")) return;
+	if (init?.xattrs.has("security.selinux") === true || args.isSet(lookupOf("autorelabel"))) return;
 	findings.warn("SELINUX_UNLABELLED", "SELinux is enforcing, but the image's files have no labels", {
 		evidence: "/etc/selinux/config: SELINUX=enforcing; the default entry has no enforcing=0",
 		remedy: "add enforcing=0 to the entry's linux line",

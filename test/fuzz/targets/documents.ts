@@ -1,4 +1,5 @@
 import { commandArguments, singleQuoted } from "../../../src/boot/grub/made/quoting.ts";
+import { grubWords } from "../../../src/boot/grub/menu-words.ts";
 import { lookupsIn } from "../../../src/boot/live-root/argument-lookup.ts";
 import { followRoot } from "../../../src/boot/live-root/follow-root.ts";
 import { udevLabel } from "../../../src/boot/live-root/live-medium.ts";
@@ -8,7 +9,6 @@ import { parseOsRelease } from "../../../src/contract/os-release.ts";
 import { substitute, variablesIn } from "../../../src/contract/template.ts";
 import { parseYaml } from "../../../src/contract/yaml-node.ts";
 import { Findings, Findings as VerifyFindings } from "../../../src/findings/findings.ts";
-import { grubWords } from "../../../src/inspect/menu-words.ts";
 import { compileExcludes } from "../../../src/layers/excludes.ts";
 import { compileXattrPattern } from "../../../src/layers/xattr-pattern.ts";
 import { digestOf } from "../../../src/oci/digest.ts";

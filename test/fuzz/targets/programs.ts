@@ -5,16 +5,16 @@ import { resolveModules } from "../../../src/boot/grub/made/core-image/module-de
 import { decompressGrubCore, findGrubModules } from "../../../src/boot/grub/model/modules.ts";
 import { readInitramfs } from "../../../src/boot/initramfs/initramfs.ts";
 import { memoryFile } from "../../../src/boot/initramfs/streamed-file.ts";
-import { readKernelImage } from "../../../src/boot/linux/kernel-image.ts";
+import { kernelImageOf } from "../../../src/boot/linux/kernel-image.ts";
 import { KernelModules } from "../../../src/boot/linux/kernel-modules.ts";
+import { MACHINES } from "../../../src/boot/machines.ts";
 import { toolClosure } from "../../../src/buildroot/closure.ts";
 import { parseElf } from "../../../src/buildroot/elf.ts";
-import { isSignedPe } from "../../../src/contract/signature.ts";
 import { Findings } from "../../../src/findings/findings.ts";
 import { decodeSignature } from "../../../src/formats/pe/authenticode.ts";
 import { decodeCertificate, vendorLists } from "../../../src/formats/pe/certificates.ts";
 import { derElement, derElements, objectIdentifierText } from "../../../src/formats/pe/der.ts";
-import { decodePe, sectionBytes, sectionText } from "../../../src/formats/pe/pe-image.ts";
+import { decodePe, sectionBytes } from "../../../src/formats/pe/pe-image.ts";
 import {
 	automaticSbatLevels,
 	latestSbatLevels,
@@ -77,12 +77,10 @@ const peTarget: FuzzTarget = {
 	],
 	run(input) {
 		const image = decodePe(input);
-		isSignedPe(input);
 		if (typeof image === "string") return;
 		for (const signature of image.signatures) decodeSignature(image, signature);
 		for (const name of [".sbat", ".vendor_cert", ".sbatlevel", "mods"]) {
 			const section = sectionBytes(image, name);
-			sectionText(image, name);
 			if (section === undefined) continue;
 			vendorLists(section);
 			parseSbat(section);
@@ -175,8 +173,8 @@ const kernelTarget: FuzzTarget = {
 	dictionary: ["HdrS", "MZ", "PE\0\0", "5.10.0-amd64 (x)\0"],
 	seeds: () => [kernelProgram()],
 	run(input) {
-		readKernelImage(input);
-		checkKernelHead(input, "fuzz", new Findings());
+		kernelImageOf(input, decodePe(input));
+		checkKernelHead(input, MACHINES[0], "fuzz", new Findings());
 	},
 };
 

@@ -22,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	output: ["codec", "native"],
 	options: ["contract", "oci", "layers"],
 	findings: [],
-	contract: ["findings"],
+	contract: ["boot", "formats", "findings"],
 	buildroot: ["tree", "boot", "codec", "native", "medium"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: ["formats", "boot"],

@@ -14,7 +14,7 @@ describe("the default label", () => {
 		["debian", "12", "Container-Installer-x86_64", false],
 		[undefined, undefined, "Container-Installer-x86_64", false],
 	])("of %s %s is %s", (id, versionId, label, missesVersion) => {
-		expect(defaultLabel({ id, versionId, idLike: [], name: undefined })).toEqual({ label, missesVersion });
+		expect(defaultLabel({ id, versionId, idLike: [], name: undefined }, "x86_64")).toEqual({ label, missesVersion });
 	});
 
 	test("that is too long is a violation that says how to set one", async () => {

@@ -21,7 +21,7 @@ describe("an image that meets the contract", () => {
 		const contract = await contractOf(fedoraImage().file(ISO_YAML, KINOITE_YAML));
 		expect(contract).toMatchObject({
 			version: "0.1.0",
-			architecture: "x86_64",
+			machine: { name: "x86_64", ociArchitecture: "amd64" },
 			label: "Kinoite-Live",
 			vendor: "fedora",
 			osRelease: { id: "fedora", idLike: [], name: "Fedora Linux", versionId: "43" },

@@ -1,4 +1,5 @@
 import { type PeImage, sectionBytes } from "../../../formats/pe/pe-image.ts";
+import { MACHINES, machineOfProgram } from "../../machines.ts";
 import type { GrubMedium } from "./medium.ts";
 import { openMemoryDisk } from "./memory-disk.ts";
 import { findGrubModules } from "./modules.ts";
@@ -27,7 +28,7 @@ function startedGrub(program: PeImage): StartedGrub | undefined {
 	if (found === undefined) return undefined;
 	const started: StartedGrub = {
 		...found,
-		platform: "x86_64-efi",
+		platform: (machineOfProgram(program.machine) ?? MACHINES[0]).grub.efi,
 		memoryDisk: found.memoryDisk && openMemoryDisk(found.memoryDisk),
 		// Upstream's name of it; builds with Red Hat's changes, Debian's since 2.12 among them, have the other instead.
 		startVariables: ["cmdpath", "fw_path"].filter((name) => mentions(program, name)),

@@ -1,14 +1,8 @@
 import type { ByteString } from "../../../binary/byte-string.ts";
 import { byteStringOf } from "../../../binary/byte-string.ts";
 import { type ElfFile, openElf, untilNul } from "../../elf-sections.ts";
+import type { GrubPlatform } from "../../machines.ts";
 
-export type GrubPlatform = "i386-pc" | "x86_64-efi";
-
-/** ELF's class and machine (EM_386, EM_X86_64) of each platform's modules, which are relocatable objects (ET_REL). */
-const ELF: Readonly<Record<GrubPlatform, { readonly width: number; readonly machine: number }>> = {
-	"i386-pc": { width: 1, machine: 3 },
-	"x86_64-efi": { width: 2, machine: 62 },
-};
 const RELOCATABLE = 1;
 const MAX_NAME_BYTES = 64;
 
@@ -22,9 +16,8 @@ export interface GrubModuleFile {
 export function readGrubModule(bytes: Uint8Array, platform: GrubPlatform): GrubModuleFile | string {
 	const elf = openElf(bytes);
 	if (elf === undefined) return "it is no ELF file";
-	const { width, machine } = ELF[platform];
-	if (elf.width !== width || elf.machine !== machine || elf.type !== RELOCATABLE)
-		return `it is no ELF object for ${platform}`;
+	if (elf.width !== platform.elfClass || elf.machine !== platform.elfMachine || elf.type !== RELOCATABLE)
+		return `it is no ELF object for ${platform.name}`;
 	try {
 		const name = moduleName(elf);
 		if (name === undefined) return "it has no module's name";

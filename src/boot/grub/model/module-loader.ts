@@ -1,6 +1,7 @@
 import { type ByteString, byteStringOf, displayName } from "../../../binary/byte-string.ts";
 import { MiB } from "../../../binary/units.ts";
-import { type GrubPlatform, readGrubModule } from "./module-file.ts";
+import type { GrubPlatform } from "../../machines.ts";
+import { readGrubModule } from "./module-file.ts";
 import { notKnown } from "./outcome.ts";
 import type { GrubStorage } from "./storage.ts";
 
@@ -102,6 +103,6 @@ export class GrubModuleLoader {
 	}
 
 	#directory(): ByteString {
-		return `${this.#prefix()}/${this.#platform}`;
+		return `${this.#prefix()}/${this.#platform.name}`;
 	}
 }

@@ -1,8 +1,8 @@
 import { type ByteString, byteStringOf, displayName } from "../../../binary/byte-string.ts";
 import { KiB, MiB } from "../../../binary/units.ts";
+import type { GrubPlatform } from "../../machines.ts";
 import { DECIDES, ENDS, LOADS_KERNEL, MODULES } from "./commands.ts";
 import type { GrubDevice } from "./medium.ts";
-import type { GrubPlatform } from "./module-file.ts";
 import { GrubModuleLoader } from "./module-loader.ts";
 import { type GrubConfig, GrubStop, Leave, notKnown, STOPS_AT_PROMPT, type Status, type Words } from "./outcome.ts";
 import {

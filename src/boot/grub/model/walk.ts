@@ -1,6 +1,6 @@
 import { type ByteString, displayName } from "../../../binary/byte-string.ts";
+import type { GrubPlatform } from "../../machines.ts";
 import type { GrubFileSystem, GrubMedium } from "./medium.ts";
-import type { GrubPlatform } from "./module-file.ts";
 import type { GrubModules } from "./modules.ts";
 import { type GrubOutcome, GrubStop, notKnown, STOPS_AT_PROMPT } from "./outcome.ts";
 import { GrubShell } from "./shell.ts";
@@ -34,13 +34,16 @@ const ENTRY_COMMANDS = ["linux", "initrd"];
  */
 export async function walkGrub(started: StartedGrub, medium: GrubMedium): Promise<GrubWalk> {
 	const { prefix, configuration, modules, startVariables, platform } = started;
-	const [cpu = "", firmware = ""] = platform.split("-");
+	const [cpu = "", firmware = ""] = platform.name.split("-");
 	const besideItself = `(${medium.bootDevice})${medium.bootDirectory}`;
 	const environment = new Map<string, ByteString>();
 	for (const name of startVariables) environment.set(name, besideItself);
 	const [device, path] = splitDevice(prefix ?? "");
 	const bootDevice = device === "" || device.startsWith(",") ? withPartition(medium.bootDevice, device) : device;
-	const directory = path === "" ? medium.bootDirectory.replace(/(?<=.)\/x86_64-efi$/, "") : path;
+	const ownDirectory = `/${platform.name}`;
+	const beside = medium.bootDirectory;
+	const isPlatforms = beside.endsWith(ownDirectory) && beside !== ownDirectory;
+	const directory = path !== "" ? path : isPlatforms ? beside.slice(0, -ownDirectory.length) : beside;
 	environment.set("root", bootDevice);
 	environment.set("prefix", `(${bootDevice})${directory}`);
 	environment.set("grub_cpu", cpu);

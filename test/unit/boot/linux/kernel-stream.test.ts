@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memoryFile } from "../../../../src/boot/initramfs/streamed-file.ts";
 import { type Kernel, readKernel } from "../../../../src/boot/linux/kernel.ts";
-import { readKernelImage } from "../../../../src/boot/linux/kernel-image.ts";
+import { kernelImageOf } from "../../../../src/boot/linux/kernel-image.ts";
 import { decodeSignature } from "../../../../src/formats/pe/authenticode.ts";
 import { decodePe } from "../../../../src/formats/pe/pe-image.ts";
 import { noise } from "../../../support/noise.ts";
@@ -55,7 +55,7 @@ function seen({ image, pe }: Kernel): unknown {
 	};
 }
 
-const whole = (bytes: Buffer): unknown => seen({ image: readKernelImage(bytes), pe: decodePe(bytes) });
+const whole = (bytes: Buffer): unknown => seen({ image: kernelImageOf(bytes, decodePe(bytes)), pe: decodePe(bytes) });
 
 describe("a kernel that passes by", () => {
 	it("needs its head only where it is not signed", async () => {

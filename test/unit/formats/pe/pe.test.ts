@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { decodeSignature } from "../../../../src/formats/pe/authenticode.ts";
 import { vendorLists } from "../../../../src/formats/pe/certificates.ts";
 import { derElement, derElements, objectIdentifierText } from "../../../../src/formats/pe/der.ts";
-import { decodePe, type PeImage, sectionBytes, sectionText } from "../../../../src/formats/pe/pe-image.ts";
+import { decodePe, type PeImage, sectionBytes } from "../../../../src/formats/pe/pe-image.ts";
+import { machineName } from "../../../../src/formats/pe/pe-layout.ts";
 import {
 	automaticSbatLevels,
 	latestSbatLevels,
@@ -97,9 +98,8 @@ describe("PE images", () => {
 	);
 
 	it("reads sections, with long names, and the certificates", () => {
-		expect(image.machine).toBe("x86_64");
+		expect(machineName(image.machine)).toBe("x86_64");
 		expect(image.sections.map(({ name }) => name)).toEqual([".text", ".vendor_cert", ".uname", ".sbat"]);
-		expect(sectionText(image, ".uname")).toBe("6.1.0");
 		expect(sectionBytes(image, ".none")).toBeUndefined();
 		expect(image.signatures.map((bytes) => Buffer.from(bytes).toString())).toEqual(["first", "second one"]);
 	});

@@ -1,5 +1,7 @@
 import type { ByteString } from "../../../../binary/byte-string.ts";
 import { KiB, MiB } from "../../../../binary/units.ts";
+import { ISO_PATHS } from "../../../iso-paths.ts";
+import { PC_BIOS } from "../../../machines.ts";
 import { checkedCdBoot, decompressor, diskBoot } from "./boot-parts.ts";
 import { badGrubFile, coreTooBig } from "./failures.ts";
 import { KERNEL_ADDRESS, kernelMemory } from "./kernel-image.ts";
@@ -28,7 +30,12 @@ export interface CoreImageOptions {
 }
 
 /** What the reference converter puts in the core image; grub2-mkimage adds what these depend on (moddep.lst). */
-export const CORE_IMAGE: CoreImageOptions = { prefix: "/boot/grub2", modules: ["biosdisk", "part_gpt", "iso9660"] };
+export const CORE_IMAGE = {
+	/** As grub2-mkimage names it. */
+	format: `${PC_BIOS.name}-eltorito`,
+	prefix: `/${ISO_PATHS.biosDirectory}`,
+	modules: ["biosdisk", "part_gpt", "iso9660"],
+} as const;
 
 /** The modules of a core image with these and all that they depend on, in the order in which they are loaded. Throws as `buildElToritoCore`. */
 export async function readModuleNames(read: GrubFileReader, modules: readonly string[]): Promise<readonly string[]> {

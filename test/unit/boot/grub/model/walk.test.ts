@@ -8,6 +8,7 @@ import { findMenuPlaces } from "../../../../../src/boot/grub/menu-places.ts";
 import { walkGrubEfi } from "../../../../../src/boot/grub/model/efi-walk.ts";
 import { fileSystemOf, type GrubStart, grubBiosMedium, grubMedium } from "../../../../../src/boot/grub/model/medium.ts";
 import { describeWalk, type GrubWalk, walkGrub } from "../../../../../src/boot/grub/model/walk.ts";
+import { PC_BIOS } from "../../../../../src/boot/machines.ts";
 import { decodePe, type PeImage } from "../../../../../src/formats/pe/pe-image.ts";
 import { verifyIso } from "../../../../../src/verify/verify-iso.ts";
 import {
@@ -337,7 +338,7 @@ describe("what GRUB for BIOS comes to, with the modules on the medium", () => {
 			["cd", "hd96"],
 			["usb", "hd0"],
 		] as const) {
-			const end = await walkGrub({ ...built, modules, platform: "i386-pc" }, grubBiosMedium(start, iso, iso));
+			const end = await walkGrub({ ...built, modules, platform: PC_BIOS }, grubBiosMedium(start, iso, iso));
 			const said = end.kind === "menu" ? `menu [${end.brokenModules.join("; ")}]` : `${howOf(end)} ${end.why}`;
 			expect(said.replaceAll(`(${device})/boot/grub2/`, "").replaceAll("i386-pc/", "")).toContain(
 				expected.replaceAll("i386-pc/", ""),

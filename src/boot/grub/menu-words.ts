@@ -1,0 +1,8 @@
+import { commandArguments } from "./made/quoting.ts";
+import { readGrubScript, writtenWord } from "./model/script.ts";
+
+/** The words that GRUB makes of a menu entry's `linux` or `initrd`, once they are written into a menu. */
+export function grubWords(text: string): string[] {
+	const [command] = readGrubScript(`linux ${commandArguments(text)}`).statements;
+	return command?.type === "command" ? command.words.slice(1).map(writtenWord) : [];
+}

@@ -1,0 +1,32 @@
+import { type Machine, PC_BIOS } from "./machines.ts";
+
+/** Where the ISO has what, from its root, without a leading slash. What is below `EFI` is on the EFI system partition too. */
+export const ISO_PATHS = {
+	/** Where dracut's dmsquash-live looks for the root file system. */
+	squashfs: "LiveOS/squashfs.img",
+	kernel: "images/pxeboot/vmlinuz",
+	initramfs: "images/pxeboot/initrd.img",
+	/** GRUB for BIOS, which El Torito's catalog points to. */
+	coreImage: "images/eltorito.img",
+	/** A copy of the EFI system partition. */
+	efiImage: "images/efiboot.img",
+	discInfo: ".discinfo",
+	biosDirectory: "boot/grub2",
+	biosMenu: "boot/grub2/grub.cfg",
+	efiDirectory: "EFI/BOOT",
+	efiMenu: "EFI/BOOT/grub.cfg",
+	/** Where Debian's builds of GRUB look. */
+	otherEfiMenu: "boot/grub/grub.cfg",
+	efiFont: "EFI/BOOT/fonts/unicode.pf2",
+} as const;
+
+/** Of what firmware and shim start. */
+export function loaderPaths({ efi }: Machine): Readonly<Record<"loader" | "mokManager" | "grub", string>> {
+	const at = (name: string): string => `${ISO_PATHS.efiDirectory}/${name}`;
+	return { loader: at(efi.loader), mokManager: at(efi.mokManager), grub: at(efi.grub) };
+}
+
+/** Of a file of GRUB for BIOS, by its path in the image's directory of them. */
+export function biosFilePath(relativePath: string): string {
+	return `${ISO_PATHS.biosDirectory}/${PC_BIOS.name}/${relativePath}`;
+}
