@@ -82,6 +82,21 @@ export class TarReader {
 		return notes;
 	}
 
+	/** Archive offset of the next byte; in `entry`, of the file's first recorded one. */
+	get offset(): number {
+		return this.#offset;
+	}
+
+	/** Passes over at most `maxBytes` of contents and padding, whose `data` is not handed over; returns how many that were. */
+	passOver(maxBytes: number): number {
+		const start = this.#offset;
+		const rest = (): number => maxBytes - (this.#offset - start);
+		if (this.#expecting === "end") this.#offset += maxBytes;
+		while (rest() > 0 && (this.#expecting === "data" || this.#expecting === "ignored"))
+			this.#advance(Math.min(this.#remaining, rest()));
+		return this.#offset - start;
+	}
+
 	/** Takes the next bytes; all of them are consumed before it returns. */
 	push(chunk: Uint8Array): void {
 		let position = 0;
@@ -112,17 +127,20 @@ export class TarReader {
 	#takeBytes(chunk: Uint8Array, position: number): number {
 		const length = Math.min(this.#remaining, chunk.byteLength - position);
 		const bytes = this.#expecting === "ignored" ? undefined : chunk.subarray(position, position + length);
+		if (bytes !== undefined && this.#expecting === "data") this.#handler.data(bytes);
+		else if (bytes !== undefined) this.#extension.set(bytes, this.#extension.byteLength - this.#remaining);
+		this.#advance(length);
+		return length;
+	}
+
+	#advance(length: number): void {
 		this.#offset += length;
 		this.#remaining -= length;
-		if (bytes !== undefined && this.#expecting === "data") {
-			this.#logicalOffset += length;
-			this.#handler.data(bytes);
-			if (this.#remaining === 0) this.#continueFile();
-		} else if (bytes !== undefined) {
-			this.#extension.set(bytes, this.#extension.byteLength - this.#remaining - length);
-			if (this.#remaining === 0) this.#endExtension();
-		} else if (this.#remaining === 0) this.#expecting = "header";
-		return length;
+		if (this.#expecting === "data") this.#logicalOffset += length;
+		if (this.#remaining > 0) return;
+		if (this.#expecting === "data") this.#continueFile();
+		else if (this.#expecting === "extension") this.#endExtension();
+		else this.#expecting = "header";
 	}
 
 	#takeBlock(chunk: Uint8Array, position: number): number {
