@@ -1,3 +1,4 @@
+import { inParallel } from "../binary/in-parallel.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import { originOf } from "../cache/layer-index-store.ts";
 import { CacheKey } from "../cache/remote/cache-key.ts";
@@ -101,14 +102,10 @@ export class SharedCache {
 		const layers = new Map(image.layers.map((layer) => [layer.digest, layer]));
 		const missing = [...layers.values()].filter(({ digest }) => !cache.hasLayer(digest));
 		const source = this.#source;
-		const queue = missing.values();
-		const worker = async (): Promise<void> => {
-			for (const layer of queue) {
-				const found = await source.layerIndex(layer, blockBytes, this.#options.signal);
-				if (found !== undefined) await cache.addLayer(layer.digest, found.bytes, found.origin);
-			}
-		};
-		await Promise.all(Array.from({ length: INDEXES_AT_A_TIME }, worker));
+		await inParallel(missing, INDEXES_AT_A_TIME, async (layer) => {
+			const found = await source.layerIndex(layer, blockBytes, this.#options.signal);
+			if (found !== undefined) await cache.addLayer(layer.digest, found.bytes, found.origin);
+		});
 		return this.#source;
 	}
 

@@ -1,3 +1,4 @@
+import { inParallel } from "../binary/in-parallel.ts";
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
 import { inTurns } from "../binary/turns.ts";
@@ -105,11 +106,10 @@ export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "drop
 /** A layer that is known and not there any more is read, so that the build fails as it does without a cache. */
 async function requireAbsent(image: OciImage, cache: BuildCache, signal: AbortSignal | undefined): Promise<void> {
 	const distinct = new Map(image.layers.map((layer) => [layer.digest, layer]));
-	const known = [...distinct.values()].filter(({ digest }) => cache.hasLayer(digest)).values();
-	const worker = async (): Promise<void> => {
-		for (const layer of known) if (!(await layer.isThere(signal))) cache.requireReading(layer.digest);
-	};
-	await Promise.all(Array.from({ length: QUESTIONS_AT_A_TIME }, worker));
+	const known = [...distinct.values()].filter(({ digest }) => cache.hasLayer(digest));
+	await inParallel(known, QUESTIONS_AT_A_TIME, async (layer) => {
+		if (!(await layer.isThere(signal))) cache.requireReading(layer.digest);
+	});
 }
 
 async function stream(

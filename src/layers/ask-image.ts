@@ -47,7 +47,7 @@ export interface ReadCost {
 /** Askings before the last layer; each takes time for all entries so far. */
 const MAX_ATTEMPTS = 16;
 
-export interface AskOptions {
+interface AskOptions {
 	readonly limits?: TreeLimits | undefined;
 	readonly signal?: AbortSignal | undefined;
 	/** Whether `ask` will probably read the file at this path (no leading slash): it is kept while its layer passes. */

@@ -53,7 +53,7 @@ export interface CollectedLayer {
 	readonly contents: { readonly hash: Uint8Array; readonly bytes: Uint8Array }[];
 }
 
-export interface CollectOptions {
+interface CollectOptions {
 	/** Bottom layer first. */
 	readonly layers: readonly Layer[];
 	readonly data: DataWriter;

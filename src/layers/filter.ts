@@ -6,7 +6,7 @@ import { countPaths } from "../tree/walk.ts";
 /** Whether a path is left out; no leading slash. */
 export type IsExcluded = (path: ByteString) => boolean;
 
-export interface FilteredTree {
+interface FilteredTree {
 	readonly root: DirectoryInode;
 	/** Names that were left out, those below excluded directories among them. */
 	readonly excludedPaths: number;

@@ -8,7 +8,7 @@ import type { PlacedBlock } from "../content/stored-data.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { CollectedLayer } from "./collect.ts";
 
-export interface KeepOptions {
+interface KeepOptions {
 	readonly image: Pick<OciImage, "layers">;
 	readonly collected: readonly CollectedLayer[];
 	readonly data: DataWriter;

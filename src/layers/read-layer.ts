@@ -12,7 +12,7 @@ export interface ContentSink {
 	end(): void;
 }
 
-export interface ReadLayerOptions {
+interface ReadLayerOptions {
 	readonly signal?: AbortSignal | undefined;
 	/** Told of the blob's bytes as they come. */
 	readonly onBlobBytes?: ((byteLength: number) => void) | undefined;

@@ -14,7 +14,7 @@ import type { LayerCounts, Route } from "./collect.ts";
 /** Files between two looks at whether somebody waits. */
 const FILES_PER_SETTLE = 256;
 
-export interface ReplayOptions {
+interface ReplayOptions {
 	readonly data: DataWriter;
 	readonly stored: BodyTable<StoredFile>;
 	readonly aside: BodyTable<Uint8Array>;

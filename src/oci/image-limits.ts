@@ -3,7 +3,7 @@ import { GiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 
 /** Uncompressed bytes of one layer, beyond which it is taken for a decompression bomb: more than any image's files together. */
-export const DEFAULT_MAX_LAYER_BYTES = 64 * GiB;
+const DEFAULT_MAX_LAYER_BYTES = 64 * GiB;
 /** Layers of one image. Container engines end at 128 to 500. */
 export const MAX_LAYERS = 1024;
 

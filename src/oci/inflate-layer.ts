@@ -8,7 +8,7 @@ import { asLayerError, unzstd } from "./unzstd.ts";
 import { checkBlobDigest, digestChecked, digestMismatch } from "./verified-blob.ts";
 
 /** What a layer's blob and its archive must have. */
-export interface LayerDigests {
+interface LayerDigests {
 	readonly digest: Digest;
 	readonly diffId: Digest;
 }

@@ -43,14 +43,14 @@ export interface Layer {
 }
 
 /** What was seen when a blob was read to its end. */
-export interface KnownBlob {
+interface KnownBlob {
 	/** Uncompressed. */
 	readonly archiveBytes: number;
 	/** A `DetectedCompression`. */
 	readonly compression: string;
 }
 
-export interface LayerOptions {
+interface LayerOptions {
 	/** Position from the bottom, from 0. */
 	readonly index: number;
 	readonly diffId: Digest;

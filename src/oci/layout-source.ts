@@ -63,7 +63,7 @@ export function storedBlobs(
 	};
 }
 
-export function blobMissing(digest: Digest, where: string) {
+function blobMissing(digest: Digest, where: string) {
 	return corrupt("BLOB_MISSING", `blob ${digest} is missing`, where, "every blob that the manifest names");
 }
 

@@ -22,7 +22,7 @@ const CONFIGS = new Set(["application/vnd.oci.image.config.v1+json", DOCKER_CONF
 
 export type LayerCompression = "none" | "gzip" | "zstd";
 
-export interface LayerMediaType {
+interface LayerMediaType {
 	/** Undefined where the type does not say. */
 	readonly compression: LayerCompression | undefined;
 	/** Not to be pushed to registries: the blob may have to come from somewhere else. */
@@ -45,7 +45,7 @@ const LAYERS = new Map<string, LayerMediaType>([
 	["application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", { compression: "gzip", foreign: true }],
 ]);
 
-export type DocumentKind = "index" | "manifest" | "schema1";
+type DocumentKind = "index" | "manifest" | "schema1";
 
 /** What a media type says the JSON document is; undefined for types that are none of these. */
 export function documentKind(mediaType: string): DocumentKind | undefined {

@@ -14,7 +14,7 @@ const TYPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** The first fault that a schema found, without a word of the schema library or of what was checked. */
-export interface SchemaIssue {
+interface SchemaIssue {
 	/** For example `.layers[3].digest`; empty for the document itself. */
 	readonly field: string;
 	readonly expected: string;

@@ -8,7 +8,7 @@ import { baseName, cleanPath, MAX_NAME_BYTES, MAX_PATH_BYTES, parentLength } fro
 import { PlaceResolver } from "./place.ts";
 import { LowerLayersNeeded, UnknownBelow } from "./unknown-below.ts";
 
-export interface ChangeApplierOptions {
+interface ChangeApplierOptions {
 	readonly createdParentTime: Timestamp;
 	/** Most directories that may come into being without an entry of their own. */
 	readonly maxCreatedParents: number;

@@ -29,7 +29,7 @@ export interface TreeMergerOptions {
 }
 
 /** One layer while it is read. */
-export interface LayerMerge {
+interface LayerMerge {
 	/**
 	 * Takes the layer's next entry and says whether a file's content should be kept. "skip" is a guess that `MergedTree.neededBodies` may
 	 * disprove, after which the layer has to be read again; entries that are not regular files are always "skip".
@@ -52,7 +52,7 @@ export interface MergedTree {
 }
 
 /** Four times a system of a million files; a settled tree of so many takes about 2 GiB. */
-export const DEFAULT_MAX_INODES = 4_000_000;
+const DEFAULT_MAX_INODES = 4_000_000;
 const DEFAULT_MAX_METADATA_BYTES = 2 * GiB;
 const DEFAULT_MAX_LOOKUP_STEPS = 200_000_000;
 const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };

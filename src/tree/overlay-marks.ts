@@ -19,7 +19,7 @@ const DIRECTORY_MARKS = new Set([OPAQUE, REDIRECT]);
 const YES = 0x79;
 
 /** What an entry's marks come to. */
-export interface Unmarked {
+interface Unmarked {
 	/** Those that stay. */
 	readonly xattrs: TarEntry["xattrs"];
 	/** Nothing is there, nor anything of lower layers. */

@@ -2,7 +2,7 @@ import { type ByteString, compareByteStrings } from "../binary/byte-string.ts";
 import type { DirectoryInode, Inode } from "./inode.ts";
 
 /** One name in the tree. */
-export interface WalkedEntry {
+interface WalkedEntry {
 	/** From the root, without leading slash: `usr/lib/x`; "" is the root itself. */
 	readonly path: ByteString;
 	readonly inode: Inode;

@@ -8,7 +8,7 @@ import type { VolumeDescriptor } from "../formats/iso9660/volume-descriptor.ts";
 import { directoriesOf } from "./medium-files.ts";
 
 /** A volume and what its blocks count from. */
-export interface PlacedVolume {
+interface PlacedVolume {
 	readonly source: ByteSource;
 	readonly volume: Volume;
 }

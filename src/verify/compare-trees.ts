@@ -4,7 +4,7 @@ import type { Findings } from "../findings/findings.ts";
 import type { VolumeDirectory, VolumeNode } from "../formats/iso9660/volume.ts";
 
 /** How the second tree relates to the first. */
-export type TreeRelation =
+type TreeRelation =
 	/** The same volume seen from a partition that begins `blockOffset` blocks after the first's beginning. */
 	| { readonly kind: "partition"; readonly blockOffset: number }
 	/** The Joliet tree beside the Rock Ridge tree: other identifiers, no attributes, no symbolic links. */

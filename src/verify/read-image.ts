@@ -27,7 +27,7 @@ export interface ExpectedTree {
 	hasOwnTime(directory: DirectoryInode): boolean;
 }
 
-export interface ReadImageOptions {
+interface ReadImageOptions {
 	readonly isExcluded: IsExcluded;
 	/** Absent: every attribute is expected. */
 	readonly dropXattrs?: XattrDropper | undefined;

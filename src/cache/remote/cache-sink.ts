@@ -1,5 +1,6 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { inParallel } from "../../binary/in-parallel.ts";
 import { inTurns, type Steps } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
@@ -329,24 +330,12 @@ async function upload(
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	const distinct = new Map(contents.map((content) => [content.digest, content]));
-	const queue = distinct.values();
-	let isFailed = false;
-	const worker = async (): Promise<void> => {
-		for (const content of queue) {
-			if (isFailed) return;
-			try {
-				if (await target.has(content, signal)) continue;
-				const { sentBytes } = await target.upload(content, signal);
-				report.uploadedBlobs++;
-				report.uploadedBytes += sentBytes;
-			} catch (error) {
-				isFailed = true;
-				throw error;
-			}
-		}
-	};
-	const results = await Promise.allSettled(Array.from({ length: UPLOADS_AT_A_TIME }, worker));
-	for (const result of results) if (result.status === "rejected") throw result.reason;
+	await inParallel(distinct.values(), UPLOADS_AT_A_TIME, async (content) => {
+		if (await target.has(content, signal)) return;
+		const { sentBytes } = await target.upload(content, signal);
+		report.uploadedBlobs++;
+		report.uploadedBytes += sentBytes;
+	});
 }
 
 async function inTurn<From, To>(items: readonly From[], work: (item: From) => Promise<To>): Promise<To[]> {

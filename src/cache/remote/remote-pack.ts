@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { inParallel } from "../../binary/in-parallel.ts";
 import { inTurns } from "../../binary/turns.ts";
 import { KiB, MiB } from "../../binary/units.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
@@ -86,7 +87,7 @@ export async function fetchBlocks(
 	try {
 		// tells whether there is anything but whole blobs to be had
 		if (first !== undefined) await fetchRange(pack, first, store, signal);
-		await inParallel(ranges.slice(1), (range) => fetchRange(pack, range, store, signal));
+		await inParallel(ranges.slice(1), REQUESTS_AT_A_TIME, (range) => fetchRange(pack, range, store, signal));
 	} catch (error) {
 		if (!(error instanceof Oci2isoError) || error.code !== RANGE_IGNORED) throw error;
 		await fetchInOne(pack, wanted, store, signal);
@@ -173,24 +174,6 @@ async function readPart(
 
 function isIntact({ checksum }: PackEntry, bytes: Uint8Array | undefined): boolean {
 	return bytes !== undefined && hash("sha256", bytes, "buffer").equals(checksum);
-}
-
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-	const queue = items.values();
-	let isFailed = false;
-	const worker = async (): Promise<void> => {
-		for (const item of queue) {
-			if (isFailed) return;
-			try {
-				await work(item);
-			} catch (error) {
-				isFailed = true;
-				throw error;
-			}
-		}
-	};
-	const results = await Promise.allSettled(Array.from({ length: REQUESTS_AT_A_TIME }, worker));
-	for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
 function damagedBlob(what: string, { digest }: PackBlob): Oci2isoError {

@@ -23,14 +23,14 @@ export interface ExtendedHeader {
 }
 
 /** A PAX member whose holes were left out (GNU tar manual, "Storing Sparse Files"). */
-export interface SparseHeader {
+interface SparseHeader {
 	readonly realsize: number;
 	/** Undefined for format 1.0, which records the map in front of the data. */
 	readonly segments: SparseSegment[] | undefined;
 }
 
 /** A fault of an extended header, for the reader to report with its place. */
-export interface ExtendedHeaderFault {
+interface ExtendedHeaderFault {
 	readonly code: string;
 	readonly what: string;
 	readonly expected?: string;

@@ -16,7 +16,7 @@ export interface Member {
 }
 
 /** Reports a fault of the member at `path` (undefined while that is unknown), with its place. */
-export type MemberFault = (code: string, what: string, expected?: string, path?: ByteString) => never;
+type MemberFault = (code: string, what: string, expected?: string, path?: ByteString) => never;
 
 const ustar = ustarHeader.fields;
 const gnu = gnuHeader.fields;

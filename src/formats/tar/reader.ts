@@ -7,7 +7,7 @@ import { decodeMember, decodeNumber, typeFlagOf } from "./member.ts";
 import { isExtensionFlag, PendingExtensions } from "./pending-extensions.ts";
 import { SparseMapParser, type SparseSegment, sparseMapFault } from "./sparse.ts";
 
-export interface TarReaderOptions {
+interface TarReaderOptions {
 	/** Names the archive in errors: a layer's digest or a file. */
 	readonly origin: string;
 	/** Most bytes of one extended header, and of one sparse map; default 1 MiB. Global headers may have 4 KiB together. */

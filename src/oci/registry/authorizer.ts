@@ -23,7 +23,7 @@ const answerSchema = z.object({
 	expires_in: z.number().nullish(),
 });
 
-export interface AuthorizerOptions {
+interface AuthorizerOptions {
 	readonly endpoint: Endpoint;
 	readonly host: string;
 	readonly credentials: Credentials | undefined;

@@ -13,7 +13,7 @@ import { first } from "./status.ts";
 import type { BlobTransfer } from "./transfer.ts";
 import type { HttpResponse } from "./transport.ts";
 
-export interface DownloadOptions {
+interface DownloadOptions {
 	/** In the order in which they are tried; a blob may be continued from another one. */
 	readonly clients: readonly RegistryClient[];
 	readonly policy: TransferPolicy;

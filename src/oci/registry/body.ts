@@ -48,7 +48,7 @@ export async function* readBody(
 	}
 }
 
-export interface SmallBodyLimits {
+interface SmallBodyLimits {
 	readonly maxBytes: number;
 	/** Without a byte. */
 	readonly stallMilliseconds: number;

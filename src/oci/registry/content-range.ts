@@ -1,5 +1,5 @@
 /** `Content-Range: bytes FIRST-LAST/TOTAL` (RFC 9110 14.4); `total` is undefined where the server does not say. */
-export interface ContentRange {
+interface ContentRange {
 	readonly first: number;
 	readonly last: number;
 	readonly total: number | undefined;

@@ -7,14 +7,14 @@ import type { Endpoint } from "./endpoints.ts";
 import { registryFailure } from "./fault.ts";
 import type { Environment, RegistryOptions } from "./options.ts";
 
-export interface CredentialOptions extends Pick<RegistryOptions, "authFile" | "creds"> {
+interface CredentialOptions extends Pick<RegistryOptions, "authFile" | "creds"> {
 	/** From registries.conf. */
 	readonly credentialHelpers: readonly string[];
 	readonly environment: Environment;
 }
 
 /** `--creds`: throws `Oci2isoError` CREDS_INVALID (exit 2), which does not show it. */
-export function parseCreds(creds: string): Credentials {
+function parseCreds(creds: string): Credentials {
 	const colon = creds.indexOf(":");
 	if (colon <= 0)
 		throw new Oci2isoError({

@@ -2,7 +2,7 @@ import type { Descriptor } from "../descriptor.ts";
 import type { Digest } from "../digest.ts";
 import { throwIfAborted } from "../failures.ts";
 
-export interface ReadAheadOptions {
+interface ReadAheadOptions {
 	/** Reads one blob from its start. */
 	open(descriptor: Descriptor, signal: AbortSignal): AsyncIterable<Uint8Array>;
 	/** Bytes that have arrived and wait for their reader, of all blobs together; the blob that is read may exceed it by one piece. */

@@ -4,7 +4,7 @@ import { describeIssue } from "../schema-issue.ts";
 import { registryFailure } from "./fault.ts";
 
 /** A mirror of a `[[registry]]` (containers-registries.conf(5)). */
-export interface MirrorRule {
+interface MirrorRule {
 	/** `HOST[:PORT][/NAMESPACE]` that takes the place of the rule's prefix. */
 	readonly location: string;
 	readonly insecure: boolean;

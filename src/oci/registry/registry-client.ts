@@ -19,7 +19,7 @@ const MAX_REFUSAL_BYTES = 64 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const KEEP_METHOD = new Set([307, 308]);
 
-export interface RegistryClientOptions {
+interface RegistryClientOptions {
 	readonly endpoint: Endpoint;
 	readonly credentials: Credentials | undefined;
 	readonly certDir: string | undefined;

@@ -7,7 +7,7 @@ import { registryFailure, StallError } from "./fault.ts";
 import type { Environment, TransferPolicy } from "./options.ts";
 import { proxyFor } from "./proxy.ts";
 
-export interface TransportOptions {
+interface TransportOptions {
 	/** `HOST[:PORT]` of the registry's API. */
 	readonly host: string;
 	/** The same as references and directories of certificates name it. */
@@ -25,7 +25,7 @@ export interface HttpRequest {
 }
 
 /** A body that is too large to be held: read anew for every time that it is sent. */
-export interface StreamedBody {
+interface StreamedBody {
 	readonly byteLength: number;
 	open(): AsyncIterable<Uint8Array>;
 }

@@ -27,7 +27,7 @@ export interface LayerToc {
 	content(index: number, signal?: AbortSignal): Promise<Buffer>;
 }
 
-export interface LayerTocOptions {
+interface LayerTocOptions {
 	/** Names the layer in errors. */
 	readonly where: string;
 	readonly signal?: AbortSignal | undefined;

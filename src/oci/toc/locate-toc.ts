@@ -9,7 +9,7 @@ import { TocFault } from "./toc-fault.ts";
 export type TocFormat = "zstd:chunked" | "eStargz";
 
 /** Where a table of contents is, and what the manifest says its digest is. */
-export interface TocPlace {
+interface TocPlace {
 	readonly format: TocFormat;
 	readonly digest: Digest;
 	/** Undefined where the blob's last bytes have to be asked. */
