@@ -1,6 +1,6 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.ts";
-import { alignUp, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { type BootFile, bootFiles } from "../boot/boot-files.ts";
 import { buildElToritoCore, CORE_IMAGE } from "../boot/grub/made/core-image/build-core.ts";
 import { decompressGrubCore } from "../boot/grub/model/modules.ts";
@@ -19,12 +19,13 @@ import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../formats/isomd5/a
 import { APPLICATION_USE_OFFSET } from "../formats/isomd5/media-checksum.ts";
 import { buildEsp } from "../medium/esp.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
-import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
-import { frontPieces, type Piece, restPieces } from "../medium/write-iso.ts";
+import { layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
+import { frontPieces, restPieces } from "../medium/write-iso.ts";
 import { FLAG } from "../rootfs/squashfs/constants.ts";
 import type { Superblock } from "../rootfs/squashfs/superblock.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import { Comparison } from "./comparison.ts";
 import { ContentDigest } from "./content-digest.ts";
 import { fileAt, machineOn, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
@@ -305,98 +306,4 @@ function guidsOf({ gpt: { partitions, backup } }: MediumFacts): DiskGuids {
 	if (iso9660 === undefined || efiSystem === undefined || padding === undefined || partitions.length !== 3)
 		throw corrupt("BAD_PARTITIONS", `there are ${partitions.length} partitions`, "primary GPT", "3");
 	return { disk: backup.diskGuid, iso9660, efiSystem, padding };
-}
-
-interface Stretch {
-	readonly start: number;
-	readonly end: number;
-}
-
-/** Compares what should be written with what is there, and knows what was compared. */
-class Comparison {
-	readonly #source: ByteSource;
-	readonly #findings: Findings;
-	readonly #names: readonly (Stretch & { readonly name: string })[];
-	/** Reported already, by name. */
-	readonly #reported: Set<string>;
-	readonly #covered: Stretch[] = [];
-	readonly #end: number;
-	comparedBytes = 0;
-
-	constructor(source: ByteSource, layout: IsoLayout, reported: ReadonlySet<ByteString>, findings: Findings) {
-		this.#source = source;
-		this.#findings = findings;
-		this.#names = namesOf(layout);
-		this.#reported = new Set([...reported].map((path) => `/${displayName(path)}`));
-		this.#end = layout.disk.imageBlocks * ISO_BLOCK_BYTES;
-		this.skip(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
-	}
-
-	/** Has a check of its own. */
-	skip(start: number, byteLength: number): void {
-		this.#covered.push({ start, end: start + byteLength });
-	}
-
-	async compare({ position, bytes }: Piece): Promise<void> {
-		if (bytes.byteLength === 0) return;
-		this.skip(position, bytes.byteLength);
-		this.comparedBytes += bytes.byteLength;
-		const there = Math.max(0, Math.min(bytes.byteLength, this.#source.byteLength - position));
-		const actual = Buffer.from(await this.#source.read(position, there));
-		const use = APPLICATION_USE_OFFSET - position;
-		const wanted = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-		if (actual.equals(wanted)) return;
-		const differing = wanted.findIndex(
-			(byte, i) => byte !== actual[i] && !(i >= use && i < use + APPLICATION_USE_BYTES),
-		);
-		if (differing < 0) return;
-		this.#report(position + differing, "it differs from what the same program writes for the image");
-	}
-
-	/** What no piece covers is zero, and nothing is behind the end. */
-	async finish(signal?: AbortSignal): Promise<void> {
-		const { byteLength } = this.#source;
-		if (byteLength > this.#end)
-			this.#findings.fault(`${byteLength - this.#end} bytes are behind the end`, `byte ${this.#end}`, "nothing");
-		this.#covered.sort((a, b) => a.start - b.start);
-		let reached = 0;
-		for (const { start, end } of [...this.#covered, { start: this.#end, end: this.#end }]) {
-			for (let at = reached; at < Math.min(start, byteLength); at += MiB) {
-				throwIfAborted(signal);
-				const bytes = await this.#source.read(at, Math.min(MiB, start - at, byteLength - at));
-				const set = bytes.findIndex((byte) => byte !== 0);
-				if (set >= 0) this.#report(at + set, "bytes that nothing accounts for are set");
-			}
-			reached = Math.max(reached, end);
-		}
-	}
-
-	#report(position: number, what: string): void {
-		const named = this.#names.findLast(({ start, end }) => position >= start && position < end);
-		const name = named?.name ?? "between the files";
-		if (this.#reported.has(name)) return;
-		this.#reported.add(name);
-		this.#findings.fault(`${what}, at byte ${position}`, name, "the same bytes");
-	}
-}
-
-/** In order of their places. */
-function namesOf({ volume, disk }: IsoLayout): (Stretch & { readonly name: string })[] {
-	const at = (block: number, byteLength: number, name: string) => ({
-		start: block * ISO_BLOCK_BYTES,
-		end: block * ISO_BLOCK_BYTES + alignUp(byteLength, ISO_BLOCK_BYTES),
-		name,
-	});
-	return [
-		at(0, 16 * ISO_BLOCK_BYTES, "system area: MBR, GPT header and entries"),
-		at(16, 16 * ISO_BLOCK_BYTES, "volume descriptors"),
-		at(32, 3 * ISO_BLOCK_BYTES, "volume descriptors of the partition"),
-		...volume.tables.map(({ block, bytes, name }) => at(block, bytes.byteLength, name)),
-		...volume.files.map(({ block, byteLength, paths, contentKey }) =>
-			at(block, byteLength, paths[0] === undefined ? contentKey : displayName(paths[0])),
-		),
-		at(disk.efiSystemBlock, disk.efiSystemBlocks * ISO_BLOCK_BYTES, "EFI system partition"),
-		at(disk.paddingBlock, disk.paddingBlocks * ISO_BLOCK_BYTES, "padding"),
-		at(disk.backupGptBlock, (disk.imageBlocks - disk.backupGptBlock) * ISO_BLOCK_BYTES, "backup GPT"),
-	].sort((a, b) => a.start - b.start);
 }
