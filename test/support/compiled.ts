@@ -7,6 +7,9 @@ const ROOT = join(import.meta.dirname, "..", "..");
 /** The command line as it is shipped: it starts in a third of the time that its sources take. */
 export const COMPILED_MAIN = join(ROOT, "dist", "cli", "main.js");
 
+/** For `--changed` alone: what runs the command line is touched by whatever that is made of. */
+export const commandLine = () => import("../../src/cli/main.ts");
+
 /** Compiles the sources before tests run the command line, where something changed since they were compiled. */
 export default function setup(): void {
 	const newest = readdirSync(join(ROOT, "src"), { recursive: true, withFileTypes: true })

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import "../../support/every-source.ts";
 
 const source = resolve(import.meta.dirname, "../../../src");
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import "../../support/every-source.ts";
 import { whyNotLinear } from "../../support/linear-pattern.ts";
 
 const source = resolve(import.meta.dirname, "../../../src");
