@@ -9,7 +9,7 @@ import { JUSTIFIED_MISSES, mutationCampaign, unjustified } from "../support/veri
 import { type SmallIso, smallIso } from "../support/verify-iso-fixture.ts";
 import { mutateBytes, randomNumbers } from "../support/verify-mutations.ts";
 
-const MUTATIONS = roundsOf(2400);
+const MUTATIONS = roundsOf(1500);
 const SLOWEST_MILLISECONDS = 20_000;
 
 describe("single changes to a good ISO", () => {

@@ -18,10 +18,10 @@ import { oci2iso } from "../support/cli.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { buildReferenceIso, REFERENCE_PIPELINE_NEEDS } from "../support/reference-pipeline.ts";
 import { requires } from "../support/requires.ts";
-import { isSlowWanted } from "../support/slow.ts";
+import { isSlowWanted, roundsOf } from "../support/slow.ts";
 import { type Area, mutateBytes, randomNumbers } from "../support/verify-mutations.ts";
 
-const MUTATIONS_PER_AREA = 2;
+const MUTATIONS_PER_AREA = roundsOf(4);
 
 const statusOf = (report: VerifyReport, name: keyof typeof CHECKS) =>
 	report.checks.find((check) => check.name === name)?.status;

@@ -15,7 +15,7 @@ import { skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 
-const SCHEDULES = roundsOf(500);
+const SCHEDULES = roundsOf(150);
 const scratch = mkdtempSync(join(tmpdir(), "oci2iso-registry-build-"));
 const out = join(scratch, "out");
 

@@ -16,7 +16,7 @@ import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 
-const SCHEDULES = roundsOf(500);
+const SCHEDULES = roundsOf(250);
 const LAYER_BYTES = 120_000;
 const secretToken = "token-that-nobody-may-see";
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import "../support/every-source.ts";
 import { inTurns, Turns } from "../../src/binary/turns.ts";
 import { interruptible, Oci2isoError, throwIfAborted } from "../../src/errors.ts";
 import { verifyAgainstImage } from "../../src/verify/verify.ts";

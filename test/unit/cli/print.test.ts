@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import "../../support/every-source.ts";
 import { printFailure } from "../../../src/cli/failure.ts";
 import { runProgram } from "../../../src/cli/program.ts";
 import { createProgress } from "../../../src/cli/progress.ts";
