@@ -1,11 +1,9 @@
 import { closeSync, openSync, statSync, writeSync } from "node:fs";
 import { region } from "../../src/binary/byte-source.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../../src/binary/units.ts";
-import { codecFromSquashfsId } from "../../src/codec/codec-table.ts";
-import { createDecompressor } from "../../src/codec/decompressor.ts";
 import { SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { FileSource } from "../../src/oci/file-region.ts";
-import type { SquashfsDirectory } from "../../src/rootfs/squashfs/squashfs-inode.ts";
+import type { RootDirectory } from "../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../src/rootfs/squashfs/squashfs-reader.ts";
 
 const STORED_RAW = 1 << 24;
@@ -20,7 +18,7 @@ export async function extractBlocks(iso: string, output: string): Promise<void> 
 	try {
 		const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
 		const image = region(file, start, file.byteLength - start);
-		const reader = await openSquashfs(image, (id) => createDecompressor(codecFromSquashfsId(id)));
+		const reader = await openSquashfs(image);
 		const blocks = await blocksOf(await reader.readTree());
 		const parts: Uint8Array[] = [];
 		let held = 0;
@@ -44,7 +42,7 @@ export async function extractBlocks(iso: string, output: string): Promise<void> 
 }
 
 /** Length by position; files that share their content share its blocks. */
-async function blocksOf(root: SquashfsDirectory): Promise<Map<number, number>> {
+async function blocksOf(root: RootDirectory): Promise<Map<number, number>> {
 	const blocks = new Map<number, number>();
 	const pending = [root];
 	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {

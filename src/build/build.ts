@@ -13,8 +13,8 @@ import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions }
 import { checkRoom, requireDistinctPlaces } from "./places.ts";
 import { BuildProgress } from "./progress.ts";
 import { SharedCache } from "./shared-cache.ts";
-import { writeSquashfs } from "./squashfs-stage.ts";
 import { requireTools } from "../buildroot/tools.ts";
+import { writeRootFileSystem } from "./root-file-system-stage.ts";
 
 /**
  * Converts an OCI image into a bootable ISO. Resolves when the ISO has its final name.
@@ -71,7 +71,7 @@ async function assemble(
 	const epoch = epochSeconds(options.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], image.config.createdSeconds);
 	if (shared.isUsed) progress.phase("cache");
 	const source = cache === undefined ? undefined : await shared.openSource(image, cache, options.blockSize);
-	const stage = await writeSquashfs({ image, target, epochSeconds: epoch, options, progress, cache, source });
+	const stage = await writeRootFileSystem({ image, target, epochSeconds: epoch, options, progress, cache, source });
 	let iso: FinishedIso;
 	try {
 		iso = await finishIso({ image, output, options, progress, epochSeconds: epoch, stage });

@@ -8,7 +8,7 @@ import { displayName } from "../binary/byte-string.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { FinishedIso } from "../exporters/iso/finish-iso.ts";
 import type { BuildProgress } from "./progress.ts";
-import type { SquashfsStage } from "./squashfs-stage.ts";
+import type { RootFileSystemStage } from "./root-file-system-stage.ts";
 import { VERSION } from "./version.ts";
 
 /** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases`, `peakResidentBytes` and what a cache saved differs from run to run. */
@@ -100,7 +100,7 @@ export interface SquashfsReport {
 export interface ReportParts extends FinishedIso {
 	readonly image: OciImage;
 	readonly platform: string;
-	readonly stage: SquashfsStage;
+	readonly stage: RootFileSystemStage;
 	readonly blockBytes: number;
 	readonly path: string;
 	readonly epochSeconds: number;
@@ -164,7 +164,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 	};
 }
 
-function layerReports(image: OciImage, stage: SquashfsStage): LayerReport[] {
+function layerReports(image: OciImage, stage: RootFileSystemStage): LayerReport[] {
 	return image.layers.flatMap(({ digest, diffId, mediaType, compressedBytes }, index) => {
 		const counts = stage.layers[index];
 		const found = image.transfers.find((transfer) => transfer.digest === digest);

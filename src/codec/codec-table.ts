@@ -1,17 +1,11 @@
 import { Oci2isoError } from "../errors.ts";
-import { gzipOptionsBlock, lz4OptionsBlock, xzOptionsBlock, zstdOptionsBlock } from "./options-block.ts";
 import type { CodecName } from "./types.ts";
 
 export interface Codec {
-	readonly name: CodecName;
-	/** Superblock, offset 20. */
-	readonly squashfsId: number;
 	/** Inclusive; undefined where there is nothing to choose. */
 	readonly levels: { readonly min: number; readonly max: number } | undefined;
-	/** squashfs-tools' own default. */
+	/** That of squashfs-tools. */
 	readonly defaultLevel: number;
-	/** The options block after the superblock, or undefined where squashfs-tools writes none for this level. */
-	optionsBlock(level: number): Uint8Array | undefined;
 }
 
 /**
@@ -20,33 +14,12 @@ export interface Codec {
  * with the dictionary of a block.
  */
 export const codecTable: Readonly<Record<CodecName, Codec>> = {
-	zstd: { name: "zstd", squashfsId: 6, levels: { min: 1, max: 22 }, defaultLevel: 15, optionsBlock: zstdOptionsBlock },
-	gzip: { name: "gzip", squashfsId: 1, levels: { min: 1, max: 12 }, defaultLevel: 9, optionsBlock: gzipOptionsBlock },
-	xz: { name: "xz", squashfsId: 4, levels: { min: 0, max: 9 }, defaultLevel: 6, optionsBlock: xzOptionsBlock },
-	lz4: { name: "lz4", squashfsId: 5, levels: { min: 0, max: 12 }, defaultLevel: 0, optionsBlock: lz4OptionsBlock },
-	// Every reader knows gzip; the superblock's flags say that nothing is compressed.
-	none: { name: "none", squashfsId: 1, levels: undefined, defaultLevel: 0, optionsBlock: () => undefined },
+	zstd: { levels: { min: 1, max: 22 }, defaultLevel: 15 },
+	gzip: { levels: { min: 1, max: 12 }, defaultLevel: 9 },
+	xz: { levels: { min: 0, max: 9 }, defaultLevel: 6 },
+	lz4: { levels: { min: 0, max: 12 }, defaultLevel: 0 },
+	none: { levels: undefined, defaultLevel: 0 },
 };
-
-/** Compressors of squashfs 4.0 that are recognised and not read. */
-const unsupportedIds: ReadonlyMap<number, string> = new Map([
-	[2, "lzma"],
-	[3, "lzo"],
-]);
-
-/** The codec of a superblock. Throws `Oci2isoError` UNSUPPORTED_COMPRESSOR for lzma (2), lzo (3) and unknown ids. */
-export function codecFromSquashfsId(squashfsId: number): CodecName {
-	for (const codec of Object.values(codecTable))
-		if (codec.squashfsId === squashfsId && codec.name !== "none") return codec.name;
-	const name = unsupportedIds.get(squashfsId);
-	throw new Oci2isoError({
-		code: "UNSUPPORTED_COMPRESSOR",
-		kind: "corrupt",
-		what: `the squashfs is compressed with ${name ?? `unknown method ${squashfsId}`}`,
-		where: "squashfs superblock, offset 20",
-		expected: "gzip (1), xz (4), lz4 (5) or zstd (6)",
-	});
-}
 
 /** `level`, or the codec's default. Throws `Oci2isoError` LEVEL_OUT_OF_RANGE (usage) naming the range. */
 export function checkedLevel(codec: CodecName, level: number | undefined): number {

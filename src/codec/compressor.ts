@@ -3,7 +3,7 @@ import { Oci2isoError } from "../errors.ts";
 import { loadNativeAddon } from "../native/addon.ts";
 import { nativePool } from "../native/native-pool.ts";
 import { codecBackend, codecUnavailable } from "./backend.ts";
-import { checkedLevel, codecTable, levelOutOfRange } from "./codec-table.ts";
+import { checkedLevel, levelOutOfRange } from "./codec-table.ts";
 import { createDecompressor } from "./decompressor.ts";
 import type { EncodingPoolFactory } from "./encoding-pool.ts";
 import { OrderedCompressor } from "./ordered-compressor.ts";
@@ -29,12 +29,12 @@ const trusted = new Set<string>();
 export async function createCompressor(options: CompressorOptions): Promise<BlockCompressor> {
 	const { blockBytes, threads } = options;
 	checkOptions(blockBytes, threads);
-	const codec = codecTable[options.codec];
-	const level = checkedLevel(options.codec, options.level);
-	if (options.codec === "none")
+	const { codec } = options;
+	const level = checkedLevel(codec, options.level);
+	if (codec === "none")
 		return new OrderedCompressor(codec, level, blockBytes, "none", (onReady) => storedPool(blockBytes, onReady));
 
-	const settings = { codec: options.codec, level, blockBytes, threads };
+	const settings = { codec, level, blockBytes, threads };
 	const backend = codecBackend(options.backend);
 	const refusals: string[] = [];
 	for (const choose of backend === "auto" ? [native, portable] : backend === "native" ? [native] : [portable]) {
@@ -54,7 +54,7 @@ export async function createCompressor(options: CompressorOptions): Promise<Bloc
 		await compressor.close();
 		refusals.push(`${candidate.encoder} fails its self-test: ${failure}`);
 	}
-	throw codecUnavailable(options.codec, `no usable ${options.codec} encoder: ${refusals.join("; ")}`);
+	throw codecUnavailable(codec, `no usable ${codec} encoder: ${refusals.join("; ")}`);
 }
 
 type Settings = CompressorOptions & { readonly level: number };
@@ -105,7 +105,7 @@ function checkOptions(blockBytes: number, threads: number): void {
 		throw new Oci2isoError({
 			code: "INVALID_BLOCK_SIZE",
 			kind: "usage",
-			what: `a squashfs block cannot have ${blockBytes} bytes`,
+			what: `a block cannot have ${blockBytes} bytes`,
 			expected: "a power of two from 4096 to 1048576",
 		});
 	if (!(Number.isInteger(threads) && threads >= 1 && threads <= 1024))

@@ -1,5 +1,4 @@
 import { assert, Oci2isoError } from "../errors.ts";
-import type { Codec } from "./codec-table.ts";
 import type { EncodingPool, EncodingPoolFactory, EncodingResult } from "./encoding-pool.ts";
 import type { BlockCompressor, CodecName, CompressedBlock } from "./types.ts";
 
@@ -25,8 +24,6 @@ export class OrderedCompressor implements BlockCompressor {
 	readonly codec: CodecName;
 	readonly level: number;
 	readonly encoder: string;
-	readonly squashfsId: number;
-	readonly optionsBlock: Uint8Array | undefined;
 	readonly #blockBytes: number;
 	readonly #pool: EncodingPool;
 	#queue: Entry[] = [];
@@ -38,12 +35,10 @@ export class OrderedCompressor implements BlockCompressor {
 	#failure: { readonly error: unknown } | undefined;
 	#closed = false;
 
-	constructor(codec: Codec, level: number, blockBytes: number, encoder: string, makePool: EncodingPoolFactory) {
-		this.codec = codec.name;
+	constructor(codec: CodecName, level: number, blockBytes: number, encoder: string, makePool: EncodingPoolFactory) {
+		this.codec = codec;
 		this.level = level;
 		this.encoder = encoder;
-		this.squashfsId = codec.squashfsId;
-		this.optionsBlock = codec.optionsBlock(level);
 		this.#blockBytes = blockBytes;
 		this.#pool = makePool(() => this.#flush());
 	}

@@ -1,4 +1,4 @@
-/** The compressors of squashfs 4.0 that we write and read; `none` stores every block as it is. */
+/** What blocks are compressed with; `none` stores every block as it is. */
 export type CodecName = "zstd" | "gzip" | "xz" | "lz4" | "none";
 
 /** The outcome for one block, in `bytes`; when `compressed` is false, `bytes` is the block itself because compression would not shrink it. */
@@ -33,10 +33,6 @@ export interface BlockCompressor {
 	readonly level: number;
 	/** What made the bytes, for the build report: "zstd 1.5.7 (native addon)". */
 	readonly encoder: string;
-	/** The squashfs compression id (superblock, offset 20). */
-	readonly squashfsId: number;
-	/** The compressor options block that follows the superblock, or undefined where squashfs-tools would write none for these settings. */
-	readonly optionsBlock: Uint8Array | undefined;
 	/** Blocks submitted whose `done` has not run yet. */
 	readonly pending: number;
 	/** A pooled buffer of `blockBytes`, with arbitrary content. Give it to `submit` or `release`. */
@@ -51,13 +47,13 @@ export interface BlockCompressor {
 	after(done: () => void): void;
 	/** Resolves when at most `maxPending` blocks are in flight; rejects with the first failure of the codec or of a `done`. */
 	settle(maxPending: number): Promise<void>;
-	/** One block at once on this thread (squashfs metadata blocks, at most 8 KiB), same settings. The result is owned by the caller. */
+	/** One block at once on this thread (metadata, at most 8 KiB), same settings. The result is owned by the caller. */
 	compressNow(block: Uint8Array): { readonly compressed: boolean; readonly bytes: Uint8Array };
 	/** Stops the threads and gives their memory back; safe to call twice. Only `compressNow` goes on working. */
 	close(): Promise<void>;
 }
 
-/** Decodes single blocks, for reading a squashfs back. */
+/** Decodes single blocks. */
 export interface BlockDecompressor {
 	/**
 	 * Throws `Oci2isoError` CORRUPT_BLOCK where the bytes do not decode to at most `maxBytes`. The result is owned by the caller, or a part

@@ -21,8 +21,6 @@ import { buildEsp } from "../medium/esp.ts";
 import { grubFileReader } from "../medium/grub-files.ts";
 import { layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
 import { frontPieces, restPieces } from "../medium/write-iso.ts";
-import { FLAG } from "../rootfs/squashfs/constants.ts";
-import type { Superblock } from "../rootfs/squashfs/superblock.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { Comparison } from "./comparison.ts";
@@ -43,10 +41,8 @@ export interface MediumFacts {
 	readonly gpt: { readonly partitions: readonly GptPartition[]; readonly backup: GptHeader };
 	readonly esp: FatVolume;
 	readonly contents: MediumContents;
-	/** Of the squashfs. */
-	readonly superblock: Superblock;
-	/** Some block of it is. */
-	readonly isCompressed: boolean;
+	/** Of the root file system. */
+	checkMarks(epochSeconds: number, findings: Findings): void;
 }
 
 /** An image's tree before anything was left out, and a digest for each content. */
@@ -94,7 +90,7 @@ export async function checkMedium(
 	// No checksum covers the mark itself.
 	if (decodeApplicationUse(await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES))?.supported === true)
 		findings.fault("it says that a distributor supports the medium", "application-use area", "RHLISOSTATUS=0");
-	checkMarks(facts, epochSeconds, findings);
+	facts.checkMarks(epochSeconds, findings);
 	const esp = await buildEsp(tree, files, facts.esp.volumeId, epochSeconds);
 	const layout = layOutIso({
 		label: contract.label,
@@ -117,33 +113,6 @@ export async function checkMedium(
 	}
 	await comparison.finish(signal);
 	findings.detail += `; ${comparison.comparedBytes} bytes compared`;
-}
-
-const STORED =
-	FLAG.uncompressedInodes |
-	FLAG.uncompressedData |
-	FLAG.uncompressedFragments |
-	FLAG.uncompressedXattrs |
-	FLAG.uncompressedIds;
-
-/** What the squashfs's superblock says of itself and no reader needs. */
-function checkMarks(
-	{ superblock, isCompressed, contents }: MediumFacts,
-	epochSeconds: number,
-	findings: Findings,
-): void {
-	const where = "squashfs superblock";
-	const { flags, blockBytes } = superblock;
-	findings.equal("time of making", superblock.modificationTimeSeconds, epochSeconds, where);
-	const marks = flags & (STORED | FLAG.duplicatesRemoved | FLAG.noXattrs);
-	findings.equal("flags about the making", marks, FLAG.duplicatesRemoved | (isCompressed ? 0 : STORED), where);
-	const hasTail = (byteLength: number): boolean =>
-		(flags & FLAG.noFragments) === 0 && ((flags & FLAG.alwaysFragments) !== 0 || byteLength < blockBytes);
-	const { files } = contents.squashfs;
-	const odd = files.filter(
-		({ layout: { byteLength, tail } }) => byteLength % blockBytes !== 0 && (tail !== undefined) !== hasTail(byteLength),
-	);
-	findings.equal("files whose tails are not where the flags say", odd.length, 0, where);
 }
 
 /** A content that is nowhere on the medium, which was reported, is of no bytes. */

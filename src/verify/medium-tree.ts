@@ -3,11 +3,10 @@ import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { DigestMap } from "../binary/digest-map.ts";
 import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
-import type { BlockDecompressor } from "../codec/types.ts";
-import { ContentReader } from "../content/content-reader.ts";
 import { corrupt } from "../errors.ts";
 import type { VolumeDirectory, VolumeFile } from "../formats/iso9660/volume.ts";
-import type { SquashfsFile } from "../rootfs/squashfs/squashfs-inode.ts";
+import type { CheckedRoot } from "../rootfs/root-file-system.ts";
+import type { RootFile } from "../rootfs/root-inode.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
@@ -15,18 +14,17 @@ import { nodesOf } from "./medium-files.ts";
 
 const CHUNK_BYTES = MiB;
 
-/** What a medium holds, by content: its files beside the squashfs, and those in it. */
+/** What a medium holds, by content: its files beside the root file system, and those in it. */
 export interface MediumContents {
 	readonly source: ByteSource;
-	/** By path; every file but the squashfs. */
+	/** By path; every file but the root file system. */
 	readonly digests: ReadonlyMap<ByteString, string>;
 	readonly files: ReadonlyMap<string, VolumeFile>;
-	readonly squashfs: {
-		readonly image: ByteSource;
-		readonly decompressor: BlockDecompressor;
-		readonly files: readonly SquashfsFile[];
-		digestOf(file: SquashfsFile): string | undefined;
-	};
+	readonly packed: PackedContents;
+}
+
+export interface PackedContents extends Pick<CheckedRoot, "contents" | "files"> {
+	digestOf(file: RootFile): string | undefined;
 }
 
 /** Digests every file of the volume but `except`, each extent once. */
@@ -34,7 +32,7 @@ export async function readMediumContents(
 	source: ByteSource,
 	root: VolumeDirectory,
 	except: ByteString,
-	squashfs: MediumContents["squashfs"],
+	packed: PackedContents,
 	signal?: AbortSignal,
 ): Promise<MediumContents> {
 	const digests = new Map<ByteString, string>();
@@ -59,7 +57,7 @@ export async function readMediumContents(
 		digests.set(path, digest);
 		files.set(digest, node);
 	}
-	return { source, digests, files, squashfs };
+	return { source, digests, files, packed };
 }
 
 /**
@@ -69,30 +67,29 @@ export async function readMediumContents(
 export function mediumTree(
 	root: DirectoryInode,
 	digestOf: (file: FileInode) => string | undefined,
-	{ source, files, squashfs }: MediumContents,
+	{ source, files, packed }: MediumContents,
 	signal?: AbortSignal,
 ): ImageTree {
-	const reader = new ContentReader(squashfs.image, squashfs.decompressor);
-	let packedFiles: Promise<DigestMap<SquashfsFile>> | undefined;
+	let packedFiles: Promise<DigestMap<RootFile>> | undefined;
 	const contentOf = async (file: FileInode): Promise<AsyncIterable<Uint8Array>> => {
 		const wanted = digestOf(file);
 		const own = wanted === undefined ? undefined : files.get(wanted);
 		if (own !== undefined) return chunksOf(source, own);
-		packedFiles ??= inTurns(filesByDigest(squashfs), signal);
-		const packed = wanted === undefined ? undefined : (await packedFiles).get(Buffer.from(wanted, "hex"));
-		if (packed === undefined)
+		packedFiles ??= inTurns(filesByDigest(packed), signal);
+		const inside = wanted === undefined ? undefined : (await packedFiles).get(Buffer.from(wanted, "hex"));
+		if (inside === undefined)
 			throw corrupt(
 				"CONTENT_NOT_ON_MEDIUM",
 				`a file of the image, of ${file.byteLength} bytes, is nowhere on the medium`,
 			);
-		return reader.read(packed.layout);
+		return packed.contents.read(inside.layout);
 	};
 	return createImageTree(root, contentOf);
 }
 
 /** A file a step. */
-function* filesByDigest({ files, digestOf }: MediumContents["squashfs"]): Steps<DigestMap<SquashfsFile>> {
-	const found = new DigestMap<SquashfsFile>();
+function* filesByDigest({ files, digestOf }: PackedContents): Steps<DigestMap<RootFile>> {
+	const found = new DigestMap<RootFile>();
 	for (const file of files) {
 		const digest = digestOf(file);
 		if (digest !== undefined) found.set(Buffer.from(digest, "hex"), file);

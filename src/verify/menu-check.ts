@@ -5,7 +5,7 @@ import { MACHINES } from "../boot/machines.ts";
 import type { Finding } from "../findings/finding.ts";
 import { Findings } from "../findings/findings.ts";
 import type { VolumeDirectory } from "../formats/iso9660/volume.ts";
-import { SQUASHFS_MAGIC } from "../rootfs/squashfs/constants.ts";
+import { rootFileSystemAt } from "../rootfs/root-file-systems.ts";
 import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
 import { followEntry } from "./live-root-check.ts";
@@ -121,8 +121,7 @@ async function checkEntry(
 		if (image === undefined) continue;
 		images.add(image);
 		await findFile(image, where, [volume], findings, (head, at) => {
-			if (head.byteLength < 4 || head.readUInt32LE() !== SQUASHFS_MAGIC)
-				findings.fault("it is no squashfs", at, "hsqs");
+			if (rootFileSystemAt(head) === undefined) findings.fault("it is no root file system", at, "squashfs");
 		});
 	}
 	return path === undefined ? [] : [path];

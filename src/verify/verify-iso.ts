@@ -4,12 +4,16 @@ import { inTurns, Turns } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { biosFilePath, ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import { volumeUuid } from "../boot/live-root/live-medium.ts";
+import type { Findings } from "../findings/findings.ts";
 import { readFat } from "../formats/fat/read-fat.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";
 import { anchorOf } from "../formats/pe/trust.ts";
+import { HEAD_BYTES } from "../rootfs/root-file-system.ts";
+import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemAt } from "../rootfs/root-file-systems.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
 import { CheckRun } from "./check-run.ts";
+import { checkContents } from "./contents-check.ts";
 import { checkElTorito, checkUefiImage } from "./el-torito-check.ts";
 import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
 import { checkExtents } from "./extents-check.ts";
@@ -23,8 +27,6 @@ import { checkGpt, checkMbr, checkVolumePartition } from "./partitions-check.ts"
 import type { ExpectedTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
-import { checkBlocks } from "./squashfs-blocks-check.ts";
-import { checkSquashfs } from "./squashfs-check.ts";
 import { walkUefi } from "./uefi-walk.ts";
 import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 
@@ -92,13 +94,15 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 		checkEsp(source, partitionSource(source, efiSystem), first.root, findings),
 	);
 
-	const squashfs = await run.check("squashfs", [volume], (findings, first) => {
+	const root = await run.check("squashfs", [volume], async (findings, first) => {
 		const file = fileAt(first.root, ISO_PATHS.squashfs);
 		if (file === undefined) throw run.missing(`/${ISO_PATHS.squashfs}`);
-		return checkSquashfs(fileSource(source, file, ISO_PATHS.squashfs), findings, signal);
+		const image = fileSource(source, file, ISO_PATHS.squashfs);
+		const head = await image.read(0, Math.min(image.byteLength, HEAD_BYTES));
+		return (rootFileSystemAt(head) ?? DEFAULT_ROOT_FILE_SYSTEM).check(image, findings, signal);
 	});
-	const contents = await run.check("squashfs-blocks", [squashfs], (findings, open) =>
-		checkBlocks(open, () => expected !== undefined, findings, signal),
+	const contents = await run.check("squashfs-blocks", [root], (findings, image) =>
+		checkContents(image, () => expected !== undefined, findings, signal),
 	);
 	if (options.mediaChecksum !== false)
 		await run.check("media-checksum", [], (findings) => checkMediaChecksum(source, findings, signal));
@@ -159,19 +163,20 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 
 	if (expected === undefined) run.skip("fidelity", "no image was given");
 	else
-		await run.check("fidelity", [squashfs, contents], (findings, { root }, { digestOf }) =>
-			inTurns(checkFidelity(expected, { root, digestOf }, findings), signal),
+		await run.check("fidelity", [root, contents], (findings, image, { digestOf }) =>
+			inTurns(checkFidelity(expected, image, digestOf, findings), signal),
 		);
 	const whole = expected?.whole;
 	if (expected === undefined || whole === undefined) run.skip("medium", "no image was given");
 	else
 		await run.check(
 			"medium",
-			[volume, gpt, esp, squashfs, contents],
-			async (findings, first, tables, fat, { superblock, hasCompressedTables, ...packed }, read) => {
-				const held = await readMediumContents(source, first.root, ISO_PATHS.squashfs, { ...packed, ...read }, signal);
-				const isCompressed = hasCompressedTables || read.hasCompressedBlocks;
-				const facts = { volume: first, gpt: tables, esp: fat, contents: held, superblock, isCompressed };
+			[volume, gpt, esp, root, contents],
+			async (findings, first, tables, fat, image, { digestOf, hasCompressedBlocks }) => {
+				const held = await readMediumContents(source, first.root, ISO_PATHS.squashfs, { ...image, digestOf }, signal);
+				const checkMarks = (epochSeconds: number, marks: Findings): void =>
+					image.checkMarks(epochSeconds, hasCompressedBlocks, marks);
+				const facts = { volume: first, gpt: tables, esp: fat, contents: held, checkMarks };
 				await checkMedium(source, facts, { root: whole, digestOf: expected.digestOf }, findings, signal);
 			},
 		);

@@ -1,10 +1,8 @@
 import { rmSync, truncateSync } from "node:fs";
 import type { ByteSource } from "../../src/binary/byte-source.ts";
-import { codecFromSquashfsId } from "../../src/codec/codec-table.ts";
 import { createCompressor } from "../../src/codec/compressor.ts";
-import { createDecompressor } from "../../src/codec/decompressor.ts";
 import type { CodecName } from "../../src/codec/types.ts";
-import type { SquashfsFile } from "../../src/rootfs/squashfs/squashfs-inode.ts";
+import type { RootFile } from "../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../src/rootfs/squashfs/squashfs-reader.ts";
 import type { DirectoryInode, FileInode } from "../../src/tree/inode.ts";
 import { contentOnDisk, diskTree, ImageFile } from "./disk-tree.ts";
@@ -53,6 +51,6 @@ export async function diskFacts(path: string): Promise<Map<string, PathFacts>> {
 
 /** What our reader makes of an image in any codec. */
 export async function imageFileFacts(source: ByteSource): Promise<Map<string, PathFacts>> {
-	const reader = await openSquashfs(source, (id) => createDecompressor(codecFromSquashfsId(id)));
-	return treeFacts<SquashfsFile>(await reader.readTree(), (file) => reader.readFile(file.layout));
+	const reader = await openSquashfs(source);
+	return treeFacts<RootFile>(await reader.readTree(), (file) => reader.contents.read(file.layout));
 }

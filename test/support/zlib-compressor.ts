@@ -53,10 +53,8 @@ export function zlibCompressor({
 	};
 	return {
 		codec: stored ? "none" : "gzip",
-		level: 6,
+		level: 9,
 		encoder: "node:zlib in tests",
-		squashfsId: 1,
-		optionsBlock: undefined,
 		get pending() {
 			return queue.length;
 		},

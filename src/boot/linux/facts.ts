@@ -1,5 +1,3 @@
-import type { CodecName } from "../../codec/types.ts";
-
 /**
  * What is known about the programs that find the live root file system, as data with its source. `since` and `before` are dracut's release
  * numbers (057, 100, 107 ...); a fact holds for since <= version < before.
@@ -41,22 +39,6 @@ export const DRACUT_FACTS: readonly DracutFact[] = [
 export function dracutFacts(version: number | undefined): DracutFact[] {
 	return version === undefined ? [] : DRACUT_FACTS.filter(({ since, before }) => since <= version && version < before);
 }
-
-/** Names in squashfs.ko by which its decompressors are known: undefined symbols that it imports. Linux, fs/squashfs/*_wrapper.c. */
-export const SQUASHFS_DECODER_SYMBOLS: Readonly<Record<Exclude<CodecName, "none">, readonly string[]>> = {
-	zstd: ["zstd_init_dstream", "ZSTD_initDStream"],
-	xz: ["xz_dec_init"],
-	gzip: ["zlib_inflateInit2", "zlib_inflate"],
-	lz4: ["LZ4_decompress_safe"],
-};
-
-/** Linux, fs/squashfs/Kconfig. */
-export const SQUASHFS_DECODER_SETTINGS: Readonly<Record<Exclude<CodecName, "none">, string>> = {
-	zstd: "CONFIG_SQUASHFS_ZSTD",
-	xz: "CONFIG_SQUASHFS_XZ",
-	gzip: "CONFIG_SQUASHFS_ZLIB",
-	lz4: "CONFIG_SQUASHFS_LZ4",
-};
 
 /** Linux, lib/xz/Kconfig: on wherever nobody turned it off. Blocks of machine code go through this filter before LZMA2. */
 export const X86_FILTER_SETTING = "CONFIG_XZ_DEC_X86";

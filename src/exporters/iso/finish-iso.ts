@@ -4,10 +4,9 @@ import { type AddedFile, placeMenus } from "../../boot/grub/place-menus.ts";
 import type { BootCheckReport } from "../../build/checked-contract.ts";
 import { checkContract, describeCheck, readBuildContract } from "../../build/checked-contract.ts";
 import { deriveIdentifiers } from "../../build/identifiers.ts";
-import { describeLosses } from "../../build/losses.ts";
 import type { ResolvedOptions } from "../../build/options.ts";
 import type { BuildProgress } from "../../build/progress.ts";
-import type { SquashfsStage } from "../../build/squashfs-stage.ts";
+import type { RootFileSystemStage } from "../../build/root-file-system-stage.ts";
 import { VERSION } from "../../build/version.ts";
 import type { ToolReport } from "../../buildroot/tools.ts";
 import { checksumByTool, elToritoCore, toolNotices, usesTool } from "../../buildroot/tools.ts";
@@ -20,7 +19,7 @@ import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../medium/iso-layo
 import { writeFront, writeRest } from "../../medium/write-iso.ts";
 import type { OciImage } from "../../oci/open-image.ts";
 import type { PendingOutput } from "../../output/output-file.ts";
-import type { SquashfsSummary } from "../../rootfs/squashfs/squashfs-writer.ts";
+import type { RootSummary } from "../../rootfs/root-file-system.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
 import { beginMediaChecksum } from "./media-checksum.ts";
 
@@ -30,8 +29,6 @@ import { beginMediaChecksum } from "./media-checksum.ts";
 //                 whether the ISO would boot, and puts away what the cache keeps
 //   disk:         the file is flushed meanwhile
 
-/** Most archives have fractions of seconds, and squashfs has none: that is for the report alone. */
-const NONE = { count: 0, examplePaths: [] };
 const OWN_CHECKSUM: ToolReport = { task: "media-checksum", used: "builtin" };
 
 export interface FinishInput {
@@ -40,7 +37,7 @@ export interface FinishInput {
 	readonly options: ResolvedOptions;
 	readonly progress: BuildProgress;
 	readonly epochSeconds: number;
-	readonly stage: SquashfsStage;
+	readonly stage: RootFileSystemStage;
 }
 
 /** An ISO that is whole, under its temporary name. */
@@ -48,7 +45,7 @@ export interface FinishedIso {
 	readonly contract: Contract;
 	readonly addedFiles: readonly AddedFile[];
 	readonly checks: BootCheckReport;
-	readonly summary: SquashfsSummary;
+	readonly summary: RootSummary;
 	readonly losses: readonly string[];
 	readonly tools: readonly ToolReport[];
 	readonly mediaMd5: string;
@@ -124,8 +121,8 @@ export async function finishIso(input: FinishInput): Promise<FinishedIso> {
 		for (const finding of checked.value.findings) progress.notice(describeCheck(finding));
 		for (const { pattern, count } of stage.droppedXattrs)
 			progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
-		const losses = [...stage.losses, ...describeLosses(summary)];
-		const told = [...stage.losses, ...describeLosses({ ...summary, truncatedTimes: NONE })];
+		const losses = [...stage.losses, ...summary.losses.map(({ what }) => what)];
+		const told = [...stage.losses, ...summary.losses.flatMap(({ what, isCommon }) => (isCommon ? [] : [what]))];
 		for (const note of [...image.notes, ...stage.notes, ...told]) progress.notice(note);
 		await stage.finishCache();
 		await ownChecksum?.finish((done, total) => progress.bytes(done, total), options.signal);
@@ -181,7 +178,7 @@ async function besideCoreImage<Result>(
 /** Everything that decides the ISO's content, for the ids that stand for it. Threads, paths and excess options do not. */
 function ingredients(
 	image: OciImage,
-	{ compressor }: SquashfsStage,
+	{ compressor }: RootFileSystemStage,
 	contract: Contract,
 	epoch: number,
 	{ blockSize, exclude, defaultExcludes, dropXattr }: ResolvedOptions,

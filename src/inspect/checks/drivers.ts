@@ -1,20 +1,22 @@
 import { byteStringFromText } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
 import { expandFile } from "../../boot/initramfs/decompress.ts";
-import { SQUASHFS_DECODER_SETTINGS, SQUASHFS_DECODER_SYMBOLS, X86_FILTER_SETTING } from "../../boot/linux/facts.ts";
+import { X86_FILTER_SETTING } from "../../boot/linux/facts.ts";
 import type { CodecName } from "../../codec/types.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
+import { DEFAULT_ROOT_FILE_SYSTEM } from "../../rootfs/root-file-systems.ts";
 import type { BootParts, InitramfsPart, KernelConfig } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 
+const { name: ROOT, kernel: ROOT_NEEDS } = DEFAULT_ROOT_FILE_SYSTEM;
 /** Without each of these no live system starts. */
 const REQUIRED = [
-	{ code: "SQUASHFS", driver: "squashfs", what: "the squashfs file system" },
+	{ code: ROOT.toUpperCase(), driver: ROOT, what: `the ${ROOT} file system` },
 	{ code: "OVERLAY", driver: "overlay", what: "the overlay file system" },
 	{ code: "LOOP", driver: "loop", what: "loop devices" },
 	{ code: "ISOFS", driver: "isofs", what: "the ISO9660 file system" },
-] as const;
+];
 
 const USB_HOSTS = ["xhci_pci", "ehci_pci", "ohci_pci", "uhci_hcd"];
 const CD_HOSTS = ["ahci", "ata_piix", "ata_generic", "virtio_scsi", "nvme", "usb_storage", "mptspi", "hv_storvsc"];
@@ -49,7 +51,7 @@ export async function checkDrivers({ initramfs, codec, config }: BootParts, find
 	}
 	checkMedia(initramfs, findings);
 	checkModuleIndex(initramfs, findings);
-	if (drivers.has("squashfs")) await checkSquashfsModule(initramfs, codec, config, findings);
+	if (drivers.has(ROOT)) await checkRootModule(initramfs, codec, config, findings);
 }
 
 function evidenceOf({ drivers, release }: InitramfsPart, driver: string): string {
@@ -100,47 +102,45 @@ function checkModuleIndex({ content, drivers, release }: InitramfsPart, findings
 	});
 }
 
-/** The module fits the kernel, and reads the compressor that the squashfs will have. */
-async function checkSquashfsModule(
+/** The module fits the kernel, and reads the compressor that the root file system will have. */
+async function checkRootModule(
 	initramfs: InitramfsPart,
 	codec: CodecName,
 	config: KernelConfig | undefined,
 	findings: Findings,
 ): Promise<void> {
 	const { drivers, content, release } = initramfs;
-	const path = drivers.pathOf("squashfs");
+	const path = drivers.pathOf(ROOT);
 	const file = path === undefined ? undefined : content.content(`/lib/modules/${byteStringFromText(release)}/${path}`);
 	const module = file === undefined || path === undefined ? undefined : await expandFile(path, file, MAX_MODULE_BYTES);
 	const text = module?.toString("latin1");
 	const magic = /vermagic=([^\0 ]+)/.exec(text ?? "")?.[1];
-	if (magic !== undefined && magic !== release && !drivers.isBuiltIn("squashfs"))
+	if (magic !== undefined && magic !== release && !drivers.isBuiltIn(ROOT))
 		findings.block("MODULE_OTHER_KERNEL", `the initramfs's modules were made for another kernel, ${magic}`, ALL_PATHS, {
 			evidence: `vermagic of ${path} in lib/modules/${release}`,
 			containerfile: LINES.makeInitramfs,
 		});
 	if (codec === "none") return;
-	const setting = SQUASHFS_DECODER_SETTINGS[codec];
+	const { setting, symbols } = ROOT_NEEDS.decoders[codec];
 	const configured = config?.get(setting);
-	const symbols = SQUASHFS_DECODER_SYMBOLS[codec];
-	const imported = drivers.isBuiltIn("squashfs")
-		? undefined
-		: text && symbols.some((name) => text.includes(`${name}\0`));
+	const decoder = `${ROOT.toUpperCase()}_DECODER`;
+	const imported = drivers.isBuiltIn(ROOT) ? undefined : text && symbols.some((name) => text.includes(`${name}\0`));
 	const remedy = "build with another --comp, or use a kernel with this decoder";
 	if (imported === false || (imported === undefined && configured !== undefined && configured !== "y"))
-		findings.block("SQUASHFS_DECODER_MISSING", `the kernel's squashfs does not read ${codec}`, ALL_PATHS, {
-			evidence: imported === false ? `squashfs.ko uses no ${symbols[0]}` : `${setting} is not set`,
+		findings.block(`${decoder}_MISSING`, `the kernel's ${ROOT} does not read ${codec}`, ALL_PATHS, {
+			evidence: imported === false ? `${ROOT}.ko uses no ${symbols[0]}` : `${setting} is not set`,
 			remedy,
 		});
 	else if (codec === "xz" && config?.get(X86_FILTER_SETTING) === "n")
-		findings.block("SQUASHFS_DECODER_MISSING", "the kernel does not read xz with the x86 filter", ALL_PATHS, {
+		findings.block(`${decoder}_MISSING`, "the kernel does not read xz with the x86 filter", ALL_PATHS, {
 			evidence: `${X86_FILTER_SETTING} is not set`,
 			remedy,
 		});
 	else if (imported === true || configured === "y")
-		findings.ok("SQUASHFS_DECODER", `squashfs reads ${codec}`, imported === true ? "squashfs.ko" : `${setting}=y`);
+		findings.ok(decoder, `${ROOT} reads ${codec}`, imported === true ? `${ROOT}.ko` : `${setting}=y`);
 	else
-		findings.warn("SQUASHFS_DECODER_UNKNOWN", `whether squashfs reads ${codec} cannot be seen`, {
-			evidence: "neither squashfs.ko nor the kernel's configuration says",
+		findings.warn(`${decoder}_UNKNOWN`, `whether ${ROOT} reads ${codec} cannot be seen`, {
+			evidence: `neither ${ROOT}.ko nor the kernel's configuration says`,
 			remedy,
 		});
 }

@@ -3,6 +3,7 @@ import type { BlockSizes } from "../../content/block-list.ts";
 import type { FileLayout, FragmentTail } from "../../content/file-layout.ts";
 import { assert, corrupt } from "../../errors.ts";
 import type { InodeAttributes, Timestamp } from "../../tree/inode.ts";
+import type { InodeIdentity, RootDirectory, RootFile, RootInode } from "../root-inode.ts";
 import { EXTENDED, INODE_TYPE, MAX_TARGET_BYTES, NONE_32 } from "./constants.ts";
 import type { LookupTable } from "./lookup-table-reader.ts";
 import type { MetadataCursor, MetadataTable } from "./metadata-reader.ts";
@@ -18,14 +19,13 @@ import {
 	SYMLINK_INODE,
 	XATTR_INDEX,
 } from "./records.ts";
-import type { InodeIdentity, SquashfsDirectory, SquashfsFile, SquashfsInode } from "./squashfs-inode.ts";
 import type { XattrTable } from "./xattr-table-reader.ts";
 
 export interface InodeTables {
 	readonly inodes: MetadataTable;
 	/** By index. */
 	readonly ids: readonly number[];
-	readonly fragments: LookupTable;
+	readonly fragments: LookupTable | undefined;
 	readonly xattrs: XattrTable | undefined;
 	readonly inodeCount: number;
 	readonly blockBytes: number;
@@ -37,12 +37,16 @@ export interface ListingPlace {
 	readonly offset: number;
 	readonly byteLength: number;
 	readonly parentInodeNumber: number;
+	/** Entries of the index that follows the inode. */
+	readonly indexCount: number;
 }
 
 export interface ReadInode {
-	readonly inode: SquashfsInode;
+	readonly inode: RootInode;
 	/** For a directory, whose `entries` are still empty. */
-	readonly listing: ListingPlace | undefined;
+	readonly listing?: ListingPlace;
+	/** Where it ends in the table's content, but for a directory's index. */
+	readonly end: number;
 }
 
 type Common = InodeAttributes & InodeIdentity;
@@ -53,7 +57,7 @@ const NO_XATTRS: InodeAttributes["xattrs"] = new Map();
 const NO_BLOCKS: BlockSizes = { count: 0, chunks: () => [] };
 const SIZE_CHUNK_BYTES = 8192;
 
-/** Reads inodes by reference (5). Every method throws `Oci2isoError` CORRUPT_METADATA. */
+/** Reads inodes (5). Every method throws `Oci2isoError` CORRUPT_METADATA. */
 export class InodeReader {
 	readonly #tables: InodeTables;
 	/** Neighbours mostly have one time. */
@@ -63,10 +67,9 @@ export class InodeReader {
 		this.#tables = tables;
 	}
 
-	/** `block` and `offset` are a reference's. */
-	async read(block: number, offset: number): Promise<ReadInode> {
-		const start = this.#tables.inodes.cursor(block, offset);
-		const header = INODE_HEADER.decode(await start.fork().read(INODE_HEADER.byteLength));
+	/** The cursor goes to the inode's end, but stays before the block sizes of a file. */
+	async read(cursor: MetadataCursor): Promise<ReadInode> {
+		const header = INODE_HEADER.decode(await cursor.fork().read(INODE_HEADER.byteLength));
 		const extended = header.type > EXTENDED;
 		const type = TYPE_NAMES[header.type - (extended ? EXTENDED : 0) - 1];
 		if (type === undefined) throw corrupt("CORRUPT_METADATA", `an inode has type ${header.type}`);
@@ -74,29 +77,26 @@ export class InodeReader {
 			throw corrupt("CORRUPT_METADATA", `an inode has number ${header.inodeNumber}`);
 		switch (type) {
 			case "directory":
-				return extended ? this.#extendedDirectory(start) : this.#directory(start);
-			case "file":
-				return { inode: await this.#file(start, extended), listing: undefined };
+				return this.#directory(cursor, extended);
+			case "file": {
+				const inode = await this.#file(cursor, extended);
+				return { inode, end: cursor.position + 4 * inode.layout.blocks.count };
+			}
 			default:
-				return { inode: await this.#other(type, start, extended), listing: undefined };
+				return { inode: await this.#other(type, cursor, extended), end: cursor.position };
 		}
 	}
 
-	async #directory(cursor: MetadataCursor): Promise<ReadInode> {
-		const fields = DIRECTORY_INODE.decode(await cursor.read(DIRECTORY_INODE.byteLength));
-		return this.#withListing(await this.#common(fields, fields.linkCount, NONE_32), fields);
-	}
-
-	async #extendedDirectory(cursor: MetadataCursor): Promise<ReadInode> {
-		const fields = EXTENDED_DIRECTORY_INODE.decode(await cursor.read(EXTENDED_DIRECTORY_INODE.byteLength));
-		return this.#withListing(await this.#common(fields, fields.linkCount, fields.xattrIndex), fields);
-	}
-
-	#withListing(
-		common: Common,
-		fields: { listingBlock: number; listingOffset: number; listingSize: number; parentInodeNumber: number },
-	): ReadInode {
-		const inode: SquashfsDirectory = { type: "directory", ...common, entries: new Map() };
+	async #directory(cursor: MetadataCursor, extended: boolean): Promise<ReadInode> {
+		const fields = extended
+			? EXTENDED_DIRECTORY_INODE.decode(await cursor.read(EXTENDED_DIRECTORY_INODE.byteLength))
+			: {
+					...DIRECTORY_INODE.decode(await cursor.read(DIRECTORY_INODE.byteLength)),
+					xattrIndex: NONE_32,
+					indexCount: 0,
+				};
+		const common = await this.#common(fields, fields.linkCount, fields.xattrIndex);
+		const inode: RootDirectory = { type: "directory", ...common, entries: new Map() };
 		return {
 			inode,
 			listing: {
@@ -104,11 +104,13 @@ export class InodeReader {
 				offset: fields.listingOffset,
 				byteLength: Math.max(0, fields.listingSize - 3),
 				parentInodeNumber: fields.parentInodeNumber,
+				indexCount: fields.indexCount,
 			},
+			end: cursor.position,
 		};
 	}
 
-	async #file(cursor: MetadataCursor, extended: boolean): Promise<SquashfsFile> {
+	async #file(cursor: MetadataCursor, extended: boolean): Promise<RootFile> {
 		const fields = extended
 			? EXTENDED_FILE_INODE.decode(await cursor.read(EXTENDED_FILE_INODE.byteLength))
 			: {
@@ -135,7 +137,10 @@ export class InodeReader {
 	}
 
 	async #tail(index: number, offset: number): Promise<FragmentTail> {
-		const { position, size } = FRAGMENT_ENTRY.decode(await this.#tables.fragments.record(index));
+		const { fragments } = this.#tables;
+		if (fragments === undefined)
+			throw corrupt("CORRUPT_METADATA", `a file is in fragment ${index} and there is no table`);
+		const { position, size } = FRAGMENT_ENTRY.decode(await fragments.record(index));
 		return { position, size, offset };
 	}
 
@@ -143,7 +148,7 @@ export class InodeReader {
 		type: Exclude<keyof typeof INODE_TYPE, "directory" | "file">,
 		cursor: MetadataCursor,
 		extended: boolean,
-	): Promise<SquashfsInode> {
+	): Promise<RootInode> {
 		if (type === "symlink") {
 			const fields = SYMLINK_INODE.decode(await cursor.read(SYMLINK_INODE.byteLength));
 			if (fields.targetBytes > MAX_TARGET_BYTES)

@@ -19,27 +19,27 @@ export interface LookupTablePlace {
 export class LookupTable {
 	readonly #source: ByteSource;
 	readonly #decompressor: BlockDecompressor;
-	readonly #place: LookupTablePlace;
+	readonly place: LookupTablePlace;
 	readonly #recent = new Recent<number, Uint8Array>(BLOCKS_KEPT);
 
 	constructor(source: ByteSource, decompressor: BlockDecompressor, place: LookupTablePlace) {
 		this.#source = source;
 		this.#decompressor = decompressor;
-		this.#place = place;
+		this.place = place;
 	}
 
 	get count(): number {
-		return this.#place.count;
+		return this.place.count;
 	}
 
 	/** Where the first block is; where the list of positions is when there is none. */
 	async firstBlock(): Promise<number> {
-		return this.#place.count === 0 ? this.#place.positionsAt : await this.#positionOf(0);
+		return this.place.count === 0 ? this.place.positionsAt : await this.#positionOf(0);
 	}
 
 	/** Throws `Oci2isoError` CORRUPT_METADATA when there is no such record. */
 	async record(index: number): Promise<Uint8Array> {
-		const { name, count, recordBytes } = this.#place;
+		const { name, count, recordBytes } = this.place;
 		if (index >= count) throw corrupt("CORRUPT_METADATA", `entry ${index} of the ${name} does not exist`);
 		const at = index * recordBytes;
 		const offset = at % METADATA_BLOCK_BYTES;
@@ -58,7 +58,7 @@ export class LookupTable {
 	}
 
 	async #positionOf(index: number): Promise<number> {
-		const { name, positionsAt } = this.#place;
+		const { name, positionsAt } = this.place;
 		const bytes = await this.#source.read(positionsAt + 8 * index, 8);
 		const position = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
 		if (position < SUPERBLOCK_BYTES || position >= positionsAt)

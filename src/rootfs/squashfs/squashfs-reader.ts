@@ -1,8 +1,10 @@
 import { type ByteSource, region } from "../../binary/byte-source.ts";
-import type { BlockDecompressor } from "../../codec/types.ts";
+import { createDecompressor } from "../../codec/decompressor.ts";
+import type { BlockDecompressor, CodecName } from "../../codec/types.ts";
 import { ContentReader } from "../../content/content-reader.ts";
-import type { FileLayout } from "../../content/file-layout.ts";
 import { corrupt } from "../../errors.ts";
+import type { RootReader, TableVisitor } from "../root-file-system.ts";
+import { codecOfCompressor } from "./compressors.ts";
 import {
 	FLAG,
 	MAX_BLOCK_BYTES,
@@ -16,69 +18,99 @@ import { InodeReader } from "./inode-reader.ts";
 import { LookupTable } from "./lookup-table-reader.ts";
 import { MetadataTable } from "./metadata-reader.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
-import type { SquashfsDirectory } from "./squashfs-inode.ts";
 import { SUPERBLOCK, type Superblock } from "./superblock.ts";
-import { readTree } from "./tree-reader.ts";
+import { readTree, type TreeTables } from "./tree-reader.ts";
 import { XattrTable } from "./xattr-table-reader.ts";
 
-/** Chooses the codec; `optionsBlock` is the image's own, if it has one. */
-export type DecompressorChoice = (squashfsId: number, optionsBlock: Uint8Array | undefined) => BlockDecompressor;
+/** The tables that hold the tree. */
+export interface SquashfsTables extends TreeTables {
+	readonly ids: LookupTable;
+	readonly fragments: LookupTable | undefined;
+	readonly exports: LookupTable | undefined;
+	readonly xattrs: XattrTable | undefined;
+	/** Where the directory table ends. */
+	readonly directoryEnd: number;
+}
 
 /** An image that is open for reading. */
-export interface SquashfsReader {
+export interface SquashfsReader extends RootReader {
+	/** From the superblock on, without the padding. */
+	readonly image: ByteSource;
 	readonly superblock: Superblock;
-	/** What follows the superblock, without its header. */
-	readonly optionsBlock: Uint8Array | undefined;
-	/** The whole tree, read anew by each call. Throws `Oci2isoError` CORRUPT_METADATA, CORRUPT_BLOCK or UNEXPECTED_END. */
-	readTree(): Promise<SquashfsDirectory>;
-	/** A file's content, in chunks of at most 1 MiB. Throws `Oci2isoError` CORRUPT_BLOCK or UNEXPECTED_END. */
-	readFile(layout: FileLayout): AsyncIterable<Uint8Array>;
+	/** Of tables. */
+	readonly decompressor: BlockDecompressor;
+	/** Opened by the first call. Throws `Oci2isoError` CORRUPT_METADATA or UNEXPECTED_END. */
+	tables(): Promise<SquashfsTables>;
 }
 
 /**
- * Opens a squashfs 4.0, whose superblock is at the beginning of `source`; what follows the image there is ignored.
- * Throws `Oci2isoError` NOT_SQUASHFS, CORRUPT_SUPERBLOCK, CORRUPT_METADATA, UNEXPECTED_END, or what `decompressorFor` throws.
+ * Opens a squashfs 4.0, whose superblock is at the beginning of `source`; what follows the image there is ignored. `decompressorOf` says what decodes blocks.
+ * Throws `Oci2isoError` NOT_SQUASHFS, CORRUPT_SUPERBLOCK, UNSUPPORTED_COMPRESSOR, CORRUPT_METADATA, UNEXPECTED_END or CODEC_UNAVAILABLE.
  */
-export async function openSquashfs(source: ByteSource, decompressorFor: DecompressorChoice): Promise<SquashfsReader> {
+export async function openSquashfs(
+	source: ByteSource,
+	visitor?: TableVisitor,
+	decompressorOf: (codec: CodecName) => BlockDecompressor = createDecompressor,
+): Promise<SquashfsReader> {
 	const superblock = await readSuperblock(source);
 	const image = region(source, 0, superblock.bytesUsed);
-	const optionsBlock = await readOptionsBlock(image, superblock);
-	const decompressor = decompressorFor(superblock.compressor, optionsBlock);
-	const tables = tablePositions(superblock);
-
-	const lookupTable = (name: string, positionsAt: number, count: number, recordBytes: number): LookupTable =>
-		new LookupTable(image, decompressor, { name, positionsAt, count, recordBytes });
-	const ids = lookupTable("id table", tables.ids, superblock.idCount, 4);
-	const fragments = lookupTable(
-		"fragment table",
-		tables.fragments ?? 0,
-		tables.fragments === undefined ? 0 : superblock.fragmentCount,
-		FRAGMENT_ENTRY.byteLength,
-	);
-	const followers = [ids, ...(tables.fragments === undefined ? [] : [fragments])];
-	if (tables.exports !== undefined)
-		followers.push(lookupTable("export table", tables.exports, superblock.inodeCount, 8));
-	const directoryEnd = Math.min(...(await Promise.all(followers.map((table) => table.firstBlock()))));
-	const contents = new ContentReader(region(image, 0, tables.inodes), decompressor);
-
-	return {
-		superblock,
-		optionsBlock,
-		async readTree() {
-			const inodes = new InodeReader({
-				inodes: await MetadataTable.open(image, decompressor, "inode table", tables.inodes, tables.directories),
-				ids: await readIds(ids),
-				fragments,
-				xattrs: tables.xattrs === undefined ? undefined : await XattrTable.open(image, decompressor, tables.xattrs),
-				inodeCount: superblock.inodeCount,
-				blockBytes: superblock.blockBytes,
-			});
-			const { directories: start } = tables;
-			const directories = await MetadataTable.open(image, decompressor, "directory table", start, directoryEnd);
-			return readTree({ inodes, directories, rootInode: superblock.rootInode });
+	const optionsBytes = await readOptionsBytes(image, superblock);
+	const codec = codecOfCompressor(superblock.compressor);
+	const decoder = decompressorOf(codec);
+	const decompressor: BlockDecompressor = {
+		decompress(block, ...rest) {
+			visitor?.compressed(block);
+			return decoder.decompress(block, ...rest);
 		},
-		readFile: (layout) => contents.read(layout),
 	};
+	const positions = tablePositions(superblock);
+	const { blockBytes, inodeCount } = superblock;
+	let tables: Promise<SquashfsTables> | undefined;
+
+	async function openTables(): Promise<SquashfsTables> {
+		const lookupTable = (name: string, positionsAt: number, count: number, recordBytes: number): LookupTable =>
+			new LookupTable(image, decompressor, { name, positionsAt, count, recordBytes });
+		const { fragmentCount, idCount, rootInode } = superblock;
+		const ids = lookupTable("id table", positions.ids, idCount, 4);
+		const fragments =
+			positions.fragments === undefined
+				? undefined
+				: lookupTable("fragment table", positions.fragments, fragmentCount, FRAGMENT_ENTRY.byteLength);
+		const exports =
+			positions.exports === undefined ? undefined : lookupTable("export table", positions.exports, inodeCount, 8);
+		const firsts = [ids, fragments, exports].flatMap((table) => table?.firstBlock() ?? []);
+		const directoryEnd = Math.min(...(await Promise.all(firsts)));
+		const { inodes: start, directories: middle } = positions;
+		const inodeTable = await MetadataTable.open(image, decompressor, "inode table", start, middle);
+		const xattrs =
+			positions.xattrs === undefined ? undefined : await XattrTable.open(image, decompressor, positions.xattrs);
+		const inodes = new InodeReader({
+			inodes: inodeTable,
+			ids: await readIds(ids),
+			fragments,
+			xattrs,
+			inodeCount,
+			blockBytes,
+		});
+		const directories = await MetadataTable.open(image, decompressor, "directory table", middle, directoryEnd);
+		return { inodeTable, inodes, directories, rootInode, ids, fragments, exports, xattrs, directoryEnd };
+	}
+
+	const reader: SquashfsReader = {
+		codec,
+		blockBytes,
+		dataArea: { start: SUPERBLOCK_BYTES + optionsBytes, end: positions.inodes },
+		contents: new ContentReader(region(image, 0, positions.inodes), decoder),
+		image,
+		superblock,
+		decompressor,
+		tables: () => {
+			tables ??= openTables();
+			return tables;
+		},
+		readTree: async () => readTree(await reader.tables()),
+	};
+	return reader;
 }
 
 async function readSuperblock(source: ByteSource): Promise<Superblock> {
@@ -109,14 +141,15 @@ async function readIds(table: LookupTable): Promise<number[]> {
 	return ids;
 }
 
-async function readOptionsBlock(image: ByteSource, { flags }: Superblock): Promise<Uint8Array | undefined> {
-	if ((flags & FLAG.compressorOptions) === 0) return undefined;
+/** Of the compressor options behind the superblock, which no decoder needs. */
+async function readOptionsBytes(image: ByteSource, { flags }: Superblock): Promise<number> {
+	if ((flags & FLAG.compressorOptions) === 0) return 0;
 	const head = await image.read(SUPERBLOCK_BYTES, 2);
 	const header = Number(head[0]) | (Number(head[1]) << 8);
 	const length = header & (METADATA_STORED_RAW - 1);
 	if ((header & METADATA_STORED_RAW) === 0 || length > 64)
 		throw corrupt("CORRUPT_SUPERBLOCK", `the compressor options have the header ${header}`);
-	return (await image.read(SUPERBLOCK_BYTES + 2, length)).slice();
+	return 2 + length;
 }
 
 function tablePositions(superblock: Superblock) {

@@ -1,10 +1,12 @@
 import { atOnce, type Steps } from "../../binary/turns.ts";
 import { alignUp } from "../../binary/units.ts";
-import { DataWriter, type DataWriterOptions } from "../../content/data-writer.ts";
+import { DataWriter } from "../../content/data-writer.ts";
 import { type Placement, UNALIGNED } from "../../content/placement.ts";
-import type { BlockPlace, DataStatistics, StoredFile } from "../../content/stored-data.ts";
+import type { BlockPlace, StoredFile } from "../../content/stored-data.ts";
 import { Oci2isoError } from "../../errors.ts";
 import type { DirectoryInode, FileInode } from "../../tree/inode.ts";
+import type { RootSummary, RootWriter, RootWriterOptions } from "../root-file-system.ts";
+import { COMPRESSOR_ID, optionsBlock } from "./compressors.ts";
 import {
 	FLAG,
 	IMAGE_ALIGNMENT_BYTES,
@@ -19,17 +21,13 @@ import {
 import { numberInodes } from "./inode-numbers.ts";
 import { writeLookupTable } from "./lookup-table-writer.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
-import type { Loss, XattrLoss } from "./reports.ts";
+import { describeLosses, type Loss, type XattrLoss } from "./reports.ts";
 import { SUPERBLOCK } from "./superblock.ts";
 import type { InodeCounts } from "./tree-writer.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 /** Position 0 of the sink is the superblock's place, which is written last. */
-export interface SquashfsWriterOptions extends DataWriterOptions {
-	/** 4 KiB to 1 MiB, a power of two. */
-	readonly blockBytes: number;
-	/** Of the file system: 0 to 2^32 - 1. */
-	readonly modificationTimeSeconds: number;
+export interface SquashfsWriterOptions extends RootWriterOptions {
 	/** Write the table that NFS needs. Default true. */
 	readonly exportable?: boolean | undefined;
 	/** Pack files below one block together. Default true. */
@@ -39,17 +37,12 @@ export interface SquashfsWriterOptions extends DataWriterOptions {
 }
 
 /** What was written; all but counts in bytes. */
-export interface SquashfsSummary extends InodeCounts {
-	readonly ids: number;
+export interface SquashfsSummary extends InodeCounts, RootSummary {
 	readonly xattrSets: number;
-	readonly fragments: number;
-	readonly data: DataStatistics;
 	readonly inodeTableBytes: number;
 	readonly directoryTableBytes: number;
 	/** Length of the file system as its superblock says. */
 	readonly bytesUsed: number;
-	/** With the padding to a multiple of 4096 that has been written. */
-	readonly byteLength: number;
 	/** Extended attributes without a place in squashfs, by name. */
 	readonly unstorableXattrs: readonly XattrLoss[];
 	/** Modification times outside 1970 to 2106. */
@@ -59,22 +52,24 @@ export interface SquashfsSummary extends InodeCounts {
 }
 
 /** Writes a squashfs 4.0: file contents first, through `data`, then the tree. */
-export class SquashfsWriter {
+export class SquashfsWriter implements RootWriter {
 	readonly data: DataWriter;
 	readonly #options: SquashfsWriterOptions;
 	readonly #tails: Placement["tails"];
+	readonly #compressorOptions: Uint8Array | undefined;
 
 	constructor(options: SquashfsWriterOptions) {
 		const { blockBytes, compressor, sink, fragments = true, alwaysUseFragments = false } = options;
 		checkBlockBytes(blockBytes);
 		this.#options = options;
 		this.#tails = !fragments ? "none" : alwaysUseFragments ? "all-tails" : "small-files";
-		const optionsBlock = encodeOptionsBlock(compressor.optionsBlock);
-		if (optionsBlock.byteLength > 0) sink.write(SUPERBLOCK_BYTES, optionsBlock);
+		this.#compressorOptions = optionsBlock(compressor.codec, compressor.level);
+		const optionsBytes = encodeOptionsBlock(this.#compressorOptions);
+		if (optionsBytes.byteLength > 0) sink.write(SUPERBLOCK_BYTES, optionsBytes);
 		const placement: Placement = {
 			...UNALIGNED,
 			blockBytes,
-			start: SUPERBLOCK_BYTES + optionsBlock.byteLength,
+			start: SUPERBLOCK_BYTES + optionsBytes.byteLength,
 			tails: this.#tails,
 			maxBlocks: MAX_TOTAL_BLOCKS,
 		};
@@ -121,7 +116,7 @@ export class SquashfsWriter {
 			modificationTimeSeconds: this.#options.modificationTimeSeconds,
 			blockBytes,
 			fragmentCount: fragments.length,
-			compressor: compressor.squashfsId,
+			compressor: COMPRESSOR_ID[compressor.codec],
 			blockLog2: Math.log2(blockBytes),
 			flags: this.#flags(),
 			idCount: tree.ids.count,
@@ -139,6 +134,7 @@ export class SquashfsWriter {
 		sink.write(0, superblock);
 		return {
 			...counts,
+			losses: describeLosses(counts),
 			inodes,
 			ids: tree.ids.count,
 			xattrSets: tree.xattrs.setCount,
@@ -164,7 +160,7 @@ export class SquashfsWriter {
 			(this.#tails === "none" ? FLAG.noFragments : 0) |
 			(this.#tails === "all-tails" ? FLAG.alwaysFragments : 0) |
 			((this.#options.exportable ?? true) ? FLAG.exportable : 0) |
-			(this.#options.compressor.optionsBlock === undefined ? 0 : FLAG.compressorOptions)
+			(this.#compressorOptions === undefined ? 0 : FLAG.compressorOptions)
 		);
 	}
 }

@@ -1,11 +1,12 @@
 import { assert, corrupt } from "../../errors.ts";
+import type { RootDirectory, RootInode } from "../root-inode.ts";
 import { INODE_TYPE } from "./constants.ts";
 import { readListing } from "./directory-reader.ts";
 import type { InodeReader, ListingPlace, ReadInode } from "./inode-reader.ts";
 import type { MetadataTable } from "./metadata-reader.ts";
-import type { SquashfsDirectory, SquashfsInode } from "./squashfs-inode.ts";
 
 export interface TreeTables {
+	readonly inodeTable: MetadataTable;
 	readonly inodes: InodeReader;
 	readonly directories: MetadataTable;
 	/** As in the superblock: block << 16 | offset. */
@@ -13,19 +14,19 @@ export interface TreeTables {
 }
 
 interface PendingDirectory {
-	readonly inode: SquashfsDirectory;
+	readonly inode: RootDirectory;
 	readonly listing: ListingPlace;
 }
 
 /** Reads the whole tree. Throws `Oci2isoError` CORRUPT_METADATA; memory is bounded by what the image's tables hold. */
-export async function readTree({ inodes, directories, rootInode }: TreeTables): Promise<SquashfsDirectory> {
-	const byReference = new Map<number, SquashfsInode>();
+export async function readTree({ inodeTable, inodes, directories, rootInode }: TreeTables): Promise<RootDirectory> {
+	const byReference = new Map<number, RootInode>();
 	const numbers = new Set<number>();
 	const pending: PendingDirectory[] = [];
 	let listingBytes = 0;
 
 	const add = async (block: number, offset: number): Promise<ReadInode> => {
-		const read = await inodes.read(block, offset);
+		const read = await inodes.read(inodeTable.cursor(block, offset));
 		byReference.set(block * 0x1_0000 + offset, read.inode);
 		if (numbers.has(read.inode.inodeNumber))
 			throw corrupt("CORRUPT_METADATA", `two inodes have the number ${read.inode.inodeNumber}`);

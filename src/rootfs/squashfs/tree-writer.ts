@@ -3,7 +3,7 @@ import type { Steps } from "../../binary/turns.ts";
 import type { BlockCompressor } from "../../codec/types.ts";
 import type { StoredFile } from "../../content/stored-data.ts";
 import { assert, assertNever } from "../../errors.ts";
-import type { DirectoryInode, FileInode, Inode } from "../../tree/inode.ts";
+import type { DirectoryInode, FileInode, Inode, Timestamp } from "../../tree/inode.ts";
 import { INODE_TYPE } from "./constants.ts";
 import { DirectoryTableWriter, type Listing, type ListingEntry } from "./directory-table-writer.ts";
 import { IdTable } from "./id-table.ts";
@@ -189,7 +189,7 @@ export class TreeWriter {
 	}
 
 	#fieldsOf(inode: Inode, inodeNumber: number, path: () => ByteString): InodeFields {
-		const mtimeSeconds = Math.min(Math.max(inode.mtime.seconds, 0), MAX_TIME_SECONDS);
+		const { seconds: mtimeSeconds } = storedTime(inode.mtime);
 		if (mtimeSeconds !== inode.mtime.seconds) this.#clampedTimes.add(path);
 		else if (inode.mtime.nanoseconds !== 0) this.#truncatedTimes.add(path);
 		return {
@@ -213,6 +213,11 @@ export class TreeWriter {
 		assert(number !== undefined, "every inode of the tree has a number");
 		return number;
 	}
+}
+
+/** Whole seconds from 1970 to 2106. */
+export function storedTime({ seconds }: Timestamp): Timestamp {
+	return { seconds: Math.min(Math.max(seconds, 0), MAX_TIME_SECONDS), nanoseconds: 0 };
 }
 
 function checkTableBytes(byteLength: number): void {

@@ -15,14 +15,16 @@ const MAX_TOTAL_BYTES = 256 * MiB;
 
 /** The extended attribute table (10). */
 export class XattrTable {
+	readonly ids: LookupTable;
+	readonly pairsPosition: number;
 	readonly #pairs: MetadataTable;
-	readonly #ids: LookupTable;
 	readonly #sets = new Map<number, ReadonlyMap<ByteString, Uint8Array>>();
 	#totalBytes = 0;
 
-	private constructor(pairs: MetadataTable, ids: LookupTable) {
+	private constructor(pairs: MetadataTable, pairsPosition: number, ids: LookupTable) {
 		this.#pairs = pairs;
-		this.#ids = ids;
+		this.pairsPosition = pairsPosition;
+		this.ids = ids;
 	}
 
 	/** `position` is the superblock's. Throws `Oci2isoError` CORRUPT_METADATA. */
@@ -38,14 +40,15 @@ export class XattrTable {
 		const end = setCount === 0 ? position : await ids.firstBlock();
 		if (pairsPosition > end)
 			throw corrupt("CORRUPT_METADATA", `the xattr pairs are at ${pairsPosition}`, undefined, `at most ${end}`);
-		return new XattrTable(await MetadataTable.open(source, decompressor, "xattr table", pairsPosition, end), ids);
+		const pairs = await MetadataTable.open(source, decompressor, "xattr table", pairsPosition, end);
+		return new XattrTable(pairs, pairsPosition, ids);
 	}
 
 	/** One set by full names; the same object for the same index. */
 	async set(index: number): Promise<ReadonlyMap<ByteString, Uint8Array>> {
 		const known = this.#sets.get(index);
 		if (known !== undefined) return known;
-		const { reference, pairCount } = XATTR_ID_ENTRY.decode(await this.#ids.record(index));
+		const { reference, pairCount } = XATTR_ID_ENTRY.decode(await this.ids.record(index));
 		const cursor = this.#cursor(reference);
 		const pairs = new Map<ByteString, Uint8Array>();
 		let namesBytes = 0;

@@ -1,6 +1,4 @@
 import { type ByteSource, memorySource } from "../../../src/binary/byte-source.ts";
-import { codecFromSquashfsId } from "../../../src/codec/codec-table.ts";
-import { createDecompressor } from "../../../src/codec/decompressor.ts";
 import { decodeBootCatalog, encodeBootCatalog } from "../../../src/formats/eltorito/boot-catalog.ts";
 import { decodeBootRecord, encodeBootRecord } from "../../../src/formats/eltorito/boot-record.ts";
 import { buildFat, fatDirectoryOf } from "../../../src/formats/fat/build-fat.ts";
@@ -9,7 +7,7 @@ import { decodeGptEntries, decodeGptHeader } from "../../../src/formats/gpt/gpt.
 import { decodeMbr } from "../../../src/formats/gpt/mbr.ts";
 import { readVolume } from "../../../src/formats/iso9660/read-volume.ts";
 import { decodeApplicationUse, encodeApplicationUse } from "../../../src/formats/isomd5/application-use.ts";
-import type { SquashfsFile } from "../../../src/rootfs/squashfs/squashfs-inode.ts";
+import type { RootFile } from "../../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../../src/rootfs/squashfs/squashfs-reader.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
 import { treeFacts } from "../../support/trees.ts";
@@ -150,10 +148,10 @@ const squashfsTarget: FuzzTarget = {
 	maxBytes: 32_768,
 	seeds: squashfsSeeds,
 	async run(input) {
-		const reader = await openSquashfs(memorySource(input), (id) => createDecompressor(codecFromSquashfsId(id)));
-		await treeFacts<SquashfsFile>(await reader.readTree(), async function* (file) {
+		const reader = await openSquashfs(memorySource(input));
+		await treeFacts<RootFile>(await reader.readTree(), async function* (file) {
 			if (file.byteLength > 2 ** 22) return;
-			yield* reader.readFile(file.layout);
+			yield* reader.contents.read(file.layout);
 		});
 	},
 };

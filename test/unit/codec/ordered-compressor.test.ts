@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { codecTable } from "../../../src/codec/codec-table.ts";
 import { OrderedCompressor } from "../../../src/codec/ordered-compressor.ts";
 import { type PortableEncoder, portablePool } from "../../../src/codec/portable-pool.ts";
 import { storedPool } from "../../../src/codec/stored-pool.ts";
@@ -20,7 +19,7 @@ const halving: PortableEncoder = {
 };
 
 function halvingCompressor(concurrency: number): OrderedCompressor {
-	return new OrderedCompressor(codecTable.gzip, 9, BLOCK_BYTES, "halving", (onReady) =>
+	return new OrderedCompressor("gzip", 9, BLOCK_BYTES, "halving", (onReady) =>
 		portablePool(halving, BLOCK_BYTES, concurrency, onReady),
 	);
 }
@@ -180,7 +179,7 @@ describe("OrderedCompressor", () => {
 
 describe("storing", () => {
 	it("hands every block back as it is, later", async () => {
-		const compressor = new OrderedCompressor(codecTable.none, 0, BLOCK_BYTES, "none", (onReady) =>
+		const compressor = new OrderedCompressor("none", 0, BLOCK_BYTES, "none", (onReady) =>
 			storedPool(BLOCK_BYTES, onReady),
 		);
 		const called: string[] = [];

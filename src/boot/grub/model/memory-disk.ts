@@ -1,14 +1,12 @@
 import { memorySource } from "../../../binary/byte-source.ts";
 import type { ByteString } from "../../../binary/byte-string.ts";
 import { MiB } from "../../../binary/units.ts";
-import { codecFromSquashfsId } from "../../../codec/codec-table.ts";
-import { createDecompressor } from "../../../codec/decompressor.ts";
 import { Oci2isoError } from "../../../errors.ts";
 import { readFat } from "../../../formats/fat/read-fat.ts";
 import type { TarEntry } from "../../../formats/tar/entry.ts";
 import { TarReader } from "../../../formats/tar/reader.ts";
+import type { RootInode } from "../../../rootfs/root-inode.ts";
 import { SQUASHFS_MAGIC } from "../../../rootfs/squashfs/constants.ts";
-import type { SquashfsInode } from "../../../rootfs/squashfs/squashfs-inode.ts";
 import { openSquashfs } from "../../../rootfs/squashfs/squashfs-reader.ts";
 import { componentsOf, fatFileSystem, fileSystemOf, type GrubFileSystem } from "./medium.ts";
 
@@ -31,7 +29,7 @@ export async function openMemoryDisk(image: Uint8Array): Promise<GrubFileSystem 
 }
 
 async function openSquash(bytes: Buffer): Promise<GrubFileSystem | string> {
-	const reader = await openSquashfs(memorySource(bytes), (id) => createDecompressor(codecFromSquashfsId(id)));
+	const reader = await openSquashfs(memorySource(bytes));
 	const { inodeCount } = reader.superblock;
 	if (inodeCount > MAX_INODES) return `GRUB's memory disk has ${inodeCount} files`;
 	const root = await reader.readTree();
@@ -39,7 +37,7 @@ async function openSquash(bytes: Buffer): Promise<GrubFileSystem | string> {
 		module: "squash4",
 		label: undefined,
 		find(path) {
-			let node: SquashfsInode | undefined = root;
+			let node: RootInode | undefined = root;
 			for (const name of componentsOf(path)) node = node?.type === "directory" ? node.entries.get(name) : undefined;
 			if (node?.type === "directory") return { type: "directory" };
 			if (node?.type !== "file") return undefined;
@@ -50,7 +48,7 @@ async function openSquash(bytes: Buffer): Promise<GrubFileSystem | string> {
 				async read() {
 					const parts: Uint8Array[] = [];
 					if (layout.byteLength <= MAX_READ_BYTES)
-						for await (const chunk of reader.readFile(layout)) parts.push(Buffer.from(chunk));
+						for await (const chunk of reader.contents.read(layout)) parts.push(Buffer.from(chunk));
 					return Buffer.concat(parts);
 				},
 			};

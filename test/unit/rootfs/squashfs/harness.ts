@@ -1,5 +1,5 @@
 import { memorySource } from "../../../../src/binary/byte-source.ts";
-import type { SquashfsFile } from "../../../../src/rootfs/squashfs/squashfs-inode.ts";
+import type { RootFile } from "../../../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../../../src/rootfs/squashfs/squashfs-reader.ts";
 import type { DirectoryInode, FileInode, Inode } from "../../../../src/tree/inode.ts";
 import { type ImageOptions, MemorySink, TreeBuilder, treeFacts, withZeros, writeTree } from "../../../support/trees.ts";
@@ -35,13 +35,13 @@ function* pieces(parts: Iterable<Uint8Array | { readonly hole: number }>, pieceB
 }
 
 export function openImage(image: Uint8Array) {
-	return openSquashfs(memorySource(image), () => zlibDecompressor);
+	return openSquashfs(memorySource(image), undefined, () => zlibDecompressor);
 }
 
 /** What our reader makes of an image. */
 export async function imageFacts(image: Uint8Array) {
 	const reader = await openImage(image);
-	return treeFacts<SquashfsFile>(await reader.readTree(), (file) => reader.readFile(file.layout));
+	return treeFacts<RootFile>(await reader.readTree(), (file) => reader.contents.read(file.layout));
 }
 
 /** What the tree that was given says. */

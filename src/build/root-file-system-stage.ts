@@ -16,7 +16,8 @@ import { SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
-import { type SquashfsSummary, SquashfsWriter } from "../rootfs/squashfs/squashfs-writer.ts";
+import type { RootSummary } from "../rootfs/root-file-system.ts";
+import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
@@ -24,7 +25,7 @@ import { type LayerCounts, LayerCollector } from "../layers/collect.ts";
 import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
-import { type CopyTarget, SquashfsCopier } from "./squashfs-copier.ts";
+import { type CopyTarget, ImageCopier } from "./image-copier.ts";
 
 const PENDING_BYTES = 4 * MiB;
 const PENDING_BLOCKS_PER_JOB = 3;
@@ -33,14 +34,14 @@ const MAX_ATTEMPTS = 4;
 /** A registry is asked one question for each layer that is known. */
 const QUESTIONS_AT_A_TIME = 8;
 
-/** The image's contents in their final place: every layer read, every data block of the squashfs written. */
-export interface SquashfsStage {
+/** The image's contents in their final place: every layer read, every data block of the root file system written. */
+export interface RootFileSystemStage {
 	/** Reads contents back from the data blocks. */
 	readonly tree: ImageTree;
-	/** Gets contents that the squashfs leaves out and nobody set aside, each layer read once for all of them. Throws as `collectMissing` does. */
+	/** Gets contents that the root file system leaves out and nobody set aside, each layer read once for all of them. Throws as `collectMissing` does. */
 	fetchAside(files: Iterable<FileInode>): Promise<void>;
-	/** Writes what is left of the squashfs, the tables and the superblock; to be called once. Throws as `SquashfsWriter.finish` does. */
-	writeTables(): Promise<SquashfsSummary>;
+	/** Writes what is left of the root file system, its tables; to be called once. Throws as `RootWriter.finishing` does. */
+	writeTables(): Promise<RootSummary>;
 	readonly layers: readonly LayerOutcome[];
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
@@ -54,7 +55,7 @@ export interface SquashfsStage {
 
 /** What one layer cost; all but counts in bytes. */
 export interface LayerOutcome extends LayerCounts {
-	/** Of its blocks in the squashfs, what an earlier build had compressed. */
+	/** Of its blocks in the image, what an earlier build had compressed. */
 	readonly reusedBytes: number;
 	readonly recompressedBytes: number;
 }
@@ -72,8 +73,8 @@ interface StageInput {
 	readonly dropXattrs: XattrDropper;
 }
 
-/** Streams the image's layers into the data blocks of a squashfs at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
-export async function writeSquashfs(input: Omit<StageInput, "isExcluded" | "dropXattrs">): Promise<SquashfsStage> {
+/** Streams the image's layers into the data blocks of a root file system at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
+export async function writeRootFileSystem(input: Omit<StageInput, "isExcluded" | "dropXattrs">): Promise<RootFileSystemStage> {
 	const { image, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
 	const dropXattrs = compileXattrDropper(options.dropXattr);
@@ -116,12 +117,12 @@ async function stream(
 	input: StageInput,
 	compressor: BlockCompressor,
 	blocks: BlockStore | undefined,
-): Promise<SquashfsStage> {
+): Promise<RootFileSystemStage> {
 	const { image, target, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
 	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
 	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
-	const copier = new SquashfsCopier(target, start);
-	const squashfs = new SquashfsWriter({
+	const copier = new ImageCopier(target, start);
+	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
 		sink: {
 			write: (position, bytes) => target.write(start + position, bytes),
 			readNow: (position, length) => target.readNow(start + position, length),
@@ -134,7 +135,7 @@ async function stream(
 		copier,
 		hasher: nativeContentHasher(),
 	});
-	const { data } = squashfs;
+	const { data } = writer;
 	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 	const diffIds = new Set(image.layers.map(({ diffId }) => diffId));
 	const supply =
@@ -189,7 +190,7 @@ async function stream(
 		await compressor.close();
 		const tables = new Tables(() =>
 			inTurns(
-				squashfs.finishing(kept, (file) => {
+				writer.finishing(kept, (file) => {
 					const stored = collector.stored(file);
 					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
 					return stored;
@@ -242,12 +243,12 @@ async function stream(
 	}
 }
 
-/** The tables of the squashfs, which may be written before they are asked for. */
+/** The tables of the root file system, which may be written before they are asked for. */
 class Tables {
-	readonly #finish: () => Promise<SquashfsSummary>;
-	#outcome: Promise<SquashfsSummary> | undefined;
+	readonly #finish: () => Promise<RootSummary>;
+	#outcome: Promise<RootSummary> | undefined;
 
-	constructor(finish: () => Promise<SquashfsSummary>) {
+	constructor(finish: () => Promise<RootSummary>) {
 		this.#finish = finish;
 	}
 
@@ -256,7 +257,7 @@ class Tables {
 		await this.write().catch(() => {});
 	}
 
-	write(): Promise<SquashfsSummary> {
+	write(): Promise<RootSummary> {
 		this.#outcome ??= this.#finish();
 		return this.#outcome;
 	}

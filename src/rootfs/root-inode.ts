@@ -1,6 +1,6 @@
-import type { ByteString } from "../../binary/byte-string.ts";
-import type { FileLayout } from "../../content/file-layout.ts";
-import type { DeviceInode, InodeAttributes, IpcInode, SymlinkInode } from "../../tree/inode.ts";
+import type { ByteString } from "../binary/byte-string.ts";
+import type { FileLayout } from "../content/file-layout.ts";
+import type { DeviceInode, InodeAttributes, IpcInode, SymlinkInode } from "../tree/inode.ts";
 
 /** What an image says about an inode beside its attributes. */
 export interface InodeIdentity {
@@ -10,13 +10,13 @@ export interface InodeIdentity {
 	readonly linkCount: number;
 }
 
-export interface SquashfsDirectory extends InodeAttributes, InodeIdentity {
+export interface RootDirectory extends InodeAttributes, InodeIdentity {
 	readonly type: "directory";
 	/** In byte order of the names. */
-	readonly entries: Map<ByteString, SquashfsInode>;
+	readonly entries: Map<ByteString, RootInode>;
 }
 
-export interface SquashfsFile extends InodeAttributes, InodeIdentity {
+export interface RootFile extends InodeAttributes, InodeIdentity {
 	readonly type: "file";
 	readonly byteLength: number;
 	/** What the image says that holes save. */
@@ -25,9 +25,9 @@ export interface SquashfsFile extends InodeAttributes, InodeIdentity {
 }
 
 /** An inode read from an image; as in the input tree, one object for all links. */
-export type SquashfsInode =
-	| SquashfsDirectory
-	| SquashfsFile
+export type RootInode =
+	| RootDirectory
+	| RootFile
 	| (SymlinkInode & InodeIdentity)
 	| (DeviceInode & InodeIdentity)
 	| (IpcInode & InodeIdentity);

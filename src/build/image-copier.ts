@@ -8,16 +8,16 @@ import type { BlockFile, StoredBlock } from "../content/stored-blocks.ts";
 /** What copying in the background needs of the ISO. */
 export type CopyTarget = Pick<FileTarget, "write" | "readNow" | "descriptor" | "failure">;
 
-/** Copies stored blocks into the squashfs on a thread of the addon; without the addon at once. */
-export class SquashfsCopier implements BlockCopier {
+/** Copies stored blocks into the root file system on a thread of the addon; without the addon at once. */
+export class ImageCopier implements BlockCopier {
 	readonly #target: CopyTarget;
 	readonly #start: number;
 	/** Undefined until there is something to copy. */
 	#background: { readonly copy: BackgroundCopy | undefined } | undefined;
-	/** Of each copy, where it comes from; undefined: from the squashfs itself. */
+	/** Of each copy, where it comes from; undefined: from the image itself. */
 	readonly #files: (BlockFile | undefined)[] = [];
 
-	/** The squashfs begins at `start` of the target. */
+	/** The image begins at `start` of the target. */
 	constructor(target: CopyTarget, start: number) {
 		this.#target = target;
 		this.#start = start;

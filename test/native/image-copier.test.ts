@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { atOnce } from "../../src/binary/turns.ts";
-import { SquashfsCopier } from "../../src/build/squashfs-copier.ts";
+import { ImageCopier } from "../../src/build/image-copier.ts";
 import { BlockStore } from "../../src/cache/block-store.ts";
 import { isDamage } from "../../src/cache/failures.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";
@@ -23,7 +23,7 @@ describe.skipIf(addonMissing).each(["native", "portable"])(
 		let store: BlockStore;
 		let pack = "";
 		let target: FileTarget;
-		let copier: SquashfsCopier;
+		let copier: ImageCopier;
 		beforeEach(() => {
 			vi.stubEnv("OCI2ISO_CODEC_BACKEND", backend);
 			const path = join(work, `${backend}-${round++}`);
@@ -31,7 +31,7 @@ describe.skipIf(addonMissing).each(["native", "portable"])(
 			pack = join(directory.path, "packs", packNames[0] ?? "");
 			store = atOnce(BlockStore.opening(directory, TEST_SETTINGS, createDecompressor("zstd")));
 			target = FileTarget.create(`${path}.iso`);
-			copier = new SquashfsCopier(target, START);
+			copier = new ImageCopier(target, START);
 		});
 		afterEach(() => {
 			copier.close();
@@ -102,7 +102,7 @@ describe.skipIf(addonMissing).each(["native", "portable"])(
 			};
 			copier.close();
 			const failure = (cause: unknown) => outputError("/dev/full", cause);
-			copier = new SquashfsCopier({ descriptor, write, readNow: () => Buffer.alloc(0), failure }, START);
+			copier = new ImageCopier({ descriptor, write, readNow: () => Buffer.alloc(0), failure }, START);
 			expect(await damageOf(() => void copyAll())).toMatchObject({ code: "DISK_FULL", exitStatus: 6 });
 			expect(existsSync(pack)).toBe(true);
 		});
