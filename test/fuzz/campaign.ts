@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** What one process over some targets came to. */
@@ -11,64 +10,55 @@ export interface Campaign {
 }
 
 export interface FinishedTarget {
-	readonly finished: string;
+	readonly target: string;
 	readonly inputs: number;
 	readonly blocks: number;
 	/** In base64. */
 	readonly corpus: readonly string[];
-	readonly findings: readonly { readonly input: string; readonly what: string }[];
+	/** With inputs in base64. */
+	readonly findings: readonly string[];
 }
 
-const HEAP_MIB = 1024;
-/** One target may take this much longer than it was given: making its seeds, and the last input. */
-const GRACE_SECONDS = 45;
+/** For `--changed` alone: what is fuzzed is loaded by other processes. */
+export const fuzzed = () => import("./targets.ts");
 
-/** Fuzzes targets in a process of their own, so that an input that never ends, or that eats all memory, is found as well. */
-export function fuzzTargets(names: readonly string[], secondsEach: number, seed: number): Promise<Campaign> {
-	const inputFile = join(tmpdir(), `oci2iso-fuzz-${process.pid}-${names[0]}`);
+const HEAP_MIB = 1024;
+/** The targets together may take this much longer than they were given: for seeds, and the last inputs. */
+const GRACE_SECONDS = 300;
+
+/** Fuzzes part `part` of `parts` of the targets in a process of its own, so that an input that never ends, or that eats all memory, is found as well. */
+export function fuzzTargets(
+	part: number,
+	parts: number,
+	seconds: number,
+	seed: number,
+	inputFile: string,
+): Promise<Campaign> {
 	const script = join(import.meta.dirname, "run-targets.ts");
 	const node = [`--max-old-space-size=${HEAP_MIB}`, "--import", import.meta.resolve("tsx"), script];
-	const child = spawn(process.execPath, [...node, String(secondsEach), String(seed), inputFile, ...names], {
+	const child = spawn(process.execPath, [...node, ...[part, parts, seconds, seed, inputFile].map(String)], {
 		stdio: ["ignore", "pipe", "pipe"],
+		timeout: Math.ceil(seconds + GRACE_SECONDS) * 1000,
+		killSignal: "SIGKILL",
 	});
-	const finished: FinishedTarget[] = [];
-	let running = "";
-	let hung = false;
-	let watchdog: NodeJS.Timeout | undefined;
-	const watch = (): void => {
-		clearTimeout(watchdog);
-		watchdog = setTimeout(
-			() => {
-				hung = true;
-				child.kill("SIGKILL");
-			},
-			(secondsEach + GRACE_SECONDS) * 1000,
-		);
-	};
-	watch();
-	let line = "";
-	child.stdout.on("data", (chunk: Buffer) => {
-		const lines = (line + chunk.toString()).split("\n");
-		line = lines.pop() ?? "";
-		for (const text of lines) {
-			const report = JSON.parse(text) as { started?: string; finished?: string };
-			if (report.started !== undefined) running = report.started;
-			else finished.push(report as FinishedTarget);
-			watch();
-		}
-	});
+	let output = "";
 	let errors = "";
+	child.stdout.on("data", (chunk: Buffer) => {
+		output += chunk.toString();
+	});
 	child.stderr.on("data", (chunk: Buffer) => {
 		errors = (errors + chunk.toString()).slice(-3000);
 	});
 	return new Promise((resolve, reject) => {
 		child.once("error", reject);
 		child.once("close", (status, signal) => {
-			clearTimeout(watchdog);
-			const how = hung ? "did not end" : `ended with ${status ?? signal}`;
-			const stopped = status === 0 ? undefined : `${running} ${how} with ${lastInput(inputFile)}\n${errors}`;
-			rmSync(inputFile, { force: true });
-			resolve({ finished, stopped });
+			// The last line may be a part of one.
+			const finished = output
+				.split("\n")
+				.slice(0, -1)
+				.map((line) => JSON.parse(line) as FinishedTarget);
+			const how = `what follows ${finished.at(-1)?.target} ended with ${status ?? signal} with ${lastInput(inputFile)}\n${errors}`;
+			resolve({ finished, stopped: status === 0 ? undefined : how });
 		});
 	});
 }

@@ -10,7 +10,7 @@ export interface FuzzOptions {
 	readonly seconds: number;
 	readonly seed: number;
 	/** More inputs to start with. */
-	readonly corpus: readonly Uint8Array[];
+	readonly corpus: readonly Buffer[];
 	/** Told each input before it runs, so that one which never ends can be named. */
 	readonly onInput: (input: Uint8Array) => void;
 }
@@ -20,7 +20,7 @@ export interface FuzzResult {
 	readonly inputs: number;
 	/** Blocks of code that were reached. */
 	readonly blocks: number;
-	/** Inputs that reached something new. */
+	/** Inputs that reached something new beyond the seeds. */
 	readonly corpus: readonly Buffer[];
 	readonly findings: readonly Finding[];
 }
@@ -44,7 +44,7 @@ const MAX_GROWTH_BYTES = 600 * 2 ** 20;
 export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<FuzzResult> {
 	const random = new Random(options.seed);
 	const maxBytes = target.maxBytes ?? DEFAULT_MAX_BYTES;
-	const dictionary = (target.dictionary ?? []).map((word) => Buffer.from(word, "latin1"));
+	const dictionary = (target.dictionary?.split("~") ?? []).map((word) => Buffer.from(word, "latin1"));
 	const seeds = (await target.seeds()).map((bytes) => Buffer.from(bytes));
 	const { coverage } = options;
 	const corpus: Buffer[] = [];
@@ -78,10 +78,7 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
 	for (const input of seeds.slice(0, 1)) await faultOf(target, input);
 	coverage.reset();
 	const end = performance.now() + options.seconds * 1000;
-	for (const input of [...seeds, ...options.corpus]) {
-		await keep([Buffer.from(input)]);
-		if (performance.now() > end) break;
-	}
+	for (const input of [...seeds, ...options.corpus]) await keep([input]);
 	if (corpus.length === 0) corpus.push(...seeds);
 	while (performance.now() < end && findings.length < MAX_FINDINGS) {
 		const batch: Buffer[] = [];
@@ -98,7 +95,12 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
 		checkMemory(batch);
 		if (coverage.newBlocks(true) > 0) await keep(batch);
 	}
-	return { inputs: state.inputs, blocks: coverage.blocks, corpus, findings };
+	return {
+		inputs: state.inputs,
+		blocks: coverage.blocks,
+		corpus: corpus.filter((input) => seeds.every((seed) => seed !== input)),
+		findings,
+	};
 }
 
 async function faultOf(target: FuzzTarget, input: Buffer): Promise<string | undefined> {

@@ -4,8 +4,8 @@ export interface FuzzTarget {
 	readonly name: string;
 	/** Inputs that the parser understands, small. */
 	seeds(): readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
-	/** Words of the format. */
-	readonly dictionary?: readonly string[];
+	/** Words of the format, with `~` between them. */
+	readonly dictionary?: string;
 	/** Longest input; default 4096. */
 	readonly maxBytes?: number;
 	/**
@@ -17,4 +17,13 @@ export interface FuzzTarget {
 
 export function utf8(...texts: readonly string[]): Uint8Array[] {
 	return texts.map((text) => Buffer.from(text));
+}
+
+/** What targets share is made when the first of them runs. */
+export function once<Value>(make: () => Value): () => Value {
+	let made: { readonly value: Value } | undefined;
+	return () => {
+		made ??= { value: make() };
+		return made.value;
+	};
 }

@@ -11,15 +11,11 @@ import type { RootFile } from "../../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../../src/rootfs/squashfs/squashfs-reader.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
 import { treeFacts } from "../../support/trees.ts";
-import { type SmallIso, smallIso } from "../../support/verify-iso-fixture.ts";
+import { smallIso } from "../../support/verify-iso-fixture.ts";
 import { assortedImages } from "../../unit/rootfs/squashfs/harness.ts";
-import type { FuzzTarget } from "../engine/target.ts";
+import { type FuzzTarget, once } from "../engine/target.ts";
 
-let iso: Promise<SmallIso> | undefined;
-function isoOnce(): Promise<SmallIso> {
-	iso ??= smallIso({ stored: true });
-	return iso;
-}
+const isoOnce = once(() => smallIso({ stored: true }));
 
 /** Bytes that are changed one by one in a large medium: a position of 24 bits and a value, four bytes each. */
 const PATCH_BYTES = 4;
@@ -76,47 +72,13 @@ async function isoStretches(): Promise<{ bytes: Buffer; head: Stretch; tail: Str
 	};
 }
 
-const isoVolumeTarget: FuzzTarget = {
-	name: "iso9660",
-	maxBytes: MAX_PATCHES * PATCH_BYTES,
-	seeds: PATCH_SEEDS,
-	async run(input) {
-		const { bytes, head, tail } = await isoStretches();
-		const descriptors = { start: 16 * 2048, byteLength: 8 * 2048 };
-		await withPatches(bytes, input.byteLength % 3 === 0 ? [head, tail] : [descriptors, tail], input, readVolume);
-	},
-};
-
-const verifyTarget: FuzzTarget = {
-	name: "verify-iso",
-	maxBytes: MAX_PATCHES * PATCH_BYTES,
-	seeds: PATCH_SEEDS,
-	async run(input) {
-		const { bytes, head, tail, squashfs } = await isoStretches();
-		await withPatches(bytes, [head, squashfs, tail], input, (source) => verifyIso(source, { mediaChecksum: false }));
-	},
-};
-
-let esp: { readonly bytes: Buffer; readonly tableBytes: number } | undefined;
-function espOnce(): { readonly bytes: Buffer; readonly tableBytes: number } {
-	if (esp === undefined) {
-		const files = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/a rather long name of a file.efi", "EFI/BOOT/grub.cfg"];
-		const contents = files.map((path, i) => ({ path, content: Buffer.alloc(5000 * i, "x") }));
-		const image = buildFat(fatDirectoryOf(contents), {
-			volumeId: 1,
-			minimumBytes: 9 * 2 ** 20,
-			timestamp: { seconds: 0, nanoseconds: 0 },
-		});
-		const bytes = Buffer.alloc(image.byteLength);
-		let at = 0;
-		for (const chunk of image.chunks()) {
-			bytes.set(chunk, at);
-			at += chunk.byteLength;
-		}
-		esp = { bytes, tableBytes: 64 * 1024 };
-	}
-	return esp;
-}
+const espOnce = once(() => {
+	const files = ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/a rather long name of a file.efi", "EFI/BOOT/grub.cfg"];
+	const contents = files.map((path, i) => ({ path, content: Buffer.alloc(5000 * i, "x") }));
+	const options = { volumeId: 1, minimumBytes: 9 * 2 ** 20, timestamp: { seconds: 0, nanoseconds: 0 } };
+	return Buffer.concat([...buildFat(fatDirectoryOf(contents), options).chunks()]);
+});
+const ESP_TABLE_BYTES = 64 * 1024;
 
 async function readAllFat(directory: FatReadDirectory): Promise<void> {
 	for (const entry of directory.entries.values()) {
@@ -125,93 +87,97 @@ async function readAllFat(directory: FatReadDirectory): Promise<void> {
 	}
 }
 
-const fatTarget: FuzzTarget = {
-	name: "fat",
-	maxBytes: MAX_PATCHES * PATCH_BYTES,
-	seeds: PATCH_SEEDS,
-	async run(input) {
-		const { bytes, tableBytes } = espOnce();
-		const start = { start: 0, byteLength: input.byteLength % 2 === 0 ? 512 : tableBytes };
-		await withPatches(bytes, [start, { start: 0, byteLength: tableBytes }], input, async (source) =>
-			readAllFat((await readFat(source)).root),
-		);
-	},
-};
-
-async function squashfsSeeds(): Promise<Buffer[]> {
-	const { stored, compressed } = await assortedImages(30);
-	return [stored, compressed];
-}
-
-const squashfsTarget: FuzzTarget = {
-	name: "squashfs",
-	maxBytes: 32_768,
-	seeds: squashfsSeeds,
-	async run(input) {
-		const reader = await openSquashfs(memorySource(input));
-		await treeFacts<RootFile>(await reader.readTree(), async function* (file) {
-			if (file.byteLength > 2 ** 22) return;
-			yield* reader.contents.read(file.layout);
-		});
-	},
-};
-
-const gptTarget: FuzzTarget = {
-	name: "partition-tables",
-	maxBytes: 40_000,
-	async seeds() {
-		const { bytes } = await isoOnce();
-		return [bytes.subarray(0, 34 * 512)];
-	},
-	run(input) {
-		if (input.byteLength < 1024) return;
-		decodeMbr(input.subarray(0, 512));
-		const header = decodeGptHeader(input.subarray(512, 1024), 1);
-		decodeGptEntries(input.subarray(1024), header);
-	},
-};
-
-const elToritoTarget: FuzzTarget = {
-	name: "el-torito",
-	maxBytes: 4096,
-	seeds: () => [
-		encodeBootCatalog([
-			{ platform: "bios", block: 100, sectorCount: 4 },
-			{ platform: "uefi", block: 200, sectorCount: 0 },
-		]),
-		encodeBootRecord(70),
-	],
-	run(input) {
-		const sector = Buffer.concat([input], 2048);
-		decodeBootRecord(sector);
-		decodeBootCatalog(sector);
-	},
-};
-
-const isomd5Target: FuzzTarget = {
-	name: "isomd5",
-	maxBytes: 600,
-	dictionary: ["ISO MD5SUM = ", ";SKIPSECTORS = ", ";FRAGMENT SUMS = ", ";FRAGMENT COUNT = ", "RHLISOSTATUS="],
-	seeds: () => [
-		Buffer.from(
-			encodeApplicationUse({
-				md5: "0".repeat(32),
-				skipSectors: 15,
-				supported: false,
-				fragmentSums: "abc".repeat(20),
-				fragmentCount: 20,
-			}),
-		),
-	],
-	run: (input) => decodeApplicationUse(input),
-};
-
 export const volumeTargets: readonly FuzzTarget[] = [
-	isoVolumeTarget,
-	verifyTarget,
-	fatTarget,
-	squashfsTarget,
-	gptTarget,
-	elToritoTarget,
-	isomd5Target,
+	{
+		name: "iso9660",
+		maxBytes: MAX_PATCHES * PATCH_BYTES,
+		seeds: PATCH_SEEDS,
+		async run(input) {
+			const { bytes, head, tail } = await isoStretches();
+			const descriptors = { start: 16 * 2048, byteLength: 8 * 2048 };
+			await withPatches(bytes, input.byteLength % 3 === 0 ? [head, tail] : [descriptors, tail], input, readVolume);
+		},
+	},
+	{
+		name: "verify-iso",
+		maxBytes: MAX_PATCHES * PATCH_BYTES,
+		seeds: PATCH_SEEDS,
+		async run(input) {
+			const { bytes, head, tail, squashfs } = await isoStretches();
+			await withPatches(bytes, [head, squashfs, tail], input, (source) => verifyIso(source, { mediaChecksum: false }));
+		},
+	},
+	{
+		name: "fat",
+		maxBytes: MAX_PATCHES * PATCH_BYTES,
+		seeds: PATCH_SEEDS,
+		async run(input) {
+			const start = { start: 0, byteLength: input.byteLength % 2 === 0 ? 512 : ESP_TABLE_BYTES };
+			await withPatches(espOnce(), [start, { start: 0, byteLength: ESP_TABLE_BYTES }], input, async (source) =>
+				readAllFat((await readFat(source)).root),
+			);
+		},
+	},
+	{
+		name: "squashfs",
+		maxBytes: 32_768,
+		seeds: async () => {
+			const { stored, compressed } = await assortedImages(30);
+			return [stored, compressed];
+		},
+		async run(input) {
+			const reader = await openSquashfs(memorySource(input));
+			await treeFacts<RootFile>(await reader.readTree(), async function* (file) {
+				if (file.byteLength > 2 ** 22) return;
+				yield* reader.contents.read(file.layout);
+			});
+		},
+	},
+	{
+		name: "partition-tables",
+		maxBytes: 40_000,
+		async seeds() {
+			const { bytes } = await isoOnce();
+			return [bytes.subarray(0, 34 * 512)];
+		},
+		run(input) {
+			if (input.byteLength < 1024) return;
+			decodeMbr(input.subarray(0, 512));
+			const header = decodeGptHeader(input.subarray(512, 1024), 1);
+			decodeGptEntries(input.subarray(1024), header);
+		},
+	},
+	{
+		name: "el-torito",
+		maxBytes: 4096,
+		seeds: () => [
+			encodeBootCatalog([
+				{ platform: "bios", block: 100, sectorCount: 4 },
+				{ platform: "uefi", block: 200, sectorCount: 0 },
+			]),
+			encodeBootRecord(70),
+		],
+		run(input) {
+			const sector = Buffer.concat([input], 2048);
+			decodeBootRecord(sector);
+			decodeBootCatalog(sector);
+		},
+	},
+	{
+		name: "isomd5",
+		maxBytes: 600,
+		dictionary: "ISO MD5SUM = ~;SKIPSECTORS = ~;FRAGMENT SUMS = ~;FRAGMENT COUNT = ~RHLISOSTATUS=",
+		seeds: () => [
+			Buffer.from(
+				encodeApplicationUse({
+					md5: "0".repeat(32),
+					skipSectors: 15,
+					supported: false,
+					fragmentSums: "abc".repeat(20),
+					fragmentCount: 20,
+				}),
+			),
+		],
+		run: (input) => decodeApplicationUse(input),
+	},
 ];
