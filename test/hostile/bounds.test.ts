@@ -1,20 +1,20 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
-import { hostileRun, scratch } from "../support/hostile-cli.ts";
+import { hostileRun } from "../support/hostile-cli.ts";
 import { gzipOfZeros, zstdOfZeros } from "../support/hostile-layers.ts";
 import { newcArchive } from "../support/inspect-cpio.ts";
 import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
+import { requires } from "../support/requires.ts";
 import { paxHeader, paxRecord, type TarMember, tarArchive, tarHeader } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { zstdStored } from "../support/zstd-stored.ts";
 import { makeElf } from "../unit/buildroot/make-elf.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
-const work = scratch();
-afterAll(() => work.remove());
+const noGrub = requires(HOST_GRUB) !== undefined;
+const work = temporaryDirectory("hostile");
 
 const GRUB = "usr/lib/grub/i386-pc";
 const MODULES = "usr/lib/modules/1.0";
@@ -398,7 +398,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 
 describe.skipIf(noGrub).each(Object.entries(KINDS))("%s", (_, rows) => {
 	it.each(Object.entries(rows))("%s", async (_, { top, inspect, build, buildArgs = [], verify, maxIsoMiB }) => {
-		const place = mkdtempSync(join(work.path, "image-"));
+		const place = mkdtempSync(join(work, "image-"));
 		const out = join(place, "out");
 		mkdirSync(out);
 		const made = top();

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
-import { hostileRun, refusedBuild, refusedInspect, scratch } from "../support/hostile-cli.ts";
+import { hostileRun, refusedBuild, refusedInspect } from "../support/hostile-cli.ts";
 import {
 	type BlobDescriptor,
 	named,
@@ -17,13 +17,12 @@ import {
 } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
-const work = scratch();
-afterAll(() => work.remove());
+const noGrub = requires(HOST_GRUB) !== undefined;
+const work = temporaryDirectory("hostile");
 
-const directory = (): string => mkdtempSync(join(work.path, "image-"));
+const directory = (): string => mkdtempSync(join(work, "image-"));
 const TAR = tarArchive([{ path: "etc/os-release", content: Buffer.from("ID=x\n") }]);
 
 /** A layout whose index names one manifest with these bytes. */
@@ -68,7 +67,7 @@ describe("documents of an image", () => {
 		],
 	])("%s", async (_, make, expected) => {
 		const reference = make();
-		expect(await refusedBuild(work.path, reference)).toBe(expected);
+		expect(await refusedBuild(work, reference)).toBe(expected);
 		expect(await refusedInspect(reference)).toBe(expected);
 	});
 
@@ -167,8 +166,8 @@ describe.skipIf(noGrub)("iso.yaml", () => {
 		["a line break in a command line", 'kernel_args: ["a\\nreboot"]\n', "ISO_YAML_INVALID"],
 	])("%s", async (_, yaml, code) => {
 		const image = imageWithYaml(yaml);
-		expect(await refusedBuild(work.path, image)).toBe("3 CONTRACT_NOT_MET");
-		const args = ["build", image, "-o", join(work.path, "x.iso"), "--tools", "builtin", "--comp", "none", "--force"];
+		expect(await refusedBuild(work, image)).toBe("3 CONTRACT_NOT_MET");
+		const args = ["build", image, "-o", join(work, "x.iso"), "--tools", "builtin", "--comp", "none", "--force"];
 		const { stderr } = await hostileRun([...args, "--progress", "json"]);
 		const { problems } = JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "") as { problems: { code: string }[] };
 		expect(problems[0]?.code).toBe(code);
@@ -190,7 +189,7 @@ describe.skipIf(noGrub)("iso.yaml", () => {
 				(text) => `    - ${JSON.stringify({ name: text, linux: `/v ${text}`, initrd: `/i ${text}` })}`,
 			);
 			const image = imageWithYaml(`label: Evil\ngrub2:\n  entries:\n${entries.join("\n")}\n`);
-			const out = mkdtempSync(join(work.path, "out-"));
+			const out = mkdtempSync(join(work, "out-"));
 			const iso = join(out, "x.iso");
 			const { status } = await hostileRun([
 				"build",

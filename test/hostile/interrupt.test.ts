@@ -1,16 +1,17 @@
 import { spawn } from "node:child_process";
-import { existsSync, linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { STORE_VERSION } from "../../src/cache/settings.ts";
 import { ArchiveWriter } from "../support/archive-writer.ts";
 import { COMPILED_MAIN } from "../support/compiled.ts";
 import { HOST_GRUB } from "../support/contract-image.ts";
 import { streamContractLayout } from "../support/contract-layout.ts";
-import { cpuSecondsOf, scratch } from "../support/hostile-cli.ts";
+import { cpuSecondsOf } from "../support/hostile-cli.ts";
+import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
 const FILES = 100_000;
 /** What a command may still compute after the signal: a machine that is busy with other things takes longer for the same. */
@@ -29,12 +30,11 @@ interface Ended {
 }
 
 describe.skipIf(noGrub)("a signal ends work on very many names within a second:", () => {
-	const work = scratch();
-	const [cache, temporary, iso] = [join(work.path, "cache"), join(work.path, "tmp"), join(work.path, "whole.iso")];
+	const work = temporaryDirectory("interrupt");
+	const [cache, temporary, iso] = [join(work, "cache"), join(work, "tmp"), join(work, "whole.iso")];
 	let image = "";
 	/** Of a whole build. */
 	let buildSeconds = 0;
-	afterAll(() => work.remove());
 
 	/** Runs a command, and sends the signal when it has computed for so long. */
 	function run(args: readonly string[], signal: NodeJS.Signals, atCpuSeconds: number): Promise<Ended> {
@@ -82,7 +82,7 @@ describe.skipIf(noGrub)("a signal ends work on very many names within a second:"
 
 	beforeAll(async () => {
 		mkdirSync(temporary);
-		image = await streamContractLayout(join(work.path, "image"), async (append) => {
+		image = await streamContractLayout(join(work, "image"), async (append) => {
 			const archive = new ArchiveWriter(append);
 			for (let i = 0; i < FILES; i++) {
 				// half of them in one directory, in no order
@@ -100,12 +100,12 @@ describe.skipIf(noGrub)("a signal ends work on very many names within a second:"
 	it("build, with a new cache", async () => {
 		const moments = [0.35, 0.6, 0.8].map((part) => part * buildSeconds);
 		await interruptAt(moments, (i) => {
-			mkdirSync(join(work.path, `out-${i}`));
-			return buildArguments(join(work.path, `out-${i}`, "x.iso"), join(work.path, `cache-${i}`));
+			mkdirSync(join(work, `out-${i}`));
+			return buildArguments(join(work, `out-${i}`, "x.iso"), join(work, `cache-${i}`));
 		});
 		for (const i of moments.keys()) {
-			expect(readdirSync(join(work.path, `out-${i}`))).toEqual([]);
-			const files = readdirSync(join(work.path, `cache-${i}`), { recursive: true, encoding: "utf8" });
+			expect(readdirSync(join(work, `out-${i}`))).toEqual([]);
+			const files = readdirSync(join(work, `cache-${i}`), { recursive: true, encoding: "utf8" });
 			expect(files.filter((name) => /tmp-|lock/.test(name))).toEqual([]);
 		}
 	});
@@ -134,7 +134,7 @@ describe.skipIf(noGrub)("a signal ends work on very many names within a second:"
 	});
 
 	it("cache prune of a store with very many files, which are all there or gone", async () => {
-		const crowded = join(work.path, "crowded");
+		const crowded = join(work, "crowded");
 		const layers = join(crowded, `v${STORE_VERSION}`, "layers");
 		mkdirSync(layers, { recursive: true, mode: 0o700 });
 		for (let i = 0; i < STORE_FILES; i++) writeFileSync(join(layers, `${i}.index`), "");

@@ -2,24 +2,23 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
-import { hostileRun, refusedBuild, refusedInspect, scratch } from "../support/hostile-cli.ts";
+import { hostileRun, refusedBuild, refusedInspect } from "../support/hostile-cli.ts";
 import { gzipOfHeaders, gzipOfZeros, lyingHeader, zstdOfZeros } from "../support/hostile-layers.ts";
 import { blobPath, type LayoutLayer, named, writeJson, writeOciLayout } from "../support/oci-layout.ts";
+import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 import { gnuLongName, padded, paxHeader, paxRecord, tarArchive, tarHeader } from "../support/tar-fixtures.ts";
-
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { zstdSkippable, zstdStored } from "../support/zstd-stored.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
-const work = scratch();
-afterAll(() => work.remove());
+const noGrub = requires(HOST_GRUB) !== undefined;
+const work = temporaryDirectory("hostile");
 
 function imageOf(...layers: readonly (Buffer | LayoutLayer)[]): string {
-	const directory = mkdtempSync(join(work.path, "image-"));
+	const directory = mkdtempSync(join(work, "image-"));
 	const all = layers.map((layer) => (Buffer.isBuffer(layer) ? { tar: layer, compression: "gzip" as const } : layer));
 	return writeOciLayout(directory, { layers: all }).reference;
 }
@@ -29,7 +28,7 @@ function blob(bytes: Buffer, compression: "none" | "gzip" | "zstd"): LayoutLayer
 	return { tar: Buffer.alloc(1024), compression, blob: bytes };
 }
 
-const refused = (reference: string, ...args: string[]): Promise<string> => refusedBuild(work.path, reference, args);
+const refused = (reference: string, ...args: string[]): Promise<string> => refusedBuild(work, reference, args);
 
 describe("decompression bombs", () => {
 	it("gzip: 2 GiB in 2 MB end at the bound that was asked for", async () => {
@@ -40,13 +39,13 @@ describe("decompression bombs", () => {
 
 	it("zstd: 200 KB that stand for 6 GiB end at 4 GiB, without being asked", { timeout: 200_000 }, async () => {
 		const image = imageOf(blob(zstdOfZeros(6144), "zstd"));
-		expect(await refusedBuild(work.path, image)).toBe("5 LAYER_TOO_LARGE");
+		expect(await refusedBuild(work, image)).toBe("5 LAYER_TOO_LARGE");
 	});
 
 	it("zstd on the portable decoder", async () => {
 		const image = imageOf(blob(zstdOfZeros(1024), "zstd"));
 		const env = { OCI2ISO_CODEC_BACKEND: "portable" };
-		expect(await refusedBuild(work.path, image, ["--max-layer-bytes", "64M"], { env })).toBe("5 LAYER_TOO_LARGE");
+		expect(await refusedBuild(work, image, ["--max-layer-bytes", "64M"], { env })).toBe("5 LAYER_TOO_LARGE");
 	});
 
 	it("a zstd window of 2 GiB is not made", async () => {
@@ -59,7 +58,7 @@ describe("decompression bombs", () => {
 			const mebibytes = 150 + i;
 			return { tar: Buffer.alloc(mebibytes << 20), compression: "zstd", blob: zstdOfZeros(mebibytes, 27) };
 		});
-		expect(await refusedBuild(work.path, imageOf(...layers), [], { residentMiB: 500 })).toBe("3 CONTRACT_NOT_MET");
+		expect(await refusedBuild(work, imageOf(...layers), [], { residentMiB: 500 })).toBe("3 CONTRACT_NOT_MET");
 	});
 
 	it("a table of contents that would not fit into the heap is passed over", { timeout: 200_000 }, async () => {
@@ -72,7 +71,7 @@ describe("decompression bombs", () => {
 		const table = zstdCompressed(json);
 		const tar = tarArchive([{ path: "a" }]);
 		const whole = Buffer.concat([zstdStored(tar), zstdSkippable(table)]);
-		const directory = mkdtempSync(join(work.path, "image-"));
+		const directory = mkdtempSync(join(work, "image-"));
 		const { manifest } = writeOciLayout(directory, { layers: [{ tar, compression: "zstd", blob: whole }] });
 		const document = JSON.parse(readFileSync(blobPath(directory, manifest.digest), "utf8"));
 		const offset = whole.byteLength - table.byteLength;
@@ -89,7 +88,7 @@ describe("decompression bombs", () => {
 	});
 
 	it("a blob longer than its manifest says is not read on", async () => {
-		const directory = mkdtempSync(join(work.path, "image-"));
+		const directory = mkdtempSync(join(work, "image-"));
 		const tar = tarArchive([{ path: "a", content: Buffer.alloc(100_000, "a") }]);
 		const { manifest } = writeOciLayout(directory, { layers: [{ tar, compression: "none" }] });
 		const document = JSON.parse(readFileSync(blobPath(directory, manifest.digest), "utf8"));
@@ -143,7 +142,7 @@ describe("archives", () => {
 			["etc/machine-id", "symlink", "/../../../../../../etc/hostname"],
 		);
 		const image = imageOf(...contractLayers(), escapes);
-		const out = mkdtempSync(join(work.path, "out-"));
+		const out = mkdtempSync(join(work, "out-"));
 		const iso = join(out, "x.iso");
 		const { status } = await hostileRun(["build", image, "-o", iso, "--comp", "none", "--force", "--tools", "builtin"]);
 		expect(status).toBe(0);
@@ -186,12 +185,12 @@ describe("very many", () => {
 		);
 		const limits = { heapMiB: 2048 };
 		const bound = ["--max-inodes", `${WHITEOUTS - 10}`];
-		expect(await refusedBuild(work.path, image, bound, limits)).toBe("5 TOO_MANY_ENTRIES");
-		expect(await refusedBuild(work.path, image, ["--max-inodes", "100000"])).toBe("5 TOO_MANY_ENTRIES");
+		expect(await refusedBuild(work, image, bound, limits)).toBe("5 TOO_MANY_ENTRIES");
+		expect(await refusedBuild(work, image, ["--max-inodes", "100000"])).toBe("5 TOO_MANY_ENTRIES");
 		expect(await refusedInspect(image, ["--max-inodes", "100000"])).toBe("5 TOO_MANY_ENTRIES");
 		// Where the process has less memory than they need, that is said and nothing breaks.
 		const small = { heapMiB: 128, residentMiB: 700 };
-		expect(await refusedBuild(work.path, image, [], small)).toBe("5 TREE_TOO_LARGE");
+		expect(await refusedBuild(work, image, [], small)).toBe("5 TREE_TOO_LARGE");
 	});
 
 	it("extended attributes of a gigabyte", { timeout: 200_000 }, async () => {
@@ -201,7 +200,7 @@ describe("very many", () => {
 		});
 		const members = Buffer.concat(values.map((bytes) => gzipSync(bytes, { level: 1 })));
 		const limits = { heapMiB: 512 };
-		expect(await refusedBuild(work.path, imageOf(blob(members, "gzip")), [], limits)).toBe("5 TREE_TOO_LARGE");
+		expect(await refusedBuild(work, imageOf(blob(members, "gzip")), [], limits)).toBe("5 TREE_TOO_LARGE");
 	});
 
 	it("directories that no entry names: deep paths make many out of few", async () => {
@@ -222,7 +221,7 @@ describe("very many", () => {
 
 	it.skipIf(noGrub)("holes: a file of 16 TiB, of which nothing is stored", { timeout: 200_000 }, async () => {
 		const image = imageOf(...contractLayers(), sparseMember("", 2 ** 44));
-		const out = mkdtempSync(join(work.path, "out-"));
+		const out = mkdtempSync(join(work, "out-"));
 		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--force", "--tools", "builtin"];
 		const { status } = await hostileRun(args);
 		expect(status).toBe(0);
@@ -232,7 +231,7 @@ describe("very many", () => {
 		const chain = Array.from({ length: 250 }, (_, i) => [`l${i}`, "symlink", `${"./".repeat(1500)}l${i + 1}`] as const);
 		const files = Array.from({ length: 4000 }, (_, i) => [`l0/d${i}/f`, "file", ""] as const);
 		const image = imageOf(links(...chain, ...files));
-		expect(await refusedBuild(work.path, image)).toBe("5 TREE_TOO_COSTLY");
+		expect(await refusedBuild(work, image)).toBe("5 TREE_TOO_COSTLY");
 	});
 });
 

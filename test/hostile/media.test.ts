@@ -1,17 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { SUPERBLOCK } from "../../src/rootfs/squashfs/superblock.ts";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
-import { hostileRun, refusedBuild, scratch } from "../support/hostile-cli.ts";
+import { hostileRun, refusedBuild } from "../support/hostile-cli.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { padded, paxHeader, paxRecord, tarArchive, tarHeader } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type SmallIso, smallIso } from "../support/verify-iso-fixture.ts";
 
-const work = scratch();
-afterAll(() => work.remove());
+const work = temporaryDirectory("hostile");
 
 const BLOCK = 2048;
 const SQUASHFS = 64 * BLOCK;
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 function isoWith(change: (bytes: Buffer) => Buffer | undefined): string {
 	const bytes = Buffer.from(good.bytes);
-	const path = join(work.path, "x.iso");
+	const path = join(work, "x.iso");
 	writeFileSync(path, change(bytes) ?? bytes);
 	return path;
 }
@@ -100,7 +100,7 @@ describe("verify of a medium that means harm", () => {
 		["of variables", `set a=$${"{a}$".repeat(100_000)}\n`],
 	])("a menu %s", { timeout: 120_000 }, async (_, menu) => {
 		const { bytes } = await smallIso({ stored: true, menu });
-		const path = join(work.path, "menu.iso");
+		const path = join(work, "menu.iso");
 		writeFileSync(path, bytes);
 		const { status, code } = await hostileRun(["verify", path]);
 		expect(`${status} ${code}`).toBe("8 VERIFICATION_FAILED");
@@ -126,8 +126,8 @@ describe("verify of a medium that means harm", () => {
 				padded(Buffer.from("start")),
 			]);
 			const layers = [...contractLayers(), holes].map((tar) => ({ tar, compression: "none" as const }));
-			const { reference } = writeOciLayout(mkdtempSync(join(work.path, "image-")), { layers });
-			const iso = join(work.path, "holes.iso");
+			const { reference } = writeOciLayout(mkdtempSync(join(work, "image-")), { layers });
+			const iso = join(work, "holes.iso");
 			const build = await hostileRun([
 				"build",
 				reference,
@@ -148,25 +148,25 @@ describe("verify of a medium that means harm", () => {
 
 describe.skipIf(requires("mkfifo"))("files that are none", () => {
 	it("a pipe where a document or a blob should be does not wait for a writer", async () => {
-		const directory = mkdtempSync(join(work.path, "fifo-"));
+		const directory = mkdtempSync(join(work, "fifo-"));
 		const tar = tarArchive([{ path: "a" }]);
 		const { reference } = writeOciLayout(directory, { layers: [{ tar, compression: "none" }] });
 		const index = join(directory, "index.json");
 		rmSync(index);
 		execFileSync("mkfifo", [index]);
-		expect(await refusedBuild(work.path, reference, [], { seconds: 30 })).toMatch(/^[25] /);
-		const iso = join(work.path, "pipe.iso");
+		expect(await refusedBuild(work, reference, [], { seconds: 30 })).toMatch(/^[25] /);
+		const iso = join(work, "pipe.iso");
 		execFileSync("mkfifo", [iso]);
 		expect((await hostileRun(["verify", iso], { seconds: 30 })).status).not.toBe(0);
-		expect(await refusedBuild(work.path, `oci-archive:${iso}`, [], { seconds: 30 })).toMatch(/^[25] /);
+		expect(await refusedBuild(work, `oci-archive:${iso}`, [], { seconds: 30 })).toMatch(/^[25] /);
 	});
 
 	it("a document that is /dev/zero is not read to its end", async () => {
-		const directory = mkdtempSync(join(work.path, "zero-"));
+		const directory = mkdtempSync(join(work, "zero-"));
 		const { reference } = writeOciLayout(directory, { layers: [{ tar: tarArchive([]), compression: "none" }] });
 		rmSync(join(directory, "index.json"));
 		symlinkSync("/dev/zero", join(directory, "index.json"));
-		expect(await refusedBuild(work.path, reference, [], { seconds: 30 })).toMatch(/^[25] /);
+		expect(await refusedBuild(work, reference, [], { seconds: 30 })).toMatch(/^[25] /);
 		expect((await hostileRun(["verify", "/dev/zero"], { seconds: 30 })).status).not.toBe(0);
 	});
 });

@@ -1,23 +1,23 @@
-import { existsSync, mkdtempSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
-import { hostileRun, scratch } from "../support/hostile-cli.ts";
+import { hostileRun } from "../support/hostile-cli.ts";
 import { newcArchive } from "../support/inspect-cpio.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
+import { requires } from "../support/requires.ts";
 import { type TarMember, tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { kernelProgram, shimProgram } from "../support/verify-programs.ts";
 import { makeElf } from "../unit/buildroot/make-elf.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
-const work = scratch();
-afterAll(() => work.remove());
+const noGrub = requires(HOST_GRUB) !== undefined;
+const work = temporaryDirectory("hostile");
 
 /** The contract image with more files on top. */
 function imageWith(...members: readonly TarMember[]): string {
 	const layers = [...contractLayers(), tarArchive(members)];
-	const directory = mkdtempSync(join(work.path, "image-"));
+	const directory = mkdtempSync(join(work, "image-"));
 	return writeOciLayout(directory, { layers: layers.map((tar) => ({ tar, compression: "gzip" as const })) }).reference;
 }
 
@@ -121,7 +121,7 @@ describe.skipIf(noGrub)("tools crafted against whoever looks for their libraries
 
 	it.each(cases)("%s", { timeout: 120_000 }, async (_, members, expected) => {
 		const image = imageWith(file(LOADER, elf([])), ...members);
-		const out = mkdtempSync(join(work.path, "out-"));
+		const out = mkdtempSync(join(work, "out-"));
 		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--force"];
 		const { status, stderr } = await hostileRun([...args, "--tools", "buildroot"], { untouched: out });
 		expect(status).toBe(7);
@@ -130,7 +130,7 @@ describe.skipIf(noGrub)("tools crafted against whoever looks for their libraries
 
 	it("are not looked at by default", { timeout: 120_000 }, async () => {
 		const image = imageWith(file("usr/bin/grub-mkimage", lyingElf()), link("usr/bin/implantisomd5", "/nowhere"));
-		const out = mkdtempSync(join(work.path, "out-"));
+		const out = mkdtempSync(join(work, "out-"));
 		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--force"];
 		expect((await hostileRun(args)).status).toBe(0);
 	});

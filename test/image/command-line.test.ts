@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { oci2iso } from "../support/cli.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { sha256Of } from "../support/host-tree.ts";
@@ -10,12 +9,12 @@ import { blobPath, writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 let work = "";
 beforeEach(() => {
-	work = mkdtempSync(join(tmpdir(), "oci2iso-cli-"));
+	work = temporaryDirectory("cli");
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 /** An image that is no live system at all. */
 function plainImage(): string {

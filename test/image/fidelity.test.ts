@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { type BuildReport, buildIso } from "../../src/index.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/layers/excludes.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
@@ -9,6 +7,7 @@ import { type HostEntry, hostTree } from "../support/host-tree.ts";
 import { withLoopMount } from "../support/loop.ts";
 import { unpackImage } from "../support/reference-pipeline.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SQUASHFS_OFFSET = 64 * 2048;
 
@@ -16,13 +15,12 @@ const SQUASHFS_OFFSET = 64 * 2048;
 describe.skipIf(requires("root", "umoci", "skopeo", "mount", "getfattr", ...FIXTURE_NEEDS))(
 	"the Debian image's root file system on the ISO",
 	() => {
-		let work = "";
+		const work = temporaryDirectory("fidelity");
 		let report: BuildReport;
 		let expected: Map<string, HostEntry>;
 		let actual: Map<string, HostEntry>;
 
 		beforeAll(async () => {
-			work = await mkdtemp(join(tmpdir(), "oci2iso-fidelity-"));
 			const layout = await debianFixture();
 			const output = join(work, "debian.iso");
 			report = await buildIso({ image: `oci:${layout}:latest`, output, level: 3 });
@@ -34,7 +32,6 @@ describe.skipIf(requires("root", "umoci", "skopeo", "mount", "getfattr", ...FIXT
 				hostTree,
 			);
 		});
-		afterAll(() => rm(work, { recursive: true, force: true }));
 
 		it("has every path but the excluded ones", () => {
 			const isExcluded = compileExcludes(DEFAULT_EXCLUDES);

@@ -1,15 +1,17 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { buildIso } from "../../src/index.ts";
 import { inspectImage } from "../../src/inspect/inspect.ts";
 import { verifyIso } from "../../src/verify/verify-iso.ts";
-import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { withExtraLayer } from "../support/large-layout.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { writeThinImage } from "../support/thin-image.ts";
 
 const missing = requires(...FIXTURE_NEEDS, "grub-mkimage", "tar", "/usr/lib/grub/x86_64-efi/normal.mod");
 const MODULES = [
@@ -75,13 +77,10 @@ const GRUB_BUILDS: readonly GrubBuild[] = [
 
 describe.skipIf(missing !== undefined)("inspect, build and verify agree on where GRUB for UEFI gets to", () => {
 	let layout: string;
-	let scratch: string;
+	const scratch = temporaryDirectory("grub-builds");
 	beforeAll(async () => {
-		layout = await debianFixture();
-		// Blobs are hard-linked, so the images lie beside the real one.
-		scratch = await mkdtemp(join(dirname(layout), "grub-builds-"));
+		layout = await writeThinImage(join(scratch, "real"));
 	});
-	afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 	async function makeGrub({ prefix, early, inMemory, modules = MODULES }: GrubBuild): Promise<Buffer> {
 		const path = (name: string) => join(scratch, name);

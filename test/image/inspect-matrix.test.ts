@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { BootPath } from "../../src/findings/finding.ts";
 import { type ImageInspection, inspectImage } from "../../src/inspect/inspect.ts";
-import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import {
 	BROKEN_IMAGES,
 	type BrokenImage,
@@ -13,22 +13,20 @@ import {
 	writeBrokenImage,
 } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { writeThinImage } from "../support/thin-image.ts";
 
 const missing = requires(...FIXTURE_NEEDS, "sed");
 
 describe.skipIf(missing !== undefined)("inspect tells images that boot from those that do not", () => {
 	let layout: string;
 	let parts: RealParts;
-	let scratch: string;
+	const scratch = temporaryDirectory("inspect");
 
 	beforeAll(async () => {
-		layout = await debianFixture();
+		layout = await writeThinImage(join(scratch, "real"));
 		parts = await realParts(layout);
-		// Blobs are hard-linked, so the images lie beside the real one.
-		await mkdir(dirname(layout), { recursive: true });
-		scratch = await mkdtemp(join(dirname(layout), "inspect-"));
 	});
-	afterAll(() => rm(scratch, { recursive: true, force: true }));
 
 	it.each(BROKEN_IMAGES)("$name", async (broken) => {
 		const { reference, directory } = await writeBrokenImage(broken, layout, parts, scratch);

@@ -1,6 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BuildReport, buildIso } from "../../src/index.ts";
@@ -11,6 +10,7 @@ import { withLoopMount } from "../support/loop.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { paxHeader, paxRecord, type TarMember, tarArchive, tarHeader, tarMember } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /** Layers as they are in the wild, which readers take in different ways; below `t/`, so that podman can be asked about them alone. */
 
@@ -108,7 +108,7 @@ function rowsBelow(root: string, below: string): Record<string, string> {
 describe.skipIf(requires("root", "mount", "find") !== undefined || !existsSync(HOST_GRUB))(
 	"layers as others write them",
 	() => {
-		const work = mkdtempSync(join(tmpdir(), "oci2iso-oddities-"));
+		const work = temporaryDirectory("oddities");
 		const cold = join(work, "cold.iso");
 		let image = "";
 		let report: BuildReport;
@@ -131,7 +131,6 @@ describe.skipIf(requires("root", "mount", "find") !== undefined || !existsSync(H
 		afterAll(() => {
 			// podman mounts its storage onto itself.
 			spawnSync("umount", [join(work, "storage/overlay")], { stdio: "ignore" });
-			rmSync(work, { recursive: true, force: true });
 		});
 
 		const mounted = <Result>(use: (mountPoint: string) => Promise<Result>): Promise<Result> =>

@@ -1,18 +1,17 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { COMPILED_MAIN } from "../support/compiled.ts";
 import { HOST_GRUB } from "../support/contract-image.ts";
 import { writeContractLayout } from "../support/contract-layout.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
-let work = "";
+const work = temporaryDirectory("outputs");
 let image = "";
 let reference = "";
 let folder = "";
@@ -48,14 +47,12 @@ const lines = (text: string) => text.trimEnd().split("\n");
 
 describe.skipIf(noGrub)("outputs of the command line", () => {
 	beforeAll(() => {
-		work = mkdtempSync(join(tmpdir(), "oci2iso-outputs-"));
 		image = writeContractLayout(join(work, "image"), []);
 		folder = work;
 		mkdirSync(join(folder, "tmp"));
 		expect(shell("$B -o reference.iso")).toMatchObject({ status: 0 });
 		reference = digestOf("reference.iso");
 	});
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
 	beforeEach(() => {
 		folder = join(work, `${round++}`);
 		mkdirSync(join(folder, "tmp"), { recursive: true });

@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { BuildReport } from "../../src/index.ts";
 import type { VerifyReport } from "../../src/verify/report.ts";
 import { oci2iso } from "../support/cli.ts";
@@ -12,6 +11,7 @@ import { writeCrowd, writeFlatDirectory, writeLinkFarm } from "../support/crowde
 import { withLoopMount } from "../support/loop.ts";
 import { requires } from "../support/requires.ts";
 import { isSlowWanted, roundsOf } from "../support/slow.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SQUASHFS_OFFSET = 64 * 2048;
 const MIN_RATIO_SECONDS = 0.5;
@@ -31,8 +31,7 @@ interface Built {
 }
 
 describe.skipIf(requires("root", "mount", "find") !== undefined || !existsSync(HOST_GRUB))("an image of", () => {
-	const work = mkdtempSync(join(tmpdir(), "oci2iso-scale-"));
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
+	const work = temporaryDirectory("scale");
 
 	async function build(
 		name: string,

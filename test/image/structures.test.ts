@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { type BuildReport, buildIso } from "../../src/index.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { sha256Of } from "../support/host-tree.ts";
@@ -10,23 +9,22 @@ import { mediumFiles } from "../support/medium-files.ts";
 import { buildReferenceIso, REFERENCE_PIPELINE_NEEDS } from "../support/reference-pipeline.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const NEEDS = ["unsquashfs", "xorriso", "sgdisk", "fsck.fat", "checkisomd5", "isoinfo", ...FIXTURE_NEEDS];
 const SQUASHFS_BLOCK = 64;
 
 describe.skipIf(requires(...NEEDS))("the Debian image's ISO", () => {
-	let work = "";
+	const work = temporaryDirectory("structures");
 	let iso = "";
 	let layout = "";
 	let report: BuildReport;
 
 	beforeAll(async () => {
-		work = await mkdtemp(join(tmpdir(), "oci2iso-structures-"));
 		layout = await debianFixture();
 		iso = join(work, "debian.iso");
 		report = await buildIso({ image: `oci:${layout}:latest`, output: iso, level: 3, jobs: 2 });
 	});
-	afterAll(() => rm(work, { recursive: true, force: true }));
 
 	it("has the same bytes from one thread and from many", async () => {
 		for (const jobs of [1, 7]) {
@@ -163,19 +161,17 @@ function shape(text: string): string[] {
 describe.skipIf(requires(...REFERENCE_PIPELINE_NEEDS, "xorriso", ...FIXTURE_NEEDS))(
 	"beside the reference's ISO of the same image",
 	() => {
-		let work = "";
+		const work = temporaryDirectory("reference");
 		const report = (iso: string): Promise<string> =>
 			run("sh", ["-c", 'xorriso -indev "$1" -report_el_torito plain -report_system_area plain 2>/dev/null', "sh", iso]);
 
 		beforeAll(async () => {
-			work = await mkdtemp(join(tmpdir(), "oci2iso-reference-"));
 			const layout = await debianFixture();
 			await buildReferenceIso(layout, join(work, "reference.iso"), { compression: "lz4" });
 			await buildIso({ image: `oci:${layout}:latest`, output: join(work, "ours.iso"), comp: "lz4" });
 			await writeFile(join(work, "ours.txt"), await report(join(work, "ours.iso")));
 			await writeFile(join(work, "reference.txt"), await report(join(work, "reference.iso")));
 		});
-		afterAll(() => rm(work, { recursive: true, force: true }));
 
 		it("has the same El Torito catalog, MBR and GPT, field by field", async () => {
 			const ours = shape(await readFile(join(work, "ours.txt"), "utf8"));

@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { readVolume } from "../../src/formats/iso9660/read-volume.ts";
 import { buildIso } from "../../src/index.ts";
@@ -10,8 +9,10 @@ import { openImage } from "../../src/oci/open-image.ts";
 import { fileAt } from "../../src/verify/medium-files.ts";
 import { type ExpectedTree, readImageTree } from "../../src/verify/read-image.ts";
 import { verifyIso } from "../../src/verify/verify-iso.ts";
-import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { writeThinImage } from "../support/thin-image.ts";
 
 /** Puts `to`, of the same length, for every `from`. */
 function replaceAll(iso: Buffer, from: Buffer, to: Buffer): number {
@@ -23,14 +24,14 @@ function replaceAll(iso: Buffer, from: Buffer, to: Buffer): number {
 const utf16 = (text: string): Buffer => Buffer.from(text, "utf16le").swap16();
 
 describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not account for", () => {
-	let work = "";
+	const work = temporaryDirectory("medium");
+	let image = "";
 	let pristine = Buffer.alloc(0);
 	let expected: ExpectedTree;
 	const places = new Map<string, { readonly start: number; readonly byteLength: number }>();
 
 	beforeAll(async () => {
-		work = await mkdtemp(join(tmpdir(), "oci2iso-medium-"));
-		const image = `oci:${await debianFixture()}:latest`;
+		image = `oci:${await writeThinImage(join(work, "image"))}:latest`;
 		const output = join(work, "debian.iso");
 		await buildIso({ image, output, level: 1 });
 		pristine = await readFile(output);
@@ -56,7 +57,6 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 			places.set(path, { start: extent.block * 2048, byteLength: file.byteLength });
 		}
 	});
-	afterAll(() => rm(work, { recursive: true, force: true }));
 
 	function place(path: string) {
 		const found = places.get(path);
@@ -76,7 +76,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("what the image and the rules do not
 
 	it("is nothing but a wrong mark on one whose squashfs is not compressed and does not say so", async () => {
 		const output = join(work, "stored.iso");
-		await buildIso({ image: `oci:${await debianFixture()}:latest`, output, comp: "none" });
+		await buildIso({ image, output, comp: "none" });
 		const iso = await readFile(output);
 		flip(iso, place("LiveOS/squashfs.img").start + 24, 2);
 		expect(await faults(iso)).toMatch(/^fail\n.*flags about the making is \d+(\nnote .*)*$/);

@@ -1,7 +1,6 @@
-import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { readVolume } from "../../src/formats/iso9660/read-volume.ts";
 import { buildIso } from "../../src/index.ts";
@@ -19,6 +18,7 @@ import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { buildReferenceIso, REFERENCE_PIPELINE_NEEDS } from "../support/reference-pipeline.ts";
 import { requires } from "../support/requires.ts";
 import { isSlowWanted, roundsOf } from "../support/slow.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Area, mutateBytes, randomNumbers } from "../support/verify-mutations.ts";
 
 const MUTATIONS_PER_AREA = roundsOf(4);
@@ -27,17 +27,15 @@ const statusOf = (report: VerifyReport, name: keyof typeof CHECKS) =>
 	report.checks.find((check) => check.name === name)?.status;
 
 describe.skipIf(requires(...FIXTURE_NEEDS))("the Debian image's ISO", () => {
-	let work = "";
+	const work = temporaryDirectory("verify");
 	let iso = "";
 	let image = "";
 
 	beforeAll(async () => {
-		work = await mkdtemp(join(tmpdir(), "oci2iso-verify-"));
 		image = `oci:${await debianFixture()}:latest`;
 		iso = join(work, "debian.iso");
 		await buildIso({ image, output: iso, level: 3 });
 	});
-	afterAll(() => rm(work, { recursive: true, force: true }));
 
 	it("passes every check, with no difference from the image", async () => {
 		const report = await verifyAgainstImage(memorySource(await readFile(iso)), { image });
@@ -102,11 +100,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("the Debian image's ISO", () => {
 });
 
 describe.skipIf(requires(...REFERENCE_PIPELINE_NEEDS, ...FIXTURE_NEEDS))("the reference's ISO", () => {
-	let work = "";
-	beforeAll(async () => {
-		work = await mkdtemp(join(tmpdir(), "oci2iso-verify-"));
-	});
-	afterAll(() => rm(work, { recursive: true, force: true }));
+	const work = temporaryDirectory("verify");
 
 	it.each(isSlowWanted("the reference's ISO with xz") ? (["zstd", "xz"] as const) : (["zstd"] as const))(
 		"passes every check with %s",

@@ -1,9 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync, deflateSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { KiB, MiB } from "../../src/binary/units.ts";
 import { createCompressor } from "../../src/codec/compressor.ts";
 import { kernelRefusal } from "../../src/codec/kernel-limits.ts";
@@ -13,13 +12,14 @@ import type { CodecName } from "../../src/codec/types.ts";
 import { encodeXzContainer } from "../../src/codec/xz-container.ts";
 import { loadNativeAddon } from "../../src/native/addon.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const missing = requires("root", "mksquashfs", "mount", "umount", "xz", "zstd");
 const addon = loadNativeAddon().addon;
 const blockSizes = [4 * KiB, 128 * KiB, MiB];
 const contentOf = (blockBytes: number): Buffer => patternedBytes(blockBytes);
 
-let work = "";
+const work = temporaryDirectory("kernel-codec");
 
 function run(command: string, args: readonly string[], input?: Uint8Array): Buffer {
 	const { status, stdout, stderr } = spawnSync(command, args, { input, maxBuffer: 64 * MiB });
@@ -93,11 +93,6 @@ const zstd =
 		run("zstd", ["-c", ...options], content);
 
 describe.skipIf(missing !== undefined)("the kernel and kernelRefusal agree", () => {
-	beforeAll(() => {
-		work = mkdtempSync(join(tmpdir(), "oci2iso-kernel-codec-"));
-	});
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
-
 	describe.skipIf(addon === undefined)("blocks of the native encoders are taken", () => {
 		const settings = (
 			[

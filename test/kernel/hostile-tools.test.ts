@@ -21,7 +21,6 @@ import { isSlowWanted } from "../support/slow.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
 
 const missing = requires("root", "cc") ?? (existsSync(HOST_GRUB) ? undefined : `needs ${HOST_GRUB}`);
-if (missing !== undefined && !existsSync(HOST_GRUB)) process.stderr.write(`SKIPPED: ${missing}\n`);
 
 const USERS = [
 	{ user: "root", uid: 0 },

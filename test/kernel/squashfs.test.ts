@@ -4,22 +4,20 @@ import {
 	createReadStream,
 	existsSync,
 	lstatSync,
-	mkdtempSync,
 	openSync,
 	readdirSync,
 	readFileSync,
 	readSync,
-	rmSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { CodecName } from "../../src/codec/types.ts";
 import type { DirectoryInode, FileInode, Inode } from "../../src/tree/inode.ts";
 import { withLoopMount } from "../support/loop.ts";
 import { noise } from "../support/noise.ts";
 import { requires } from "../support/requires.ts";
 import { diskFacts, writeImageFile } from "../support/squashfs-images.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type ContentPart, TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
 
 const KiB = 1024;
@@ -85,9 +83,8 @@ function readStart(path: string, byteLength: number): Buffer {
 }
 
 describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
-	const scratch = mkdtempSync(join(tmpdir(), "oci2iso-squashfs-"));
+	const scratch = temporaryDirectory("squashfs");
 	const image = join(scratch, "image.squashfs");
-	afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 	// Each codec and each size, of which the driver knows nothing together.
 	const cases: [CodecName, number][] = [

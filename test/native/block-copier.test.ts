@@ -1,16 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { KiB, MiB } from "../../src/binary/units.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { addonMissing, nativeAddon } from "./addon-required.ts";
 
 const addonFile = resolve(import.meta.dirname, "../../build/Release/oci2iso.node");
-const work = mkdtempSync(join(tmpdir(), "oci2iso-copier-"));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("copier");
 
 const contents = [randomBytes(400 * KiB), randomBytes(90 * KiB)];
 const sources = contents.map((content, i) => {

@@ -1,16 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { KiB } from "../../src/binary/units.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { addonMissing, nativeAddon } from "./addon-required.ts";
 
 const addonFile = resolve(import.meta.dirname, "../../build/Release/oci2iso.node");
-const work = mkdtempSync(join(tmpdir(), "oci2iso-digest-"));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("digest");
 
 const content = randomBytes(700 * KiB);
 const file = join(work, "content");

@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { atOnce } from "../../src/binary/turns.ts";
 import { ImageCopier } from "../../src/build/image-copier.ts";
 import { BlockStore } from "../../src/cache/block-store.ts";
@@ -9,11 +8,11 @@ import { isDamage } from "../../src/cache/failures.ts";
 import { createDecompressor } from "../../src/codec/decompressor.ts";
 import { FileTarget, outputError } from "../../src/output/file-target.ts";
 import { fillStore, TEST_SETTINGS, testLayer } from "../support/cache-store.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { addonMissing } from "./addon-required.ts";
 
 const START = 5000;
-const work = mkdtempSync(join(tmpdir(), "oci2iso-copies-"));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("copies");
 
 describe.skipIf(addonMissing).each(["native", "portable"])(
 	"stored blocks are copied into a squashfs (%s)",

@@ -1,14 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as zlib from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-let work = "";
+const work = temporaryDirectory("package");
 let project = "";
 let files: readonly string[] = [];
 
@@ -35,7 +35,6 @@ function installHoisted(archive: string): void {
 
 describe.skipIf(requires("npm", "tar", "c++", "make", "python3"))("the published package", { timeout: 600_000 }, () => {
 	beforeAll(() => {
-		work = mkdtempSync(join(tmpdir(), "oci2iso-package-"));
 		const checkout = join(work, "checkout");
 		for (const name of ["src", "native", "scripts", "docs"])
 			cpSync(join(ROOT, name), join(checkout, name), { recursive: true });
@@ -53,7 +52,6 @@ describe.skipIf(requires("npm", "tar", "c++", "make", "python3"))("the published
 		project = join(work, "project");
 		installHoisted(join(work, `oci2iso-${packageJson.version}.tgz`));
 	}, 600_000);
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 	it("has the program and what README points at, no maps of sources that are not in it and nothing of the tests", () => {
 		for (const name of [

@@ -1,28 +1,26 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { requireToolsCanRun } from "../../src/buildroot/preflight.ts";
 import type { ToolOptions } from "../../src/buildroot/run.ts";
 import { requires } from "../support/requires.ts";
 import { compileLauncher } from "../support/small-root.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const noCompiler = requires("cc");
 const noMount = noCompiler ?? requires("root", "mount", "umount");
 
 describe.skipIf(noCompiler !== undefined)("before anything is read, tools", () => {
-	let base = "";
+	const base = temporaryDirectory("preflight");
 	let launcherPath = "";
 	const check = (temporaryDirectory: string, options: ToolOptions = {}) =>
 		requireToolsCanRun([["sh"]], { launcherPath, temporaryDirectory, ...options });
 	const place = (): string => mkdtempSync(join(base, "place-"));
 
 	beforeAll(() => {
-		base = mkdtempSync(join(tmpdir(), "oci2iso-preflight-"));
 		launcherPath = compileLauncher(base);
 	});
-	afterAll(() => rmSync(base, { recursive: true, force: true }));
 
 	it("can run in any directory with room, and leave nothing there", async () => {
 		const real = place();

@@ -1,16 +1,15 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, gzipSync } from "node:zlib";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { SANITIZE, sanitizersMissing } from "./sanitizers.ts";
 
 const SECONDS = Number(process.env["OCI2ISO_FUZZ_NATIVE_SECONDS"] ?? 5);
 const SOURCES = ["gzip_decoder.cc", "inflater.cc", "deflate_table.cc"];
 
-const work = mkdtempSync(join(tmpdir(), "oci2iso-sanitized-"));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("sanitized");
 
 it.skipIf(sanitizersMissing(work))(
 	"the gzip decoder touches no byte that is not its own, whatever it reads",

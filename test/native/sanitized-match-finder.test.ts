@@ -1,15 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { SANITIZE, sanitizersMissing } from "./sanitizers.ts";
 
 const ROUNDS = 300;
 const ROOT = join(import.meta.dirname, "..", "..");
 
-const work = mkdtempSync(join(tmpdir(), "oci2iso-match-finder-"));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("match-finder");
 
 /** The same code as three kinds of processor run it. */
 const BUILDS = {

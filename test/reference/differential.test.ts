@@ -1,9 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, lutimesSync, mkdirSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, lutimesSync, mkdirSync, rmSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type ByteString, bytesOf } from "../../src/binary/byte-string.ts";
 import type { TarHandler } from "../../src/formats/tar/entry.ts";
 import { TarReader } from "../../src/formats/tar/reader.ts";
@@ -17,6 +16,7 @@ import { run } from "../support/run.ts";
 import { roundsOf } from "../support/slow.ts";
 import { writeImageFile } from "../support/squashfs-images.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type ContentPart, withZeros } from "../support/trees.ts";
 import { contentDetail, diskRows, NOW, unpackLayers } from "../support/unpacked-rows.ts";
 import { type Layers, type Row, rowsOf } from "../unit/tree/layers.ts";
@@ -93,8 +93,7 @@ function storedSeconds(mtime: string): number {
 const reason = requires("root", "umoci", "getfattr", "mksquashfs", "sqfsdiff", "mount");
 
 describe.skipIf(reason !== undefined)("random layers", () => {
-	const scratch = mkdtempSync(join(tmpdir(), "oci2iso-differential-"));
-	afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+	const scratch = temporaryDirectory("differential");
 	const met = { stacks: 0, names: 0, unclocked: 0, links: 0, holes: 0, xattrs: 0, types: new Set<string>() };
 
 	/** umoci's tree and ours, mksquashfs' image of umoci's tree and our image, and the kernel's view of that. */

@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { region } from "../../src/binary/byte-source.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../../src/binary/units.ts";
 import { decodeBootCatalog } from "../../src/formats/eltorito/boot-catalog.ts";
@@ -13,6 +12,7 @@ import { decodeMbr, grubKernelBlock } from "../../src/formats/gpt/mbr.ts";
 import { readVolume } from "../../src/formats/iso9660/read-volume.ts";
 import { findNode } from "../../src/formats/iso9660/volume.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import {
 	fileSource,
 	grubPcDirectory,
@@ -39,7 +39,7 @@ if (grub !== undefined)
 describe.skipIf(requires("xorriso", "xorrisofs")).each(CASES)(
 	"the boot structures: %s of EFI system partition",
 	(_, bootHybrid, efiByteLength) => {
-		const scratch = mkdtempSync(join(tmpdir(), "oci2iso-boot-"));
+		const scratch = temporaryDirectory("boot");
 		const tree = join(scratch, "tree");
 		const ours = join(scratch, "ours.iso");
 		const theirs = join(scratch, "theirs.iso");
@@ -51,7 +51,6 @@ describe.skipIf(requires("xorriso", "xorrisofs")).each(CASES)(
 			writeIso(ours, treeFromDirectory(tree), tree, { volumeIdentifier: "Kinoite-Live", bootHybrid });
 			run("xorrisofs", ...xorrisofsArguments(theirs, tree, "Kinoite-Live", mbr));
 		});
-		afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 		it("have the report of xorriso's own ISO, field by field, block addresses and GUIDs aside", () => {
 			const theirReport = report(theirs);

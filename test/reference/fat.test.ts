@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import {
 	closeSync,
 	mkdirSync,
-	mkdtempSync,
 	openSync,
 	readdirSync,
 	readFileSync,
@@ -12,9 +11,8 @@ import {
 	writeFileSync,
 	writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { MiB } from "../../src/binary/units.ts";
 import { fat16BootSector, fat32BootSector } from "../../src/formats/fat/boot-sector.ts";
@@ -22,9 +20,9 @@ import { buildFat, type FatDirectory, fatDirectoryOf } from "../../src/formats/f
 import { type FatReadDirectory, readFat } from "../../src/formats/fat/read-fat.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "oci2iso-fat-"));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = temporaryDirectory("fat");
 
 const MTIME = { seconds: 1_700_000_000, nanoseconds: 0 };
 const SMALL = {

@@ -1,12 +1,12 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decompressorHead } from "../../src/boot/grub/made/core-image/boot-parts.ts";
 import { buildElToritoCore, type GrubFileReader } from "../../src/boot/grub/made/core-image/build-core.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { bigContent, smallContent } from "../unit/boot/grub/made/core-image/contents.ts";
 import {
 	CODE_FLAGS,
@@ -38,8 +38,7 @@ const MODULE_SETS = [
 ];
 
 describe.skipIf(requires("grub-mkimage", "xz", ...(existsSync(KERNEL) ? [] : [KERNEL])))("grub-mkimage", () => {
-	const work = mkdtempSync(join(tmpdir(), "oci2iso-grub-core-"));
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
+	const work = temporaryDirectory("grub-core");
 
 	/** Its image, or what it said when it made none. */
 	function byTool(directory: string, prefix: string, modules: readonly string[]): Buffer | string {

@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { renderGrubConfig } from "../../src/boot/grub/made/menu.ts";
 import { commandArguments, singleQuoted } from "../../src/boot/grub/made/quoting.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { parseGrubScript } from "../unit/boot/grub/made/grub-words.ts";
 
 /** Texts of one line made of what GRUB's language is made of. */
@@ -20,8 +20,7 @@ const hostileLine = fc
 
 const needsCheck = requires("grub-script-check");
 const needsEmu = requires("grub-emu");
-const directory = mkdtempSync(join(tmpdir(), "oci2iso-grub-"));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = temporaryDirectory("grub");
 
 describe.skipIf(needsCheck)("grub-script-check", () => {
 	function accepts(script: string): boolean {

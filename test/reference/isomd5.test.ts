@@ -1,7 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import {
 	APPLICATION_USE_OFFSET,
@@ -10,9 +9,9 @@ import {
 } from "../../src/formats/isomd5/media-checksum.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "oci2iso-isomd5-"));
-afterAll(() => rmSync(directory, { recursive: true }));
+const directory = temporaryDirectory("isomd5");
 const path = join(directory, "made.iso");
 
 /** Bytes that differ everywhere but not from run to run. */

@@ -1,9 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
 import { type OciImage, openImage } from "../../src/oci/open-image.ts";
 import { tarOf } from "../support/oci-archive.ts";
@@ -16,9 +15,9 @@ import {
 	writeOciLayout,
 } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-oci-"));
-afterAll(() => rmSync(scratch, { recursive: true }));
+const scratch = temporaryDirectory("oci");
 const run = (command: string, ...args: string[]): Buffer =>
 	execFileSync(command, args, { maxBuffer: 2 ** 28, stdio: ["ignore", "pipe", "pipe"] });
 const skopeo = (...args: string[]): Buffer => run("skopeo", "--insecure-policy", ...args);

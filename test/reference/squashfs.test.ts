@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import {
 	closeSync,
 	mkdirSync,
-	mkdtempSync,
 	openSync,
 	readFileSync,
 	rmSync,
@@ -11,9 +10,8 @@ import {
 	writeFileSync,
 	writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { CodecName } from "../../src/codec/types.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../../src/layers/excludes.ts";
 import type { DirectoryInode, FileInode } from "../../src/tree/inode.ts";
@@ -21,13 +19,13 @@ import { contentOnDisk, type DiskTree, diskTree, openFile } from "../support/dis
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { type CodecOptions, diskFacts, imageFileFacts, writeImageFile } from "../support/squashfs-images.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import type { ContentPart } from "../support/trees.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-squashfs-reference-"));
+const scratch = temporaryDirectory("squashfs-reference");
 const source = join(scratch, "source");
 const ours = join(scratch, "ours.squashfs");
 const theirs = join(scratch, "theirs.squashfs");
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 async function writeOurs(tree: DiskTree, options: CodecOptions) {
 	return writeImageFile(ours, tree.root, (file) => parts(tree, file), options);

@@ -5,27 +5,25 @@ import {
 	linkSync,
 	lstatSync,
 	mkdirSync,
-	mkdtempSync,
 	openSync,
 	readFileSync,
-	rmSync,
 	symlinkSync,
 	truncateSync,
 	utimesSync,
 	writeFileSync,
 	writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { bytesOf } from "../../src/binary/byte-string.ts";
 import { requires } from "../support/requires.ts";
 import { type ReadMember, readTar } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const reason = requires("tar");
 const reasonForXattrs = reason ?? requires("setfattr", "mknod", "root");
 
-let scratch = "";
+const scratch = temporaryDirectory("tar");
 let tree = "";
 
 function tar(...options: string[]): ReadMember[] {
@@ -37,7 +35,6 @@ const longName = `${"long-directory-name/".repeat(6)}${"x".repeat(120)}`;
 const sparseBytes = 3_000_000;
 
 beforeAll(() => {
-	scratch = mkdtempSync(join(tmpdir(), "oci2iso-tar-"));
 	tree = join(scratch, "tree");
 	mkdirSync(join(tree, "dir"), { recursive: true });
 	writeFileSync(join(tree, "dir/file"), "content of a file");
@@ -53,7 +50,6 @@ beforeAll(() => {
 	closeSync(sparse);
 	truncateSync(join(tree, "sparse"), sparseBytes);
 });
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 function addLongNames(): void {
 	mkdirSync(join(tree, longName, ".."), { recursive: true });

@@ -1,13 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ByteString } from "../../src/binary/byte-string.ts";
 import { Oci2isoError } from "../../src/errors.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 import { readTar, type TarMember, tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { diskRows, NOW, unpackLayers } from "../support/unpacked-rows.ts";
 import { arbitraryLayers, type Layers, mergeLayers, type Row, rowsOf } from "../unit/tree/layers.ts";
 import { applicableLayers, runModel } from "../unit/tree/model.ts";
@@ -15,13 +15,8 @@ import { scenarios } from "../unit/tree/scenarios.ts";
 
 const reason = requires("umoci", "getfattr", "root");
 const RANDOM_CASES = roundsOf(600);
-let scratch = "";
+const scratch = temporaryDirectory("tree");
 let imageCount = 0;
-
-beforeAll(() => {
-	scratch = mkdtempSync(join(tmpdir(), "oci2iso-tree-"));
-});
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Every file's content says which entry it came from. */
 function withTellingContents(layers: Layers): Layers {

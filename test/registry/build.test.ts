@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BuildReport, buildIso, Oci2isoError } from "../../src/index.ts";
@@ -14,9 +13,10 @@ import { type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SCHEDULES = roundsOf(150);
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-registry-build-"));
+const scratch = temporaryDirectory("registry-build");
 const out = join(scratch, "out");
 
 describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso build from a registry", () => {
@@ -27,7 +27,6 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso build from a reg
 	});
 	afterAll(async () => {
 		await registry.stop();
-		rmSync(scratch, { recursive: true, force: true });
 	});
 
 	it.skipIf(requires(...FIXTURE_NEEDS))(

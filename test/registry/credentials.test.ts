@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../src/errors.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { parseDockerReference } from "../../src/oci/docker-reference.ts";
@@ -9,8 +6,9 @@ import { openImage } from "../../src/oci/open-image.ts";
 import { openPushTarget } from "../../src/oci/registry/push-target.ts";
 import { bareEnvironment } from "../support/registry.ts";
 import { type ScriptedServer, startScriptedServer } from "../support/scripted-server.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-credentials-"));
+const scratch = temporaryDirectory("credentials");
 const CREDS = "alice:S3cretPassw0rd";
 const BASIC = `Basic ${Buffer.from(CREDS).toString("base64")}`;
 const blob = Buffer.from("a blob");
@@ -86,7 +84,6 @@ const authorizations = ({ requests }: ScriptedServer): (string | undefined)[] =>
 afterEach(async () => {
 	for (const server of servers.splice(0)) await server.stop();
 });
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe("a password for a registry", () => {
 	it.each([

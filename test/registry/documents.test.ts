@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { connect, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -14,8 +13,9 @@ import { bareEnvironment, makeCertificates, type TestCertificates } from "../sup
 import { readArchives } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-documents-"));
+const scratch = temporaryDirectory("documents");
 
 interface Answer {
 	readonly status?: number;
@@ -41,7 +41,6 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 	});
 	afterAll(async () => {
 		for (const server of servers) await server.stop();
-		rmSync(scratch, { recursive: true });
 	});
 
 	async function imageAnswers() {

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../src/errors.ts";
@@ -15,12 +13,13 @@ import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SCHEDULES = roundsOf(250);
 const LAYER_BYTES = 120_000;
 const secretToken = "token-that-nobody-may-see";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-faults-"));
+const scratch = temporaryDirectory("faults");
 
 describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty network", () => {
 	let registry: RegistryFixture;
@@ -58,7 +57,6 @@ describe.skipIf(requires("docker-registry", "skopeo"))("an image behind a faulty
 		await proxy.stop();
 		await tokens.stop();
 		await registry.stop();
-		rmSync(scratch, { recursive: true });
 	});
 
 	const options = (policy: OpenImageOptions["policy"] = {}): OpenImageOptions => ({

@@ -1,6 +1,5 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,9 +17,10 @@ import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 import { readTar } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { estargzLayer, zstdChunkedLayer } from "../support/toc-layers.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-registry-inspect-"));
+const scratch = temporaryDirectory("registry-inspect");
 const SCHEDULES = roundsOf(120);
 const KINDS = [
 	["eStargz", estargzLayer],
@@ -61,7 +61,6 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a r
 	afterAll(async () => {
 		await counter.stop();
 		await registry.stop();
-		rmSync(scratch, { recursive: true, force: true });
 	});
 
 	const inspect = async (name: string): Promise<{ inspection: ImageInspection; bytes: number }> => {

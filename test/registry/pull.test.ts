@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf } from "../../src/oci/digest.ts";
@@ -18,8 +17,9 @@ import { bareEnvironment, type RegistryFixture, startRegistry } from "../support
 import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-pull-"));
+const scratch = temporaryDirectory("pull");
 const platform = "linux/amd64";
 
 describe.skipIf(requires("docker-registry", "skopeo", "umoci"))("an image in a registry", () => {
@@ -39,7 +39,6 @@ describe.skipIf(requires("docker-registry", "skopeo", "umoci"))("an image in a r
 	afterAll(async () => {
 		await registry.stop();
 		await mirror.stop();
-		rmSync(scratch, { recursive: true });
 	});
 
 	const options = (more: OpenImageOptions = {}): OpenImageOptions => ({

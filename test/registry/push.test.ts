@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,9 +17,10 @@ import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { startTokenServer, type TokenServer } from "../support/registry-token-server.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SCHEDULES = roundsOf(120);
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-push-"));
+const scratch = temporaryDirectory("push");
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const PASSWORD = "correct horse";
 /** bcrypt, four rounds. */
@@ -88,7 +88,6 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 	});
 	afterAll(async () => {
 		await registry.stop();
-		rmSync(scratch, { recursive: true, force: true });
 	});
 
 	it("stores blobs and a tag, and sends nothing twice", async () => {

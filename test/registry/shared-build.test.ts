@@ -1,14 +1,4 @@
-import {
-	existsSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	rmSync,
-	truncateSync,
-	writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type BuildOptions, type BuildReport, buildIso } from "../../src/index.ts";
@@ -25,9 +15,10 @@ import { skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SCHEDULES = roundsOf(60);
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-shared-build-"));
+const scratch = temporaryDirectory("shared-build");
 const storage = join(scratch, "storage");
 const out = join(scratch, "out");
 const IMAGE = "live/small:1";
@@ -73,7 +64,6 @@ describe.skipIf(requires("docker-registry", "skopeo"))("builds that share a cach
 	afterAll(async () => {
 		await proxy.stop();
 		await registry.stop();
-		rmSync(scratch, { recursive: true, force: true });
 	});
 	beforeEach(({ task }) => {
 		cache = `cache/${task.id.replace(/[^0-9a-z]+/g, "x")}:main`;

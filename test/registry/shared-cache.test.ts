@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { atOnce } from "../../src/binary/turns.ts";
@@ -21,9 +20,10 @@ import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { bareEnvironment, type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SCHEDULES = roundsOf(100);
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-shared-cache-"));
+const scratch = temporaryDirectory("shared-cache");
 const storage = join(scratch, "storage");
 const base = testLayer("base", 60);
 const middle = testLayer("middle", 20);
@@ -46,7 +46,6 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 	afterAll(async () => {
 		await proxy.stop();
 		await registry.stop();
-		rmSync(scratch, { recursive: true, force: true });
 	});
 	beforeEach(() => {
 		proxy.use(() => ({ kind: "none" }));

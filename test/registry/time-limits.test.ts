@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createServer as createRawServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../src/errors.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { parseDockerReference } from "../../src/oci/docker-reference.ts";
@@ -12,8 +9,9 @@ import { openPushTarget } from "../../src/oci/registry/push-target.ts";
 import { bareEnvironment } from "../support/registry.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { startScriptedServer } from "../support/scripted-server.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-time-"));
+const scratch = temporaryDirectory("time");
 const servers: LoopbackServer[] = [];
 /** A byte comes long before `stallMilliseconds`, so only the time for the whole can end this. */
 const options = {
@@ -97,7 +95,6 @@ async function push(host: string, work: "has" | "upload" | "putManifest" | "moun
 afterEach(async () => {
 	for (const server of servers.splice(0)) await server.stop();
 });
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 const LONG = Buffer.alloc(10_000, " ");
 

@@ -1,7 +1,6 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { type OpenImageOptions, openImage } from "../../src/oci/open-image.ts";
 import type { Environment } from "../../src/oci/registry/options.ts";
 import { noise } from "../support/noise.ts";
@@ -18,8 +17,9 @@ import { readArchives, skopeoCopy } from "../support/registry-images.ts";
 import { startTokenServer, type TokenServerOptions } from "../support/registry-token-server.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-trust-"));
+const scratch = temporaryDirectory("trust");
 const password = "correct horse";
 /** bcrypt, four rounds. */
 const htpasswd = "alice:$2b$04$miZGh/h14Iv3ZD3Ttns6zebTw5WSWUdkhWydz/JQT39b2p7KbuzMq\n";
@@ -41,7 +41,6 @@ describe.skipIf(requires("docker-registry", "skopeo", "openssl"))(
 			await skopeoCopy(layout.reference, `docker://${registry.host}/team/app/image:1`);
 			await registry.stop();
 		});
-		afterAll(() => rmSync(scratch, { recursive: true }));
 
 		const machine = (variables?: Environment["variables"]): Environment =>
 			bareEnvironment(join(scratch, `machine-${machines++}`), variables);

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { COMPILED_MAIN } from "./compiled.ts";
@@ -123,12 +122,6 @@ export async function refusedInspect(
 ): Promise<string> {
 	const { status, code } = await hostileRun(["inspect", reference, ...args], options);
 	return `${status} ${code}`;
-}
-
-/** A directory for one test file, with what removes it. */
-export function scratch(): { readonly path: string; remove(): void } {
-	const path = mkdtempSync(join(tmpdir(), "oci2iso-hostile-"));
-	return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
 function listing(directory: string): string[] {

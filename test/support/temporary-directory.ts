@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, onTestFinished } from "vitest";
-import { getCurrentTest } from "vitest/suite";
+import { afterAll, onTestFinished, TestRunner } from "vitest";
 
 const left = new Set<string>();
 // Suites that are skipped run no hooks.
@@ -12,7 +11,7 @@ process.once("exit", () => left.forEach(remove));
 export function temporaryDirectory(name = "test", parent = tmpdir()): string {
 	const path = mkdtempSync(join(parent, `oci2iso-${name}-`));
 	left.add(path);
-	(getCurrentTest() === undefined ? afterAll : onTestFinished)(() => remove(path));
+	(TestRunner.getCurrentTest() === undefined ? afterAll : onTestFinished)(() => remove(path));
 	return path;
 }
 

@@ -1,23 +1,19 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, truncateSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, renameSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { buildWith, timesRead } from "../../support/cache-build.ts";
 import { dataLayer, storeFiles, words } from "../../support/cache-images.ts";
 import { contractLayers, HOST_GRUB } from "../../support/contract-image.ts";
 import { blobPath, type LayoutOptions, OCI_MEDIA_TYPES, writeOciLayout } from "../../support/oci-layout.ts";
+import { requires } from "../../support/requires.ts";
 import { tarArchive } from "../../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
-let work = "";
-beforeAll(() => {
-	work = mkdtempSync(join(tmpdir(), "oci2iso-claims-"));
-});
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("claims");
 
 const SECRET = tarArchive([{ type: "file", path: "root/secret", content: words("secret", 9000) }]);
 const EMPTY = tarArchive([]);

@@ -1,20 +1,16 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { buildWith } from "../../support/cache-build.ts";
 import { dataLayer, imageLayers, storeFiles, writeCacheImage } from "../../support/cache-images.ts";
 import { oci2iso } from "../../support/cli.ts";
 import { HOST_GRUB } from "../../support/contract-image.ts";
+import { requires } from "../../support/requires.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
-let work = "";
-beforeAll(() => {
-	work = mkdtempSync(join(tmpdir(), "oci2iso-cache-command-"));
-});
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("cache-command");
 
 async function command(...args: readonly string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
 	const { status, stdout, stderr } = await oci2iso(["cache", ...args]);

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { atOnce } from "../../../src/binary/turns.ts";
 import { verifyStore } from "../../../src/cache/examine.ts";
 import { STORE_VERSION } from "../../../src/cache/settings.ts";
@@ -12,21 +11,21 @@ import { BLOCK_BYTES, dataLayer, imageLayers, words, writeCacheImage } from "../
 import { COMPILED_MAIN } from "../../support/compiled.ts";
 import { HOST_GRUB } from "../../support/contract-image.ts";
 import { sha256Of } from "../../support/host-tree.ts";
+import { requires } from "../../support/requires.ts";
 import { roundsOf } from "../../support/slow.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
 const KILLS = roundsOf(40);
 const CHILDREN = 4;
 const VARIANTS = 5;
 
 describe.skipIf(noGrub)("one cache for many builds", () => {
-	let work = "";
+	const work = temporaryDirectory("concurrent");
 	const references: string[] = [];
 	const digests: string[] = [];
 	beforeAll(async () => {
-		work = mkdtempSync(join(tmpdir(), "oci2iso-concurrent-"));
 		for (let variant = 0; variant < VARIANTS; variant++) {
 			const top = [
 				{ path: `data/a/${variant}`, content: words(`variant ${variant}`, 3000) },
@@ -38,7 +37,6 @@ describe.skipIf(noGrub)("one cache for many builds", () => {
 			digests.push((await buildWith(work, reference, undefined)).digest);
 		}
 	});
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 	const start = (reference: string, output: string, cache: string): ChildProcess => {
 		const settings = ["--comp", "lz4", "--block-size", String(BLOCK_BYTES), "--tools", "builtin", "--jobs", "1"];

@@ -1,43 +1,32 @@
-import {
-	existsSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	rmSync,
-	statSync,
-	truncateSync,
-	writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { addonMissing } from "../../native/addon-required.ts";
 import { type Built, buildWith, recompressedBytes, reusedBytes } from "../../support/cache-build.ts";
 import { dataLayer, imageLayers, storeFiles, writeCacheImage } from "../../support/cache-images.ts";
 import { HOST_GRUB } from "../../support/contract-image.ts";
+import { requires } from "../../support/requires.ts";
 import { isSlowWanted } from "../../support/slow.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const isEveryPack = isSlowWanted("damage to each pack of a cache");
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
 /** Blocks that are not compressed are the same with and without the addon, and so is what the cache has of them. */
 const OPTIONS = { comp: "none" } as const;
 
 describe.skipIf(noGrub || addonMissing).each(["native", "portable"])("cached blocks, copied by %s code", (backend) => {
-	let work = "";
+	const work = temporaryDirectory("copying");
 	let full = "";
 	let reference = "";
 	let plain: Built;
 	beforeAll(async () => {
-		work = mkdtempSync(join(tmpdir(), "oci2iso-copying-"));
 		full = join(work, "full");
 		reference = writeCacheImage(join(work, "image"), imageLayers(dataLayer("a"), dataLayer("b"))).reference;
 		plain = await buildWith(work, reference, undefined, OPTIONS);
 		expect((await buildWith(work, reference, full, OPTIONS)).digest).toBe(plain.digest);
 	});
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
 	afterEach(() => void vi.unstubAllEnvs());
 
 	const build = (cache: string): Promise<Built> => {

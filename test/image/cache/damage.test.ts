@@ -1,7 +1,6 @@
 import {
 	appendFileSync,
 	existsSync,
-	mkdtempSync,
 	readdirSync,
 	readFileSync,
 	renameSync,
@@ -11,10 +10,9 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { cp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { atOnce } from "../../../src/binary/turns.ts";
 import { verifyStore } from "../../../src/cache/examine.ts";
 import { StoreDirectory } from "../../../src/cache/store-directory.ts";
@@ -22,21 +20,21 @@ import { type Built, buildWith, recompressedBytes } from "../../support/cache-bu
 import { dataLayer, imageLayers, storeFiles, writeCacheImage } from "../../support/cache-images.ts";
 import { HOST_GRUB } from "../../support/contract-image.ts";
 import { noise } from "../../support/noise.ts";
+import { requires } from "../../support/requires.ts";
 import { roundsOf } from "../../support/slow.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const ROUNDS = roundsOf(50);
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
 describe.skipIf(noGrub)("a damaged cache", () => {
-	let work = "";
+	const work = temporaryDirectory("damage");
 	let full = "";
 	let reference = "";
 	let other = "";
 	let plain: Built;
 	let plainOther: Built;
 	beforeAll(async () => {
-		work = mkdtempSync(join(tmpdir(), "oci2iso-damage-"));
 		full = join(work, "full");
 		const layers = [dataLayer("a", 200), dataLayer("b", 60)];
 		reference = writeCacheImage(join(work, "image"), imageLayers(...layers)).reference;
@@ -44,7 +42,6 @@ describe.skipIf(noGrub)("a damaged cache", () => {
 		plain = await buildWith(work, reference, full);
 		plainOther = await buildWith(work, other, undefined);
 	});
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 	const files = (cache: string): string[] =>
 		(["packs", "layers"] as const).flatMap((kind) =>

@@ -1,17 +1,6 @@
-import {
-	chmodSync,
-	existsSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	rmSync,
-	statSync,
-	utimesSync,
-	writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { buildWith, recompressedBytes, reusedBytes, timesRead } from "../../support/cache-build.ts";
 import {
 	dataLayer,
@@ -25,15 +14,11 @@ import {
 import { HOST_GRUB } from "../../support/contract-image.ts";
 import { requires } from "../../support/requires.ts";
 import { tarArchive } from "../../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const noGrub = !existsSync(HOST_GRUB);
-if (noGrub) process.stderr.write(`SKIPPED: needs ${HOST_GRUB}\n`);
+const noGrub = requires(HOST_GRUB) !== undefined;
 
-let work = "";
-beforeAll(() => {
-	work = mkdtempSync(join(tmpdir(), "oci2iso-cache-"));
-});
-afterAll(() => rmSync(work, { recursive: true, force: true }));
+const work = temporaryDirectory("cache");
 
 let caches = 0;
 const newCache = (): string => join(work, `cache-${caches++}`);

@@ -1,17 +1,15 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pack } from "tar-stream";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { growImage } from "../../../bench/memory/grown-image.ts";
 import { openImage } from "../../../src/oci/open-image.ts";
 import { walk } from "../../../src/tree/walk.ts";
 import { readImageTree } from "../../../src/verify/read-image.ts";
 import { writeOciLayout } from "../../support/oci-layout.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "oci2iso-grown-"));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const directory = temporaryDirectory("grown");
 
 async function archive(files: Readonly<Record<string, Buffer>>): Promise<Buffer> {
 	const tar = pack();

@@ -1,9 +1,9 @@
-import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diskUsage } from "../../../bench/measure/disk-usage.ts";
 import { childTicks, ioCounters, residentMemory } from "../../../bench/measure/proc.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 describe("what the kernel accounts for a process", () => {
 	it("finds the children's ticks behind a name with spaces and parentheses", () => {
@@ -27,18 +27,14 @@ describe("what the kernel accounts for a process", () => {
 
 describe("diskUsage", () => {
 	it("counts a file with two names once", () => {
-		const directory = mkdtempSync(join(tmpdir(), "oci2iso-bench-"));
-		try {
-			mkdirSync(join(directory, "a"));
-			const empty = diskUsage(directory);
-			writeFileSync(join(directory, "a/one"), Buffer.alloc(100_000, 1));
-			const single = diskUsage(directory);
-			linkSync(join(directory, "a/one"), join(directory, "two"));
-			expect(single - empty).toBeGreaterThanOrEqual(100_000);
-			expect(diskUsage(directory)).toBe(single);
-		} finally {
-			rmSync(directory, { recursive: true, force: true });
-		}
+		const directory = temporaryDirectory("bench");
+		mkdirSync(join(directory, "a"));
+		const empty = diskUsage(directory);
+		writeFileSync(join(directory, "a/one"), Buffer.alloc(100_000, 1));
+		const single = diskUsage(directory);
+		linkSync(join(directory, "a/one"), join(directory, "two"));
+		expect(single - empty).toBeGreaterThanOrEqual(100_000);
+		expect(diskUsage(directory)).toBe(single);
 	});
 
 	it("is 0 for what does not exist", () => expect(diskUsage("/no/such/place")).toBe(0));

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { SharedCache } from "../../../src/build/shared-cache.ts";
 import type { Oci2isoError } from "../../../src/errors.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const options = {
 	cacheFrom: [],
@@ -38,17 +38,13 @@ test.each([
 });
 
 test("a key that is short, missing or for nothing is refused", () => {
-	const directory = mkdtempSync(join(tmpdir(), "oci2iso-cache-key-"));
+	const directory = temporaryDirectory("cache-key");
 	const path = join(directory, "key");
-	try {
-		writeFileSync(path, `${"k".repeat(31)}\n`);
-		const cacheTo = "registry.example/live/cache";
-		expect(refusal({ cacheTo, cacheKeyFile: path })).toMatchObject({ code: "CACHE_KEY_INVALID", where: path });
-		expect(refusal({ cacheTo, cacheKeyFile: directory })).toMatchObject({ code: "CACHE_KEY_INVALID", exitStatus: 2 });
-		writeFileSync(path, `${"k".repeat(32)}\n`);
-		expect(refusal({ cacheKeyFile: path })).toMatchObject({ code: "INVALID_OPTION", where: "--cache-key-file" });
-		new SharedCache({ ...options, cacheTo, cacheKeyFile: path });
-	} finally {
-		rmSync(directory, { recursive: true });
-	}
+	writeFileSync(path, `${"k".repeat(31)}\n`);
+	const cacheTo = "registry.example/live/cache";
+	expect(refusal({ cacheTo, cacheKeyFile: path })).toMatchObject({ code: "CACHE_KEY_INVALID", where: path });
+	expect(refusal({ cacheTo, cacheKeyFile: directory })).toMatchObject({ code: "CACHE_KEY_INVALID", exitStatus: 2 });
+	writeFileSync(path, `${"k".repeat(32)}\n`);
+	expect(refusal({ cacheKeyFile: path })).toMatchObject({ code: "INVALID_OPTION", where: "--cache-key-file" });
+	new SharedCache({ ...options, cacheTo, cacheKeyFile: path });
 });

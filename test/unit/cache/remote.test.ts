@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -20,6 +19,7 @@ import { Oci2isoError } from "../../../src/errors.ts";
 import { parseManifest } from "../../../src/oci/manifest.ts";
 import type { RegistrySource } from "../../../src/oci/registry/registry-source.ts";
 import { TEST_SETTINGS, type TestLayer, testLayer } from "../../support/cache-store.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const digest = sha256(Buffer.from("blob"));
 
@@ -81,13 +81,9 @@ describe("the artifact", () => {
 
 describe("a sealed entry", () => {
 	const keyOf = (secret: string): CacheKey => {
-		const directory = mkdtempSync(join(tmpdir(), "oci2iso-cache-key-"));
-		try {
-			writeFileSync(join(directory, "key"), secret);
-			return CacheKey.read(join(directory, "key"));
-		} finally {
-			rmSync(directory, { recursive: true });
-		}
+		const directory = temporaryDirectory("cache-key");
+		writeFileSync(join(directory, "key"), secret);
+		return CacheKey.read(join(directory, "key"));
 	};
 	const key = keyOf("k".repeat(40));
 

@@ -1,27 +1,26 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as zlib from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { createCompressor } from "../../../src/codec/compressor.ts";
 import { createDecompressor } from "../../../src/codec/decompressor.ts";
 import { kernelRefusal } from "../../../src/codec/kernel-limits.ts";
 import { loadLzmaPackage } from "../../../src/codec/lzma-package.ts";
 import { patternedBytes } from "../../../src/codec/self-test.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 
 describe("where the addon cannot be loaded", () => {
 	let elsewhere = "";
 	beforeEach(() => {
-		elsewhere = mkdtempSync(join(tmpdir(), "oci2iso-codec-"));
+		elsewhere = temporaryDirectory("codec");
 		for (const name of ["codec", "native", "binary", "errors.ts"])
 			cpSync(join(root, "src", name), join(elsewhere, "src", name), { recursive: true });
 		symlinkSync(join(root, "node_modules"), join(elsewhere, "node_modules"));
 		writeFileSync(join(elsewhere, "package.json"), '{ "type": "module" }');
 	});
-	afterEach(() => rmSync(elsewhere, { recursive: true, force: true }));
 
 	const load = (): Promise<typeof import("../../../src/codec/compressor.ts")> =>
 		import(/* @vite-ignore */ pathToFileURL(join(elsewhere, "src/codec/compressor.ts")).href);

@@ -1,14 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type Inspection, inspectTree } from "../../../src/inspect/inspect-image.ts";
 import { type LiveImageSetup, liveImage } from "../../support/live-image.ts";
 import type { SmallRoot } from "../../support/small-root.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "advice-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = temporaryDirectory("advice");
 
 const PLACES = ["/usr/lib/image-builder/bootc/iso.yaml", "/usr/lib/bootc-image-builder/iso.yaml"];
 

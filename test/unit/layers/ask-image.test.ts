@@ -1,17 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type Answered, askImage } from "../../../src/layers/ask-image.ts";
 import { openImage } from "../../../src/oci/open-image.ts";
 import type { ImageTree } from "../../../src/tree/image-tree.ts";
 import { noise } from "../../support/noise.ts";
 import { type LayoutLayer, writeOciLayout } from "../../support/oci-layout.ts";
 import { type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { estargzLayer, type TocRecord, zstdChunkedLayer } from "../../support/toc-layers.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-ask-image-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = temporaryDirectory("ask-image");
 let images = 0;
 
 const plain = (members: readonly TarMember[]): LayoutLayer => ({ tar: tarArchive(members), compression: "gzip" });

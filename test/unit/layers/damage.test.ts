@@ -1,8 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { type BuildOptions, buildIso, inspectImage, verifyAgainstImage } from "../../../src/index.ts";
@@ -16,10 +15,10 @@ import {
 	writeOciLayout,
 } from "../../support/oci-layout.ts";
 import { tarArchive, tarHeader } from "../../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { zstdStored } from "../../support/zstd-stored.ts";
 
-const scratch = mkdtempSync(join(tmpdir(), "oci2iso-damage-"));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+const scratch = temporaryDirectory("damage");
 let images = 0;
 
 const CONTENT = noise(70_000, "content");

@@ -1,19 +1,17 @@
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { refusePath } from "../../../src/oci/bare-path.ts";
 import { writeOciLayout } from "../../support/oci-layout.ts";
 import { tarArchive } from "../../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
-let work = "";
+const work = temporaryDirectory("bare");
 beforeAll(() => {
-	work = mkdtempSync(join(tmpdir(), "oci2iso-bare-"));
 	const tar = tarArchive([{ type: "file", path: "a", content: Buffer.from("a") }]);
 	writeOciLayout(join(work, "layout"), { layers: [{ tar, compression: "none" }] });
 	cpSync(join(work, "layout"), join(work, "x.tar"), { recursive: true });
 });
-afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe("a reference without a transport", () => {
 	it.each(["layout", "layout:latest", "x.tar"])(

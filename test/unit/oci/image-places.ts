@@ -1,12 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll } from "vitest";
+import { beforeAll } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { type OciImage, type OpenImageOptions, openImage } from "../../../src/oci/open-image.ts";
 import { filesBelow, tarOf } from "../../support/oci-archive.ts";
 import { blobPath } from "../../support/oci-layout.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 /** Digests of the uncompressed layers, read to the end. */
 export async function contentsOf(image: OciImage): Promise<string[]> {
@@ -39,8 +39,7 @@ export async function codeOf(reference: string, options: OpenImageOptions = amd6
 
 /** Layers, and places for images of them, while the tests of a file run. */
 export function imagePlaces() {
-	const scratch = mkdtempSync(join(tmpdir(), "oci2iso-open-image-"));
-	afterAll(() => rmSync(scratch, { recursive: true }));
+	const scratch = temporaryDirectory("open-image");
 	let count = 0;
 	const fresh = (): string => join(scratch, `${count++}`);
 

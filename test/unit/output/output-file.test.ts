@@ -6,7 +6,6 @@ import {
 	linkSync,
 	lstatSync,
 	mkdirSync,
-	mkdtempSync,
 	openSync,
 	readdirSync,
 	readFileSync,
@@ -15,19 +14,18 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { loadNativeAddon } from "../../../src/native/addon.ts";
 import { openOutput } from "../../../src/output/output-file.ts";
 import { isPartOf, isSamePlace, isStandIn, resolvePlace } from "../../../src/output/place.ts";
 import { openReport } from "../../../src/output/report-file.ts";
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 let directory = "";
 beforeEach(() => {
-	directory = mkdtempSync(join(tmpdir(), "oci2iso-test-"));
+	directory = temporaryDirectory("test");
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe("the output file", () => {
 	it("has its name only when it is whole", async () => {

@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { memorySource } from "../../../../../src/binary/byte-source.ts";
 import { bootFiles } from "../../../../../src/boot/boot-files.ts";
 import { findMenuPlaces } from "../../../../../src/boot/grub/menu-places.ts";
@@ -21,6 +20,7 @@ import {
 import { requires } from "../../../../support/requires.ts";
 import { run } from "../../../../support/run.ts";
 import { tarArchive } from "../../../../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../../../../support/temporary-directory.ts";
 import { smallIso } from "../../../../support/verify-iso-fixture.ts";
 import { makeProgram } from "../../../../support/verify-programs.ts";
 import { contractOf, fedoraImage } from "../../../contract/contract-images.ts";
@@ -410,11 +410,7 @@ const missing = requires(
 );
 
 describe.skipIf(missing !== undefined)("GRUB's own programs, as grub-mkimage makes them", () => {
-	let scratch: string;
-	beforeAll(async () => {
-		scratch = await mkdtemp(join(tmpdir(), "oci2iso-grub-walk-"));
-	});
-	afterAll(() => rm(scratch, { recursive: true, force: true }));
+	const scratch = temporaryDirectory("grub-walk");
 
 	const modules = [
 		"normal",
