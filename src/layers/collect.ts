@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { elementAt } from "../binary/element-at.ts";
 import { HeldBytes } from "../binary/held-bytes.ts";
 import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
@@ -101,7 +102,7 @@ export class LayerCollector {
 	/** Makes the image's tree, with the contents that the layers' own paths say are kept. */
 	collect(options: ImageTreeOptions): Promise<SettledTree> {
 		const read: ReadLayer = async (number, layer, isNeeded) => {
-			const { counts } = this.#target(number);
+			const { counts } = elementAt(this.collected, number);
 			const notes = await this.#read(number, layer, (entry) => {
 				counts.entries++;
 				return isNeeded(entry) ? this.#routeOf(entry, options.isExcluded) : "skip";
@@ -160,12 +161,6 @@ export class LayerCollector {
 			this.#read(number, layer, (entry) => (isNeeded(entry) ? into(entry, layer) : "ignore"));
 	}
 
-	#target(number: number): CollectedLayer {
-		const target = this.collected[number];
-		assert(target !== undefined, `the image has a layer ${number}`);
-		return target;
-	}
-
 	#routeOf(entry: TarEntry, isExcluded: IsExcluded): Route {
 		const path = cleanPath(entry.path);
 		if (!isExcluded(path)) return "store";
@@ -177,7 +172,7 @@ export class LayerCollector {
 
 	async #read(number: number, layer: Layer, route: LayerJob["route"]): Promise<readonly string[]> {
 		const known = await this.#options.cache?.layerIndex(layer);
-		const job = { number, layer, route, target: this.#target(number) };
+		const job = { number, layer, route, target: elementAt(this.collected, number) };
 		return known === undefined ? this.#readArchive(job) : this.#replayOrRead(job, known);
 	}
 

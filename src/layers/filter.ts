@@ -1,5 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { atOnce, type Steps } from "../binary/turns.ts";
+import type { Steps } from "../binary/turns.ts";
 import type { DirectoryInode } from "../tree/inode.ts";
 import { countPaths } from "../tree/walk.ts";
 
@@ -24,13 +24,8 @@ interface Place {
 /**
  * The tree without the paths that `isExcluded` picks (`usr/lib/x`, no leading slash); an excluded directory takes all that is
  * below it along, unasked. Directories above something that was left out are copies; everything else is shared with the original, which
- * stays as it is.
+ * stays as it is. In steps.
  */
-export function withoutPaths(root: DirectoryInode, isExcluded: IsExcluded): FilteredTree {
-	return atOnce(leavingOut(root, isExcluded));
-}
-
-/** `withoutPaths`, in steps. */
 export function* leavingOut(root: DirectoryInode, isExcluded: IsExcluded): Steps<FilteredTree> {
 	const top: Place = { directory: root, parent: undefined, name: "", prefix: "", copy: undefined };
 	const pending = [top];

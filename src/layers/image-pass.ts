@@ -1,5 +1,5 @@
+import { elementAt } from "../binary/element-at.ts";
 import { inTurns, type Steps } from "../binary/turns.ts";
-import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { TreeLimits } from "../oci/image-limits.ts";
 import type { Layer } from "../oci/layer.ts";
@@ -106,8 +106,6 @@ export async function readAgain(layers: readonly Layer[], missing: Iterable<Body
 	const wanted = new Map<number, Set<number>>();
 	for (const { layer, entry } of missing) wanted.set(layer, (wanted.get(layer) ?? new Set()).add(entry));
 	for (const [number, entries] of [...wanted].sort(([a], [b]) => b - a)) {
-		const layer = layers[number];
-		assert(layer !== undefined, `the image has a layer ${number}`);
-		await read(number, layer, ({ index }) => entries.has(index));
+		await read(number, elementAt(layers, number), ({ index }) => entries.has(index));
 	}
 }

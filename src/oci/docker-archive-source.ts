@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { corrupt, Oci2isoError } from "../errors.ts";
+import { elementAt } from "../binary/element-at.ts";
+import { assert, corrupt, Oci2isoError } from "../errors.ts";
 import { type ImageSource, readManifest } from "./blob-source.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestHex, digestOf } from "./digest.ts";
@@ -54,7 +55,8 @@ export function dockerArchiveSource(
 		async root(signal) {
 			const image = await readSelected(store, selection, signal);
 			const configFile = await locate(image.Config, "image configuration");
-			const config = (await readSmallFile(store, image.Config, signal)) ?? Buffer.alloc(0);
+			const config = await readSmallFile(store, image.Config, signal);
+			assert(config !== undefined, "it was located");
 			const configDigest = digestOf(config);
 			checkFileName(image.Config, configDigest, store.path);
 			const original = await findEmbedded(store, image, configDigest, signal);
@@ -66,7 +68,7 @@ export function dockerArchiveSource(
 			const { diffIds } = parseImageConfig(config, configDigest, image.Layers.length);
 			const layers: Descriptor[] = [];
 			for (const [index, diffId] of diffIds.entries()) {
-				const region = await locate(image.Layers[index] ?? "", `layer ${index}`);
+				const region = await locate(elementAt(image.Layers, index), `layer ${index}`);
 				const size = await uncompressedBytes(region, `layer ${index}, ${diffId}`, maxLayerBytes, signal);
 				files.set(diffId, region);
 				layers.push({ mediaType: DOCKER_LAYER, digest: diffId, size });
@@ -165,7 +167,7 @@ async function findEmbedded(
 		if (manifest.layers.length !== image.Layers.length)
 			return { fault: `it has ${manifest.layers.length} layers, not ${image.Layers.length}` };
 		for (const [index, { digest, size }] of manifest.layers.entries()) {
-			const named = await store.find(image.Layers[index] ?? "");
+			const named = await store.find(elementAt(image.Layers, index));
 			const listed = await store.find(layoutPath(digest));
 			if (named === undefined || listed === undefined || named.position !== listed.position)
 				return { fault: `layer ${index} is another` };

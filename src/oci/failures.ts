@@ -1,7 +1,5 @@
 import { Oci2isoError } from "../errors.ts";
 
-export { throwIfAborted } from "../errors.ts";
-
 /** Well-formed input that this program does not take, or a request it cannot fulfil (exit 2). */
 export function unsupported(code: string, what: string, where?: string, remedy?: string): Oci2isoError {
 	return new Oci2isoError({ code, kind: "usage", what, where, remedy });

@@ -1,8 +1,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { type ByteSource, unexpectedEnd } from "../binary/byte-source.ts";
 import { MiB } from "../binary/units.ts";
-import { corrupt } from "../errors.ts";
-import { throwIfAborted, unreadable } from "./failures.ts";
+import { corrupt, throwIfAborted } from "../errors.ts";
+import { unreadable } from "./failures.ts";
 
 /** A run of bytes in a regular file. */
 export interface FileRegion {

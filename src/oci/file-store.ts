@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { corrupt } from "../errors.ts";
+import { corrupt, throwIfAborted } from "../errors.ts";
 import { type ArchiveIndex, indexArchive } from "./archive-index.ts";
 import { detectCompression, SIGNATURE_BYTES } from "./compression.ts";
-import { errnoOf, throwIfAborted, unreadable, unsupported } from "./failures.ts";
+import { errnoOf, unreadable, unsupported } from "./failures.ts";
 import { type FileRegion, FileSource, readRegion } from "./file-region.ts";
 import { MAX_DOCUMENT_BYTES } from "./json-document.ts";
 

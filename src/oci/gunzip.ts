@@ -7,7 +7,7 @@ import { corrupt, Oci2isoError } from "../errors.ts";
  * Throws `Oci2isoError` LAYER_TRUNCATED or LAYER_COMPRESSION_BROKEN (exit 5).
  */
 export async function* gunzip(
-	input: AsyncIterable<Uint8Array>,
+	input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 	where: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
 	const inflater = createGunzip({ chunkSize: MiB });
@@ -32,7 +32,7 @@ export async function* gunzip(
 
 /** Returns early, without an error, when inflating has failed or nobody wants the output any more. */
 async function feed(
-	input: AsyncIterable<Uint8Array>,
+	input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 	inflater: Gunzip,
 	abandoned: AbortSignal,
 	where: string,

@@ -48,12 +48,10 @@ export async function* inflateLayer(
 	if (actual !== diffId) throw digestMismatch("DIFF_ID_MISMATCH", "uncompressed layer", actual, diffId, where);
 }
 
+type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /** The bytes that a compressed stream stands for. Throws `Oci2isoError` LAYER_TRUNCATED, LAYER_COMPRESSION_BROKEN, LAYER_COMPRESSION_UNSUPPORTED. */
-export function decompress(
-	compression: DetectedCompression,
-	chunks: AsyncIterable<Uint8Array>,
-	where: string,
-): AsyncIterable<Uint8Array> {
+export function decompress(compression: DetectedCompression, chunks: Chunks, where: string): Chunks {
 	switch (compression) {
 		case "none":
 			return chunks;

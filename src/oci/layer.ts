@@ -1,9 +1,8 @@
-import type { Oci2isoError } from "../errors.ts";
+import { type Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { BlobSource } from "./blob-source.ts";
 import { type DetectedCompression, detectCompression, SIGNATURE_BYTES } from "./compression.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
-import { throwIfAborted } from "./failures.ts";
 import { layerTooLarge } from "./image-limits.ts";
 import { inflateLayer } from "./inflate-layer.ts";
 import { layerMediaType } from "./media-types.ts";

@@ -1,3 +1,4 @@
+import { elementAt } from "../binary/element-at.ts";
 import { corrupt } from "../errors.ts";
 import { localImageHint, refusePath } from "./bare-path.ts";
 import type { ImageSource } from "./blob-source.ts";
@@ -126,7 +127,7 @@ async function readImage(
 		platform,
 		config,
 		layers: manifest.layers.map((descriptor, index) => {
-			const diffId = config.diffIds[index] ?? descriptor.digest;
+			const diffId = elementAt(config.diffIds, index);
 			const maxLayerBytes = layerBoundBytes(descriptor.size, askedBytes);
 			return createLayer(source, descriptor, { index, diffId, maxLayerBytes, note });
 		}),

@@ -6,7 +6,7 @@ import { corrupt, Oci2isoError } from "../errors.ts";
  * Throws `Oci2isoError` LAYER_TRUNCATED or LAYER_COMPRESSION_BROKEN (exit 5).
  */
 export async function* unzstd(
-	input: AsyncIterable<Uint8Array>,
+	input: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 	where: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
 	const inflater = new ZstdInflater();

@@ -1,16 +1,16 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { atOnce, type Steps } from "../binary/turns.ts";
+import { elementAt } from "../binary/element-at.ts";
+import type { Steps } from "../binary/turns.ts";
 import { GiB, MiB } from "../binary/units.ts";
 import { assert, Oci2isoError } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import { ChangeApplier } from "./apply.ts";
-import type { BodyId, DirectoryInode, FileInode, Timestamp } from "./inode.ts";
+import type { DirectoryInode, Timestamp } from "./inode.ts";
 import { changeOf, type LayerChange } from "./layer-changes.ts";
 import { changeCostBytes, INODE_COST_BYTES, xattrsCostBytes } from "./metadata-cost.ts";
 import { OverlayMarks } from "./overlay-marks.ts";
 import { cleanPath } from "./path.ts";
 import { Shadow } from "./shadow.ts";
-import { inodesBelow } from "./walk.ts";
 
 export interface TreeMergerOptions {
 	/** Number of layers, at least 0. */
@@ -31,22 +31,18 @@ export interface TreeMergerOptions {
 /** One layer while it is read. */
 interface LayerMerge {
 	/**
-	 * Takes the layer's next entry and says whether a file's content should be kept. "skip" is a guess that `MergedTree.neededBodies` may
+	 * Takes the layer's next entry and says whether a file's content should be kept. "skip" is a guess that the settled tree may
 	 * disprove, after which the layer has to be read again; entries that are not regular files are always "skip".
 	 * Throws `Oci2isoError` (kind corrupt) for entries that no tree can hold, TOO_MANY_ENTRIES and TREE_TOO_LARGE.
 	 */
 	entry(entry: TarEntry): "store" | "skip";
-	/** Says that the layer is complete. */
-	finish(): void;
-	/** `finish`, in steps. */
+	/** Says that the layer is complete. In steps. */
 	finishing(): Steps<void>;
 }
 
 /** The image's file tree, exactly as its layers make it. */
 export interface MergedTree {
 	readonly root: DirectoryInode;
-	/** The content of every regular file in the tree, each once, sorted by layer and entry. Empty files are among them. */
-	neededBodies(): Iterable<BodyId>;
 	/** What the specification leaves open and was chosen, in sentences for people. */
 	readonly notes: readonly string[];
 }
@@ -130,7 +126,6 @@ export class TreeMerger {
 				const isFile = change.type === "inode" && change.inode.type === "file";
 				return isFile && !this.#shadow.hides(path) ? "store" : "skip";
 			},
-			finish: () => atOnce(finishing()),
 			finishing,
 		};
 	}
@@ -140,7 +135,7 @@ export class TreeMerger {
 		assert(index === this.#nextLayer && !this.#isLayerOpen, "layers come from the top down, one at a time");
 		const changes = this.#layers[above];
 		assert(changes !== undefined && above > index, `layer ${above} was read`);
-		const origin = this.#origins[above] ?? `layer ${index}`;
+		const origin = elementAt(this.#origins, above);
 		this.#countEntries(changes.length, origin);
 		for (const change of changes) this.#countMetadata(changeCostBytes(change), origin);
 		// Inodes of their own: a hard link to one copy of a file is no link to the other.
@@ -161,18 +156,16 @@ export class TreeMerger {
 
 	skipRest(): void {
 		assert(this.decidesAllBelow && !this.#isLayerOpen, "only layers that decide nothing are skipped");
-		for (; this.#nextLayer >= 0; this.#nextLayer--) this.#layers[this.#nextLayer] = [];
+		for (; this.#nextLayer >= 0; this.#nextLayer--) {
+			this.#layers[this.#nextLayer] = [];
+			this.#origins[this.#nextLayer] = `layer ${this.#nextLayer}`;
+		}
 	}
 
 	/**
 	 * The tree as far as the layers read so far decide it: asking it for anything else throws `LowerLayersNeeded`, as this does where they depend on
-	 * those below. What it answers is what the whole tree will.
+	 * those below. What it answers is what the whole tree will. In steps.
 	 */
-	upperTree(): DirectoryInode {
-		return atOnce(this.growingUpperTree());
-	}
-
-	/** `upperTree`, in steps. */
 	*growingUpperTree(): Steps<DirectoryInode> {
 		assert(!this.#isLayerOpen && !this.#isSettled, "between layers, before the tree is settled");
 		const applier = new ChangeApplier({
@@ -182,16 +175,11 @@ export class TreeMerger {
 			onUnknownBase: this.#nextLayer >= 0,
 		});
 		for (const [index, changes] of this.#layers.entries())
-			if (changes !== undefined) yield* applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
+			if (changes !== undefined) yield* applier.layer(changes, index, elementAt(this.#origins, index));
 		return applier.guardedRoot;
 	}
 
-	/** The tree of all layers; once, after the last layer's `finish`. Throws `Oci2isoError` where a layer does not fit what is below it. */
-	settle(): MergedTree {
-		return atOnce(this.settling());
-	}
-
-	/** `settle`, in steps. */
+	/** The tree of all layers; once, after the last layer. Throws `Oci2isoError` where a layer does not fit what is below it. In steps. */
 	*settling(): Steps<MergedTree> {
 		assert(this.#nextLayer === -1 && !this.#isSettled, "every layer was read, and the tree is settled once");
 		this.#isSettled = true;
@@ -205,13 +193,12 @@ export class TreeMerger {
 		});
 		for (const [index, changes] of this.#layers.entries()) {
 			assert(changes !== undefined, `layer ${index} was read`);
-			yield* applier.layer(changes, index, this.#origins[index] ?? `layer ${index}`);
+			yield* applier.layer(changes, index, elementAt(this.#origins, index));
 			this.#layers[index] = undefined;
 		}
 		const { root } = applier;
 		return {
 			root,
-			neededBodies: () => neededBodies(root),
 			notes: [...applier.notes, ...this.#overlayMarks.notes],
 		};
 	}
@@ -266,11 +253,4 @@ export class TreeMerger {
 
 function isRootDirectory(change: LayerChange): boolean {
 	return change.type === "directory" && change.path === "";
-}
-
-function neededBodies(root: DirectoryInode): BodyId[] {
-	const files = new Set<FileInode>();
-	for (const inode of inodesBelow(root)) if (inode.type === "file") files.add(inode);
-	const bodies = Array.from(files, (file) => file.body).sort((a, b) => a.layer - b.layer || a.entry - b.entry);
-	return bodies.filter(({ layer, entry }, i) => bodies[i - 1]?.layer !== layer || bodies[i - 1]?.entry !== entry);
 }

@@ -1,5 +1,5 @@
+import { elementAt } from "../binary/element-at.ts";
 import { inTurns } from "../binary/turns.ts";
-import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { DroppedXattrs, XattrDropper } from "../layers/drop-xattrs.ts";
 import type { IsExcluded } from "../layers/filter.ts";
@@ -44,12 +44,11 @@ export async function readImageTree(
 	const createdParentTime: Timestamp = { seconds: 0, nanoseconds: 1 };
 	const digests = layers.map(() => new DigestTable());
 	const read: ReadLayer = (number, layer, isNeeded) => {
-		const found = digests[number];
-		assert(found !== undefined, `the image has a layer ${number}`);
+		const found = elementAt(digests, number);
 		return readLayer(layer, (entry) => (isNeeded(entry) ? digester(found, entry) : undefined), { signal });
 	};
 	const settled = await settleImage({ image, createdParentTime, isExcluded, dropXattrs, signal }, read);
-	const isThere = ({ layer, entry }: BodyId): boolean => digests[layer]?.has(entry) === true;
+	const isThere = ({ layer, entry }: BodyId): boolean => elementAt(digests, layer).has(entry);
 	await readAgain(layers, await inTurns(missingBodies(settled.whole, isThere), signal), read);
 	return {
 		root: settled.kept,
@@ -57,7 +56,7 @@ export async function readImageTree(
 		excludedPaths: settled.excludedPaths,
 		droppedXattrs: settled.droppedXattrs,
 		notes: settled.losses,
-		digestOf: ({ body }) => digests[body.layer]?.get(body.entry),
+		digestOf: ({ body }) => elementAt(digests, body.layer).get(body.entry),
 		hasOwnTime: ({ mtime }) => mtime !== createdParentTime,
 	};
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ByteString, bytesOf } from "../../src/binary/byte-string.ts";
+import { atOnce } from "../../src/binary/turns.ts";
 import type { TarHandler } from "../../src/formats/tar/entry.ts";
 import { TarReader } from "../../src/formats/tar/reader.ts";
 import type { DirectoryInode, FileInode } from "../../src/tree/inode.ts";
@@ -56,9 +57,9 @@ function merge(layers: Layers, contents: Map<FileInode, readonly ContentPart[]>)
 		const reader = new TarReader(handler, { origin: "test.tar" });
 		reader.push(tarArchive(layers[index] ?? []));
 		reader.finish();
-		layer.finish();
+		atOnce(layer.finishing());
 	}
-	const { root } = merger.settle();
+	const { root } = atOnce(merger.settling());
 	const rows = rowsOf(root);
 	for (const { path, inode } of walk(root)) {
 		if (inode.type !== "file") continue;

@@ -4,7 +4,7 @@ import type { Credentials } from "./auth-file.ts";
 import { readSmallBody } from "./body.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Endpoint } from "./endpoints.ts";
-import { Fault, finalFault, registryFailure, transportFault } from "./fault.ts";
+import { finalFault, registryFailure, retryableFault, transportFault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
 import { withRetries } from "./retry.ts";
 import type { Secrets } from "./secrets.ts";
@@ -162,9 +162,7 @@ export class Authorizer {
 		const answer = parseAnswer(bytes);
 		const token = answer?.token || answer?.access_token || "";
 		if (!/^[\x21-\x7e]+$/.test(token))
-			throw new Fault(registryFailure("REGISTRY_PROTOCOL", `${realm.host} answered without a token`, where), {
-				retryable: true,
-			});
+			throw retryableFault(registryFailure("REGISTRY_PROTOCOL", `${realm.host} answered without a token`, where));
 		secrets.add(token);
 		const lifetime = Math.max(answer?.expires_in ?? 0, DEFAULT_LIFETIME_SECONDS) * 1000;
 		return { header: `Bearer ${token}`, usableUntil: started + lifetime - MARGIN_MILLISECONDS };

@@ -1,11 +1,10 @@
-import { Oci2isoError } from "../../errors.ts";
+import { Oci2isoError, throwIfAborted } from "../../errors.ts";
 import { type BlobPart, RANGE_IGNORED } from "../blob-source.ts";
 import type { Descriptor } from "../descriptor.ts";
-import { throwIfAborted } from "../failures.ts";
 import { sizeMismatch } from "../verified-blob.ts";
 import { notComplete, readBody } from "./body.ts";
 import { parseContentRange } from "./content-range.ts";
-import { Fault, finalFault, registryFailure, transportFault } from "./fault.ts";
+import { Fault, finalFault, registryFailure, retryableFault, transportFault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
 import type { RegistryClient } from "./registry-client.ts";
 import { pauseAfter, withinTime } from "./retry.ts";
@@ -126,9 +125,7 @@ async function* attempt(
 		if (part !== undefined && state.position === end) return;
 	}
 	if (state.position < end)
-		throw new Fault(registryFailure("REGISTRY_TRUNCATED", `ended after ${state.position} of ${end} bytes`, at), {
-			retryable: true,
-		});
+		throw retryableFault(registryFailure("REGISTRY_TRUNCATED", `ended after ${state.position} of ${end} bytes`, at));
 }
 
 async function getBlob(
@@ -148,7 +145,7 @@ async function getBlob(
 		// 416 and whatever else a server makes of a Range header
 		if (state.useRange && headers.range !== undefined && error.failure.code === "REGISTRY_ERROR" && !error.retryable) {
 			state.useRange = false;
-			throw new Fault(error.failure, { retryable: true });
+			throw retryableFault(error.failure);
 		}
 		throw error;
 	}
@@ -168,8 +165,7 @@ function beginOf(
 	};
 	if (statusCode === 200) {
 		const length = first(headers["content-length"]);
-		if (length !== undefined && Number(length) !== size)
-			reject(new Fault(sizeMismatch(length, size, at), { retryable: true }));
+		if (length !== undefined && Number(length) !== size) reject(retryableFault(sizeMismatch(length, size, at)));
 		return 0;
 	}
 	const range = parseContentRange(first(headers["content-range"]));
@@ -180,5 +176,5 @@ function beginOf(
 		range?.total !== undefined && range.total !== size
 			? sizeMismatch(`${range.total}`, size, at)
 			: registryFailure("REGISTRY_PROTOCOL", "answered with another part of it than was asked for", at);
-	return reject(new Fault(failure, { retryable: true }));
+	return reject(retryableFault(failure));
 }

@@ -1,9 +1,8 @@
 import { MiB } from "../../binary/units.ts";
-import type { Oci2isoError } from "../../errors.ts";
+import { type Oci2isoError, throwIfAborted } from "../../errors.ts";
 import type { Digest } from "../digest.ts";
-import { throwIfAborted } from "../failures.ts";
 import { notComplete } from "./body.ts";
-import { Fault, registryFailure, transportFault } from "./fault.ts";
+import { type Fault, registryFailure, retryableFault, transportFault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";
 import type { Place, RegistryClient, RegistryRequest, RegistryResponse } from "./registry-client.ts";
 import { pauseAfter, withinTime } from "./retry.ts";
@@ -137,8 +136,7 @@ class BlobUpload {
 		if (response.statusCode !== 202 && response.statusCode !== 204) throw await this.#sessionFault(response);
 		const accepted = acceptedOf(response) ?? end;
 		await this.#move(response);
-		if (accepted !== end)
-			throw new Fault(this.#failure("REGISTRY_PROTOCOL", `took ${accepted} bytes of ${end}`), { retryable: true });
+		if (accepted !== end) throw retryableFault(this.#failure("REGISTRY_PROTOCOL", `took ${accepted} bytes of ${end}`));
 		this.#accepted = end;
 	}
 
@@ -159,7 +157,7 @@ class BlobUpload {
 		const stored = first(response.headers["docker-content-digest"]);
 		if (stored === undefined || stored === digest) return;
 		this.#location = undefined;
-		throw new Fault(this.#failure("REGISTRY_PROTOCOL", `stored it as ${stored.slice(0, 140)}`), { retryable: true });
+		throw retryableFault(this.#failure("REGISTRY_PROTOCOL", `stored it as ${stored.slice(0, 140)}`));
 	}
 
 	#body(start: number, end: number): NonNullable<RegistryRequest["body"]> {
@@ -207,7 +205,7 @@ class BlobUpload {
 		else if (!OF_THE_SESSION.has(response.statusCode)) return fault;
 		this.#location = undefined;
 		this.#accepted = 0;
-		return new Fault(fault.failure, { retryable: true });
+		return retryableFault(fault.failure);
 	}
 
 	#failure(code: string, what: string): Oci2isoError {

@@ -1,6 +1,5 @@
 import type { Readable } from "node:stream";
-import type { Oci2isoError } from "../../errors.ts";
-import { throwIfAborted } from "../failures.ts";
+import { type Oci2isoError, throwIfAborted } from "../../errors.ts";
 import { registryFailure, StallError } from "./fault.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { z } from "zod";
-import { throwIfAborted } from "../failures.ts";
+import { throwIfAborted } from "../../errors.ts";
 import type { Credentials } from "./auth-file.ts";
 import { registryFailure } from "./fault.ts";
 

@@ -23,6 +23,11 @@ export function finalFault(failure: Oci2isoError): Fault {
 	return new Fault(failure, { retryable: false });
 }
 
+/** Another attempt makes sense. */
+export function retryableFault(failure: Oci2isoError): Fault {
+	return new Fault(failure, { retryable: true });
+}
+
 /** A failure on the way to or in a registry (exit 4). */
 export function registryFailure(code: string, what: string, where: string, remedy?: string): Oci2isoError {
 	return new Oci2isoError({ code, kind: "registry", what, where, remedy });
@@ -55,34 +60,23 @@ export function transportFault(error: unknown, host: string, where: string): Fau
 	if (error instanceof Fault) return error;
 	if (error instanceof Oci2isoError) return finalFault(error);
 	const at = `${where} at ${host}`;
-	if (error instanceof StallError)
-		return new Fault(registryFailure("REGISTRY_STALLED", error.message, at), { retryable: true });
+	if (error instanceof StallError) return retryableFault(registryFailure("REGISTRY_STALLED", error.message, at));
 	const code = innermostCode(error);
 	if (code === "") throw error;
-	if (CERTIFICATE.test(code))
-		return new Fault(
-			registryFailure(
-				"REGISTRY_CERTIFICATE",
-				`the certificate of ${host} is not accepted (${code})`,
-				at,
-				"put the authority's certificate into /etc/containers/certs.d/HOST:PORT/ca.crt or give --cert-dir",
-			),
-			{ retryable: false },
-		);
-	if (HANDSHAKE.test(code))
-		return new Fault(
-			registryFailure(
-				"REGISTRY_TLS",
-				`no TLS connection to ${host} (${code})`,
-				at,
-				"for a registry that speaks plain HTTP give --tls-verify=false",
-			),
-			{ retryable: code === "EPROTO" },
-		);
+	if (CERTIFICATE.test(code)) {
+		const remedy = "put the authority's certificate into /etc/containers/certs.d/HOST:PORT/ca.crt or give --cert-dir";
+		const what = `the certificate of ${host} is not accepted (${code})`;
+		return finalFault(registryFailure("REGISTRY_CERTIFICATE", what, at, remedy));
+	}
+	if (HANDSHAKE.test(code)) {
+		const remedy = "for a registry that speaks plain HTTP give --tls-verify=false";
+		const failure = registryFailure("REGISTRY_TLS", `no TLS connection to ${host} (${code})`, at, remedy);
+		return new Fault(failure, { retryable: code === "EPROTO" });
+	}
 	if (code === "ENOTFOUND") return finalFault(registryFailure("REGISTRY_UNREACHABLE", `there is no host ${host}`, at));
 	const what =
 		code === TUNNEL_REFUSED ? `the proxy gives no connection to ${host}` : `connection to ${host} failed (${code})`;
-	return new Fault(registryFailure("REGISTRY_UNREACHABLE", what, at), { retryable: true });
+	return retryableFault(registryFailure("REGISTRY_UNREACHABLE", what, at));
 }
 
 function innermostCode(error: unknown): string {

@@ -6,7 +6,7 @@ import { type BlobContent, type UploadResult, uploadBlob } from "./blob-upload.t
 import { loadRegistriesConf } from "./config-files.ts";
 import { findCredentials } from "./credentials.ts";
 import { requireUnambiguous, resolveEndpoints } from "./endpoints.ts";
-import { Fault, registryFailure } from "./fault.ts";
+import { registryFailure, retryableFault } from "./fault.ts";
 import { DEFAULT_POLICY, hostEnvironment, type RegistryOptions } from "./options.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { withRetries } from "./retry.ts";
@@ -115,9 +115,8 @@ async function putManifest(
 	const digest = digestOf(body);
 	const stored = first(response.headers["docker-content-digest"]);
 	if (stored !== undefined && stored !== digest)
-		throw new Fault(
+		throw retryableFault(
 			registryFailure("REGISTRY_PROTOCOL", `${client.host} stored the manifest as ${stored.slice(0, 140)}`, where),
-			{ retryable: true },
 		);
 	return digest;
 }

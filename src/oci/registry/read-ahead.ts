@@ -1,6 +1,6 @@
+import { throwIfAborted } from "../../errors.ts";
 import type { Descriptor } from "../descriptor.ts";
 import type { Digest } from "../digest.ts";
-import { throwIfAborted } from "../failures.ts";
 
 interface ReadAheadOptions {
 	/** Reads one blob from its start. */

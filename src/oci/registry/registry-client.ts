@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { throwIfAborted } from "../failures.ts";
+import { throwIfAborted } from "../../errors.ts";
 import { MAX_DOCUMENT_BYTES } from "../json-document.ts";
 import type { Credentials } from "./auth-file.ts";
 import { Authorizer } from "./authorizer.ts";
 import { readSmallBody } from "./body.ts";
 import { type Endpoint, endpointHost } from "./endpoints.ts";
-import { Fault, isNoTls, registryFailure, transportFault } from "./fault.ts";
+import { type Fault, finalFault, isNoTls, registryFailure, retryableFault, transportFault } from "./fault.ts";
 import type { Environment, TransferPolicy } from "./options.ts";
 import { withRetries } from "./retry.ts";
 import { Secrets } from "./secrets.ts";
@@ -137,7 +137,7 @@ export class RegistryClient {
 		const { isOwn, url } = response.place;
 		if (response.statusCode !== 401 || isOwn) return statusFault(response, said, this.host, where, this.#secrets, task);
 		const what = `${url.host}, where ${this.host} sent us, asks for credentials, and ours are for ${this.host} alone`;
-		return new Fault(registryFailure("REGISTRY_UNAUTHORIZED", what, `${where} at ${this.host}`), { retryable: false });
+		return finalFault(registryFailure("REGISTRY_UNAUTHORIZED", what, `${where} at ${this.host}`));
 	}
 
 	/** Reads what nobody wants to know, so that the connection can be used again. */
@@ -208,7 +208,7 @@ export class RegistryClient {
 					// a signed URL that has expired: the registry will sign another
 					await this.#refusal(response, signal);
 					const what = `${url.host}, where ${this.host} sent us, answered ${response.statusCode}`;
-					throw new Fault(registryFailure("REGISTRY_DENIED", what, `${where} at ${this.host}`), { retryable: true });
+					throw retryableFault(registryFailure("REGISTRY_DENIED", what, `${where} at ${this.host}`));
 				}
 				return { ...response, place };
 			}
@@ -219,7 +219,7 @@ export class RegistryClient {
 
 	#redirected({ url: from, isOwn }: Place, location: string | undefined, redirects: number, where: string): Place {
 		const refused = (what: string): Fault =>
-			new Fault(registryFailure("REGISTRY_PROTOCOL", what, `${where} at ${this.host}`), { retryable: false });
+			finalFault(registryFailure("REGISTRY_PROTOCOL", what, `${where} at ${this.host}`));
 		if (redirects >= MAX_REDIRECTS) throw refused(`${this.host} redirects more than ${MAX_REDIRECTS} times`);
 		const url = location !== undefined && URL.canParse(location, from.href) ? new URL(location, from) : undefined;
 		if (url === undefined || !/^https?:$/.test(url.protocol)) throw refused(`${from.host} redirects to no URL`);

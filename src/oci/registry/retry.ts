@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Oci2isoError } from "../../errors.ts";
-import { throwIfAborted } from "../failures.ts";
+import { type Oci2isoError, throwIfAborted } from "../../errors.ts";
 import { notComplete } from "./body.ts";
 import { Fault } from "./fault.ts";
 import type { TransferPolicy } from "./options.ts";

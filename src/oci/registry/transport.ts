@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { Agent, type Dispatcher, ProxyAgent, request } from "undici";
-import { throwIfAborted } from "../failures.ts";
+import { throwIfAborted } from "../../errors.ts";
 import { type Certificates, loadCertificates, systemAuthorities } from "./certificates.ts";
 import { registryFailure, StallError } from "./fault.ts";
 import type { Environment, TransferPolicy } from "./options.ts";

@@ -1,3 +1,4 @@
+import { elementAt } from "../../binary/element-at.ts";
 import { corrupt, Oci2isoError } from "../../errors.ts";
 import type { TarEntry } from "../../formats/tar/entry.ts";
 import { type BlobSource, RANGE_IGNORED } from "../blob-source.ts";
@@ -46,10 +47,11 @@ export async function openLayerToc(
 	descriptor: Descriptor,
 	options: LayerTocOptions,
 ): Promise<LayerToc | undefined> {
-	if (source.part === undefined) return undefined;
+	const part = source.part?.bind(source);
+	if (part === undefined) return undefined;
 	const tryPart = async (start: number, end: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> => {
 		try {
-			return await collected(source.part?.(descriptor, { start, end }, signal) ?? [], options.onBlobBytes);
+			return await cut(part(descriptor, { start, end }, signal), 0, end - start, options.onBlobBytes);
 		} catch (error) {
 			if (error instanceof Oci2isoError && error.code === RANGE_IGNORED) return undefined;
 			throw error;
@@ -112,15 +114,14 @@ function layerToc(format: TocFormat, { entries, contents }: TocListing, read: Re
 		format,
 		entries,
 		async content(index, signal) {
-			const byteLength = entries[index]?.byteLength ?? 0;
+			const { byteLength, path } = elementAt(entries, index);
 			const content = contents.get(index);
 			if (content === undefined || byteLength === 0) return Buffer.alloc(0);
-			const mismatch = (what: string): Oci2isoError =>
-				corrupt("LAYER_TOC_MISMATCH", what, `${where}, ${JSON.stringify(entries[index]?.path.slice(0, 512))}`);
 			const stored = await read(content.offset, content.end, signal);
 			const bytes = await inflate(format, stored, content, byteLength);
-			if (bytes === undefined) throw mismatch("what the table of contents points at is not the file's content");
-			return bytes;
+			if (bytes !== undefined) return bytes;
+			const what = "what the table of contents points at is not the file's content";
+			throw corrupt("LAYER_TOC_MISMATCH", what, `${where}, ${JSON.stringify(path.slice(0, 512))}`);
 		},
 	};
 }
@@ -135,7 +136,7 @@ async function inflate(
 	const bytes = Buffer.alloc(byteLength);
 	let at = -skippedBytes;
 	try {
-		for await (const piece of decompress(format === "eStargz" ? "gzip" : "zstd", whole(stored), "")) {
+		for await (const piece of decompress(format === "eStargz" ? "gzip" : "zstd", [stored], "")) {
 			const start = Math.max(0, -at);
 			if (start < piece.byteLength) bytes.set(piece.subarray(start, Math.max(start, byteLength - at)), Math.max(0, at));
 			at += piece.byteLength;
@@ -153,20 +154,4 @@ async function inflate(
 		position += part.byteLength;
 	}
 	return bytes;
-}
-
-async function collected(
-	pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-	onBytes: ((bytes: number) => void) | undefined,
-): Promise<Buffer> {
-	const kept: Buffer[] = [];
-	for await (const piece of pieces) {
-		onBytes?.(piece.byteLength);
-		kept.push(Buffer.from(piece));
-	}
-	return Buffer.concat(kept);
-}
-
-async function* whole(bytes: Buffer): AsyncGenerator<Uint8Array, void, undefined> {
-	yield bytes;
 }

@@ -123,7 +123,7 @@ async function inflated(bytes: Uint8Array, compression: "zstd" | "gzip", maxByte
 	const pieces: Buffer[] = [];
 	let byteLength = 0;
 	try {
-		for await (const piece of decompress(compression, once(bytes), "table of contents")) {
+		for await (const piece of decompress(compression, [bytes], "table of contents")) {
 			byteLength += piece.byteLength;
 			if (byteLength > maxBytes) throw new TocFault(`it has more than ${maxBytes} bytes`);
 			pieces.push(Buffer.from(piece));
@@ -133,8 +133,4 @@ async function inflated(bytes: Uint8Array, compression: "zstd" | "gzip", maxByte
 		throw new TocFault("it cannot be decompressed");
 	}
 	return Buffer.concat(pieces);
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-	yield bytes;
 }

@@ -1,4 +1,5 @@
 import { memorySource } from "../../../src/binary/byte-source.ts";
+import { atOnce } from "../../../src/binary/turns.ts";
 import { corrupt } from "../../../src/errors.ts";
 import type { TarHandler } from "../../../src/formats/tar/entry.ts";
 import { interpretPaxRecords } from "../../../src/formats/tar/extended-header.ts";
@@ -86,9 +87,9 @@ export const archiveTargets: readonly FuzzTarget[] = [
 			const reader = new TarReader(handler, { origin: "fuzz" });
 			for (let at = 0; at < archive.byteLength; at += 700) reader.push(archive.subarray(at, at + 700));
 			reader.finish();
-			layer.finish();
-			merger.layer(0).finish();
-			return [...walk(merger.settle().root)].length + reader.notes.length;
+			atOnce(layer.finishing());
+			atOnce(merger.layer(0).finishing());
+			return [...walk(atOnce(merger.settling()).root)].length + reader.notes.length;
 		},
 	},
 	{
@@ -180,10 +181,10 @@ export const archiveTargets: readonly FuzzTarget[] = [
 						archiveOffset: 0,
 					});
 				}
-				merge.finish();
+				atOnce(merge.finishing());
 			}
-			const tree = merger.settle();
-			return [...walk(tree.root)].length + [...tree.neededBodies()].length;
+			const tree = atOnce(merger.settling());
+			return [...walk(tree.root)].length;
 		},
 	},
 ];

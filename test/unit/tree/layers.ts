@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { ByteString } from "../../../src/binary/byte-string.ts";
+import { atOnce } from "../../../src/binary/turns.ts";
 import type { TarEntry } from "../../../src/formats/tar/entry.ts";
 import type { DirectoryInode, Inode } from "../../../src/tree/inode.ts";
 import { type MergedTree, TreeMerger, type TreeMergerOptions } from "../../../src/tree/merge.ts";
@@ -35,9 +36,15 @@ export function mergeEntries(
 		const layer = merger.layer(index);
 		for (const entry of layers[index] ?? [])
 			(layer.entry(entry) === "store" ? stored : skipped).add(`${index}:${entry.index}`);
-		layer.finish();
+		atOnce(layer.finishing());
 	}
-	return { tree: merger.settle(), stored, skipped };
+	return { tree: atOnce(merger.settling()), stored, skipped };
+}
+
+/** The contents that a tree has, "LAYER:ENTRY", each once. */
+export function neededBodies(root: DirectoryInode): string[] {
+	const files = [...walk(root)].flatMap(({ inode }) => (inode.type === "file" ? [inode.body] : []));
+	return [...new Set(files.map(({ layer, entry }) => `${layer}:${entry}`))];
 }
 
 /** Everything there is to know about one name, comparable. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { atOnce } from "../../../src/binary/turns.ts";
 import type { TarEntry } from "../../../src/formats/tar/entry.ts";
 import { TreeMerger, type TreeMergerOptions } from "../../../src/tree/merge.ts";
 import { codeOf } from "../../support/error-code.ts";
@@ -25,9 +26,9 @@ function merge(limits: Partial<TreeMergerOptions>, entries: readonly TarEntry[])
 		const merger = new TreeMerger({ layerCount: 2, ...limits });
 		const layer = merger.layer(1);
 		for (const one of entries) layer.entry(one);
-		layer.finish();
+		atOnce(layer.finishing());
 		merger.repeat(0, 1);
-		merger.settle();
+		atOnce(merger.settling());
 	});
 }
 

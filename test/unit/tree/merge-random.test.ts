@@ -1,11 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
-import type { FileInode } from "../../../src/tree/inode.ts";
-import { walk } from "../../../src/tree/walk.ts";
 import { roundsOf } from "../../support/slow.ts";
 import { readTar, tarArchive } from "../../support/tar-fixtures.ts";
-import { arbitraryLayers, mergeEntries, mergeLayers, rowsOf } from "./layers.ts";
+import { arbitraryLayers, mergeEntries, mergeLayers, neededBodies, rowsOf } from "./layers.ts";
 import { applicableLayers, modelRows } from "./model.ts";
 
 describe("TreeMerger on random layers", () => {
@@ -39,16 +37,13 @@ describe("TreeMerger on random layers", () => {
 		expect(refused).toBeGreaterThan(100);
 	});
 
-	it("lists each needed body once, and says about each entry whether to keep it", () => {
+	it("says about each entry whether to keep it", () => {
 		let disproved = 0;
 		let spared = 0;
 		fc.assert(
 			fc.property(arbitraryLayers, (layers) => {
 				const { tree, stored, skipped } = mergeLayers(applicableLayers(layers));
-				const files = [...walk(tree.root)].flatMap(({ inode }) => (inode.type === "file" ? [inode] : []));
-				const needed = [...tree.neededBodies()].map(({ layer, entry }) => `${layer}:${entry}`);
-				expect(new Set(needed)).toEqual(new Set(files.map(bodyName)));
-				expect(needed.length).toBe(new Set(files).size);
+				const needed = neededBodies(tree.root);
 				disproved += needed.filter((body) => skipped.has(body)).length;
 				spared += [...skipped].filter((body) => !needed.includes(body)).length;
 				for (const body of needed) expect(stored.has(body) || skipped.has(body)).toBe(true);
@@ -60,7 +55,3 @@ describe("TreeMerger on random layers", () => {
 		expect(spared).toBeGreaterThan(disproved);
 	});
 });
-
-function bodyName({ body }: FileInode): string {
-	return `${body.layer}:${body.entry}`;
-}

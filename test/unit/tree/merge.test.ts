@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { atOnce } from "../../../src/binary/turns.ts";
 import { TreeMerger } from "../../../src/tree/merge.ts";
 import { codeOf } from "../../support/error-code.ts";
 import { readTar, type TarMember, tarArchive } from "../../support/tar-fixtures.ts";
-import { drawTree, type Layers, mergeLayers, rowsOf } from "./layers.ts";
+import { drawTree, type Layers, mergeLayers, neededBodies, rowsOf } from "./layers.ts";
 import { scenarios } from "./scenarios.ts";
 
 describe("TreeMerger", () => {
@@ -29,7 +30,7 @@ describe("TreeMerger", () => {
 			const merger = new TreeMerger({ layerCount: 3 });
 			const layer = merger.layer(2);
 			for (const entry of readTar(tarArchive(top))) layer.entry(entry);
-			layer.finish();
+			atOnce(layer.finishing());
 			return merger.decidesAllBelow;
 		};
 
@@ -39,9 +40,9 @@ describe("TreeMerger", () => {
 			const merger = new TreeMerger({ layerCount: 3 });
 			const layer = merger.layer(2);
 			for (const entry of readTar(tarArchive(top))) layer.entry(entry);
-			layer.finish();
+			atOnce(layer.finishing());
 			merger.skipRest();
-			expect(rowsOf(merger.settle().root)).toEqual(rowsOf(mergeLayers([...lower, top]).tree.root));
+			expect(rowsOf(atOnce(merger.settling()).root)).toEqual(rowsOf(mergeLayers([...lower, top]).tree.root));
 		});
 
 		it("needs them where the root's attributes, a link or an earlier entry's place may come from below", () => {
@@ -63,14 +64,14 @@ describe("TreeMerger", () => {
 		for (const index of [2, 1]) {
 			const layer = merger.layer(index);
 			for (const entry of readTar(tarArchive(layers[index] ?? []))) layer.entry(entry);
-			layer.finish();
+			atOnce(layer.finishing());
 		}
 		merger.repeat(0, 2);
-		const { root, neededBodies } = merger.settle();
+		const { root } = atOnce(merger.settling());
 		const drawn = drawTree(mergeLayers(layers).tree.root);
 		expect(drawTree(root)).toEqual(drawn.map((line) => line.replace("@0:", "@2:")));
 		expect(rowsOf(root).get("b")?.sameAs).toBeUndefined();
-		expect([...neededBodies()].map(({ layer }) => layer)).toEqual([2]);
+		expect(neededBodies(root)).toEqual(["2:0"]);
 	});
 
 	it("makes missing parents plain directories with the chosen time, and says so", () => {
@@ -214,7 +215,7 @@ describe("what need not be kept", () => {
 		expect(verdicts([[{ path: "a" }], upper])).toEqual(["1:0", "1:1"]);
 	});
 
-	/** Cases that the guess gets wrong: `neededBodies` must name what was skipped, so that the layer is read again. */
+	/** Cases that the guess gets wrong: the tree has what was skipped, so that the layer is read again. */
 	const wrong: Record<string, Layers> = {
 		"another link of the replaced file": [
 			[{ path: "a" }, { path: "b", type: "hard-link", linkTarget: "a" }],
@@ -236,7 +237,7 @@ describe("what need not be kept", () => {
 	for (const [name, layers] of Object.entries(wrong))
 		it(`is put right when ${name}`, () => {
 			const { tree, skipped } = mergeLayers(layers);
-			const needed = [...tree.neededBodies()].map(({ layer, entry }) => `${layer}:${entry}`);
+			const needed = neededBodies(tree.root);
 			expect(needed.filter((body) => skipped.has(body)).length).toBe(1);
 		});
 });

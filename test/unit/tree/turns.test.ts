@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { inTurns, type Steps } from "../../../src/binary/turns.ts";
+import { atOnce, inTurns, type Steps } from "../../../src/binary/turns.ts";
 import type { TarEntry } from "../../../src/formats/tar/entry.ts";
 import { leavingOut } from "../../../src/layers/filter.ts";
 import type { DirectoryInode } from "../../../src/tree/inode.ts";
@@ -26,7 +26,7 @@ function merger(): TreeMerger {
 	const merging = new TreeMerger({ layerCount: 1 });
 	const layer = merging.layer(0);
 	for (let i = 0; i < ENTRIES; i++) layer.entry(entry(i));
-	layer.finish();
+	atOnce(layer.finishing());
 	return merging;
 }
 

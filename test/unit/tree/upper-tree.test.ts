@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { atOnce } from "../../../src/binary/turns.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
 import type { DirectoryInode, Inode } from "../../../src/tree/inode.ts";
 import { createLookup } from "../../../src/tree/lookup.ts";
@@ -16,9 +17,9 @@ function upperTree(layers: Layers, count: number): DirectoryInode | LowerLayersN
 		for (let index = layers.length - 1; index >= layers.length - count; index--) {
 			const layer = merger.layer(index);
 			for (const entry of readTar(tarArchive(layers[index] ?? []))) layer.entry(entry);
-			layer.finish();
+			atOnce(layer.finishing());
 		}
-		return merger.upperTree();
+		return atOnce(merger.growingUpperTree());
 	} catch (error) {
 		if (error instanceof LowerLayersNeeded || error instanceof Oci2isoError) return error;
 		throw error;

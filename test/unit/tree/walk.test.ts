@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { withoutPaths } from "../../../src/layers/filter.ts";
+import { atOnce } from "../../../src/binary/turns.ts";
+import { leavingOut } from "../../../src/layers/filter.ts";
 import { cleanPath } from "../../../src/tree/path.ts";
 import { countPaths, sortedEntries, walk } from "../../../src/tree/walk.ts";
 import { drawTree, mergeLayers } from "./layers.ts";
@@ -49,19 +50,21 @@ describe("walk", () => {
 		expect([...walk(deep)].length).toBe(8193);
 		expect(countPaths(deep)).toBe(8192);
 		const deepest = `${"d/".repeat(8191)}x`;
-		const filtered = withoutPaths(deep, (path) => path === deepest);
+		const filtered = atOnce(leavingOut(deep, (path) => path === deepest));
 		expect([...walk(filtered.root)].length).toBe(8192);
 		expect([...walk(deep)].length).toBe(8193);
 	});
 });
 
-describe("withoutPaths", () => {
+describe("leavingOut", () => {
 	it("leaves out what is excluded, directories with all that is in them", () => {
 		const asked: string[] = [];
-		const { root: copy, excludedPaths } = withoutPaths(root, (path) => {
-			asked.push(path);
-			return path === "boot/efi" || path === "b/a" || path === "B";
-		});
+		const { root: copy, excludedPaths } = atOnce(
+			leavingOut(root, (path) => {
+				asked.push(path);
+				return path === "boot/efi" || path === "b/a" || path === "B";
+			}),
+		);
 		expect(excludedPaths).toBe(countPaths(root) - countPaths(copy));
 		expect(drawTree(copy)).toEqual(["b/", "b/link @0:3", "b/z @0:0", "b-c @0:2", "boot/", "\xff -> b"]);
 		expect(asked).not.toContain("b/a/x");
@@ -70,13 +73,13 @@ describe("withoutPaths", () => {
 	});
 
 	it("is the tree itself where nothing is left out", () => {
-		expect(withoutPaths(root, () => false)).toEqual({ root, excludedPaths: 0 });
-		expect(withoutPaths(root, () => false).root).toBe(root);
+		expect(atOnce(leavingOut(root, () => false))).toEqual({ root, excludedPaths: 0 });
+		expect(atOnce(leavingOut(root, () => false)).root).toBe(root);
 	});
 
 	it("copies the directories above what is left out, and shares everything else", () => {
 		const before = drawTree(root);
-		const { root: copy } = withoutPaths(root, (path) => path === "boot/efi/x");
+		const { root: copy } = atOnce(leavingOut(root, (path) => path === "boot/efi/x"));
 		expect(drawTree(copy)).toEqual(before.filter((line) => !line.startsWith("boot/efi/x")));
 		expect([...copy.entries.keys()]).toEqual([...root.entries.keys()]);
 		expect(copy.entries.get("boot")).not.toBe(root.entries.get("boot"));
