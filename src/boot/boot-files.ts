@@ -5,7 +5,7 @@ import { renderGrubConfig } from "./grub/made/menu.ts";
 import { biosFilePath, ISO_PATHS, loaderPaths } from "./iso-paths.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
-export type BootFileContent =
+type BootFileContent =
 	| { readonly kind: "image"; readonly file: FoundFile }
 	| { readonly kind: "generated"; readonly bytes: Uint8Array };
 

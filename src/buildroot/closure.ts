@@ -3,9 +3,10 @@ import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import { baseName } from "../tree/path.ts";
 import { type ElfFile, foreignArchitecture, parseElf } from "./elf.ts";
-import { type FoundFile, lookupFile, lookupQuietly, readToolFile } from "./executable.ts";
+import { type FoundFile, lookupFile, readToolFile } from "./executable.ts";
 import { expandDirectory, type LoaderKind, loaderKindOf, systemDirectories } from "./library-search.ts";
 
 /** Everything of the image that one executable needs to run. */

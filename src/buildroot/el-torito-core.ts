@@ -9,7 +9,7 @@ export const CORE_TOOL_NAMES = ["grub2-mkimage", "grub-mkimage"];
 const OUTPUT = "core.img";
 const MAX_CORE_BYTES = 8 * MiB;
 
-export interface ElToritoCore {
+interface ElToritoCore {
 	/** GRUB's core image for CDs: cdboot.img, then the rest; not yet patched with its place on the medium. */
 	readonly image: Uint8Array;
 	readonly run: ToolRun;

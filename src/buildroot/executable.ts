@@ -1,7 +1,8 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { Oci2isoError } from "../errors.ts";
-import type { Found, ImageTree } from "../tree/image-tree.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
 
 /** A regular file of the image, at its canonical path. */
 export interface FoundFile {
@@ -25,7 +26,7 @@ export function findExecutable(tree: ImageTree, names: readonly string[]): Found
 }
 
 /** What `findExecutable` passed over first, and why it cannot be run. */
-export interface Unusable {
+interface Unusable {
 	readonly path: ByteString;
 	/** "a symbolic link to …, which is a directory" */
 	readonly what: string;
@@ -62,20 +63,6 @@ function whyUnusable(tree: ImageTree, path: ByteString): string | undefined {
 export function lookupFile(tree: ImageTree, path: ByteString): FoundFile | undefined {
 	const found = lookupQuietly(tree, path);
 	return found?.inode.type === "file" ? { path: found.path, inode: found.inode } : undefined;
-}
-
-/** Like `tree.lookup`, but a symbolic link loop is a path where nothing is: programs that search several places go on. */
-export function lookupQuietly(
-	tree: ImageTree,
-	path: ByteString,
-	options?: { readonly followLast?: boolean },
-): Found | undefined {
-	try {
-		return tree.lookup(path, options);
-	} catch (error) {
-		if (error instanceof Oci2isoError) return undefined;
-		throw error;
-	}
 }
 
 /** The whole file; throws `Oci2isoError` TOOL_TOO_LARGE beyond `maxBytes`. */

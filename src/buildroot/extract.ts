@@ -7,7 +7,8 @@ import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
-import { lookupFile, lookupQuietly, readToolFile } from "./executable.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
+import { lookupFile, readToolFile } from "./executable.ts";
 
 const MAX_DIRECTORY_FILES = 4096;
 const MAX_DIRECTORY_BYTES = 128 * MiB;

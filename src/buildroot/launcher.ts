@@ -25,13 +25,13 @@ export interface ToolLimits {
 }
 
 /** A file that the tool may write, and its place below the root. */
-export interface WritableFile {
+interface WritableFile {
 	/** Relative to the root, without "./". An existing regular file. */
 	readonly guest: string;
 	readonly host: string;
 }
 
-export interface LaunchRequest {
+interface LaunchRequest {
 	readonly confinement: Confinement;
 	/** Host directory that becomes the tool's root, or all that it may read. */
 	readonly root: string;
@@ -68,7 +68,7 @@ const KEPT_OUTPUT_BYTES = 64 * KiB;
 /** The launcher enforces the time limit; this is for a launcher that does not answer. */
 const WATCHDOG_GRACE_SECONDS = 5;
 
-export function defaultLauncherPath(): string {
+function defaultLauncherPath(): string {
 	return fileURLToPath(new URL("../../build/Release/oci2iso_confine", import.meta.url));
 }
 

@@ -1,7 +1,8 @@
 import { type ByteString, byteStringOf, compareByteStrings } from "../binary/byte-string.ts";
 import { KiB } from "../binary/units.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { lookupFile, lookupQuietly } from "./executable.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
+import { lookupFile } from "./executable.ts";
 
 /** Which dynamic loader's rules decide where libraries are. */
 export type LoaderKind = "glibc" | "musl";

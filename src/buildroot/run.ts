@@ -29,13 +29,13 @@ export interface ToolOptions {
 }
 
 /** A file that the tool makes, `name` being any file name. */
-export interface ToolOutput {
+interface ToolOutput {
 	readonly name: string;
 	readonly maxBytes: number;
 }
 
 /** How arguments name files, from the tool's point of view. */
-export interface ToolPaths {
+interface ToolPaths {
 	/** A path of the image. Throws `Oci2isoError` TOOL_PATH_UNSUPPORTED where it cannot be an argument. */
 	image(path: ByteString): string;
 	/** The output, or the file to update, of that name. */
@@ -68,7 +68,7 @@ export interface ToolRun {
 	readonly stderr: string;
 }
 
-export interface ToolResult extends ToolRun {
+interface ToolResult extends ToolRun {
 	readonly outputs: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -130,7 +130,7 @@ export async function runTool(request: ToolRequest): Promise<ToolResult> {
 	});
 }
 
-export interface LocatedTool {
+interface LocatedTool {
 	readonly path: string;
 	/** The command line up to the tool's own arguments, relative to the root. */
 	readonly command: readonly string[];

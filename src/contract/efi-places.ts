@@ -17,7 +17,7 @@ export interface EfiDirectory {
 }
 
 /** The one the contract names. */
-export const CONTRACT_PLACE = "/boot/efi/EFI";
+const CONTRACT_PLACE = "/boot/efi/EFI";
 const BOOTUPD_PLACE = "/usr/lib/bootupd/updates/EFI";
 /** Components, each with VERSION/EFI/VENDOR below: what the packages shim and grub2 of Fedora 44 and later install. */
 const PACKAGES = "/usr/lib/efi";

@@ -4,8 +4,9 @@ import type { GrubPlatform } from "../boot/machines.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import type { FoundFile, GrubModuleFile, GrubModules } from "./contract.ts";
-import { type FoundDirectory, findAny, findDirectory, findFile, namesIn, whyNoFile } from "./image-files.ts";
+import { type FoundDirectory, findDirectory, findFile, namesIn, whyNoFile } from "./image-files.ts";
 
 const UNICODE_FONT_PATHS = [
 	"/usr/share/grub/unicode.pf2",
@@ -66,7 +67,7 @@ export function findGrubModules(tree: ImageTree, platform: GrubPlatform, finding
 	const expected = `the contract: GRUB's modules for BIOS in ${modulesPath}`;
 	const remedy = "install them in the image (Fedora: grub2-pc-modules; Debian: grub-pc-bin)";
 	if (directory === undefined) {
-		const what = `the directory of GRUB's modules ${findAny(tree, modulesPath) === undefined ? "is missing" : "is no directory"}`;
+		const what = `the directory of GRUB's modules ${lookupQuietly(tree, modulesPath) === undefined ? "is missing" : "is no directory"}`;
 		return findings.problem({ code: "GRUB_MODULES_MISSING", what, where: modulesPath, expected, remedy });
 	}
 	const missing = REQUIRED_MODULE_FILES.filter((name) => findFile(tree, `${modulesPath}/${name}`) === undefined);
@@ -133,7 +134,7 @@ class DirectoryCopy {
 			if (++this.#names > MAX_NAMES) this.excess ??= `${MAX_NAMES} names`;
 			if (this.excess !== undefined) return;
 			const path = `${directory.path}/${name}`;
-			const found = findAny(this.#tree, path);
+			const found = lookupQuietly(this.#tree, path);
 			const relativePath = prefix + name;
 			if (found?.inode.type === "file") {
 				this.#files.push({ relativePath, file: { path: found.path, inode: found.inode } });

@@ -1,7 +1,7 @@
 import { type ByteString, compareByteStrings } from "../binary/byte-string.ts";
-import { Oci2isoError } from "../errors.ts";
-import type { Found, ImageTree } from "../tree/image-tree.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode } from "../tree/inode.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import type { FoundFile } from "./contract.ts";
 
 /** A directory of the image, symbolic links resolved. */
@@ -10,19 +10,9 @@ export interface FoundDirectory {
 	readonly inode: DirectoryInode;
 }
 
-/** What is at `path`, or undefined; a loop of symbolic links leads nowhere. */
-export function findAny(tree: ImageTree, path: ByteString): Found | undefined {
-	try {
-		return tree.lookup(path);
-	} catch (error) {
-		if (error instanceof Oci2isoError && error.code === "SYMLINK_LOOP") return undefined;
-		throw error;
-	}
-}
-
 /** The regular file with content at `path`, or undefined. */
 export function findFile(tree: ImageTree, path: ByteString): FoundFile | undefined {
-	const found = findAny(tree, path);
+	const found = lookupQuietly(tree, path);
 	if (found?.inode.type !== "file" || found.inode.byteLength === 0) return undefined;
 	return { path: found.path, inode: found.inode };
 }
@@ -36,13 +26,13 @@ export function findFirstFile(tree: ImageTree, paths: readonly ByteString[]): Fo
 }
 
 export function findDirectory(tree: ImageTree, path: ByteString): FoundDirectory | undefined {
-	const found = findAny(tree, path);
+	const found = lookupQuietly(tree, path);
 	return found?.inode.type === "directory" ? { path: found.path, inode: found.inode } : undefined;
 }
 
 /** Why there is no usable file at `path`, as the end of a sentence. */
 export function whyNoFile(tree: ImageTree, path: ByteString): string {
-	const found = findAny(tree, path);
+	const found = lookupQuietly(tree, path);
 	if (found !== undefined) return found.inode.type === "file" ? "is empty" : `is a ${found.inode.type}, not a file`;
 	const parent = findDirectory(tree, path.slice(0, Math.max(path.lastIndexOf("/"), 1)));
 	const last = parent?.inode.entries.get(path.slice(path.lastIndexOf("/") + 1));

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Oci2isoError } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { findAny } from "./image-files.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import { isNull, parseYaml, positionsIn, type YamlNode } from "./yaml-node.ts";
 
 /** Where the reference converter looks, in its order; the second is the place the contract names. */
@@ -84,12 +84,12 @@ const KNOWN_KEYS: readonly { readonly at: readonly string[]; readonly keys: read
 
 /** The one of the two that is read. */
 export function isoYamlPathIn(tree: ImageTree): string | undefined {
-	return ISO_YAML_PATHS.find((path) => findAny(tree, path) !== undefined);
+	return ISO_YAML_PATHS.find((path) => lookupQuietly(tree, path) !== undefined);
 }
 
 /** iso.yaml of the image: undefined where there is none (a choice) or where it is not usable (problems were added). */
 export async function readIsoYaml(tree: ImageTree, findings: Findings): Promise<IsoYaml | undefined> {
-	const present = ISO_YAML_PATHS.filter((path) => findAny(tree, path) !== undefined);
+	const present = ISO_YAML_PATHS.filter((path) => lookupQuietly(tree, path) !== undefined);
 	const path = present[0];
 	if (path === undefined) {
 		const what = "the image has no iso.yaml: label, kernel arguments and menu are defaults";
@@ -98,7 +98,7 @@ export async function readIsoYaml(tree: ImageTree, findings: Findings): Promise<
 	}
 	if (present.length > 1)
 		findings.choice({ code: "ISO_YAML_PLACES", what: `iso.yaml is in two places, this one is used`, where: path });
-	const inode = findAny(tree, path)?.inode;
+	const inode = lookupQuietly(tree, path)?.inode;
 	const unusable = (what: string, expected: string): undefined =>
 		findings.problem({ code: "ISO_YAML_UNUSABLE", what, where: path, expected });
 	if (inode?.type !== "file") return unusable(`iso.yaml is a ${inode?.type}`, "a regular file");

@@ -6,7 +6,7 @@ import type { OsRelease } from "./contract.ts";
 const MAX_LABEL_BYTES = 32;
 const USED_WHEN_INVALID = "INVALID";
 
-export interface LabelSources {
+interface LabelSources {
 	/** The option's value. */
 	readonly option: string | undefined;
 	/** iso.yaml's value and its position; an empty one counts as absent. */

@@ -4,7 +4,7 @@ import { Oci2isoError } from "../errors.ts";
 /** A node of the first document. An alias is the node it names, so that nothing is ever expanded. */
 export type YamlNode = YamlScalar | YamlSequence | YamlMapping;
 
-export interface YamlScalar {
+interface YamlScalar {
 	readonly kind: "scalar";
 	/** In UTF-16 units of the source. */
 	readonly offset: number;
@@ -14,13 +14,13 @@ export interface YamlScalar {
 	readonly plain: boolean;
 }
 
-export interface YamlSequence {
+interface YamlSequence {
 	readonly kind: "sequence";
 	readonly offset: number;
 	readonly items: YamlNode[];
 }
 
-export interface YamlMapping {
+interface YamlMapping {
 	readonly kind: "mapping";
 	readonly offset: number;
 	readonly entries: Map<string, YamlNode>;

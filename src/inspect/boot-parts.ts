@@ -9,10 +9,10 @@ import { KernelModules } from "../boot/linux/kernel-modules.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
-import { Oci2isoError } from "../errors.ts";
 import { decodePe, type PeImage } from "../formats/pe/pe-image.ts";
 import type { SignedProgram } from "../formats/pe/signed-program.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import { walk } from "../tree/walk.ts";
 
 /** Everything the checks look at; a part is undefined where the image does not have it, which the contract report says. */
@@ -144,19 +144,9 @@ function* linesNaming(text: string, word: string): Generator<string> {
 /** The first of the paths that is a regular file; undefined where none is. */
 export async function readText(tree: ImageTree, paths: readonly string[]): Promise<string | undefined> {
 	for (const path of paths) {
-		const found = quietLookup(tree, path);
+		const found = lookupQuietly(tree, path);
 		if (found?.inode.type !== "file" || found.inode.byteLength > MAX_TEXT_BYTES) continue;
 		return Buffer.from(await tree.read(found.inode, MAX_TEXT_BYTES)).toString("utf8");
 	}
 	return undefined;
-}
-
-/** Like `lookup`; a loop of symbolic links leads nowhere. */
-export function quietLookup(tree: Pick<ImageTree, "lookup">, path: string): ReturnType<ImageTree["lookup"]> {
-	try {
-		return tree.lookup(path);
-	} catch (error) {
-		if (error instanceof Oci2isoError) return undefined;
-		throw error;
-	}
 }

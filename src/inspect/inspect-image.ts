@@ -9,7 +9,7 @@ import { checkTools, type FoundTool } from "./checks/tools.ts";
 import { contractLines } from "./containerfile.ts";
 import { describeEfiProgram, type InspectedEfiProgram } from "./efi-program.ts";
 
-export interface InspectOptions {
+interface InspectOptions {
 	/** Of the image, as OCI names it: `amd64`. */
 	readonly architecture: string;
 	readonly label?: string | undefined;
@@ -44,21 +44,21 @@ export interface Inspection {
 	readonly isBootable: boolean;
 }
 
-export interface InspectedKernel {
+interface InspectedKernel {
 	readonly version: string;
 	readonly path: string;
 	readonly release: string | undefined;
 	readonly architecture: string | undefined;
 }
 
-export interface InspectedInitramfs {
+interface InspectedInitramfs {
 	readonly path: string;
 	readonly byteLength: number;
 	readonly segments: readonly { readonly compression: string; readonly entries: number }[];
 	readonly modules: number;
 }
 
-export interface InspectedEfi {
+interface InspectedEfi {
 	readonly vendor: string;
 	readonly shim: InspectedEfiProgram;
 	readonly mokManager: InspectedEfiProgram;

@@ -3,7 +3,7 @@ import { assert } from "../errors.ts";
 import type { IsoAttributes, IsoDirectory, IsoFile, IsoNode } from "../formats/iso9660/tree.ts";
 
 /** A directory of the ISO while it is being put together. */
-export interface MutableIsoDirectory extends IsoDirectory {
+interface MutableIsoDirectory extends IsoDirectory {
 	readonly entries: Map<ByteString, IsoNode>;
 }
 

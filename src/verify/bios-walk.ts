@@ -1,7 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
-import { from0, record } from "../binary/record.ts";
 import { DISK_BLOCK_BYTES, divideCeil, ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { DECOMPRESSOR_FILLED_BYTES, DECOMPRESSOR_OFFSET, diskBootTail } from "../boot/grub/core-layout.ts";
 import { walkGrubBios } from "../boot/grub/model/bios-walk.ts";
 import type { GrubStart } from "../boot/grub/model/medium.ts";
 import { decompressGrubCore, findGrubModules, type GrubModules } from "../boot/grub/model/modules.ts";
@@ -19,16 +19,6 @@ import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
 import { noMenu, reportModules } from "./uefi-walk.ts";
 import { volumeFileSystem } from "./volume-file-system.ts";
 
-/** GRUB's diskboot.img ends with one block list entry (include/grub/i386/pc/boot.h); positions in that sector. */
-const diskboot = record("GRUB diskboot", DISK_BLOCK_BYTES, {
-	/** 512-byte block of the medium where the rest of the core image begins. */
-	firstBlock: from0.safe64le(500),
-	blockCount: from0.u16le(508),
-});
-const BLOCK_LIST_OFFSET = 500;
-const CORE_OFFSET = ISO_BLOCK_BYTES + DISK_BLOCK_BYTES;
-/** Jump, lengths and boot device, which grub-mkimage fills in. */
-const DECOMPRESSOR_HEAD_BYTES = 32;
 const MAX_MODULE_BYTES = 16 * MiB;
 
 /** From the catalog's entry: cdboot in the first block, diskboot after it, core image, prefix, menu. */
@@ -79,12 +69,13 @@ async function walkCore(
 ): Promise<CheckedMenu> {
 	const sector = Buffer.from(await source.read(diskbootBlock * DISK_BLOCK_BYTES, DISK_BLOCK_BYTES));
 	const where = `512-byte block ${diskbootBlock}`;
+	const { startBlock, blockCount, code } = diskBootTail.decode(sector);
+	const firstBlock = Number(startBlock);
 	const wanted = await grubFile(volumes, biosFilePath("diskboot.img"));
 	if (wanted === undefined) findings.note("there is no diskboot.img to compare with");
-	else if (!sector.subarray(0, BLOCK_LIST_OFFSET).equals(wanted.subarray(0, BLOCK_LIST_OFFSET)))
+	else if (Buffer.compare(code, wanted.subarray(0, code.byteLength)) !== 0)
 		findings.fault("it is not GRUB's diskboot.img", where, "it, but for the block list");
-	const { firstBlock, blockCount } = diskboot.decode(sector);
-	const core = image.bytes.subarray(CORE_OFFSET);
+	const core = image.bytes.subarray(DECOMPRESSOR_OFFSET);
 	const sectors = divideCeil(core.byteLength, DISK_BLOCK_BYTES);
 	if (blockCount < sectors) findings.fault(`it loads ${blockCount} blocks`, where, `${sectors}, the core image`);
 	findings.equal("first block that it loads", firstBlock, diskbootBlock + 1, where);
@@ -92,7 +83,7 @@ async function walkCore(
 		throw corrupt("BAD_BOOT_IMAGE", `it loads from block ${firstBlock}`, where, "the core image");
 	const loaded = await source.read(firstBlock * DISK_BLOCK_BYTES, core.byteLength);
 	const decompressor = await grubFile(volumes, biosFilePath("lzma_decompress.img"));
-	const head = DECOMPRESSOR_HEAD_BYTES;
+	const head = DECOMPRESSOR_FILLED_BYTES;
 	if (decompressor === undefined) findings.note("there is no lzma_decompress.img to compare with");
 	else if (!Buffer.from(loaded).subarray(head, decompressor.byteLength).equals(decompressor.subarray(head)))
 		findings.fault("the core image does not begin with GRUB's lzma_decompress.img", where, "it, but for the lengths");

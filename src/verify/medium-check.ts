@@ -2,11 +2,13 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { type BootFile, bootFiles } from "../boot/boot-files.ts";
+import { DECOMPRESSOR_FILLED_BYTES, DECOMPRESSOR_OFFSET, decompressorHead } from "../boot/grub/core-layout.ts";
 import { buildElToritoCore, CORE_IMAGE } from "../boot/grub/made/core-image/build-core.ts";
 import { decompressGrubCore } from "../boot/grub/model/modules.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
 import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import type { Contract } from "../contract/contract.ts";
+import { findDirectory, namesIn } from "../contract/image-files.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
@@ -159,8 +161,12 @@ async function findContract(
 				[paths.grub, efi.grub],
 			] as const
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
-	const kernels = [undefined, ...namesIn(tree, "/usr/lib/modules")];
-	const vendors = [undefined, ...namesIn(tree, "/boot/efi/EFI"), ...namesIn(tree, "/usr/lib/bootupd/updates/EFI")];
+	const kernels = [undefined, ...textNamesIn(tree, "/usr/lib/modules")];
+	const vendors = [
+		undefined,
+		...textNamesIn(tree, "/boot/efi/EFI"),
+		...textNamesIn(tree, "/usr/lib/bootupd/updates/EFI"),
+	];
 	let first: Contract | undefined;
 	let failure: unknown;
 	let tries = 0;
@@ -186,9 +192,8 @@ async function findContract(
 	);
 }
 
-function namesIn(tree: ImageTree, path: string): string[] {
-	const found = tree.lookup(path)?.inode;
-	return found?.type === "directory" ? [...found.entries.keys()].flatMap((name) => utf8TextOf(name) ?? []) : [];
+function textNamesIn(tree: ImageTree, path: string): string[] {
+	return namesIn(findDirectory(tree, path)).flatMap((name) => utf8TextOf(name) ?? []);
 }
 
 /** Every file of the volume by name: the image's, by rule, or unknown. Returns the paths of those that are not as they should be. */
@@ -233,11 +238,8 @@ function digestOf(bytes: Uint8Array): string {
 /** GRUB's boot information table, and the block list that it is started by. */
 const PATCHED = [
 	[8, 64],
-	[2548, 2560],
+	[2548, DECOMPRESSOR_OFFSET],
 ] as const;
-const CORE_START = 2560;
-/** Jump, lengths and boot device, which the program that makes the image fills in. */
-const HEAD_BYTES = 32;
 
 /** The core image is made again; where another program compressed it, what it holds is compared. */
 async function checkCore(core: Buffer, tree: ImageTree, contract: Contract, findings: Findings): Promise<void> {
@@ -251,16 +253,18 @@ async function checkCore(core: Buffer, tree: ImageTree, contract: Contract, find
 	const [actual, wanted] = [unpatched(core), unpatched(own)];
 	if (actual.equals(wanted)) return;
 	const decompressorBytes = (await read("lzma_decompress.img", MAX_CORE_BYTES))?.byteLength ?? 0;
-	const [a, b] = [actual, wanted].map((bytes) => bytes.subarray(CORE_START));
+	const [a, b] = [actual, wanted].map((bytes) => bytes.subarray(DECOMPRESSOR_OFFSET));
 	if (a === undefined || b === undefined || a.byteLength < decompressorBytes) {
 		findings.fault("it is too short", `/${ISO_PATHS.coreImage}`, "GRUB's core image");
 		return;
 	}
-	const compressedBytes = a.readUInt32LE(8);
+	const { compressedBytes } = decompressorHead.decode(a);
 	const [held, made] = [a, b].map((bytes) => decompressGrubCore(bytes, decompressorBytes));
 	const isSame =
-		actual.subarray(0, CORE_START).equals(wanted.subarray(0, CORE_START)) &&
-		a.subarray(HEAD_BYTES, decompressorBytes).equals(b.subarray(HEAD_BYTES, decompressorBytes)) &&
+		actual.subarray(0, DECOMPRESSOR_OFFSET).equals(wanted.subarray(0, DECOMPRESSOR_OFFSET)) &&
+		a
+			.subarray(DECOMPRESSOR_FILLED_BYTES, decompressorBytes)
+			.equals(b.subarray(DECOMPRESSOR_FILLED_BYTES, decompressorBytes)) &&
 		a.byteLength === decompressorBytes + compressedBytes &&
 		held !== undefined &&
 		made !== undefined &&

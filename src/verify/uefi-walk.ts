@@ -16,7 +16,7 @@ import { machineOn } from "./medium-files.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
 import { volumeFileSystem } from "./volume-file-system.ts";
 
-export interface EfiPrograms {
+interface EfiPrograms {
 	/** By path on the partition, in the order in which they are started. */
 	readonly programs: ReadonlyMap<string, PeImage>;
 	/** Undefined where what GRUB does is not known. */

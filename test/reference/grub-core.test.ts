@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decompressorHead } from "../../src/boot/grub/made/core-image/boot-parts.ts";
+import { decompressorHead } from "../../src/boot/grub/core-layout.ts";
 import { buildElToritoCore, type GrubFileReader } from "../../src/boot/grub/made/core-image/build-core.ts";
 import { requires } from "../support/requires.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";

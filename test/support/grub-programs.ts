@@ -64,6 +64,7 @@ export function moduleFile(
 	header.write(`\x7fELF${is64 ? "\x02" : "\x01"}\x01\x01`, 0, "latin1");
 	header.writeUInt16LE(1, 16);
 	header.writeUInt16LE(is64 ? 62 : 3, 18);
+	header.writeUInt32LE(1, 20);
 	const word = (bytes: Buffer, at: number, value: number) =>
 		is64 ? bytes.writeBigUInt64LE(BigInt(value), at) : bytes.writeUInt32LE(value, at);
 	const body = Buffer.concat([header, ...contents.values()]);

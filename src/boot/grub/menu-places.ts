@@ -13,7 +13,7 @@ const MAX_CANDIDATES = 8;
 /** Files of the ISO that are no boot files; what is in them is of no use to GRUB. */
 const OTHER_FILES = [ISO_PATHS.squashfs, ISO_PATHS.efiImage, ISO_PATHS.coreImage];
 
-export interface PlannedMedium {
+interface PlannedMedium {
 	readonly label: ByteString;
 	/** With the menus at their standard places. */
 	readonly files: readonly BootFile[];
@@ -22,7 +22,7 @@ export interface PlannedMedium {
 	read(file: FileInode): Promise<Uint8Array>;
 }
 
-export interface FoundMenuPlaces {
+interface FoundMenuPlaces {
 	/** Beyond the standard ones. */
 	readonly extra: readonly MenuPlace[];
 	readonly walks: Readonly<Record<GrubStart, GrubWalk>>;

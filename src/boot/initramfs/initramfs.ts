@@ -7,7 +7,7 @@ import type { StreamedFile } from "./streamed-file.ts";
 import { type QuietLookup, Unpacked } from "./unpacked.ts";
 
 /** One part of an initramfs file: a run of plain archives, or one compressed stream. */
-export interface InitramfsSegment {
+interface InitramfsSegment {
 	/** Bytes into the file. */
 	readonly offset: number;
 	readonly compression: InitramfsCompression;

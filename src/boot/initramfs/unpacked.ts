@@ -1,11 +1,11 @@
 import type { ByteQueue } from "../../binary/byte-queue.ts";
 import type { ByteString } from "../../binary/byte-string.ts";
 import { GiB, MiB } from "../../binary/units.ts";
-import { Oci2isoError } from "../../errors.ts";
 import { type CpioEntry, CpioFault, CpioReader } from "../../formats/cpio/cpio.ts";
 import type { Found } from "../../tree/image-tree.ts";
 import type { BodyId, DirectoryInode, Inode, InodeAttributes } from "../../tree/inode.ts";
 import { createLookup } from "../../tree/lookup.ts";
+import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import { cleanPath, parentLength } from "../../tree/path.ts";
 import type { Damage, Decompressed, Emit } from "./segment.ts";
 
@@ -41,7 +41,8 @@ export class Unpacked {
 	microcodeEntries = 0;
 	#stepsLeft = MAX_STEPS;
 	#impliedDirectories = 0;
-	readonly lookup = quietly(createLookup(this.root));
+	readonly #tree = { lookup: createLookup(this.root) };
+	readonly lookup: QuietLookup = (path, options) => lookupQuietly(this.#tree, path, options);
 	readonly #linked = new Map<string, BodyId>();
 	#keptBytes = 0;
 	#unpackedBytes = 0;
@@ -188,18 +189,6 @@ function isKeptPath(path: ByteString): boolean {
 	if (KEPT_NAMES.has(name) || name.endsWith("parse-dmsquash-live.sh")) return true;
 	if (parent === "dracut" || parent.endsWith("/dracut")) return true;
 	return path === "etc/cmdline" || (parent === "etc/cmdline.d" && path.endsWith(".conf"));
-}
-
-/** A loop of symbolic links leads nowhere. */
-function quietly(lookup: QuietLookup): QuietLookup {
-	return (path, options) => {
-		try {
-			return lookup(path, options);
-		} catch (error) {
-			if (error instanceof Oci2isoError) return undefined;
-			throw error;
-		}
-	};
 }
 
 function directory(): DirectoryInode {

@@ -12,7 +12,7 @@ const MAX_BLOCK_HEADER_BYTES = 1024;
 const CHECK_BYTES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 const FOOTER_BYTES = 12;
 
-export interface XzStream {
+interface XzStream {
 	/** 0 none, 1 CRC32, 4 CRC64, 10 SHA-256; the kernel's decoder knows the first two. */
 	readonly check: number;
 }

@@ -2,7 +2,7 @@
  * What is known about the programs that find the live root file system, as data with its source. `since` and `before` are dracut's release
  * numbers (057, 100, 107 ...); a fact holds for since <= version < before.
  */
-export interface DracutFact {
+interface DracutFact {
 	readonly id: "proc-directory" | "usr-directory" | "ostree-root";
 	readonly since: number;
 	readonly before: number;
@@ -12,7 +12,7 @@ export interface DracutFact {
 	readonly source: string;
 }
 
-export const DRACUT_FACTS: readonly DracutFact[] = [
+const DRACUT_FACTS: readonly DracutFact[] = [
 	{
 		id: "proc-directory",
 		since: 50,

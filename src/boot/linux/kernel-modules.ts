@@ -1,7 +1,7 @@
 import type { ByteString } from "../../binary/byte-string.ts";
 
 /** Where a kernel driver or file system is. */
-export type DriverState = "built-in" | "module" | "missing" | "missing-dependency";
+type DriverState = "built-in" | "module" | "missing" | "missing-dependency";
 
 /** modprobe takes - and _ for the same. */
 function canonical(name: string): string {

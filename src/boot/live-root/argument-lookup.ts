@@ -2,7 +2,7 @@ import { withoutTrailing } from "../../binary/trim-end.ts";
 import { type KernelArgument, kernelArguments } from "./kernel-command-line.ts";
 
 /** One name that a script asks for, and what it takes its presence for. */
-export interface AskedName {
+interface AskedName {
 	readonly name: string;
 	readonly as: "value" | "yes" | "no";
 	readonly isDeprecated: boolean;

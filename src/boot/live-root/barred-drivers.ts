@@ -11,7 +11,7 @@ const STARTED_BY: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** A driver that an argument keeps from being started. */
-export interface BarredDriver {
+interface BarredDriver {
 	readonly argument: string;
 	readonly driver: string;
 	/** Otherwise that depends on who asks for it, which is not known. */

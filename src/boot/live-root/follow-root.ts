@@ -1,5 +1,6 @@
 import { type ArgumentLookup, type FoundArgument, InitramfsArguments } from "./argument-lookup.ts";
 import { barredDrivers } from "./barred-drivers.ts";
+import { deviceOfTag, escapedLabel } from "./device-names.ts";
 import type { FollowedRoot, RootProblem, RootRequest } from "./followed-root.ts";
 import { grubCommandLine } from "./kernel-command-line.ts";
 import { type LiveMedium, matchDevice, pathOnMedium } from "./live-medium.ts";
@@ -205,7 +206,7 @@ class Way {
 				return this.#waitFor(deviceOfTag(bare) ?? bare, bare.slice(bare.indexOf("=") + 1));
 			case "cdlabel": {
 				const label = bare.replace(/^CDLABEL=/, "");
-				return this.#waitFor(`/dev/disk/by-label/${escaped(label)}`, label);
+				return this.#waitFor(`/dev/disk/by-label/${escapedLabel(label)}`, label);
 			}
 			case "image-file":
 			case "iso-file": {
@@ -365,30 +366,6 @@ class Way {
 		if (isDeprecated && lookup?.[0] !== undefined)
 			this.notes.push(`dracut ${this.#support?.dracut ?? ""} calls ${name} deprecated in favour of ${lookup[0].name}`);
 	}
-}
-
-/** dracut's label_uuid_to_dev. */
-function deviceOfTag(tag: string): string | undefined {
-	const equals = tag.indexOf("=");
-	const value = tag.slice(equals + 1);
-	switch (tag.slice(0, equals)) {
-		case "LABEL":
-		case "CDLABEL":
-			return `/dev/disk/by-label/${escaped(value)}`;
-		case "PARTLABEL":
-			return `/dev/disk/by-partlabel/${escaped(value)}`;
-		case "UUID":
-			return `/dev/disk/by-uuid/${value}`;
-		case "PARTUUID":
-			return `/dev/disk/by-partuuid/${value}`;
-		default:
-			return undefined;
-	}
-}
-
-/** dracut's sed: of what udev encodes only these two. */
-function escaped(label: string): string {
-	return label.replaceAll("/", "\\x2f").replaceAll(" ", "\\x20");
 }
 
 function explain(named: string, label: string): string {

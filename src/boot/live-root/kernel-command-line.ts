@@ -3,7 +3,7 @@ const MAX_COMMAND_LINE_BYTES = 2048;
 const KERNEL_WORD = "BOOT_IMAGE=";
 
 /** /proc/cmdline as GRUB makes it. */
-export interface KernelCommandLine {
+interface KernelCommandLine {
 	readonly text: string;
 	/** Words that GRUB leaves away, without a message, because the line is full. */
 	readonly lost: readonly string[];

@@ -36,7 +36,7 @@ export function pathOnMedium(medium: LiveMedium, path: string): string | undefin
 }
 
 /** What of the medium a device name means. */
-export type DeviceMatch =
+type DeviceMatch =
 	| "medium"
 	/** Only where the medium is a disk, as a USB stick is. */
 	| "disk-only"

@@ -49,7 +49,7 @@ export interface DmsquashLive {
 }
 
 /** What `rd.live.check` comes to. */
-export type MediaCheck =
+type MediaCheck =
 	| "checks"
 	/** systemd's unit fails for lack of checkisomd5, and so does the boot. */
 	| "fails"

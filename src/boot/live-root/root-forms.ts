@@ -5,7 +5,7 @@ export interface RootForm {
 	readonly kind: RootFormKind;
 }
 
-export type RootFormKind =
+type RootFormKind =
 	/** `LABEL=`, `UUID=`, `PARTLABEL=`, `PARTUUID=`. */
 	| "tag"
 	/** `CDLABEL=`. */

@@ -1,10 +1,20 @@
+import {
+	ALIGN_BITS,
+	FIRST_SLOT_WITH_DIRECT_BITS,
+	FIRST_SLOT_WITH_FOOTER,
+	FIRST_STATE_AFTER_MATCH,
+	LENGTH_CLASSES,
+	LITERAL_PROBABILITIES,
+	MIN_MATCH_BYTES,
+	probabilities,
+	SLOT_BITS,
+	SPECIAL_DISTANCES,
+	STATES,
+	stateAfter,
+} from "./lzma-model.ts";
+
 const TOP = 2 ** 24;
-const MATCH_MIN = 2;
-const STATES = 12;
 const POSITION_STATES = 16;
-const END_POSITION_MODEL = 14;
-const FULL_DISTANCES = 128;
-const ALIGN_BITS = 4;
 /** Bytes of a stream before its first symbol: 0 and the range coder's code. */
 const STREAM_HEAD_BYTES = 5;
 /** A decoder may look at a few bytes behind the last symbol; what is there does not matter. */
@@ -19,10 +29,6 @@ class LengthModel {
 	readonly low = probabilities(POSITION_STATES << 3);
 	readonly middle = probabilities(POSITION_STATES << 3);
 	readonly high = probabilities(256);
-}
-
-function probabilities(count: number): Uint16Array {
-	return new Uint16Array(count).fill(1024);
 }
 
 /**
@@ -73,7 +79,7 @@ export class LzmaDecoder {
 		this.#lc = lc;
 		this.#lpMask = (1 << lp) - 1;
 		this.#pbMask = (1 << Math.floor(properties / 45)) - 1;
-		this.#literal = probabilities(0x300 << (lc + lp));
+		this.#literal = probabilities(LITERAL_PROBABILITIES << (lc + lp));
 	}
 
 	resetState(): void {
@@ -86,8 +92,8 @@ export class LzmaDecoder {
 		this.#isRepG1 = probabilities(STATES);
 		this.#isRepG2 = probabilities(STATES);
 		this.#isRep0Long = probabilities(STATES * POSITION_STATES);
-		this.#slot = probabilities(4 * 64);
-		this.#special = probabilities(FULL_DISTANCES - END_POSITION_MODEL + 1);
+		this.#slot = probabilities(LENGTH_CLASSES << SLOT_BITS);
+		this.#special = probabilities(SPECIAL_DISTANCES);
 		this.#align = probabilities(1 << ALIGN_BITS);
 		this.#length = new LengthModel();
 		this.#repLength = new LengthModel();
@@ -118,7 +124,7 @@ export class LzmaDecoder {
 				window[this.position] = this.#decodeLiteral();
 				this.position++;
 				this.reach++;
-				this.#state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
+				this.#state = stateAfter.literal(state);
 				continue;
 			}
 			const length = this.#matchLength(state, positionState);
@@ -141,13 +147,13 @@ export class LzmaDecoder {
 			reps[2] = reps[1];
 			reps[1] = reps[0];
 			const length = this.#decodeLength(this.#length, positionState);
-			this.#state = state < 7 ? 7 : 10;
+			this.#state = stateAfter.match(state);
 			reps[0] = this.#decodeDistance(length);
-			return length + MATCH_MIN;
+			return length + MIN_MATCH_BYTES;
 		}
 		if (this.#bit(this.#isRepG0, state) === 0) {
 			if (this.#bit(this.#isRep0Long, state * POSITION_STATES + positionState) === 0) {
-				this.#state = state < 7 ? 9 : 11;
+				this.#state = stateAfter.shortRepeat(state);
 				return 1;
 			}
 		} else {
@@ -163,16 +169,16 @@ export class LzmaDecoder {
 			reps[1] = reps[0];
 			reps[0] = distance;
 		}
-		this.#state = state < 7 ? 8 : 11;
-		return this.#decodeLength(this.#repLength, positionState) + MATCH_MIN;
+		this.#state = stateAfter.repeat(state);
+		return this.#decodeLength(this.#repLength, positionState) + MIN_MATCH_BYTES;
 	}
 
 	#decodeLiteral(): number {
 		const previous = this.reach === 0 ? 0 : (this.window[this.position - 1] ?? 0);
-		const model = 0x300 * (((this.reach & this.#lpMask) << this.#lc) + (previous >> (8 - this.#lc)));
+		const model = LITERAL_PROBABILITIES * (((this.reach & this.#lpMask) << this.#lc) + (previous >> (8 - this.#lc)));
 		const literal = this.#literal;
 		let symbol = 1;
-		if (this.#state >= 7) {
+		if (this.#state >= FIRST_STATE_AFTER_MATCH) {
 			let matched = this.window[this.position - this.#reps[0] - 1] ?? 0;
 			do {
 				const matchBit = (matched >> 7) & 1;
@@ -193,11 +199,12 @@ export class LzmaDecoder {
 	}
 
 	#decodeDistance(length: number): number {
-		const slot = this.#tree(this.#slot, Math.min(length, 3) * 64, 6);
-		if (slot < 4) return slot;
+		const slot = this.#tree(this.#slot, Math.min(length, LENGTH_CLASSES - 1) << SLOT_BITS, SLOT_BITS);
+		if (slot < FIRST_SLOT_WITH_FOOTER) return slot;
 		const directBits = (slot >> 1) - 1;
 		let distance = (2 | (slot & 1)) * 2 ** directBits;
-		if (slot < END_POSITION_MODEL) return distance + this.#reverseTree(this.#special, distance - slot, directBits);
+		if (slot < FIRST_SLOT_WITH_DIRECT_BITS)
+			return distance + this.#reverseTree(this.#special, distance - slot, directBits);
 		for (let i = directBits - ALIGN_BITS; i > 0; i--) {
 			this.#range = this.#range >>> 1;
 			const bit = this.#code >= this.#range ? 1 : 0;

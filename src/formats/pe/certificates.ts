@@ -50,7 +50,7 @@ const MAX_CERTIFICATES = 64;
 const MAX_DIGESTS = 65_536;
 
 /** Certificates, and SHA-256 digests of programs in hexadecimal. */
-export interface SignatureLists {
+interface SignatureLists {
 	/** Those that can be read. */
 	readonly certificates: readonly X509Certificate[];
 	readonly digests: ReadonlySet<string>;

@@ -5,7 +5,7 @@ import { layoutFaults, type SignedProgram } from "./signed-program.ts";
 const SYMBOL_BYTES = 18;
 const MAX_NAME_BYTES = 256;
 
-export interface PeSection {
+interface PeSection {
 	/** Long names (`/4`) resolved through the COFF string table. */
 	readonly name: string;
 	readonly virtualAddress: number;

@@ -69,7 +69,7 @@ export function machineName(machine: number): string {
 }
 
 /** From `start` up to `end`, in bytes of the file. */
-export interface ByteRange {
+interface ByteRange {
 	readonly start: number;
 	readonly end: number;
 }

@@ -27,7 +27,7 @@ export interface TrustStore {
 	readonly algorithms: readonly DigestAlgorithm[];
 }
 
-export type Judgement =
+type Judgement =
 	| {
 			readonly isTrusted: true;
 			/** The anchors that its good signatures lead to, by common name. Empty where the program is believed by its digest. */

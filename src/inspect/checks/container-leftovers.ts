@@ -3,8 +3,9 @@ import type { ContainerfileLines } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
 import type { FileInode } from "../../tree/inode.ts";
+import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
-import { quietLookup, readText } from "../boot-parts.ts";
+import { readText } from "../boot-parts.ts";
 import { anyDistribution } from "../containerfile.ts";
 
 const RESOLVED_STUB = "../run/systemd/resolve/stub-resolv.conf";
@@ -86,7 +87,7 @@ async function checkHosts(tree: ImageTree, findings: Findings): Promise<void> {
 /** Copying without modes, as COPY of some builders does, takes the bit off. */
 function checkSetuid(tree: ImageTree, findings: Findings): void {
 	const without = SETUID_PROGRAMS.flatMap((name) => {
-		const found = quietLookup(tree, `/usr/bin/${name}`) ?? quietLookup(tree, `/bin/${name}`);
+		const found = lookupQuietly(tree, `/usr/bin/${name}`) ?? lookupQuietly(tree, `/bin/${name}`);
 		if (found?.inode.type !== "file") return [];
 		const { mode, uid, xattrs } = found.inode;
 		const isShared = !found.path.endsWith(`/${name}`) && /\/(busybox|toybox)[^/]*$/.test(found.path);
@@ -109,20 +110,20 @@ const SAFE_PATH = /^[A-Za-z0-9/._-]+$/;
 
 /** A link does not count, whatever it leads to. */
 function emptyFileIn(tree: ImageTree, directory: string, name: string): FileInode | undefined {
-	const inode = quietLookup(tree, directory)?.inode;
+	const inode = lookupQuietly(tree, directory)?.inode;
 	const own = inode?.type === "directory" ? inode.entries.get(name) : undefined;
 	return own?.type === "file" && own.byteLength === 0 ? own : undefined;
 }
 
 function isFile(tree: ImageTree, path: string): boolean {
-	return quietLookup(tree, path)?.inode.type === "file";
+	return lookupQuietly(tree, path)?.inode.type === "file";
 }
 
 /** Whether tmpfiles.d(5) removes or replaces it at boot. */
 async function isMadeAtBoot(tree: ImageTree, path: string): Promise<boolean> {
 	let left = MAX_TMPFILES_CHARACTERS;
 	for (const directory of TMPFILES) {
-		const inode = quietLookup(tree, directory)?.inode;
+		const inode = lookupQuietly(tree, directory)?.inode;
 		if (inode?.type !== "directory") continue;
 		const names = [...inode.entries.keys()].filter((name) => name.endsWith(".conf")).sort();
 		for (const name of names) {

@@ -9,8 +9,8 @@ import { PC_BIOS } from "../../boot/machines.ts";
 import { grubDirectoryOf } from "../../contract/grub-files.ts";
 import { Oci2isoError } from "../../errors.ts";
 import type { Findings } from "../../findings/findings.ts";
+import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
-import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { reportWalk } from "../grub-findings.ts";
 
@@ -30,7 +30,7 @@ async function checkMenuIsFound(parts: BootParts, planned: BootFileParts, findin
 	let coreModules: readonly string[];
 	try {
 		coreModules = await readModuleNames(async (name, maxBytes) => {
-			const inode = quietLookup(tree, `${DIRECTORY}/${name}`)?.inode;
+			const inode = lookupQuietly(tree, `${DIRECTORY}/${name}`)?.inode;
 			return inode?.type === "file" ? await tree.read(inode, maxBytes) : undefined;
 		}, CORE_IMAGE.modules);
 	} catch (error) {
@@ -61,7 +61,7 @@ async function checkModules({ tree }: BootParts, findings: Findings): Promise<bo
 	const broken: string[] = [];
 	for (const name of needed) {
 		if (needed.size > MAX_MODULES) break;
-		const inode = quietLookup(tree, `${DIRECTORY}/${name}.mod`)?.inode;
+		const inode = lookupQuietly(tree, `${DIRECTORY}/${name}.mod`)?.inode;
 		if (inode?.type !== "file") {
 			missing.push(`no ${displayName(name)}.mod`);
 			continue;

@@ -3,8 +3,8 @@ import { INITRAMFS_DECODER_SETTINGS } from "../../boot/linux/facts.ts";
 import type { Machine } from "../../boot/machines.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
+import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts, InitramfsPart, KernelPart } from "../boot-parts.ts";
-import { quietLookup } from "../boot-parts.ts";
 import { kernelLines, LINES } from "../containerfile.ts";
 
 /** The kernel image: what it is, for which processor, which release, and whether its modules are the image's. */
@@ -39,7 +39,7 @@ export function checkKernel({ kernel, tree, machine }: BootParts, findings: Find
 				remedy: "use a kernel with CONFIG_EFI_STUB",
 			},
 		);
-	checkRelease(kernel, (path) => quietLookup(tree, path) !== undefined, machine, findings);
+	checkRelease(kernel, (path) => lookupQuietly(tree, path) !== undefined, machine, findings);
 }
 
 function checkRelease(
@@ -113,7 +113,7 @@ export function checkUnpacking({ initramfs, config }: BootParts, findings: Findi
 
 /** Linux, init/main.c: /init is what an initramfs is started with. */
 function checkInit({ content }: InitramfsPart, where: string, findings: Findings): boolean {
-	const init = quietLookup(content, "/init");
+	const init = content.lookup("/init");
 	if (init?.inode.type === "file" && (init.inode.mode & 0o111) !== 0) return true;
 	findings.block("INITRAMFS_NO_INIT", "the initramfs has no program /init: the kernel cannot start it", ALL_PATHS, {
 		evidence: content.fault === undefined ? where : `${where}: ${content.fault}`,

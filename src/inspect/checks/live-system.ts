@@ -8,8 +8,8 @@ import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
 import type { DmsquashLive } from "../../boot/live-root/live-support.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
+import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
-import { quietLookup } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 
 /** The medium that would be built: the contract's layout, and the partition that begins with the volume. */
@@ -84,7 +84,7 @@ function checkDracut(
 	dracut: string | undefined,
 	findings: Findings,
 ): undefined {
-	const isDirectory = (path: string): boolean => quietLookup(tree, path)?.inode.type === "directory";
+	const isDirectory = (path: string): boolean => lookupQuietly(tree, path)?.inode.type === "directory";
 	if (isDirectory("/LiveOS"))
 		findings.block(
 			"ROOT_HAS_LIVEOS",

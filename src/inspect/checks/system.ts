@@ -1,8 +1,9 @@
 import { displayName } from "../../binary/byte-string.ts";
 import { type InitramfsArguments, lookupOf } from "../../boot/live-root/argument-lookup.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
+import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
-import { quietLookup, readText } from "../boot-parts.ts";
+import { readText } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import type { MenuFindings } from "../menu-findings.ts";
 
@@ -14,7 +15,7 @@ export async function checkSystem(parts: BootParts, args: InitramfsArguments, fi
 	const { tree, initramfs } = parts;
 	const asked = args.value("init");
 	const inits = asked === undefined || asked === "" ? INITS : [asked];
-	const found = inits.map((path) => quietLookup(tree, path)).find((init) => init?.inode.type === "file");
+	const found = inits.map((path) => lookupQuietly(tree, path)).find((init) => init?.inode.type === "file");
 	if (found === undefined || (found.inode.mode & 0o111) === 0)
 		findings.block("INIT_MISSING", "the image has no init to start", ALL_PATHS, {
 			evidence: found === undefined ? `no ${inits.join(", ")}` : `${displayName(found.path)} is not executable`,
@@ -23,9 +24,8 @@ export async function checkSystem(parts: BootParts, args: InitramfsArguments, fi
 		});
 	else findings.ok("INIT", `init is ${displayName(found.path)}`);
 
-	const usesSystemd =
-		initramfs !== undefined && quietLookup(initramfs.content, "/usr/lib/systemd/systemd") !== undefined;
-	const hasRelease = ["/etc/os-release", "/usr/lib/os-release"].some((path) => quietLookup(tree, path) !== undefined);
+	const usesSystemd = initramfs !== undefined && initramfs.content.lookup("/usr/lib/systemd/systemd") !== undefined;
+	const hasRelease = ["/etc/os-release", "/usr/lib/os-release"].some((path) => lookupQuietly(tree, path) !== undefined);
 	if (usesSystemd && !hasRelease)
 		findings.block("ROOT_WITHOUT_OS_RELEASE", "systemd does not switch to a root without os-release", ALL_PATHS, {
 			evidence: "no /etc/os-release, no /usr/lib/os-release",
@@ -39,7 +39,7 @@ async function checkSelinux({ tree }: BootParts, args: InitramfsArguments, findi
 	const config = await readText(tree, ["/etc/selinux/config"]);
 	if (config?.split("\n").some((line) => /^SELINUX=enforcing\b/.test(line.trimStart())) !== true) return;
 	if (args.value("enforcing") === "0" || args.value("selinux") === "0") return;
-	const init = quietLookup(tree, "/sbin/init")?.inode;
+	const init = lookupQuietly(tree, "/sbin/init")?.inode;
 	if (init?.xattrs.has("security.selinux") === true || args.isSet(lookupOf("autorelabel"))) return;
 	findings.warn("SELINUX_UNLABELLED", "SELinux is enforcing, but the image's files have no labels", {
 		evidence: "/etc/selinux/config: SELINUX=enforcing; the default entry has no enforcing=0",

@@ -1,7 +1,14 @@
 import type { ByteString } from "../../../binary/byte-string.ts";
-import { from0, record } from "../../../binary/record.ts";
 import { decodeLzma } from "../../../formats/lzma/raw-lzma.ts";
 import { openElf, untilNul } from "../../elf-sections.ts";
+import {
+	decompressorHead,
+	MODULE_AREA_MAGIC,
+	MODULE_OBJECT,
+	moduleAreaHeader,
+	moduleAreaHeader64,
+	moduleObjectHeader,
+} from "../core-layout.ts";
 import { moduleName } from "./module-file.ts";
 
 /** What a GRUB core image carries beside its code. */
@@ -16,21 +23,6 @@ export interface GrubModules {
 	readonly modules: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
-/** GRUB's `struct grub_module_info32`, `64` and `grub_module_header` (include/grub/kernel.h). */
-const moduleInfo32 = record("GRUB module info", 12, {
-	magic: from0.text(0, 4),
-	offset: from0.u32le(4),
-	byteLength: from0.u32le(8),
-});
-const moduleInfo64 = record("GRUB module info", 24, {
-	magic: from0.text(0, 4),
-	offset: from0.safe64le(8),
-	byteLength: from0.safe64le(16),
-});
-const moduleHeader = record("GRUB module header", 8, { type: from0.u32le(0), byteLength: from0.u32le(4) });
-
-const MAGIC = "mimg";
-const TYPE = { elf: 0, memoryDisk: 1, configuration: 2, prefix: 3 } as const;
 const MAX_MODULES = 10_000;
 const MAX_TRIES = 1000;
 
@@ -39,10 +31,14 @@ export function findGrubModules(image: Uint8Array): GrubModules | undefined {
 	const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
 	let tries = 0;
 	// The code mentions the magic number too: only a header with a plausible place is one.
-	for (let at = bytes.indexOf(MAGIC); at >= 0 && tries < MAX_TRIES; at = bytes.indexOf(MAGIC, at + 1), tries++) {
-		for (const type of [moduleInfo64, moduleInfo32]) {
+	for (
+		let at = bytes.indexOf(MODULE_AREA_MAGIC);
+		at >= 0 && tries < MAX_TRIES;
+		at = bytes.indexOf(MODULE_AREA_MAGIC, at + 1), tries++
+	) {
+		for (const type of [moduleAreaHeader64, moduleAreaHeader]) {
 			if (at + type.byteLength > bytes.byteLength) continue;
-			const { offset, byteLength } = type.decode(bytes, at);
+			const { objectsOffset: offset, byteLength } = type.decode(bytes, at);
 			if (offset !== type.byteLength || byteLength < offset || at + byteLength > bytes.byteLength) continue;
 			const modules = readModules(bytes.subarray(at + offset, at + byteLength));
 			if (modules !== undefined) return modules;
@@ -58,15 +54,15 @@ function readModules(area: Buffer): GrubModules | undefined {
 	const modules = new Map<string, Uint8Array>();
 	let allNamed = true;
 	let at = 0;
-	for (let count = 0; at + moduleHeader.byteLength <= area.byteLength; count++) {
-		const { type, byteLength } = moduleHeader.decode(area, at);
-		if (byteLength < moduleHeader.byteLength || at + byteLength > area.byteLength || count === MAX_MODULES)
+	for (let count = 0; at + moduleObjectHeader.byteLength <= area.byteLength; count++) {
+		const { type, byteLength } = moduleObjectHeader.decode(area, at);
+		if (byteLength < moduleObjectHeader.byteLength || at + byteLength > area.byteLength || count === MAX_MODULES)
 			return undefined;
-		const content = area.subarray(at + moduleHeader.byteLength, at + byteLength);
-		if (type === TYPE.prefix) prefix = untilNul(content);
-		else if (type === TYPE.configuration) configuration = untilNul(content);
-		else if (type === TYPE.memoryDisk) memoryDisk = content;
-		else if (type === TYPE.elf) {
+		const content = area.subarray(at + moduleObjectHeader.byteLength, at + byteLength);
+		if (type === MODULE_OBJECT.prefix) prefix = untilNul(content);
+		else if (type === MODULE_OBJECT.configuration) configuration = untilNul(content);
+		else if (type === MODULE_OBJECT.memoryDisk) memoryDisk = content;
+		else if (type === MODULE_OBJECT.elf) {
 			const name = builtInName(content);
 			if (name === undefined) allNamed = false;
 			else modules.set(name, content);
@@ -87,11 +83,6 @@ function builtInName(bytes: Buffer): string | undefined {
 	}
 }
 
-/** Of the i386-pc decompressor (grub-core/boot/i386/pc/startup_raw.S, include/grub/offsets.h). */
-const decompressorHead = record("GRUB decompressor", 16, {
-	compressedBytes: from0.u32le(8),
-	uncompressedBytes: from0.u32le(12),
-});
 const MAX_CORE_BYTES = 2 ** 25;
 
 /**

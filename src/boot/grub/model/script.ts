@@ -1,7 +1,7 @@
 import type { ByteString } from "../../../binary/byte-string.ts";
 
 /** A piece of a word: text as it stands, or a variable (`$name`, `${name}`). */
-export type GrubWordPart =
+type GrubWordPart =
 	| { readonly text: ByteString }
 	| {
 			readonly variable: ByteString;
@@ -42,7 +42,7 @@ export type GrubStatement =
 	| { readonly type: "function"; readonly name: ByteString; readonly body: GrubStatements };
 export type GrubStatements = readonly GrubStatement[];
 
-export interface GrubScript {
+interface GrubScript {
 	readonly statements: GrubStatements;
 	/** What could not be read, with its line. */
 	readonly problems: readonly string[];

@@ -1,7 +1,10 @@
 import type { ByteString } from "../../../binary/byte-string.ts";
+import type { Status } from "./outcome.ts";
+import type { GrubStorage } from "./storage.ts";
+import type { GrubVariables } from "./variables.ts";
 
 /** What a command of the `search` family is to look for; `by` is empty where it does not say. */
-export interface GrubSearch {
+interface GrubSearch {
 	readonly by: "file" | "label" | "uuid" | "";
 	/** Which variable gets the device. */
 	readonly variable: ByteString | undefined;
@@ -35,7 +38,7 @@ const OPTIONS: ReadonlyMap<ByteString, Meaning> = new Map<ByteString, Meaning>([
 ]);
 
 /** As GRUB takes options apart (grub-core/lib/arg.c): the value of a long one may be the next word, and so may that of the last letter of short ones. */
-export function readSearchArguments(command: string, args: readonly ByteString[]): GrubSearch {
+function readSearchArguments(command: string, args: readonly ByteString[]): GrubSearch {
 	const sound = { unknownOption: undefined, isFaulty: false };
 	if (command !== "search") return { ...sound, by: BY.get(command) ?? "", variable: args[1], target: args[0] };
 	const set = new Set<string>();
@@ -80,4 +83,23 @@ export function readSearchArguments(command: string, args: readonly ByteString[]
 	// A last `--set` may have taken the target for its value.
 	const [target = variable] = words;
 	return { by, variable: words.length === 0 ? "root" : variable, target, unknownOption, isFaulty };
+}
+
+/** Whether a `search` finds a device, which its variable then names; undefined where that is not known. */
+export function runSearch(
+	command: string,
+	args: readonly ByteString[],
+	storage: GrubStorage,
+	variables: GrubVariables,
+): Status {
+	const { by, variable, target, unknownOption, isFaulty } = readSearchArguments(command, args);
+	if (isFaulty || (unknownOption === undefined && target === undefined)) return false;
+	if (by === "uuid" || unknownOption !== undefined || target === undefined) {
+		if (variable !== undefined) variables.environment.set(variable, undefined);
+		return undefined;
+	}
+	if (by === "") return false;
+	const device = storage.search(by, target);
+	if (device !== undefined && variable !== undefined) variables.set(variable, device);
+	return device !== undefined;
 }

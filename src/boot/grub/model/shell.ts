@@ -2,6 +2,7 @@ import { type ByteString, byteStringOf, displayName } from "../../../binary/byte
 import { KiB, MiB } from "../../../binary/units.ts";
 import type { GrubPlatform } from "../../machines.ts";
 import { DECIDES, ENDS, LOADS_KERNEL, MODULES } from "./commands.ts";
+import { earlyCommands } from "./early-configuration.ts";
 import type { GrubDevice } from "./medium.ts";
 import { GrubModuleLoader } from "./module-loader.ts";
 import { type GrubConfig, GrubStop, Leave, notKnown, STOPS_AT_PROMPT, type Status, type Words } from "./outcome.ts";
@@ -13,7 +14,7 @@ import {
 	readGrubScript,
 	writtenWord,
 } from "./script.ts";
-import { readSearchArguments } from "./search.ts";
+import { runSearch } from "./search.ts";
 import { GrubStorage } from "./storage.ts";
 import { evaluateTest } from "./test.ts";
 import { GrubVariables } from "./variables.ts";
@@ -24,7 +25,7 @@ const MAX_COMMANDS = 10_000;
 const MAX_WORK = 8 * MiB;
 const MAX_NESTING = 32;
 
-export interface GrubShellOptions {
+interface GrubShellOptions {
 	/** In the order in which `search` goes through them. */
 	readonly devices: readonly GrubDevice[];
 	/** Names of the built-in modules; undefined where these are not known, and taken to be enough. */
@@ -66,17 +67,7 @@ export class GrubShell {
 
 	/** The early configuration, which runs before there is a shell: single commands only. */
 	async runEarly(script: ByteString): Promise<void> {
-		for (const line of script.split("\n")) {
-			const { statements, problems } = readGrubScript(line);
-			const [statement] = statements;
-			if (statement === undefined && problems.length === 0) continue;
-			if (statement?.type !== "command" || statements.length > 1 || problems.length > 0) {
-				// Its parser takes `if` and the like for names of commands, which it does not have.
-				if (/^\s*(if|then|elif|else|fi|while|until|for|do|done|function|\})\b/.test(line.slice(0, 200))) continue;
-				notKnown(`its early configuration has the line "${displayName(line.slice(0, 200))}"`);
-			}
-			await this.#run([statement]);
-		}
+		for (const command of earlyCommands(script)) await this.#run([command]);
 	}
 
 	/** `normal`, with a configuration or without one: the menu, or the prompt behind it. */
@@ -290,9 +281,11 @@ export class GrubShell {
 			case "search.file":
 			case "search.fs_label":
 			case "search.fs_uuid":
-				return this.#search(
+				return runSearch(
 					name,
 					args.map((_, index) => text(index)),
+					this.#storage,
+					this.#variables,
 				);
 			case "normal":
 				return this.normal(args.length === 0 ? this.defaultConfig() : text(0));
@@ -383,19 +376,6 @@ export class GrubShell {
 		}
 		const prefix = this.#variables.known("prefix");
 		return prefix === "" ? undefined : `${prefix}/grub.cfg`;
-	}
-
-	#search(command: string, args: readonly ByteString[]): Status {
-		const { by, variable, target, unknownOption, isFaulty } = readSearchArguments(command, args);
-		if (isFaulty || (unknownOption === undefined && target === undefined)) return false;
-		if (by === "uuid" || unknownOption !== undefined || target === undefined) {
-			if (variable !== undefined) this.#variables.environment.set(variable, undefined);
-			return undefined;
-		}
-		if (by === "") return false;
-		const device = this.#storage.search(by, target);
-		if (device !== undefined && variable !== undefined) this.#variables.set(variable, device);
-		return device !== undefined;
 	}
 
 	#place(): string {

@@ -20,7 +20,7 @@ const LOAD_END = 0x78000;
  */
 export type GrubFileReader = (name: string, maxBytes: number) => Promise<Uint8Array | undefined>;
 
-export interface CoreImageOptions {
+interface CoreImageOptions {
 	/** Where on the boot device GRUB finds its menu and further modules: an absolute path. */
 	readonly prefix: ByteString;
 	/** Names without `.mod`; what they depend on is added. */

@@ -1,4 +1,5 @@
-import { from0, record } from "../../../../binary/record.ts";
+import { type ElfSection, openElf } from "../../../elf-sections.ts";
+import { PC_BIOS } from "../../../machines.ts";
 import { badGrubFile, coreTooBig } from "./failures.ts";
 
 const NAME = "kernel.img";
@@ -6,33 +7,7 @@ const NAME = "kernel.img";
 export const KERNEL_ADDRESS = 0x9000;
 const KERNEL_MEMORY_END = 0x68000;
 
-/** ELF file header, 32 bits (System V ABI, "ELF Header"). */
-const elfHeader = record("ELF header", 52, {
-	magic: from0.text(0, 4),
-	class: from0.u8(4),
-	data: from0.u8(5),
-	identVersion: from0.u8(6),
-	machine: from0.u16le(18),
-	version: from0.u32le(20),
-	sectionHeaderOffset: from0.u32le(32),
-	sectionHeaderBytes: from0.u16le(46),
-	sectionHeaderCount: from0.u16le(48),
-});
-const ELF_MAGIC = "\x7fELF";
-const CLASS_32 = 1;
-const LITTLE_ENDIAN = 1;
-const CURRENT_VERSION = 1;
-const MACHINE_386 = 3;
-
 /** System V ABI, "Sections". */
-const sectionHeader = record("ELF section header", 40, {
-	type: from0.u32le(4),
-	flags: from0.u32le(8),
-	address: from0.u32le(12),
-	offset: from0.u32le(16),
-	byteLength: from0.u32le(20),
-});
-type SectionHeader = ReturnType<typeof sectionHeader.decode>;
 const TYPE_PROGBITS = 1;
 const TYPE_NOBITS = 8;
 const FLAG_ALLOC = 2;
@@ -64,40 +39,31 @@ export function kernelMemory(file: Uint8Array): Uint8Array {
 	return memory;
 }
 
-function readSections(file: Uint8Array): SectionHeader[] {
-	if (file.byteLength < elfHeader.byteLength) throw bad(`it has ${file.byteLength} bytes`);
-	const header = elfHeader.decode(file);
-	const isKernel =
-		header.magic === ELF_MAGIC &&
-		header.class === CLASS_32 &&
-		header.data === LITTLE_ENDIAN &&
-		header.identVersion === CURRENT_VERSION &&
-		header.version === CURRENT_VERSION &&
-		header.machine === MACHINE_386;
-	if (!isKernel) throw bad("it is no ELF file for the 80386");
-	const { sectionHeaderOffset, sectionHeaderBytes, sectionHeaderCount } = header;
-	if (sectionHeaderBytes < sectionHeader.byteLength) throw bad(`its section headers have ${sectionHeaderBytes} bytes`);
-	if (sectionHeaderOffset + sectionHeaderBytes * sectionHeaderCount > file.byteLength) {
-		throw bad("its section headers are beyond its end");
+function readSections(file: Uint8Array): ElfSection[] {
+	const elf = openElf(file);
+	if (elf?.width !== PC_BIOS.elfClass || elf.machine !== PC_BIOS.elfMachine)
+		throw bad("it is no ELF file for the 80386");
+	try {
+		return elf.sections();
+	} catch (error) {
+		if (error instanceof RangeError) throw bad("its section headers are not in it");
+		throw error;
 	}
-	return Array.from({ length: sectionHeaderCount }, (_, index) =>
-		sectionHeader.decode(file, sectionHeaderOffset + index * sectionHeaderBytes),
-	);
 }
 
-function isLoaded({ type, flags }: SectionHeader): boolean {
+function isLoaded({ type, flags }: ElfSection): boolean {
 	return type === TYPE_PROGBITS && (flags & FLAG_ALLOC) !== 0;
 }
 
-function isExecutable({ flags }: SectionHeader): boolean {
+function isExecutable({ flags }: ElfSection): boolean {
 	return (flags & FLAG_EXECUTABLE) !== 0;
 }
 
-function usesMemory(section: SectionHeader): boolean {
+function usesMemory(section: ElfSection): boolean {
 	return isLoaded(section) || section.type === TYPE_NOBITS;
 }
 
-function endOf({ address, byteLength }: SectionHeader): number {
+function endOf({ address, byteLength }: ElfSection): number {
 	return address + byteLength;
 }
 

@@ -12,10 +12,6 @@ export const PROBABILITY_ONE = 1 << PROBABILITY_BITS;
 /** How fast a probability follows what was coded with it. */
 export const ADAPTATION_SHIFT = 5;
 
-export function probabilities(count: number): Uint16Array {
-	return new Uint16Array(count).fill(PROBABILITY_ONE / 2);
-}
-
 /** The low `bitCount` bits of `value`, highest first, each with the probability of its place in a binary tree at `base`. */
 export function codeTree(coder: BitCoder, tree: Uint16Array, base: number, bitCount: number, value: number): void {
 	let node = 1;

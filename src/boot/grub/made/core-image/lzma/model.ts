@@ -1,28 +1,28 @@
-import { type BitCoder, codeReverseTree, codeTree, probabilities } from "./bit-coder.ts";
+import {
+	ALIGN_BITS,
+	FIRST_SLOT_WITH_DIRECT_BITS,
+	FIRST_SLOT_WITH_FOOTER,
+	FIRST_STATE_AFTER_MATCH,
+	LENGTH_CLASSES,
+	LITERAL_PROBABILITIES,
+	MIN_MATCH_BYTES,
+	probabilities,
+	SLOT_BITS,
+	SPECIAL_DISTANCES,
+	STATES,
+} from "../../../../../formats/lzma/lzma-model.ts";
+import { type BitCoder, codeReverseTree, codeTree } from "./bit-coder.ts";
 
 /** The properties that GRUB's decoder is compiled with: lc = 3, lp = 0, pb = 2. */
 const LITERAL_CONTEXT_BITS = 3;
 const POSITION_BITS = 2;
-const STATES = 12;
-/** From this state on the last symbol was not a literal. */
-const FIRST_STATE_AFTER_MATCH = 7;
 
 export const POSITION_STATES = 1 << POSITION_BITS;
-export const MIN_MATCH_BYTES = 2;
 export const MAX_MATCH_BYTES = 273;
-/** Lengths from 5 on choose distances alike. */
-export const LENGTH_CLASSES = 4;
 /** Slots that distances up to 64 KiB have. */
 export const DISTANCE_SLOTS = 32;
 
-const LITERAL_PROBABILITIES = 0x300;
-const SLOT_BITS = 6;
-const ALIGN_BITS = 4;
 export const ALIGN_VALUES = 1 << ALIGN_BITS;
-/** Slots below it need no further bits; slots below the second have a tree of their own for them. */
-const FIRST_SLOT_WITH_FOOTER = 4;
-export const FIRST_SLOT_WITH_DIRECT_BITS = 14;
-export const SPECIAL_DISTANCES = 128;
 
 export function lengthClass(byteLength: number): number {
 	return Math.min(byteLength - MIN_MATCH_BYTES, LENGTH_CLASSES - 1);
@@ -34,14 +34,6 @@ export function distanceSlot(distance: number): number {
 	const highest = 31 - Math.clz32(distance);
 	return highest * 2 + ((distance >>> (highest - 1)) & 1);
 }
-
-/** What the last symbols were, 0 to 11. */
-export const stateAfter = {
-	literal: (state: number): number => (state < 4 ? 0 : state < 10 ? state - 3 : state - 6),
-	match: (state: number): number => (state < FIRST_STATE_AFTER_MATCH ? 7 : 10),
-	repeat: (state: number): number => (state < FIRST_STATE_AFTER_MATCH ? 8 : 11),
-	shortRepeat: (state: number): number => (state < FIRST_STATE_AFTER_MATCH ? 9 : 11),
-} as const;
 
 /** Codes match lengths, 2 to 273. */
 export class LengthModel {

@@ -1,5 +1,6 @@
+import { MIN_MATCH_BYTES, stateAfter } from "../../../../../formats/lzma/lzma-model.ts";
 import { LONG_BYTES, type MatchFinder, sameUntil } from "./match-finder.ts";
-import { type LzmaModel, MAX_MATCH_BYTES, MIN_MATCH_BYTES, POSITION_STATES, stateAfter } from "./model.ts";
+import { type LzmaModel, MAX_MATCH_BYTES, POSITION_STATES } from "./model.ts";
 import { PriceMeter } from "./price-meter.ts";
 import type { PriceTables } from "./price-tables.ts";
 import type { History, LzmaSymbol } from "./symbols.ts";

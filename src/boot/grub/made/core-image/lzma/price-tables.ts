@@ -1,16 +1,18 @@
+import {
+	FIRST_SLOT_WITH_DIRECT_BITS,
+	LENGTH_CLASSES,
+	MIN_MATCH_BYTES,
+	SPECIAL_DISTANCES,
+} from "../../../../../formats/lzma/lzma-model.ts";
 import { LONG_BYTES } from "./match-finder.ts";
 import {
 	ALIGN_VALUES,
 	DISTANCE_SLOTS,
 	distanceSlot,
-	FIRST_SLOT_WITH_DIRECT_BITS,
-	LENGTH_CLASSES,
 	type LengthModel,
 	type LzmaModel,
 	lengthClass,
-	MIN_MATCH_BYTES,
 	POSITION_STATES,
-	SPECIAL_DISTANCES,
 } from "./model.ts";
 import { PriceMeter } from "./price-meter.ts";
 import type { LzmaSymbol } from "./symbols.ts";

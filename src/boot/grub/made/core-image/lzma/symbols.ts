@@ -1,4 +1,4 @@
-import { stateAfter } from "./model.ts";
+import { stateAfter } from "../../../../../formats/lzma/lzma-model.ts";
 
 /** One step of the coded stream. Distances count from 0: the previous byte. */
 export type LzmaSymbol =

@@ -1,8 +1,12 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { decompressorHead, diskBootTail } from "../../../../../../src/boot/grub/made/core-image/boot-parts.ts";
+import {
+	decompressorHead,
+	diskBootTail,
+	moduleAreaHeader,
+	moduleObjectHeader,
+} from "../../../../../../src/boot/grub/core-layout.ts";
 import { buildElToritoCore } from "../../../../../../src/boot/grub/made/core-image/build-core.ts";
-import { moduleAreaHeader, moduleObjectHeader } from "../../../../../../src/boot/grub/made/core-image/module-area.ts";
 import { CODE, DATA, DIRECTORY, type GrubDirectory, readerOf } from "./grub-directory.ts";
 import { decodeLzma } from "./lzma-decoder.ts";
 import { RECORDED, RECORDED_MODULE, RECORDED_PREFIX, recordedDirectory } from "./recorded-images.ts";

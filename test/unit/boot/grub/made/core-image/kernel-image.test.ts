@@ -39,7 +39,7 @@ describe("kernelMemory", () => {
 
 	test("refuses what is no kernel of GRUB's for BIOS", () => {
 		const notElf = bad("it is no ELF file for the 80386");
-		expect(() => kernelMemory(Buffer.alloc(51))).toThrow(bad("it has 51 bytes"));
+		expect(() => kernelMemory(Buffer.alloc(51))).toThrow(notElf);
 		for (const offset of [0, 3, 4, 5, 6, 18, 19, 20]) {
 			expect(() => kernelMemory(changed((file) => file.writeUInt8(0x55, offset)))).toThrow(notElf);
 		}
@@ -55,10 +55,10 @@ describe("kernelMemory", () => {
 			expect.objectContaining({ what: expect.stringMatching(/^a section ends/) }),
 		);
 		expect(() => kernelMemory(changed((file) => file.writeUInt16LE(6, 48)))).toThrow(
-			bad("its section headers are beyond its end"),
+			bad("its section headers are not in it"),
 		);
 		expect(() => kernelMemory(changed((file) => file.writeUInt16LE(39, 46)))).toThrow(
-			bad("its section headers have 39 bytes"),
+			bad("its section headers are not in it"),
 		);
 		for (const address of [0, 0x8fff, 0x9008])
 			expect(() => kernelMemory(kernelElf([code, data(address)]))).toThrow(
