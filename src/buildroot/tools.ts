@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { ByteString } from "../binary/byte-string.ts";
 import { buildElToritoCore, CORE_IMAGE, readModuleNames } from "../boot/grub/made/core-image/build-core.ts";
+import { grubFileReader } from "../boot/grub/made/image-reader.ts";
 import type { ResolvedOptions } from "../build/options.ts";
 import { Oci2isoError, throwIfAborted } from "../errors.ts";
-import { grubFileReader } from "../medium/grub-files.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { CORE_TOOL_NAMES, makeElToritoCore } from "./el-torito-core.ts";
 import { CHECKSUM_TOOL_NAMES, implantMediaChecksum } from "./media-checksum.ts";

@@ -12,7 +12,6 @@ import { PC_BIOS } from "../boot/machines.ts";
 import { corrupt } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import { decodeMbr } from "../formats/gpt/mbr.ts";
-import type { VolumeFile } from "../formats/iso9660/volume.ts";
 import type { BiosImage } from "./boot-image-check.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
@@ -29,15 +28,8 @@ export async function walkBiosCd(
 	findings: Findings,
 ): Promise<CheckedMenu> {
 	const first = Buffer.from(await source.read(image.block * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES));
-	const wanted = await grubFile(volumes, biosFilePath("cdboot.img"));
-	// The boot information table is the part that differs.
-	if (wanted === undefined) findings.note("there is no cdboot.img to compare the image's beginning with");
-	else if (!first.subarray(0, 8).equals(wanted.subarray(0, 8)) || !first.subarray(64).equals(wanted.subarray(64)))
-		findings.fault(
-			"the first block is not GRUB's cdboot.img",
-			`block ${image.block}`,
-			"it, but for the boot information table",
-		);
+	const name = "cdboot.img";
+	await compareWith({ name, bytes: first, except: [8, 64] }, `block ${image.block}`, volumes, findings);
 	return walkCore("cd", source, image, image.block * 4 + 4, volumes, findings);
 }
 
@@ -71,10 +63,8 @@ async function walkCore(
 	const where = `512-byte block ${diskbootBlock}`;
 	const { startBlock, blockCount, code } = diskBootTail.decode(sector);
 	const firstBlock = Number(startBlock);
-	const wanted = await grubFile(volumes, biosFilePath("diskboot.img"));
-	if (wanted === undefined) findings.note("there is no diskboot.img to compare with");
-	else if (Buffer.compare(code, wanted.subarray(0, code.byteLength)) !== 0)
-		findings.fault("it is not GRUB's diskboot.img", where, "it, but for the block list");
+	const listed = { name: "diskboot.img", bytes: sector, except: [code.byteLength, sector.byteLength] } as const;
+	await compareWith(listed, where, volumes, findings);
 	const core = image.bytes.subarray(DECOMPRESSOR_OFFSET);
 	const sectors = divideCeil(core.byteLength, DISK_BLOCK_BYTES);
 	if (blockCount < sectors) findings.fault(`it loads ${blockCount} blocks`, where, `${sectors}, the core image`);
@@ -82,11 +72,12 @@ async function walkCore(
 	if (firstBlock * DISK_BLOCK_BYTES + core.byteLength > source.byteLength)
 		throw corrupt("BAD_BOOT_IMAGE", `it loads from block ${firstBlock}`, where, "the core image");
 	const loaded = await source.read(firstBlock * DISK_BLOCK_BYTES, core.byteLength);
-	const decompressor = await grubFile(volumes, biosFilePath("lzma_decompress.img"));
-	const head = DECOMPRESSOR_FILLED_BYTES;
-	if (decompressor === undefined) findings.note("there is no lzma_decompress.img to compare with");
-	else if (!Buffer.from(loaded).subarray(head, decompressor.byteLength).equals(decompressor.subarray(head)))
-		findings.fault("the core image does not begin with GRUB's lzma_decompress.img", where, "it, but for the lengths");
+	const decompressorFile = {
+		name: "lzma_decompress.img",
+		bytes: loaded,
+		except: [0, DECOMPRESSOR_FILLED_BYTES],
+	} as const;
+	const decompressor = await compareWith(decompressorFile, where, volumes, findings);
 	const kernel = decompressGrubCore(loaded, decompressor?.byteLength);
 	const modules = kernel === undefined ? undefined : findGrubModules(kernel);
 	if (modules?.prefix === undefined)
@@ -132,10 +123,19 @@ async function walkModules(
 	return checked;
 }
 
-async function grubFile(volumes: readonly BootVolume[], path: ByteString): Promise<Buffer | undefined> {
-	const [first] = volumes;
-	const file: VolumeFile | undefined = first === undefined ? undefined : fileAt(first.root, path);
-	return first === undefined || file === undefined
-		? undefined
-		: readVolumeFile(first.source, file, MAX_MODULE_BYTES, path);
+/** What is loaded begins with a file of GRUB's but for the bytes from one offset up to another, which whoever uses it fills in. Returns the file. */
+async function compareWith(
+	{ name, bytes, except: [from, to] }: { name: string; bytes: Uint8Array; except: readonly [number, number] },
+	where: string,
+	[first]: readonly BootVolume[],
+	findings: Findings,
+): Promise<Buffer | undefined> {
+	const path = biosFilePath(name);
+	const file = first && fileAt(first.root, path);
+	const wanted = first && file && (await readVolumeFile(first.source, file, MAX_MODULE_BYTES, path));
+	const known = (all: Uint8Array): Buffer => Buffer.concat([all.subarray(0, from), all.subarray(to)]);
+	if (wanted === undefined) findings.note(`there is no ${name} to compare with`);
+	else if (!known(bytes.subarray(0, wanted.byteLength)).equals(known(wanted)))
+		findings.fault(`it does not begin with GRUB's ${name}`, where, `it, but for bytes ${from} to ${to - 1}`);
+	return wanted;
 }

@@ -1,5 +1,6 @@
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { commandsOf, type GrubStatements, readGrubScript, writtenWord } from "../boot/grub/model/script.ts";
+import { readSearchArguments } from "../boot/grub/model/search.ts";
 import type { Findings } from "../findings/findings.ts";
 
 export interface BootEntry {
@@ -39,13 +40,10 @@ export function readBootMenu(script: ByteString, where: string, findings: Findin
 		}
 	};
 	const takeSearch = (words: readonly ByteString[]): void => {
-		const isFor = (short: string, long: string): boolean =>
-			words.some((word) => word === long || (/^-[a-z]+$/.test(word) && word.includes(short)));
-		const target = words.findLast((word) => !word.startsWith("-"));
-		if (target === undefined) return;
-		if (isFor("l", "--label")) searchLabels.push(target);
-		else if (isFor("f", "--file")) searchFiles.push(target);
-		else findings.note(`search ${displayName(words.join(" "))} was not followed`, where);
+		const { by, target } = readSearchArguments("search", words);
+		if (target !== undefined && by === "label") searchLabels.push(target);
+		else if (target !== undefined && by === "file") searchFiles.push(target);
+		else if (target !== undefined) findings.note(`search ${displayName(words.join(" "))} was not followed`, where);
 	};
 	visit(statements);
 	return { entries, searchLabels, searchFiles, modules };

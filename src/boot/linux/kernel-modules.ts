@@ -8,7 +8,8 @@ function canonical(name: string): string {
 	return name.replaceAll("-", "_");
 }
 
-function moduleNameOf(path: string): string {
+/** Of a module by its file: `kernel/fs/squashfs/squashfs.ko.xz` is squashfs. */
+export function moduleNameOf(path: string): string {
 	const file = path.slice(path.lastIndexOf("/") + 1);
 	return canonical(file.replace(/\.ko(\.(gz|xz|zst))?$/, ""));
 }

@@ -1,4 +1,5 @@
 import { withoutTrailing } from "../../binary/trim-end.ts";
+import { moduleNameOf } from "../linux/kernel-modules.ts";
 import type { InitramfsArguments } from "./argument-lookup.ts";
 import type { InitramfsFiles } from "./live-support.ts";
 
@@ -24,17 +25,12 @@ export function neededModules(files: InitramfsFiles): ReadonlyMap<string, string
 	for (const release of files.names("/lib/modules"))
 		for (const line of (files.text(`/lib/modules/${release}/modules.dep`) ?? "").split("\n")) {
 			const colon = line.indexOf(":");
-			const driver = moduleName(line.slice(0, Math.max(0, colon)));
+			const driver = moduleNameOf(line.slice(0, Math.max(0, colon)));
 			if (!STARTED_BY.has(driver)) continue;
-			for (const path of line.slice(colon + 1).split(" ")) if (path !== "") needed.set(moduleName(path), driver);
+			for (const path of line.slice(colon + 1).split(" ")) if (path !== "") needed.set(moduleNameOf(path), driver);
 			needed.set(driver, driver);
 		}
 	return needed;
-}
-
-function moduleName(path: string): string {
-	const name = path.slice(path.lastIndexOf("/") + 1);
-	return name.slice(0, name.includes(".") ? name.indexOf(".") : undefined).replaceAll("-", "_");
 }
 
 /** Modules that a script of dracut's asks for by their own names: `load_fstype overlay`, `modprobe -q loop`. */

@@ -2,6 +2,7 @@ import { type ByteString, byteStringFromText, displayName } from "../../binary/b
 import { MiB } from "../../binary/units.ts";
 import { type BootFileParts, bootFiles } from "../../boot/boot-files.ts";
 import { CORE_IMAGE, readModuleNames } from "../../boot/grub/made/core-image/build-core.ts";
+import { grubFileReader } from "../../boot/grub/made/image-reader.ts";
 import { plannedFileSystems } from "../../boot/grub/menu-places.ts";
 import { walkGrubBios } from "../../boot/grub/model/bios-walk.ts";
 import { readGrubModule } from "../../boot/grub/model/module-file.ts";
@@ -29,10 +30,7 @@ async function checkMenuIsFound(parts: BootParts, planned: BootFileParts, findin
 	const { tree } = parts;
 	let coreModules: readonly string[];
 	try {
-		coreModules = await readModuleNames(async (name, maxBytes) => {
-			const inode = lookupQuietly(tree, `${DIRECTORY}/${name}`)?.inode;
-			return inode?.type === "file" ? await tree.read(inode, maxBytes) : undefined;
-		}, CORE_IMAGE.modules);
+		coreModules = await readModuleNames(grubFileReader(tree, DIRECTORY), CORE_IMAGE.modules);
 	} catch (error) {
 		if (!(error instanceof Oci2isoError)) throw error;
 		return findings.block("GRUB_BIOS_NO_CORE", "no core image of GRUB for BIOS can be made", ["bios"], {

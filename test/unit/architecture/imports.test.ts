@@ -24,7 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	options: ["contract", "oci", "layers"],
 	findings: [],
 	contract: ["boot", "formats", "findings"],
-	buildroot: ["tree", "boot", "codec", "native", "medium"],
+	buildroot: ["tree", "boot", "codec", "native"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: ["formats", "boot"],
 	boot: ["formats", "rootfs", "contract", "tree", "codec", "native"],

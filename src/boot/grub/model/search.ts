@@ -38,7 +38,7 @@ const OPTIONS: ReadonlyMap<ByteString, Meaning> = new Map<ByteString, Meaning>([
 ]);
 
 /** As GRUB takes options apart (grub-core/lib/arg.c): the value of a long one may be the next word, and so may that of the last letter of short ones. */
-function readSearchArguments(command: string, args: readonly ByteString[]): GrubSearch {
+export function readSearchArguments(command: string, args: readonly ByteString[]): GrubSearch {
 	const sound = { unknownOption: undefined, isFaulty: false };
 	if (command !== "search") return { ...sound, by: BY.get(command) ?? "", variable: args[1], target: args[0] };
 	const set = new Set<string>();
