@@ -23,11 +23,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	output: ["codec", "native"],
 	options: ["contract", "oci", "layers"],
 	findings: [],
-	contract: ["boot", "formats", "findings"],
+	contract: ["boot", "formats", "tree", "findings"],
 	buildroot: ["tree", "boot", "codec", "native"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: ["formats", "boot"],
-	boot: ["formats", "rootfs", "contract", "tree", "codec", "native"],
+	boot: ["formats", "rootfs", "tree", "codec", "native"],
 	exporters: ["formats", "medium", "boot", "build", "buildroot", "contract", "inspect", "layers", "native"],
 	build: [
 		"findings",
