@@ -1,7 +1,8 @@
 export type { ByteSource } from "./binary/byte-source.ts";
-export { buildIso } from "./build/build.ts";
+export { buildIso, planBuild } from "./build/build.ts";
 export type { BootCheckReport } from "./build/checked-contract.ts";
-export type { BuildOptions } from "./build/options.ts";
+export type { BuildOptions, PlannedBuildOptions, PlanOptions } from "./build/options.ts";
+export type { BuildPlan } from "./build/plan.ts";
 export type { BuildEvent, BuildListener, Phase } from "./build/progress.ts";
 export type { BuildReport, LayerReport, SquashfsReport } from "./build/report.ts";
 export type { SharedCacheReport } from "./build/shared-cache.ts";
@@ -11,7 +12,13 @@ export { type ErrorDetails, type ErrorKind, EXIT_STATUS, Oci2isoError, type Prob
 export type { BootPaths, Finding } from "./findings/finding.ts";
 export { type ImageInspection, type InspectImageOptions, inspectImage } from "./inspect/inspect.ts";
 export type { TransferPolicy } from "./oci/registry/options.ts";
-export type { BootOptions, ImageOptions, SquashfsOptions, TreeOptions } from "./options/image-options.ts";
+export type {
+	AccessOptions,
+	BootOptions,
+	ImageOptions,
+	SquashfsOptions,
+	TreeOptions,
+} from "./options/image-options.ts";
 export { PRESET_NAMES, type PresetName } from "./options/presets.ts";
 export { type FileSource, openIso } from "./output/iso-file.ts";
 export type { CheckReport, VerifyReport } from "./verify/report.ts";

@@ -1,112 +1,175 @@
+import { requireTools, type ToolChoice, type ToolReport, toolNotices } from "../buildroot/tools.ts";
 import { BuildCache } from "../cache/build-cache.ts";
 import { architectureFault } from "../contract/read-contract.ts";
 import { interruptible, Oci2isoError, throwIfAborted } from "../errors.ts";
+import type { Exporter, MediumReport } from "../exporters/exporter.ts";
+import { exporters } from "../exporters/table.ts";
+import type { Digest } from "../oci/digest.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
-import { formatPlatform } from "../oci/platform.ts";
-import { openingOptions } from "../options/image-options.ts";
+import { type ImageOptions, openingOptions } from "../options/image-options.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
-import { type BuildReport, buildReport } from "./report.ts";
 import { checkChoices } from "./check-choices.ts";
-import { type FinishedIso, finishIso } from "../exporters/iso/finish-iso.ts";
-import { type BuildOptions, epochSeconds, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { type BootCheckReport, describeCheck } from "./checked-contract.ts";
+import { type ComposedSystem, compose } from "./compose.ts";
+import {
+	type BuildOptions,
+	type BuildRequest,
+	type PlannedBuildOptions,
+	type PlanOptions,
+	resolveOptions,
+	resolvePlanOptions,
+	type Work,
+} from "./options.ts";
 import { checkRoom, requireDistinctPlaces } from "./places.ts";
+import { type BuildPlan, checkPlan, makePlan } from "./plan.ts";
 import { BuildProgress } from "./progress.ts";
+import { type BuildReport, buildReport } from "./report.ts";
 import { SharedCache } from "./shared-cache.ts";
-import { requireTools } from "../buildroot/tools.ts";
-import { writeRootFileSystem } from "./root-file-system-stage.ts";
 
 /**
- * Converts an OCI image into a bootable ISO. Resolves when the ISO has its final name.
+ * Converts an OCI image into a bootable ISO, or runs the plan of such a conversion. Resolves when the ISO has its final name.
  * Rejects with `Oci2isoError`, whose `exitStatus` says whose fault it was; then nothing is left behind.
  */
-export async function buildIso(options: BuildOptions): Promise<BuildReport> {
-	const resolved = resolveOptions(options);
-	return interruptible(resolved.signal, () => build(resolved));
+export async function buildIso(options: BuildOptions | PlannedBuildOptions): Promise<BuildReport> {
+	const request = resolveOptions(options);
+	return interruptible(request.work.signal, () => build(request));
 }
 
-async function build(resolved: ResolvedOptions): Promise<BuildReport> {
-	const progress = new BuildProgress(resolved.onEvent);
-	requireDistinctPlaces([{ name: "the output", path: resolved.output }], resolved);
-	await requireTools(resolved);
-	const output = openOutput(resolved.output, { overwrite: resolved.overwrite });
+/** Everything that decides the bytes of the ISO that `buildIso` would make with these options; no layer is read. Rejects as `buildIso` does. */
+export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
+	const shape = resolvePlanOptions(options);
+	return interruptible(options.signal, () =>
+		withImage({ ...options, reference: shape.image }, async (image) => checkPlan(await makePlan(image, shape))),
+	);
+}
+
+async function build({ image: asked, tools: made, work, planOf }: BuildRequest): Promise<BuildReport> {
+	const progress = new BuildProgress(work.onEvent);
+	const { allowUnconfinedTools, signal } = work;
+	const tools = { tools: made, allowUnconfinedTools, signal };
+	const places = { ...work, image: asked.reference };
+	requireDistinctPlaces([{ name: "the output", path: work.output }], places);
+	await requireTools(tools);
+	const output = openOutput(work.output, { overwrite: work.overwrite });
 	try {
-		return await buildInto(output, resolved, progress);
+		const shared = new SharedCache(places);
+		return await withImage({ ...work, ...asked }, async (image) => {
+			const plan = await planOf(image);
+			await checkChoices(image, plan, signal);
+			for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
+			return await withStore(plan, work, shared, progress, (cache) =>
+				buildPlanned({ plan, image, output, work, tools, progress, cache, shared }),
+			);
+		}).finally(() => shared.close());
 	} finally {
 		output.discard();
 	}
 }
 
-async function buildInto(
-	output: PendingOutput,
-	resolved: ResolvedOptions,
-	progress: BuildProgress,
-): Promise<BuildReport> {
-	const shared = new SharedCache(resolved);
-	// the cache says which layers will be read
-	const image = await openImage(resolved.image, { ...openingOptions(resolved), announceLayers: false });
-	try {
-		const fault = architectureFault(image.platform.architecture);
-		if (fault !== undefined) throw new Oci2isoError({ ...fault, kind: "contract" });
-		await checkChoices(image, resolved);
-		for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
-		return await withStore(resolved, shared, progress, (cache) =>
-			assemble(image, output, resolved, progress, cache, shared),
-		);
-	} finally {
-		await shared.close();
-		await image.close();
-	}
+interface PlannedBuild {
+	readonly plan: BuildPlan;
+	readonly image: OciImage;
+	readonly output: PendingOutput;
+	readonly work: Work;
+	readonly tools: ToolChoice;
+	readonly progress: BuildProgress;
+	readonly cache: BuildCache | undefined;
+	readonly shared: SharedCache;
 }
 
-async function assemble(
-	image: OciImage,
-	output: PendingOutput,
-	options: ResolvedOptions,
-	progress: BuildProgress,
-	cache: BuildCache | undefined,
-	shared: SharedCache,
-): Promise<BuildReport> {
-	const { target } = output;
-	const epoch = epochSeconds(options.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], image.config.createdSeconds);
+async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
+	const { plan, image, output, work, progress, cache, shared } = input;
+	const exporter = exporters[plan.medium.exporter];
+	const { blockSize: blockBytes } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
-	const source = cache === undefined ? undefined : await shared.openSource(image, cache, options.blockSize);
-	const stage = await writeRootFileSystem({ image, target, epochSeconds: epoch, options, progress, cache, source });
-	let iso: FinishedIso;
+	const source = cache === undefined ? undefined : await shared.openSource(image, cache, blockBytes);
+	const system = await compose({ ...input, target: output.target, rootfsStart: exporter.rootfsStart, source });
+	let made: Exported;
 	try {
-		iso = await finishIso({ image, output, options, progress, epochSeconds: epoch, stage });
+		made = await exported(system, exporter, input);
 	} finally {
-		// also where the contract is not met: the next attempt starts from what this one has compressed
-		await stage.finishCache();
+		// also where it would not boot: the next attempt starts from what this one has compressed
+		await system.stage.finishCache();
 	}
-	throwIfAborted(options.signal);
+	throwIfAborted(work.signal);
 	if (cache !== undefined && shared.isPushed) {
 		progress.phase("share");
-		const { codec, level, encoder } = stage.compressor;
-		await shared.push(image, cache, { codec, level, encoder, blockBytes: options.blockSize });
+		const { comp: codec, level, encoder } = plan.rootfs;
+		await shared.push(image, cache, { codec, level, encoder, blockBytes });
 	}
 	for (const notice of shared.notices) progress.notice(notice);
 	progress.phase("publish");
 	await output.flush();
-	const report = buildReport({
-		...iso,
-		image,
-		platform: formatPlatform(image.platform),
-		stage,
-		blockBytes: options.blockSize,
-		path: options.output,
-		epochSeconds: epoch,
-		progress,
-		shared: shared.report,
-	});
-	await options.onReport?.(report);
+	const report = buildReport({ ...made, plan, image, system, path: work.output, progress, shared: shared.report });
+	await work.onReport?.(report);
 	await output.publish();
 	return report;
 }
 
+interface Exported {
+	readonly medium: MediumReport;
+	readonly checks: BootCheckReport;
+	readonly tools: readonly ToolReport[];
+	readonly losses: readonly string[];
+}
+
+/** Writes the medium; while its checksum goes on and the file is flushed, whether it would boot is checked and the cache put away. */
+async function exported(system: ComposedSystem, exporter: Exporter, input: PlannedBuild): Promise<Exported> {
+	const { image, output, work, tools, progress } = input;
+	const { stage, rootfs } = system;
+	progress.phase("image");
+	const writing = await exporter.write(system, output.target, {
+		tools,
+		signal: work.signal,
+		onBytes: (done, total) => progress.bytes(done, total),
+		onNotice: (text) => progress.notice(text),
+		onLayout: work.onLayout,
+	});
+	let flushing: Promise<void> | undefined;
+	try {
+		progress.phase("checksum");
+		flushing = output.flush();
+		flushing.catch(() => {});
+		const checks = await system.check();
+		for (const finding of checks.findings) progress.notice(describeCheck(finding));
+		for (const { pattern, count } of stage.droppedXattrs)
+			progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
+		const told = rootfs.losses.flatMap(({ what, isCommon }) => (isCommon ? [] : [what]));
+		for (const note of [...image.notes, ...stage.notes, ...stage.losses, ...told]) progress.notice(note);
+		await stage.finishCache();
+		const medium = await writing.finish();
+		// the system tells of a failed write only once
+		await flushing;
+		const reports = [system.coreReport, ...medium.tools];
+		for (const notice of reports.flatMap(toolNotices)) progress.notice(notice);
+		return { medium, checks, tools: reports, losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)] };
+	} finally {
+		writing.close();
+		await flushing?.catch(() => {});
+	}
+}
+
+/** The cache, or whoever asks, says which layers will be read. */
+async function withImage<Result>(
+	options: ImageOptions & { readonly reference: string; readonly manifestDigest?: Digest | undefined },
+	work: (image: OciImage) => Promise<Result>,
+): Promise<Result> {
+	const { reference, manifestDigest } = options;
+	const image = await openImage(reference, { ...openingOptions(options), manifestDigest, announceLayers: false });
+	try {
+		const fault = architectureFault(image.platform.architecture);
+		if (fault !== undefined) throw new Oci2isoError({ ...fault, kind: "contract" });
+		return await work(image);
+	} finally {
+		await image.close();
+	}
+}
+
 /** Opens the store that the options name; what is shared goes through a passing one where they name none that can be used. */
 async function withStore<Result>(
-	{ cache: path, cacheSize, blockSize: blockBytes, signal }: ResolvedOptions,
+	{ rootfs: { blockSize: blockBytes } }: BuildPlan,
+	{ cache: path, cacheSize, signal }: Work,
 	shared: SharedCache,
 	progress: BuildProgress,
 	work: (cache: BuildCache | undefined) => Promise<Result>,

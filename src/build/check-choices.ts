@@ -1,19 +1,23 @@
 import { chooseEfi } from "../contract/efi.ts";
-import { Findings } from "../findings/findings.ts";
 import { chooseKernel } from "../contract/kernel.ts";
 import { readOsRelease } from "../contract/os-release.ts";
 import { requireMet } from "../contract/read-contract.ts";
+import { Findings } from "../findings/findings.ts";
 import { isExpectedPath } from "../inspect/expected-paths.ts";
 import { askImage } from "../layers/ask-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
-import type { ResolvedOptions } from "./options.ts";
+import type { BuildPlan } from "./plan.ts";
 
 /**
  * Looks for the kernel and the vendor that were asked for before anything is compressed: throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) where the image has them not.
  * Layers are read for it, as far down as it takes, but from a registry none are: they would be fetched twice.
  */
-export async function checkChoices(image: OciImage, { kernel, vendor, signal }: ResolvedOptions): Promise<void> {
+export async function checkChoices(
+	image: OciImage,
+	{ kernel, vendor }: BuildPlan,
+	signal: AbortSignal | undefined,
+): Promise<void> {
 	if (kernel === undefined && vendor === undefined) return;
 	if (parseReference(image.reference).transport === "docker") return;
 	const { architecture } = image.platform;
@@ -22,7 +26,8 @@ export async function checkChoices(image: OciImage, { kernel, vendor, signal }: 
 		async (tree) => {
 			const findings = new Findings();
 			if (kernel !== undefined) chooseKernel(tree, kernel, findings);
-			if (vendor !== undefined) await chooseEfi(tree, { vendor, architecture }, await readOsRelease(tree, new Findings()), findings);
+			if (vendor !== undefined)
+				await chooseEfi(tree, { vendor, architecture }, await readOsRelease(tree, new Findings()), findings);
 			return findings;
 		},
 		{ limits: image.treeLimits, isExpected: isExpectedPath, signal },

@@ -2,8 +2,8 @@ import type { CodecName } from "../codec/types.ts";
 import type { Contract, ContractOptions } from "../contract/contract.ts";
 import { contractOf, readContractParts, requireMet } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
-import { bootPathsOf, checkBoot } from "../inspect/check-boot.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
+import { bootPathsOf, checkBoot } from "../inspect/check-boot.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 
 export interface BootCheckReport {

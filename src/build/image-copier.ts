@@ -1,9 +1,9 @@
 import { CUT_SHORT, WRONG_CHECKSUM } from "../cache/block-store.ts";
-import { type BackgroundCopy, type CopyFailure, copyInBackground } from "../native/background-copy.ts";
-import { interruption } from "../errors.ts";
-import type { FileTarget } from "../output/file-target.ts";
 import type { BlockCopier } from "../content/block-copier.ts";
 import type { BlockFile, StoredBlock } from "../content/stored-blocks.ts";
+import { interruption } from "../errors.ts";
+import { type BackgroundCopy, type CopyFailure, copyInBackground } from "../native/background-copy.ts";
+import type { FileTarget } from "../output/file-target.ts";
 
 /** What copying in the background needs of the ISO. */
 export type CopyTarget = Pick<FileTarget, "write" | "readNow" | "descriptor" | "failure">;

@@ -1,97 +1,142 @@
 import { availableParallelism } from "node:os";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
-import { Oci2isoError } from "../errors.ts";
-import { checkOptions } from "../options/check-options.ts";
+import type { Problem } from "../errors.ts";
+import type { OciImage, OpenImageOptions } from "../oci/open-image.ts";
+import { checkOptions, invalidOptions } from "../options/check-options.ts";
 import {
+	accessFields,
 	bootFields,
-	buildFields,
-	type Field,
+	cacheFields,
+	callback,
+	field,
 	imageFields,
 	imageReference,
-	MAX_EPOCH_SECONDS,
-	registryFields,
-	signalField,
+	isObject,
+	mediumFields,
+	type OptionsOf,
+	runFields,
 	squashfsFields,
 	treeFields,
 } from "../options/fields.ts";
-import type { BootOptions, ImageOptions, SquashfsOptions, TreeOptions } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
+import { type BuildPlan, checkPlan, makePlan, requireEncoder } from "./plan.ts";
 import type { BuildListener } from "./progress.ts";
 import type { BuildReport } from "./report.ts";
 
+const listenerFields = {
+	/** Called with the layout of the ISO, a line for each thing on it, before its tail is written. */
+	onLayout: callback<(layout: string) => void>(),
+	/** Given the report when the ISO is whole and before it has its name. Where it rejects, so does the build, and no ISO is left. */
+	onReport: callback<(report: BuildReport) => Promise<void>>(),
+	onEvent: callback<BuildListener>(),
+};
+/** Of these no byte of an ISO depends. */
+const workFields = { ...runFields, ...cacheFields, ...accessFields, ...listenerFields };
+/** These and the image decide every byte. */
+const shapingFields = { ...imageFields, ...bootFields, ...treeFields, ...squashfsFields, ...mediumFields };
+const buildFields = { image: imageReference, ...shapingFields, ...workFields };
+const planField = field<BuildPlan>("a plan, as planBuild makes it", isObject);
+
 /** What `buildIso` takes; the command line's options have the same names. */
-export interface BuildOptions extends ImageOptions, BootOptions, TreeOptions, SquashfsOptions {
+export interface BuildOptions extends OptionsOf<typeof shapingFields>, OptionsOf<typeof workFields> {
 	/** Image reference with skopeo's transports, for example `oci:DIR:TAG`; a bare one names a registry's image. */
 	readonly image: string;
 	/** Path of the ISO, or `-` for standard output. */
 	readonly output: string;
-	/** Who makes the BIOS core image and the media checksum. Default: `auto` = oci2iso itself, as `builtin`; the bytes are the tools'. */
-	readonly tools?: "auto" | "buildroot" | "host" | "builtin" | undefined;
-	/** Run the image's tools even where they cannot be confined. Default: false. */
-	readonly allowUnconfinedTools?: boolean | undefined;
-	/** Directory of the store of compressed blocks, which is made where there is none; a build changes no byte for it. Default: none is used. */
-	readonly cache?: string | undefined;
-	/** Bytes that the store may hold after a build; what was used longest ago goes first. Default: 10 GiB. */
-	readonly cacheSize?: number | undefined;
-	/** Artifacts in registries to take blocks and layer indexes from, the first that has them. Whoever may push there decides bytes of the ISO, unless there is a `cacheKeyFile`. */
-	readonly cacheFrom?: readonly string[] | undefined;
-	/** Tag in a registry to push this build's blocks and layer indexes to. */
-	readonly cacheTo?: string | undefined;
-	/** File with a secret: of `cacheFrom` only what was pushed with it is used, and what is pushed is sealed with it. */
-	readonly cacheKeyFile?: string | undefined;
-	/** Compression threads. The output does not depend on it. Default: the processors of this machine. */
-	readonly jobs?: number | undefined;
-	/** Seconds since 1970 for every time stamp of ours. Default: `SOURCE_DATE_EPOCH`, else the image's `created`. */
-	readonly sourceDateEpoch?: number | undefined;
-	/** Replace an existing output. Default: false. */
-	readonly overwrite?: boolean | undefined;
-	/** Refuse an image that UEFI Secure Boot would refuse. Default: false, a warning. */
-	readonly requireSecureBoot?: boolean | undefined;
-	/** Build although checks say that the ISO would not boot. Default: false. */
-	readonly force?: boolean | undefined;
-	/** Called with the layout of the ISO before its tail is written. */
-	readonly onPlan?: ((plan: string) => void) | undefined;
-	/** Given the report when the ISO is whole and before it has its name. Where it rejects, so does the build, and no ISO is left. */
-	readonly onReport?: ((report: BuildReport) => Promise<void>) | undefined;
-	readonly onEvent?: BuildListener | undefined;
 }
 
-/** `BuildOptions` with every default filled in. */
-export interface ResolvedOptions extends Omit<BuildOptions, "onEvent"> {
+/** What `buildIso` takes to run a plan. */
+export interface PlannedBuildOptions extends OptionsOf<typeof workFields> {
+	readonly plan: BuildPlan;
+	/** Path of the ISO, or `-` for standard output. */
+	readonly output: string;
+}
+
+/** What `planBuild` takes; what decides no byte is taken too, so that the same options serve both. */
+export interface PlanOptions extends Omit<BuildOptions, "output"> {
+	readonly output?: string | undefined;
+}
+
+/** What decides the bytes, with every default filled in that needs no image. */
+export interface Shape extends Omit<OptionsOf<typeof shapingFields>, "preset"> {
+	readonly image: string;
 	readonly comp: NonNullable<BuildOptions["comp"]>;
 	readonly blockSize: number;
 	readonly exclude: readonly string[];
 	readonly defaultExcludes: boolean;
 	readonly dropXattr: readonly string[];
-	readonly tools: NonNullable<BuildOptions["tools"]>;
-	readonly allowUnconfinedTools: boolean;
-	readonly cacheSize: number;
-	readonly cacheFrom: readonly string[];
-	readonly jobs: number;
+	readonly tools: BuildPlan["tools"];
+}
+
+/** How the work is done, with every default filled in. */
+export interface Work extends OptionsOf<typeof workFields> {
+	readonly output: string;
 	readonly overwrite: boolean;
 	readonly requireSecureBoot: boolean;
 	readonly force: boolean;
+	readonly allowUnconfinedTools: boolean;
+	readonly jobs: number;
+	readonly cacheSize: number;
+	readonly cacheFrom: readonly string[];
 	readonly onEvent: BuildListener;
 }
 
-const fields = {
-	image: imageReference,
-	...imageFields,
-	...registryFields,
-	...bootFields,
-	...treeFields,
-	...squashfsFields,
-	...buildFields,
-	signal: signalField,
-} satisfies Record<keyof BuildOptions, Field>;
+export interface BuildRequest {
+	readonly image: ImageToOpen;
+	readonly tools: BuildPlan["tools"];
+	readonly work: Work;
+	/** The plan that was given, or what was asked for of this image; throws as `requireEncoder` and `makePlan`. */
+	planOf(image: OciImage): Promise<BuildPlan>;
+}
 
-/** Checks and completes the options; throws `Oci2isoError` INVALID_OPTION (exit 2) naming every fault. */
-export function resolveOptions(options: BuildOptions): ResolvedOptions {
-	checkOptions(options, fields, ["image", "output"]);
+interface ImageToOpen extends Pick<OpenImageOptions, "platform" | "manifestDigest"> {
+	readonly reference: string;
+}
+
+/** Checks and completes the options; throws `Oci2isoError` INVALID_OPTION (exit 2) naming every fault, and as `checkPlan`. */
+export function resolveOptions(options: BuildOptions | PlannedBuildOptions): BuildRequest {
+	if (!isObject(options) || !("plan" in options) || options.plan === undefined) {
+		checkOptions(options, buildFields, ["image", "output"]);
+		const shape = shapeOf(options as BuildOptions);
+		const image = { reference: shape.image, platform: shape.platform };
+		return { image, tools: shape.tools, work: completed(options), planOf: (opened) => makePlan(opened, shape) };
+	}
+	requireUnshaped(options);
+	checkOptions(options, { ...workFields, plan: planField }, ["output"]);
+	const plan = checkPlan(options.plan);
+	const planOf = (): Promise<BuildPlan> => requireEncoder(plan).then(() => plan);
+	return { image: plan.image, tools: plan.tools, work: completed(options), planOf };
+}
+
+/** Checks and completes what a plan is made of; throws as `resolveOptions`. */
+export function resolvePlanOptions(options: PlanOptions): Shape {
+	checkOptions(options, buildFields, ["image"]);
+	return shapeOf(options);
+}
+
+function requireUnshaped(options: object): void {
+	const problems: Problem[] = Object.entries(options)
+		.filter(([name, value]) => value !== undefined && (name === "image" || Object.hasOwn(shapingFields, name)))
+		.map(([where]) => ({
+			code: "INVALID_OPTION",
+			what: "the plan decides it",
+			where,
+			remedy: "leave it out, or make another plan with it",
+		}));
+	if (problems.length > 0) throw invalidOptions(problems);
+}
+
+function shapeOf(options: PlanOptions): Shape {
+	const { image, platform, label, kernel, vendor, sourceDateEpoch, tools = "auto" } = options;
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
 	return {
-		...options,
+		image,
+		platform,
+		label,
+		kernel,
+		vendor,
+		sourceDateEpoch,
 		comp,
 		// another compressor's levels mean something else
 		level: options.level ?? (comp === preset.comp ? preset.level : undefined),
@@ -99,36 +144,20 @@ export function resolveOptions(options: BuildOptions): ResolvedOptions {
 		exclude: options.exclude ?? [],
 		defaultExcludes: options.defaultExcludes ?? true,
 		dropXattr: options.dropXattr ?? [],
-		tools: options.tools ?? "auto",
-		allowUnconfinedTools: options.allowUnconfinedTools ?? false,
-		cacheSize: options.cacheSize ?? DEFAULT_CACHE_BYTES,
-		cacheFrom: options.cacheFrom ?? [],
-		jobs: options.jobs ?? availableParallelism(),
-		overwrite: options.overwrite ?? false,
-		requireSecureBoot: options.requireSecureBoot ?? false,
-		force: options.force ?? false,
-		onEvent: options.onEvent ?? (() => {}),
+		tools: tools === "auto" ? "builtin" : tools,
 	};
 }
 
-/** The time of every stamp that we set, in seconds since 1970: the option, else `SOURCE_DATE_EPOCH`, else when the image was made, else 0. */
-export function epochSeconds(
-	option: number | undefined,
-	environment: string | undefined,
-	createdSeconds: number | undefined,
-): number {
-	if (option !== undefined) return option;
-	if (environment === undefined || environment === "") {
-		return Math.min(MAX_EPOCH_SECONDS, Math.max(0, createdSeconds ?? 0));
-	}
-	const seconds = /^\d{1,10}$/.test(environment) ? Number(environment) : Number.NaN;
-	if (Number.isNaN(seconds) || seconds > MAX_EPOCH_SECONDS) {
-		throw new Oci2isoError({
-			code: "INVALID_OPTION",
-			kind: "usage",
-			what: `SOURCE_DATE_EPOCH is "${environment}"`,
-			expected: `seconds since 1970, 0 to ${MAX_EPOCH_SECONDS}`,
-		});
-	}
-	return seconds;
+function completed(options: OptionsOf<typeof workFields> & { readonly output: string }): Work {
+	return {
+		...options,
+		overwrite: options.overwrite ?? false,
+		requireSecureBoot: options.requireSecureBoot ?? false,
+		force: options.force ?? false,
+		allowUnconfinedTools: options.allowUnconfinedTools ?? false,
+		jobs: options.jobs ?? availableParallelism(),
+		cacheSize: options.cacheSize ?? DEFAULT_CACHE_BYTES,
+		cacheFrom: options.cacheFrom ?? [],
+		onEvent: options.onEvent ?? (() => {}),
+	};
 }

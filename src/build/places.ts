@@ -20,12 +20,16 @@ export function requireDistinctPlaces(
 	outputs: readonly NamedOutput[],
 	read: {
 		readonly image: string;
+		/** A plan's. */
+		readonly planFile?: string | undefined;
 		readonly authFile?: string | undefined;
 		readonly cacheKeyFile?: string | undefined;
-		readonly cache?: string | false | undefined;
+		readonly cache?: string | undefined;
 	},
 ): void {
-	const inputs = [pathOf(read.image), read.authFile, read.cacheKeyFile].filter((path) => path !== undefined);
+	const inputs = [pathOf(read.image), read.planFile, read.authFile, read.cacheKeyFile].filter(
+		(path) => path !== undefined,
+	);
 	const seen: { readonly name: string; readonly place: Place }[] = [];
 	for (const { name, path } of outputs) {
 		const place = resolvePlace(path);

@@ -1,19 +1,24 @@
+import { displayName } from "../binary/byte-string.ts";
 import type { AddedFile } from "../boot/grub/place-menus.ts";
 import type { ToolReport } from "../buildroot/tools.ts";
+import type { MediumReport } from "../exporters/exporter.ts";
 import type { Finding } from "../findings/finding.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 import type { BootCheckReport } from "./checked-contract.ts";
-import type { SharedCacheReport } from "./shared-cache.ts";
-import { displayName } from "../binary/byte-string.ts";
-import type { OciImage } from "../oci/open-image.ts";
-import type { FinishedIso } from "../exporters/iso/finish-iso.ts";
+import type { ComposedSystem } from "./compose.ts";
+import type { BuildPlan } from "./plan.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { RootFileSystemStage } from "./root-file-system-stage.ts";
+import type { SharedCacheReport } from "./shared-cache.ts";
 import { VERSION } from "./version.ts";
 
 /** What a build did, as plain JSON. Byte counts are exact; nothing here but `phases`, `peakResidentBytes` and what a cache saved differs from run to run. */
 export interface BuildReport {
 	readonly oci2isoVersion: string;
+	/** Makes the same bytes again. */
+	readonly plan: BuildPlan;
 	readonly image: {
 		readonly reference: string;
 		readonly manifestDigest: string;
@@ -97,31 +102,33 @@ export interface SquashfsReport {
 	readonly droppedXattrs: readonly { readonly pattern: string; readonly count: number }[];
 }
 
-export interface ReportParts extends FinishedIso {
+export interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
+	readonly plan: BuildPlan;
 	readonly image: OciImage;
-	readonly platform: string;
-	readonly stage: RootFileSystemStage;
-	readonly blockBytes: number;
+	readonly system: ComposedSystem;
+	readonly medium: MediumReport;
 	readonly path: string;
-	readonly epochSeconds: number;
 	readonly progress: BuildProgress;
 	readonly shared: BuildReport["sharedCache"];
 }
 
 /** Puts the report of a finished build together. */
 export function buildReport(parts: ReportParts): BuildReport {
-	const { image, contract, stage, progress, summary } = parts;
-	const { compressor } = stage;
+	const { plan, image, system, medium, progress } = parts;
+	const { contract, stage, rootfs } = system;
+	const { codec, level, encoder } = stage.compressor;
 	const { createdSeconds } = image.config;
+	const { byteLength, volumeIdentifier, diskGuid, mediaMd5 } = medium;
 	return {
 		oci2isoVersion: VERSION,
+		plan,
 		image: {
 			reference: image.reference,
 			manifestDigest: image.manifestDigest,
-			platform: parts.platform,
+			platform: formatPlatform(image.platform),
 			created: createdSeconds === undefined ? undefined : new Date(createdSeconds * 1000).toISOString(),
 		},
-		layers: layerReports(image, stage),
+		layers: layerReports(image, stage.layers),
 		contract: {
 			version: contract.version,
 			label: contract.label,
@@ -131,19 +138,19 @@ export function buildReport(parts: ReportParts): BuildReport {
 			timeoutSeconds: contract.grub2.timeoutSeconds,
 		},
 		choices: contract.choices,
-		addedFiles: parts.addedFiles,
+		addedFiles: system.addedFiles,
 		checks: parts.checks,
 		squashfs: {
-			codec: compressor.codec,
-			level: compressor.level,
-			blockBytes: parts.blockBytes,
-			encoder: compressor.encoder,
-			byteLength: summary.byteLength,
-			inodes: summary.inodes,
-			fragments: summary.fragments,
-			ids: summary.ids,
-			duplicateFiles: summary.data.duplicateFiles,
-			duplicateBytes: summary.data.duplicateBytes,
+			codec,
+			level,
+			encoder,
+			blockBytes: plan.rootfs.blockSize,
+			byteLength: rootfs.byteLength,
+			inodes: rootfs.inodes,
+			fragments: rootfs.fragments,
+			ids: rootfs.ids,
+			duplicateFiles: rootfs.data.duplicateFiles,
+			duplicateBytes: rootfs.data.duplicateBytes,
 			excludedPaths: stage.excludedPaths,
 			droppedXattrs: stage.droppedXattrs,
 		},
@@ -151,11 +158,11 @@ export function buildReport(parts: ReportParts): BuildReport {
 		tools: parts.tools,
 		iso: {
 			path: parts.path,
-			byteLength: parts.isoBytes,
-			volumeIdentifier: contract.label,
-			sourceDateEpochSeconds: parts.epochSeconds,
-			diskGuid: parts.diskGuid,
-			mediaMd5: parts.mediaMd5,
+			byteLength,
+			volumeIdentifier,
+			sourceDateEpochSeconds: plan.sourceDateEpoch,
+			diskGuid,
+			mediaMd5,
 		},
 		losses: parts.losses,
 		notices: progress.notices,
@@ -164,9 +171,9 @@ export function buildReport(parts: ReportParts): BuildReport {
 	};
 }
 
-function layerReports(image: OciImage, stage: RootFileSystemStage): LayerReport[] {
+function layerReports(image: OciImage, layers: RootFileSystemStage["layers"]): LayerReport[] {
 	return image.layers.flatMap(({ digest, diffId, mediaType, compressedBytes }, index) => {
-		const counts = stage.layers[index];
+		const counts = layers[index];
 		const found = image.transfers.find((transfer) => transfer.digest === digest);
 		const came: Pick<LayerReport, "transfer"> = found === undefined ? {} : { transfer: transferOf(found) };
 		const downloadedBytes = found?.fetchedBytes ?? 0;

@@ -1,31 +1,29 @@
-import { inParallel } from "../binary/in-parallel.ts";
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
+import { inParallel } from "../binary/in-parallel.ts";
 import { inTurns } from "../binary/turns.ts";
-import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import { isDamage } from "../cache/failures.ts";
 import type { BlockNeed, CacheSource } from "../cache/remote/cache-source.ts";
 import { createCompressor } from "../codec/compressor.ts";
-import { nativeContentHasher } from "../native/content-hasher.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
-import type { BlockCompressor } from "../codec/types.ts";
+import type { BlockCompressor, CodecName } from "../codec/types.ts";
 import { assert } from "../errors.ts";
-import { SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
+import { LayerCollector, type LayerCounts } from "../layers/collect.ts";
+import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
+import { compileExcludes } from "../layers/excludes.ts";
+import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
+import { nativeContentHasher } from "../native/content-hasher.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
-import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
-import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
-import { type LayerCounts, LayerCollector } from "../layers/collect.ts";
-import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
-import type { ResolvedOptions } from "./options.ts";
-import type { BuildProgress } from "./progress.ts";
 import { type CopyTarget, ImageCopier } from "./image-copier.ts";
+import type { BuildProgress } from "./progress.ts";
 
 const PENDING_BYTES = 4 * MiB;
 const PENDING_BLOCKS_PER_JOB = 3;
@@ -60,11 +58,25 @@ export interface LayerOutcome extends LayerCounts {
 	readonly recompressedBytes: number;
 }
 
+/** How the root file system is made; `jobs` changes no byte. */
+export interface StageOptions {
+	readonly comp: CodecName;
+	readonly level: number | undefined;
+	readonly blockSize: number;
+	/** All patterns. */
+	readonly exclude: readonly string[];
+	readonly dropXattr: readonly string[];
+	readonly jobs: number;
+	readonly signal?: AbortSignal | undefined;
+}
+
 interface StageInput {
 	readonly image: OciImage;
 	readonly target: Target & CopyTarget;
+	/** Byte of the target where the squashfs begins. */
+	readonly start: number;
 	readonly epochSeconds: number;
-	readonly options: ResolvedOptions;
+	readonly options: StageOptions;
 	readonly progress: BuildProgress;
 	readonly cache: BuildCache | undefined;
 	/** Stores of other machines, which fill the cache. */
@@ -73,10 +85,12 @@ interface StageInput {
 	readonly dropXattrs: XattrDropper;
 }
 
-/** Streams the image's layers into the data blocks of a root file system at `SQUASHFS_BLOCK` of `target`, with what earlier builds left in the cache. */
-export async function writeRootFileSystem(input: Omit<StageInput, "isExcluded" | "dropXattrs">): Promise<RootFileSystemStage> {
+/** Streams the image's layers into the data blocks of a root file system at `start` of `target`, with what earlier builds left in the cache. */
+export async function writeRootFileSystem(
+	input: Omit<StageInput, "isExcluded" | "dropXattrs">,
+): Promise<RootFileSystemStage> {
 	const { image, target, options, progress, cache } = input;
-	const isExcluded = compileExcludes([...(options.defaultExcludes ? DEFAULT_EXCLUDES : []), ...options.exclude]);
+	const isExcluded = compileExcludes(options.exclude);
 	const dropXattrs = compileXattrDropper(options.dropXattr);
 	if (cache !== undefined) await requireAbsent(image, cache, options.signal);
 	// what is indexed will hardly be read
@@ -118,9 +132,8 @@ async function stream(
 	compressor: BlockCompressor,
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
-	const { image, target, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
+	const { image, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
 	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
-	const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
 	const copier = new ImageCopier(target, start);
 	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
 		sink: {

@@ -11,27 +11,16 @@ import type { OciImage } from "../oci/open-image.ts";
 import { type ImageReference, parseReference } from "../oci/reference.ts";
 import type { RegistryOptions } from "../oci/registry/options.ts";
 import type { RegistrySource } from "../oci/registry/registry-source.ts";
-import type { ResolvedOptions } from "./options.ts";
+import type { AccessOptions } from "../options/image-options.ts";
+import type { Work } from "./options.ts";
 
 /** A registry that does not answer is not worth as much waiting as the image's. */
 const ATTEMPTS = 3;
 /** Indexes of large layers take much memory. */
 const INDEXES_AT_A_TIME = 2;
 
-type SharedCacheOptions = Pick<
-	ResolvedOptions,
-	| "image"
-	| "cacheSize"
-	| "cacheFrom"
-	| "cacheTo"
-	| "cacheKeyFile"
-	| "authFile"
-	| "creds"
-	| "tlsVerify"
-	| "certDir"
-	| "transferPolicy"
-	| "signal"
->;
+type SharedCacheOptions = Pick<Work, "cacheSize" | "cacheFrom" | "cacheTo" | "cacheKeyFile"> &
+	AccessOptions & { readonly image: string };
 
 /** What was shared with other machines. */
 export interface SharedCacheReport {

@@ -44,8 +44,6 @@ interface LaunchRequest {
 	readonly mayTruncate: boolean;
 	readonly limits: ToolLimits;
 	readonly signal?: AbortSignal | undefined;
-	/** Called once the process is there. */
-	readonly onStart?: (() => void) | undefined;
 	readonly launcherPath?: string | undefined;
 }
 
@@ -115,7 +113,6 @@ function runProcess(
 			// Its own process group, so that nothing of an unconfined tool is left behind.
 			detached: !reportsOutcome,
 		});
-		if (request.onStart !== undefined) child.once("spawn", request.onStart);
 		const report = tail(child.stdio[3] as Readable | null | undefined);
 		const stdout = tail(child.stdout);
 		const stderr = tail(child.stderr);

@@ -22,8 +22,6 @@ export interface ToolOptions {
 	/** Parent of the private directory. Default: the system's temporary directory. */
 	readonly temporaryDirectory?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
-	/** Called when a process was started, once for each confinement that is tried. */
-	readonly onStart?: (() => void) | undefined;
 	/** Default: `build/Release/oci2iso_confine` of this package. */
 	readonly launcherPath?: string | undefined;
 }
@@ -108,7 +106,6 @@ export async function runTool(request: ToolRequest): Promise<ToolResult> {
 				mayTruncate: (request.updates?.size ?? 0) === 0,
 				limits: { ...request.limits, timeoutSeconds: options.timeoutSeconds ?? request.limits.timeoutSeconds },
 				signal: options.signal,
-				onStart: options.onStart,
 				launcherPath: options.launcherPath,
 			});
 			if (result.outcome.kind === "cannot-confine") {

@@ -2,7 +2,6 @@ import { setImmediate } from "node:timers/promises";
 import type { ByteString } from "../binary/byte-string.ts";
 import { buildElToritoCore, CORE_IMAGE, readModuleNames } from "../boot/grub/made/core-image/build-core.ts";
 import { grubFileReader } from "../boot/grub/made/image-reader.ts";
-import type { ResolvedOptions } from "../build/options.ts";
 import { Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { CORE_TOOL_NAMES, makeElToritoCore } from "./el-torito-core.ts";
@@ -22,16 +21,22 @@ export interface ToolReport {
 	readonly sameAsBuiltin?: boolean | undefined;
 }
 
-type ToolChoice = Pick<ResolvedOptions, "tools" | "allowUnconfinedTools" | "signal">;
+/** Whose tools make what oci2iso makes too, and how. */
+export interface ToolChoice {
+	readonly tools: ToolReport["used"];
+	/** Run them even where they cannot be confined. */
+	readonly allowUnconfinedTools: boolean;
+	readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Makes GRUB's BIOS core image: in this process, or with the tool of `buildroot` and `host`. All make the same bytes of the same files; where a tool's are
- * others the report says so. `onStart` is called where a tool was started.
+ * others the report says so.
  */
 export async function elToritoCore(
 	tree: ImageTree,
 	grubDirectory: ByteString,
-	options: ToolChoice & Pick<ToolOptions, "onStart">,
+	options: ToolChoice,
 ): Promise<{ readonly image: Uint8Array; readonly report: ToolReport }> {
 	const task = "el-torito-core";
 	const pause = async (): Promise<void> => {
@@ -66,12 +71,9 @@ async function neededGrubFiles(
 	}
 }
 
-/**
- * Whether the options have tools run. With `auto` none is: what oci2iso makes has the same bytes, is there sooner, and does not depend on what the machine
- * that builds allows.
- */
+/** Whether the options have tools run. What oci2iso makes has the same bytes, is there sooner, and does not depend on what the machine that builds allows. */
 export function usesTool({ tools }: ToolChoice): boolean {
-	return tools === "buildroot" || tools === "host";
+	return tools !== "builtin";
 }
 
 /** Whether tools could run here, where the options have some run: before anything is read. Throws as `requireToolsCanRun` does. */
@@ -88,16 +90,16 @@ export async function checksumByTool(tree: ImageTree, isoPath: string, options: 
 }
 
 async function confined<Result>(
-	{ tools, allowUnconfinedTools, signal, onStart }: ToolChoice & Pick<ToolOptions, "onStart">,
+	{ tools, allowUnconfinedTools, signal }: ToolChoice,
 	run: (options: ToolOptions) => Promise<Result>,
 ): Promise<Result> {
 	const source = tools === "host" ? "host" : "buildroot";
 	try {
-		return await run({ source, signal, onStart });
+		return await run({ source, signal });
 	} catch (error) {
 		const refused = error instanceof Oci2isoError && error.code === "TOOL_CANNOT_CONFINE";
 		if (!refused || !allowUnconfinedTools) throw error;
-		return run({ source, signal, onStart, confinement: "none" });
+		return run({ source, signal, confinement: "none" });
 	}
 }
 

@@ -1,34 +1,38 @@
+import { createReadStream } from "node:fs";
 import { type Command, Option } from "commander";
 import { requireDistinctPlaces } from "../build/places.ts";
+import type { BuildPlan } from "../build/plan.ts";
 import type { BuildReport } from "../build/report.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { resolvePlace } from "../output/place.ts";
 import { openReport } from "../output/report-file.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { addGroups, collect, type ImageValues, withFlags } from "./option-groups.ts";
+import { addGroups, CONTENT_GROUPS, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { outputNameFor } from "./output-name.ts";
 import { onStandardOutput, printJson, printLine, printLines } from "./print.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
-import { formatDuration, formatSize, parseInteger, parseSize } from "./values.ts";
+import { formatDuration, formatSize } from "./values.ts";
 
-interface BuildArguments extends ImageValues {
-	readonly output?: string;
+const GROUPS = [
+	"run",
+	"medium",
+	"common",
+	...CONTENT_GROUPS,
+	...IMAGE_GROUPS,
+	"store",
+	"storeSize",
+	"sharedCache",
+] as const;
+
+interface BuildArguments extends Omit<ValuesOf<(typeof GROUPS)[number]>, "cache"> {
+	readonly cache?: string | false;
+	readonly plan?: string;
+	readonly printPlan?: boolean;
+	readonly printLayout?: boolean;
 	readonly report?: string;
 	readonly progress: ProgressStyle;
 	readonly quiet?: boolean;
-	readonly printPlan?: boolean;
-	readonly tools?: "auto" | "buildroot" | "host" | "builtin";
-	readonly allowUnconfinedTools?: boolean;
-	readonly cache?: string | false;
-	readonly cacheSize?: number;
-	readonly cacheFrom?: string[];
-	readonly cacheTo?: string;
-	readonly cacheKeyFile?: string;
-	readonly jobs?: number;
-	readonly sourceDateEpoch?: number;
-	readonly overwrite?: boolean;
-	readonly force?: boolean;
 }
 
 /** Adds `oci2iso build IMAGE`. */
@@ -37,12 +41,18 @@ export function registerBuild(program: Command): void {
 		.command("build")
 		.description("read IMAGE and write a bootable ISO")
 		.argument(
-			"<image>",
+			"[image]",
 			"[docker://]HOST/NAME[:TAG|@DIGEST], oci:DIR[:TAG|@DIGEST], oci-archive:FILE, docker-archive:FILE or dir:DIR",
+		);
+	addGroups(command, ...GROUPS)
+		.addOption(new Option("--no-cache", "neither use nor fill the cache").helpGroup("Cache:"))
+		.addOption(
+			new Option("--plan <file>", "run a plan, - for standard input, in place of an image and options").conflicts(
+				"printPlan",
+			),
 		)
-		.option("-o, --output <file>", "the ISO to write, - for standard output (default: the image's name and tag, .iso)")
-		.option("--overwrite", "replace an existing output or report")
-		.option("--force", "build although the image would not boot")
+		.option("--print-plan", "print what decides every byte of the ISO, as JSON, and build nothing")
+		.option("--print-layout", "print what goes at which block of the ISO")
 		.option("--report <file>", "write a JSON build report, - for standard output")
 		.addOption(
 			new Option("--progress <style>", "how to show progress on standard error")
@@ -50,47 +60,64 @@ export function registerBuild(program: Command): void {
 				.default("auto"),
 		)
 		.option("-q, --quiet", "print nothing but errors, as --progress none does")
-		.option("--print-plan", "print what goes at which block of the ISO")
-		.addOption(
-			new Option("--tools <source>", "who makes the BIOS core image and the media checksum").choices([
-				"auto",
-				"buildroot",
-				"host",
-				"builtin",
-			]),
-		)
-		.option("--allow-unconfined-tools", "run the image's tools even where they cannot be confined")
-		.option("--jobs <n>", "compression threads (default: one per processor)", parseInteger)
-		.option("--source-date-epoch <seconds>", "time of every stamp that is not the image's", parseInteger);
-	addGroups(command, "common", "boot", "squashfs", "tree", "image", "registry");
-	command
-		.optionsGroup("Cache:")
-		.option(
-			"--cache <dir>",
-			"keep compressed blocks here for later builds (default: oci2iso in $XDG_CACHE_HOME or ~/.cache)",
-		)
-		.option("--no-cache", "neither use nor fill the cache")
-		.option("--cache-size <size>", "what the cache may hold after the build (default: 10G)", parseSize)
-		.option("--cache-from <ref>", "take compressed blocks from an artifact in a registry; repeatable", collect)
-		.option("--cache-to <ref>", "push this build's compressed blocks to a tag in a registry")
-		.option("--cache-key-file <file>", "a secret: use of --cache-from only what was pushed with it, and push with it")
-		.action(async (image: string, given: BuildArguments) => {
+		.action(async (image: string | undefined, { defaultExcludes, ...given }: BuildArguments) => {
 			try {
-				await build(image, given);
+				const isGiven = command.getOptionValueSource("defaultExcludes") !== "default";
+				await run(image, isGiven ? { ...given, defaultExcludes } : given, command);
 			} catch (error) {
 				throw withFlags(error, command);
 			}
 		});
 }
 
-async function build(image: string, given: BuildArguments): Promise<void> {
-	const { output: givenOutput, report, progress: askedStyle, quiet, printPlan, verbose: _, cache, ...options } = given;
-	const style = quiet === true ? "none" : askedStyle;
-	const output = givenOutput ?? outputNameFor(image);
+async function run(image: string | undefined, given: BuildArguments, command: Command): Promise<void> {
+	if (given.plan !== undefined) {
+		const plan = await readPlan(given.plan);
+		return await build(plan.image.reference, { plan, ...(image === undefined ? {} : { image }) }, given);
+	}
+	if (image === undefined)
+		command.error("error: missing required argument 'image'", { code: "commander.missingArgument" });
+	if (given.printPlan !== true) return await build(image, { image }, given);
+	const interrupt = interruptSignal();
+	try {
+		const { planBuild } = await import("../build/build.ts");
+		const plan = await planBuild({ ...optionsOf(given), image, signal: interrupt.signal });
+		await onStandardOutput((out) => printJson(out, plan, 2));
+	} finally {
+		interrupt.dispose();
+	}
+}
+
+/** What of the command line is the library's. */
+function optionsOf(given: BuildArguments) {
+	const {
+		report: _r,
+		progress: _p,
+		quiet: _q,
+		plan: _f,
+		printPlan: _pp,
+		printLayout: _l,
+		verbose: _v,
+		...rest
+	} = given;
+	const { cache, ...options } = rest;
+	return { ...options, cache: cache === false ? undefined : (cache ?? defaultStorePath()) };
+}
+
+/** `subject` is the image, or the plan with whatever image was given beside it, which the library refuses. */
+async function build(
+	reference: string,
+	subject: { readonly image: string } | { readonly plan: BuildPlan },
+	given: BuildArguments,
+): Promise<void> {
+	const { report, printLayout, plan: planFile } = given;
+	const options = { ...optionsOf(given), output: given.output ?? outputNameFor(reference) };
+	const { output } = options;
+	const style = given.quiet === true ? "none" : given.progress;
 	const startedMilliseconds = performance.now();
 	const places = [{ name: "the output", path: output }];
 	if (report !== undefined) places.push({ name: "--report", path: report });
-	requireDistinctPlaces(places, { image, cache, ...options });
+	requireDistinctPlaces(places, { ...options, image: reference, planFile });
 	if (resolvePlace(output).kind === "stdout" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
 			code: "OUTPUT_IS_TERMINAL",
@@ -111,11 +138,9 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 		const { buildIso } = await import("../build/build.ts");
 		const result = await buildIso({
 			...options,
-			cache: cache === false ? undefined : (cache ?? defaultStorePath()),
-			image,
-			output,
+			...subject,
 			onEvent: progress.onEvent,
-			onPlan: printPlan === true ? (plan) => printLines(process.stderr, plan) : undefined,
+			onLayout: printLayout === true ? (layout) => printLines(process.stderr, layout) : undefined,
 			onReport: report === undefined ? undefined : writeReport,
 			signal: interrupt.signal,
 		});
@@ -136,4 +161,22 @@ async function build(image: string, given: BuildArguments): Promise<void> {
 		progress.finish();
 		interrupt.dispose();
 	}
+}
+
+/** Throws `Oci2isoError` (exit 2): PLAN_UNREADABLE, and as `parsePlan`. */
+async function readPlan(path: string): Promise<BuildPlan> {
+	const { MAX_PLAN_BYTES, parsePlan } = await import("../build/plan.ts");
+	const pieces: Buffer[] = [];
+	let byteLength = 0;
+	try {
+		for await (const piece of path === "-" ? process.stdin : createReadStream(path)) {
+			pieces.push(piece);
+			byteLength += piece.byteLength;
+			if (byteLength > MAX_PLAN_BYTES) break;
+		}
+	} catch (cause) {
+		const what = `the plan cannot be read: ${(cause as NodeJS.ErrnoException).code ?? "unknown error"}`;
+		throw new Oci2isoError({ code: "PLAN_UNREADABLE", kind: "usage", what, where: path, cause });
+	}
+	return parsePlan(Buffer.concat(pieces));
 }

@@ -6,32 +6,25 @@ import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { defaultStorePath, StoreDirectory } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
+import { addGroups, type ValuesOf } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLine } from "./print.ts";
-import { formatSize, parseSize } from "./values.ts";
+import { formatSize } from "./values.ts";
 
-interface CacheArguments {
-	readonly cache?: string;
+interface CacheArguments extends ValuesOf<"store" | "storeSize"> {
 	readonly json?: boolean;
 	readonly all?: boolean;
-	readonly cacheSize?: number;
 }
 
 /** Adds `oci2iso cache ls|prune|verify`. */
 export function registerCache(program: Command): void {
 	const cache = program.command("cache").description("look after the store of compressed blocks").exitOverride();
 	const command = (name: string, description: string): Command =>
-		cache
-			.command(name)
-			.description(description)
-			.option("--cache <dir>", "the store (default: oci2iso in $XDG_CACHE_HOME or ~/.cache)")
-			.option("--verbose", "print the causes of an error too")
-			.exitOverride();
+		addGroups(cache.command(name).description(description).exitOverride(), "store", "common");
 	command("ls", "say what is kept, for which layers and settings, and when it was used last")
 		.option("--json", "print it as JSON")
 		.action(list);
-	command("prune", "remove what was used longest ago")
+	addGroups(command("prune", "remove what was used longest ago"), "storeSize")
 		.option("--all", "remove everything")
-		.option("--cache-size <size>", "what may stay (default: 10G)", parseSize)
 		.action(prune);
 	command("verify", "check every checksum and remove what is damaged; exit status 8 where something was").action(
 		verify,

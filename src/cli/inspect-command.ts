@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { EXIT_STATUS } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { addGroups, type ImageValues, withFlags } from "./option-groups.ts";
+import { addGroups, CONTENT_GROUPS, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
 
-interface InspectArguments extends ImageValues {
+const GROUPS = ["common", ...CONTENT_GROUPS, ...IMAGE_GROUPS] as const;
+
+interface InspectArguments extends ValuesOf<(typeof GROUPS)[number]> {
 	readonly json?: boolean;
 }
 
@@ -15,15 +17,13 @@ export function registerInspect(program: Command): void {
 		.description("say whether IMAGE builds and boots, and what would have to change, without building it")
 		.argument("<image>", "as for build")
 		.option("--json", "print everything that was found as JSON");
-	addGroups(command, "common", "boot", "squashfs", "tree", "image", "registry").action(
-		async (image: string, given: InspectArguments) => {
-			try {
-				await inspect(image, given);
-			} catch (error) {
-				throw withFlags(error, command);
-			}
-		},
-	);
+	addGroups(command, ...GROUPS).action(async (image: string, given: InspectArguments) => {
+		try {
+			await inspect(image, given);
+		} catch (error) {
+			throw withFlags(error, command);
+		}
+	});
 }
 
 async function inspect(image: string, given: InspectArguments): Promise<void> {

@@ -1,120 +1,163 @@
 import { type Command, Option } from "commander";
 import { Oci2isoError, type Problem } from "../errors.ts";
-import type { BootOptions, ImageOptions, SquashfsOptions, TreeOptions } from "../options/image-options.ts";
-import { PRESET_NAMES } from "../options/presets.ts";
+import {
+	bootFields,
+	cacheFields,
+	type Field,
+	type Fields,
+	flag,
+	imageFields,
+	limitFields,
+	mediumFields,
+	type OptionsOf,
+	registryFields,
+	runFields,
+	squashfsFields,
+	treeFields,
+} from "../options/fields.ts";
 import { parseBoolean, parseCount, parseInteger, parseSize } from "./values.ts";
 
-/** Options that belong together, by the property of the library's that each stands for. */
+/** How a text becomes the value, given what came before where it may be repeated. Without it, words that the field lists are the choices. */
+type Parse = (text: string, earlier: never) => unknown;
+type Row = readonly [flags: string, description: string, parse?: Parse];
+
+/** The options of some of the library's fields. */
+interface Group<Taken extends Fields> {
+	readonly heading: string;
+	readonly rows: Readonly<Record<keyof Taken, Row>>;
+	readonly fields: Taken;
+}
+
+const { transferPolicy: _, ...flaggedRegistryFields } = registryFields;
+const { requireSecureBoot, ...otherRunFields } = runFields;
+const { cache, cacheSize, ...sharedCacheFields } = cacheFields;
+
 const groups = {
-	image: [
-		option(
-			"platform",
-			"--platform <os/arch[/variant]>",
-			"which image of an index (default: linux on this architecture)",
-		),
-		option(
-			"maxLayerBytes",
-			"--max-layer-bytes <size>",
-			"refuse a layer that is larger when uncompressed (default: by its size, 4G to 64G)",
-			parseSize,
-		),
-		option(
-			"maxInodes",
-			"--max-inodes <n>",
-			"refuse an image with more entries in all layers (default: 4000000)",
-			parseCount,
-		),
-	],
-	registry: [
-		option(
-			"authFile",
-			"--authfile <file>",
-			"credentials, as podman login or docker login writes them (default: REGISTRY_AUTH_FILE, else their places)",
-		),
-		option(
-			"creds",
-			"--creds <user:password>",
-			"credentials; other users of this machine can see them, --authfile hides them",
-		),
-		option("tlsVerify", "--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean),
-		option("certDir", "--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key"),
-	],
-	boot: [
-		option("label", "--label <label>", "volume label, at most 32 bytes"),
-		option("kernel", "--kernel <version>", "directory under /usr/lib/modules to boot"),
-		option("vendor", "--vendor <name>", "EFI vendor directory"),
-		option(
-			"requireSecureBoot",
-			"--require-secure-boot",
-			"refuse an image that UEFI Secure Boot would refuse (exit status 3)",
-		),
-	],
-	tree: [
-		option(
-			"exclude",
-			"--exclude <pattern>",
-			"leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable",
-			collect,
-		),
-		option("defaultExcludes", "--no-default-excludes", "keep what the reference converter leaves out"),
-		option(
-			"dropXattr",
-			"--drop-xattr <pattern>",
-			"leave extended attributes out, by shell pattern: security.selinux, user.*; repeatable",
-			collect,
-		),
-	],
-	squashfs: [
-		option(
-			"preset",
-			"--preset <name>",
-			"squashfs compressor, level and block size together (default: balanced)",
-			PRESET_NAMES,
-		),
-		option("comp", "--comp <name>", "squashfs compressor", ["zstd", "xz", "gzip", "lz4", "none"]),
-		option(
-			"level",
+	common: group("Options:", { verbose: flag() }, { verbose: ["--verbose", "print the causes of an error too"] }),
+	run: group("Options:", otherRunFields, {
+		output: [
+			"-o, --output <file>",
+			"the ISO to write, - for standard output (default: the image's name and tag, .iso)",
+		],
+		overwrite: ["--overwrite", "replace an existing output or report"],
+		force: ["--force", "build although the image would not boot"],
+		allowUnconfinedTools: ["--allow-unconfined-tools", "run the image's tools even where they cannot be confined"],
+		jobs: ["--jobs <n>", "compression threads (default: one per processor)", parseInteger],
+	}),
+	medium: group("Options:", mediumFields, {
+		tools: ["--tools <source>", "who makes the BIOS core image and the media checksum"],
+		sourceDateEpoch: ["--source-date-epoch <seconds>", "time of every stamp that is not the image's", parseInteger],
+	}),
+	boot: group("What the image leaves open:", bootFields, {
+		label: ["--label <label>", "volume label, at most 32 bytes"],
+		kernel: ["--kernel <version>", "directory under /usr/lib/modules to boot"],
+		vendor: ["--vendor <name>", "EFI vendor directory"],
+	}),
+	secureBoot: group(
+		"What the image leaves open:",
+		{ requireSecureBoot },
+		{
+			requireSecureBoot: [
+				"--require-secure-boot",
+				"refuse an image that UEFI Secure Boot would refuse (exit status 3)",
+			],
+		},
+	),
+	squashfs: group("Compression:", squashfsFields, {
+		preset: ["--preset <name>", "squashfs compressor, level and block size together (default: balanced)"],
+		comp: ["--comp <name>", "squashfs compressor"],
+		level: [
 			"--level <n>",
 			"compression level (default: the preset's for its compressor, mksquashfs's for another)",
 			parseInteger,
-		),
-		option("blockSize", "--block-size <size>", "squashfs block size, 4K to 1M (default: the preset's)", parseSize),
-	],
-	common: [option("verbose", "--verbose", "print the causes of an error too")],
-} as const;
-
-/** What commander makes of each group. */
-export interface GroupValues {
-	readonly image: Pick<ImageOptions, "platform" | "maxLayerBytes" | "maxInodes">;
-	readonly registry: Pick<ImageOptions, "authFile" | "creds" | "tlsVerify" | "certDir">;
-	readonly boot: BootOptions & { readonly requireSecureBoot?: boolean };
-	readonly tree: TreeOptions;
-	readonly squashfs: SquashfsOptions;
-	readonly common: { readonly verbose?: boolean };
-}
-
-/** Of every group: what says which image, and what becomes of it. */
-export type ImageValues = GroupValues["image"] &
-	GroupValues["registry"] &
-	GroupValues["boot"] &
-	GroupValues["tree"] &
-	GroupValues["squashfs"] &
-	GroupValues["common"];
-
-export type GroupName = keyof GroupValues;
-
-const HEADINGS: Readonly<Record<GroupName, string>> = {
-	image: "Image:",
-	registry: "Registry:",
-	boot: "What the image leaves open:",
-	tree: "What is left out:",
-	squashfs: "Compression:",
-	common: "Options:",
+		],
+		blockSize: ["--block-size <size>", "squashfs block size, 4K to 1M (default: the preset's)", parseSize],
+	}),
+	tree: group("What is left out:", treeFields, {
+		exclude: [
+			"--exclude <pattern>",
+			"leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable",
+			collect,
+		],
+		defaultExcludes: ["--no-default-excludes", "keep what the reference converter leaves out"],
+		dropXattr: [
+			"--drop-xattr <pattern>",
+			"leave extended attributes out, by shell pattern: security.selinux, user.*; repeatable",
+			collect,
+		],
+	}),
+	image: group("Image:", imageFields, {
+		platform: ["--platform <os/arch[/variant]>", "which image of an index (default: linux on this architecture)"],
+	}),
+	limits: group("Image:", limitFields, {
+		maxLayerBytes: [
+			"--max-layer-bytes <size>",
+			"refuse a layer that is larger when uncompressed (default: by its size, 4G to 64G)",
+			parseSize,
+		],
+		maxInodes: ["--max-inodes <n>", "refuse an image with more entries in all layers (default: 4000000)", parseCount],
+	}),
+	registry: group("Registry:", flaggedRegistryFields, {
+		authFile: [
+			"--authfile <file>",
+			"credentials, as podman login or docker login writes them (default: REGISTRY_AUTH_FILE, else their places)",
+		],
+		creds: ["--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them"],
+		tlsVerify: ["--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean],
+		certDir: ["--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key"],
+	}),
+	store: group(
+		"Cache:",
+		{ cache },
+		{
+			cache: [
+				"--cache <dir>",
+				"where compressed blocks are kept for later builds (default: oci2iso in $XDG_CACHE_HOME or ~/.cache)",
+			],
+		},
+	),
+	storeSize: group(
+		"Cache:",
+		{ cacheSize },
+		{
+			cacheSize: ["--cache-size <size>", "what the cache may hold afterwards (default: 10G)", parseSize],
+		},
+	),
+	sharedCache: group("Cache:", sharedCacheFields, {
+		cacheFrom: ["--cache-from <ref>", "take compressed blocks from an artifact in a registry; repeatable", collect],
+		cacheTo: ["--cache-to <ref>", "push this build's compressed blocks to a tag in a registry"],
+		cacheKeyFile: [
+			"--cache-key-file <file>",
+			"a secret: use of --cache-from only what was pushed with it, and push with it",
+		],
+	}),
 };
+
+export type GroupName = keyof typeof groups;
+
+/** What commander makes of these groups. */
+export type ValuesOf<Name extends GroupName> = UnionToIntersection<
+	{ [Each in Name]: OptionsOf<(typeof groups)[Each]["fields"]> }[Name]
+>;
+
+type UnionToIntersection<Union> = (Union extends unknown ? (each: Union) => void : never) extends (
+	all: infer All,
+) => void
+	? All
+	: never;
+
+/** What says which image is read, and how. */
+export const IMAGE_GROUPS = ["image", "limits", "registry"] as const;
+/** What becomes of it, as far as it makes a difference to whether it boots or to what it holds. */
+export const CONTENT_GROUPS = ["boot", "secureBoot", "squashfs", "tree"] as const;
 
 /** Adds the options of these groups to a command. */
 export function addGroups(command: Command, ...names: readonly GroupName[]): Command {
-	for (const name of names) for (const make of groups[name]) command.addOption(make().helpGroup(HEADINGS[name]));
+	for (const name of names) {
+		const { heading, rows, fields }: Group<Fields> = groups[name];
+		for (const [property, row] of Object.entries(rows))
+			command.addOption(option(property, row, fields[property]).helpGroup(heading));
+	}
 	return command;
 }
 
@@ -129,22 +172,23 @@ export function withFlags(error: unknown, command: Command): unknown {
 	return new Oci2isoError({ ...flagOf(error), code, kind, problems: problems.map(flagOf), cause });
 }
 
-/** Options hold state of a command line: each command has its own. */
-function option(
-	property: string,
-	flags: string,
-	description: string,
-	values?: readonly string[] | ((text: string, earlier: never) => unknown),
-): () => Option {
-	return () => {
-		const made = new Option(flags, description);
-		if (typeof values === "function") made.argParser(values as (text: string) => unknown);
-		else if (values !== undefined) made.choices(values);
-		made.attributeName = () => property;
-		return made;
-	};
+function group<Taken extends Fields>(
+	heading: string,
+	fields: Taken,
+	rows: Readonly<Record<keyof Taken, Row>>,
+): Group<Taken> {
+	return { heading, rows, fields };
 }
 
-export function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+/** Options hold state of a command line: each command has its own. */
+function option(property: string, [flags, description, parse]: Row, field: Field | undefined): Option {
+	const made = new Option(flags, description);
+	if (parse !== undefined) made.argParser(parse as (text: string) => unknown);
+	else if (field !== undefined && "words" in field) made.choices(field.words as readonly string[]);
+	made.attributeName = () => property;
+	return made;
+}
+
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
 	return [...earlier, value];
 }

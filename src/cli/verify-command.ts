@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { Oci2isoError } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
-import { addGroups, type GroupValues, withFlags } from "./option-groups.ts";
+import { addGroups, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
 
-type GroupedValues = GroupValues["image"] & GroupValues["registry"] & GroupValues["tree"] & GroupValues["common"];
+const GROUPS = ["common", "tree", ...IMAGE_GROUPS] as const;
 
-interface VerifyArguments extends GroupedValues {
+interface VerifyArguments extends ValuesOf<(typeof GROUPS)[number]> {
 	readonly image?: string;
 	readonly secureBoot: boolean;
 	readonly json?: boolean;
@@ -24,7 +24,7 @@ export function registerVerify(program: Command): void {
 		)
 		.option("--no-secure-boot", "do not ask for signatures")
 		.option("--json", "print the report as JSON");
-	addGroups(command, "common", "tree", "image", "registry").action(async (path: string, given: VerifyArguments) => {
+	addGroups(command, ...GROUPS).action(async (path: string, given: VerifyArguments) => {
 		try {
 			await verify(path, given);
 		} catch (error) {

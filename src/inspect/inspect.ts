@@ -4,13 +4,12 @@ import { openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { checkOptions } from "../options/check-options.ts";
 import {
+	accessFields,
 	bootFields,
 	callback,
 	type Field,
 	imageFields,
 	imageReference,
-	registryFields,
-	signalField,
 	squashfsFields,
 	treeFields,
 } from "../options/fields.ts";
@@ -34,12 +33,11 @@ export interface InspectImageOptions extends ImageOptions, BootOptions, TreeOpti
 const fields = {
 	image: imageReference,
 	...imageFields,
-	...registryFields,
+	...accessFields,
 	...bootFields,
 	...treeFields,
 	...squashfsFields,
 	onBytes: callback(),
-	signal: signalField,
 } satisfies Record<keyof InspectImageOptions | "image", Field>;
 
 /** `Inspection` of an image that was named, and what it cost. */

@@ -51,6 +51,8 @@ export interface OciImage {
 export interface OpenImageOptions extends RegistryOptions {
 	/** `OS/ARCHITECTURE[/VARIANT]`. Absent: Linux on this machine's architecture, or what an image without a choice is for. */
 	readonly platform?: string | undefined;
+	/** Of the manifest that is read and no other, whatever the reference names by now: from a registry it is asked for, elsewhere anything else is IMAGE_CHANGED. */
+	readonly manifestDigest?: Digest | undefined;
 	/** Uncompressed bytes that one layer may have; absent: 1100 times its compressed size, at least 4 GiB and at most 64 GiB. */
 	readonly maxLayerBytes?: number | undefined;
 	/** Every layer will be read, the top one first. Default: true. */
@@ -96,7 +98,9 @@ async function openSource(text: string, options: OpenImageOptions): Promise<Open
 		case "docker": {
 			// The HTTP library would cost every other start a quarter of its time and 16 MiB.
 			const { openRegistry } = await import("./registry/registry-source.ts");
-			return openRegistry(reference.name, text, options, signal);
+			const { manifestDigest: digest } = options;
+			const name = digest === undefined ? reference.name : { ...reference.name, tag: undefined, digest };
+			return openRegistry(name, text, options, signal);
 		}
 	}
 }
@@ -105,7 +109,7 @@ async function readImage(
 	reference: string,
 	source: OpenSource,
 	requested: Platform | undefined,
-	{ signal, maxLayerBytes: askedBytes, maxInodes, announceLayers = true }: OpenImageOptions,
+	{ signal, maxLayerBytes: askedBytes, maxInodes, manifestDigest, announceLayers = true }: OpenImageOptions,
 ): Promise<OciImage> {
 	const notes: string[] = [];
 	const note = (text: string): void => {
@@ -113,13 +117,20 @@ async function readImage(
 	};
 	const wanted = requested ?? hostPlatform();
 	const manifest = await selectManifest(source, await source.root(signal), wanted, note, signal);
+	if (manifestDigest !== undefined && manifest.digest !== manifestDigest)
+		throw unsupported(
+			"IMAGE_CHANGED",
+			`it names ${manifest.digest} now, not ${manifestDigest}`,
+			reference,
+			"put the image back that was planned with, or make a new plan",
+		);
 	requireImage(manifest);
 	if (manifest.layers.length > MAX_LAYERS)
 		throw corrupt("TOO_MANY_LAYERS", `${manifest.layers.length} layers`, manifest.digest, `at most ${MAX_LAYERS}`);
 	await requireForeignLayers(source, manifest, signal);
 	const bytes = await readDocument(source, manifest.config, "image configuration", signal);
 	const config = parseImageConfig(bytes, manifest.config.digest, manifest.layers.length);
-	const platform = checkPlatform(config, requested, manifest.digest, note);
+	const platform = checkPlatform(config, requested, manifestDigest !== undefined, manifest.digest, note);
 	if (announceLayers) source.announce?.(manifest.layers.toReversed());
 	return {
 		reference,
@@ -163,10 +174,11 @@ async function requireForeignLayers(
 	}
 }
 
-/** An image without a choice of platforms serves any request that nobody made; one that was made must be met. */
+/** An image without a choice of platforms serves any request that nobody made; one that was made must be met, but by what was chosen by its digest. */
 function checkPlatform(
 	stated: ImageConfig,
 	requested: Platform | undefined,
+	isChosen: boolean,
 	manifest: Digest,
 	note: (text: string) => void,
 ): Platform {
@@ -183,6 +195,7 @@ function checkPlatform(
 		variant: variant ?? wanted.variant,
 	};
 	if (platformRank(platform, wanted) !== undefined) return platform;
+	if (isChosen) return platform;
 	if (requested !== undefined || platform.os !== wanted.os) throw platformNotFound(wanted, [platform], manifest);
 	note(`the image is for ${formatPlatform(platform)}, this machine is ${formatPlatform(wanted)}`);
 	return platform;

@@ -10,7 +10,7 @@ const MAX_SHOWN_CHARACTERS = 64;
 export function checkOptions(given: unknown, fields: Fields, required: readonly string[]): void {
 	if (!isObject(given)) {
 		const expected = required.length === 0 ? "an object of options" : `an object with ${required.join(" and ")}`;
-		throw invalid([{ code: "INVALID_OPTION", what: `the options are ${shown(given)}`, expected }]);
+		throw invalidOptions([{ code: "INVALID_OPTION", what: `the options are ${shown(given)}`, expected }]);
 	}
 	const problems = [
 		...Object.entries(given).flatMap(([name, value]) => {
@@ -27,10 +27,11 @@ export function checkOptions(given: unknown, fields: Fields, required: readonly 
 				return { code: "INVALID_OPTION", what: "a value is missing", where: name, expected };
 			}),
 	];
-	if (problems.length > 0) throw invalid(problems);
+	if (problems.length > 0) throw invalidOptions(problems);
 }
 
-function invalid(problems: readonly Problem[]): Oci2isoError {
+/** INVALID_OPTION (exit 2) with each of them, at least one, in `problems`. */
+export function invalidOptions(problems: readonly Problem[]): Oci2isoError {
 	const { what = "invalid options", where, expected, remedy } = problems[0] ?? {};
 	return new Oci2isoError({ code: "INVALID_OPTION", kind: "usage", what, where, expected, remedy, problems });
 }

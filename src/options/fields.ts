@@ -1,119 +1,178 @@
+import { CODEC_NAMES } from "../codec/types.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
+import type { TransferPolicy } from "../oci/registry/options.ts";
 import { PRESET_NAMES } from "./presets.ts";
 
+// Every option of the library, said once: what it is, what it may be, and of which type. The command line has an option of the same name for each
+// (cli/option-groups.ts). Commands and functions take whole groups.
+
 /** What one property of an options object may be. */
-export interface Field {
+export interface Field<Value = unknown> {
 	/** In words. */
 	readonly expected: string;
-	accepts(value: unknown): boolean;
+	accepts(value: unknown): value is Value;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
 
+/** An object of options with these fields, each of which may be left out. */
+export type OptionsOf<Group extends Fields> = {
+	readonly [Name in keyof Group]?: (Group[Name] extends Field<infer Value> ? Value : never) | undefined;
+};
+
 export const MAX_EPOCH_SECONDS = 2 ** 32 - 1;
 
-/** Of the image that is read. */
+/** Which image of several. */
 export const imageFields = {
-	platform: { expected: "OS/ARCHITECTURE[/VARIANT], for example linux/amd64", accepts: isPlatform },
+	/** `OS/ARCHITECTURE[/VARIANT]`. Default: linux on this machine's architecture. */
+	platform: field<string>("OS/ARCHITECTURE[/VARIANT], for example linux/amd64", isPlatform),
+} satisfies Fields;
+
+/** What an image may be at most. */
+export const limitFields = {
+	/** Uncompressed bytes of one layer. Default: 1100 times its compressed size, at least 4 GiB and at most 64 GiB. */
 	maxLayerBytes: wholeNumber(1),
+	/** Entries of all layers together, whiteouts included. Default: 4 000 000. */
 	maxInodes: wholeNumber(1),
 } satisfies Fields;
 
 /** Of registries. */
 export const registryFields = {
+	/** auth.json or config.json with the registry's credentials. Default: `REGISTRY_AUTH_FILE`, else where podman and docker keep theirs. */
 	authFile: text("a path"),
+	/** `USER:PASSWORD` for the registry. */
 	creds: text("USER:PASSWORD"),
+	/** False: accept any certificate, and plain HTTP. Default: as registries.conf says, else true. */
 	tlsVerify: flag(),
+	/** Directory with the registry's CA and client certificates. Default: the places of containers-certs.d(5). */
 	certDir: text("a path"),
-	transferPolicy: { expected: "an object of attempts, times and bytes", accepts: isObject },
+	/** Attempts, timeouts and memory of transfers from a registry; what is left out keeps its default. */
+	transferPolicy: field<Partial<TransferPolicy>>("an object of attempts, times and bytes", isObject),
 } satisfies Fields;
 
-/** What the image leaves open and decides about booting. */
+/** What the image leaves open. */
 export const bootFields = {
-	label: {
-		expected: "1 to 32 bytes of text without control characters, as an ISO's volume identifier holds",
-		accepts: (value) => typeof value === "string" && labelFault(value) === undefined,
-	},
+	/** Volume label, 1-32 bytes. Default: iso.yaml's, else derived from os-release. */
+	label: field<string>(
+		"1 to 32 bytes of text without control characters, as an ISO's volume identifier holds",
+		(value) => typeof value === "string" && labelFault(value) === undefined,
+	),
+	/** Version directory under `/usr/lib/modules`. Default: the first that has a kernel. */
 	kernel: directoryName("the name of a directory in /usr/lib/modules"),
+	/** EFI vendor directory. Default: the first found. */
 	vendor: directoryName("the name of a directory in /boot/efi/EFI"),
 } satisfies Fields;
 
-/** What of the image's tree is left out. */
+/** What of the image's tree is left out of the squashfs. */
 export const treeFields = {
+	/** More patterns to leave out, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */
 	exclude: texts("patterns"),
+	/** Also leave out what the reference converter leaves out. Default: true. */
 	defaultExcludes: flag(),
+	/** Extended attributes to leave out: shell patterns for their full names, for example `security.selinux` or `user.*`. Default: none. */
 	dropXattr: texts("patterns"),
 } satisfies Fields;
 
 /** How the root file system is stored. */
 export const squashfsFields = {
+	/** Compressor, level and block size together; each can also be given on its own. Default: `balanced`, zstd 6 with blocks of 1 MiB. */
 	preset: oneOf(PRESET_NAMES),
-	comp: oneOf(["zstd", "xz", "gzip", "lz4", "none"]),
-	level: { expected: "a whole number in the compressor's range", accepts: Number.isSafeInteger },
-	blockSize: {
-		expected: "a power of two from 4096 to 1048576",
-		accepts: (value) => inRange(value, 4096, 1024 * 1024) && Number.isInteger(Math.log2(value)),
-	},
+	/** Default: the preset's, zstd. */
+	comp: oneOf(CODEC_NAMES),
+	/** In the compressor's own range. Default: the preset's (6 for zstd), or where `comp` is not the preset's, the one that mksquashfs takes for it. */
+	level: field<number>("a whole number in the compressor's range", Number.isSafeInteger),
+	/** A power of two, 4096 to 1048576. Default: the preset's, 1048576, for every compressor. */
+	blockSize: field<number>(
+		"a power of two from 4096 to 1048576",
+		(value) => inRange(value, 4096, 1024 * 1024) && Number.isInteger(Math.log2(value)),
+	),
 } satisfies Fields;
 
-/** How an ISO is made. */
-export const buildFields = {
-	output: text("the path of the ISO, or - for standard output"),
+/** What else decides bytes of a medium. */
+export const mediumFields = {
+	/** Who makes the BIOS core image and the media checksum. Default: `auto` = oci2iso itself, as `builtin`; the bytes are the tools'. */
 	tools: oneOf(["auto", "buildroot", "host", "builtin"]),
-	allowUnconfinedTools: flag(),
-	cache: text("a path"),
-	cacheSize: wholeNumber(0),
-	cacheFrom: texts("references"),
-	cacheTo: text("a reference"),
-	cacheKeyFile: text("a path"),
-	jobs: wholeNumber(1, 1024),
+	/** Seconds since 1970 for every time stamp of ours. Default: `SOURCE_DATE_EPOCH`, else the image's `created`. */
 	sourceDateEpoch: wholeNumber(0, MAX_EPOCH_SECONDS),
-	overwrite: flag(),
-	requireSecureBoot: flag(),
-	force: flag(),
-	onPlan: callback(),
-	onReport: callback(),
-	onEvent: callback(),
 } satisfies Fields;
+
+/** Whether there is a medium, where, and how the work is done: nothing that decides a byte of it. */
+export const runFields = {
+	/** Path of the ISO, or `-` for standard output. */
+	output: text("the path of the ISO, or - for standard output"),
+	/** Replace an existing output. Default: false. */
+	overwrite: flag(),
+	/** Refuse an image that UEFI Secure Boot would refuse. Default: false, a warning. */
+	requireSecureBoot: flag(),
+	/** Build although checks say that the ISO would not boot. Default: false. */
+	force: flag(),
+	/** Run the image's tools even where they cannot be confined. Default: false. */
+	allowUnconfinedTools: flag(),
+	/** Compression threads. Default: the processors of this machine. */
+	jobs: wholeNumber(1, 1024),
+} satisfies Fields;
+
+/** What is kept for later builds. */
+export const cacheFields = {
+	/** Directory of the store of compressed blocks, which is made where there is none; a build changes no byte for it. Default: none is used. */
+	cache: text("a path"),
+	/** Bytes that the store may hold after a build; what was used longest ago goes first. Default: 10 GiB. */
+	cacheSize: wholeNumber(0),
+	/** Artifacts in registries to take blocks and layer indexes from, the first that has them. Whoever may push there decides bytes of the ISO, unless there is a `cacheKeyFile`. */
+	cacheFrom: texts("references"),
+	/** Tag in a registry to push this build's blocks and layer indexes to. */
+	cacheTo: text("a reference"),
+	/** File with a secret: of `cacheFrom` only what was pushed with it is used, and what is pushed is sealed with it. */
+	cacheKeyFile: text("a path"),
+} satisfies Fields;
+
+export const signalFields = {
+	/** Ends the work; nothing is left behind. */
+	signal: field<AbortSignal>(
+		"an AbortSignal",
+		(value) => isObject(value) && "aborted" in value && "addEventListener" in value,
+	),
+} satisfies Fields;
+
+/** What reading an image takes. */
+export const accessFields = { ...limitFields, ...registryFields, ...signalFields };
 
 export const imageReference = text("an image reference, for example oci:DIR:TAG or docker://HOST/NAME:TAG");
 
-export const signalField: Field = {
-	expected: "an AbortSignal",
-	accepts: (value) => isObject(value) && "aborted" in value && "addEventListener" in value,
-};
-
-export function flag(): Field {
-	return { expected: "true or false", accepts: (value) => typeof value === "boolean" };
+export function flag(): Field<boolean> {
+	return field("true or false", (value) => typeof value === "boolean");
 }
 
-export function callback(): Field {
-	return { expected: "a function", accepts: (value) => typeof value === "function" };
+export function callback<Call>(): Field<Call> {
+	return field("a function", (value) => typeof value === "function");
+}
+
+export function field<Value>(expected: string, accepts: (value: unknown) => boolean): Field<Value> {
+	return { expected, accepts: accepts as Field<Value>["accepts"] };
 }
 
 /** A text that is not empty. */
-function text(expected: string): Field {
-	return { expected, accepts: (value) => typeof value === "string" && value !== "" };
+function text(expected: string): Field<string> {
+	return field(expected, (value) => typeof value === "string" && value !== "");
 }
 
-function texts(what: string): Field {
+function texts(what: string): Field<readonly string[]> {
 	const { accepts } = text(what);
-	return { expected: `an array of ${what}`, accepts: (value) => Array.isArray(value) && value.every(accepts) };
+	return field(`an array of ${what}`, (value) => Array.isArray(value) && value.every(accepts));
 }
 
-function directoryName(expected: string): Field {
-	const accepts = (value: unknown): boolean => typeof value === "string" && !/^\.{0,2}$|[/\0]/.test(value);
-	return { expected, accepts };
+function directoryName(expected: string): Field<string> {
+	return field(expected, (value) => typeof value === "string" && !/^\.{0,2}$|[/\0]/.test(value));
 }
 
-function oneOf(words: readonly string[]): Field {
-	return { expected: words.join(", "), accepts: (value) => typeof value === "string" && words.includes(value) };
+function oneOf<const Word extends string>(words: readonly Word[]): Field<Word> & { readonly words: readonly Word[] } {
+	return { ...field<Word>(words.join(", "), (value) => words.some((word) => word === value)), words };
 }
 
-function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Field {
+function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Field<number> {
 	const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-	return { expected: `a whole number ${range}`, accepts: (value) => inRange(value, min, max) };
+	return field(`a whole number ${range}`, (value) => inRange(value, min, max));
 }
 
 function inRange(value: unknown, min: number, max: number): value is number {

@@ -30,7 +30,7 @@ export interface PendingOutput {
  * temporary directory first, because the front of an ISO is written last. Throws `Oci2isoError` (exit 6) where it cannot be written, OUTPUT_EXISTS unless
  * `overwrite`, OUTPUT_NOT_A_FILE for devices, pipes and directories.
  */
-export function openOutput(path: string, options: { readonly overwrite?: boolean } = {}): PendingOutput {
+export function openOutput(path: string, options: { readonly overwrite?: boolean | undefined } = {}): PendingOutput {
 	const place = resolvePlace(path);
 	switch (place.kind) {
 		case "stdout":

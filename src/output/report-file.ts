@@ -18,7 +18,10 @@ export interface PendingReport {
 const RESERVED_BYTES = 256 * KiB;
 
 /** Opens a file as `openOutput` does, or a pipe or character device; undefined: standard output. */
-export function openReport(path: string, options: { readonly overwrite?: boolean }): PendingReport | undefined {
+export function openReport(
+	path: string,
+	options: { readonly overwrite?: boolean | undefined },
+): PendingReport | undefined {
 	const place = resolvePlace(path);
 	if (place.kind === "stdout") return undefined;
 	if (place.kind === "special") {

@@ -5,13 +5,12 @@ import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
 import { openImage } from "../oci/open-image.ts";
 import { checkOptions } from "../options/check-options.ts";
 import {
+	accessFields,
 	type Field,
 	flag,
 	imageFields,
 	imageReference,
 	isObject,
-	registryFields,
-	signalField,
 	treeFields,
 } from "../options/fields.ts";
 import { type ImageOptions, openingOptions, type TreeOptions } from "../options/image-options.ts";
@@ -30,10 +29,9 @@ export interface VerifyOptions extends ImageOptions, TreeOptions {
 const fields = {
 	image: imageReference,
 	...imageFields,
-	...registryFields,
+	...accessFields,
 	...treeFields,
 	secureBoot: flag(),
-	signal: signalField,
 } satisfies Record<keyof VerifyOptions, Field>;
 
 /**

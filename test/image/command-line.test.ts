@@ -126,7 +126,9 @@ describe("oci2iso build, when it cannot", () => {
 			"--exclude",
 			"--tools",
 			"--report",
+			"--plan",
 			"--print-plan",
+			"--print-layout",
 			"--overwrite",
 			"--require-secure-boot",
 			"--force",
@@ -136,7 +138,7 @@ describe("oci2iso build, when it cannot", () => {
 });
 
 describe.skipIf(requires(...FIXTURE_NEEDS))("oci2iso build of the Debian image", () => {
-	it("writes the same bytes to standard output as to a file, with a plan and a report", async () => {
+	it("writes the same bytes to standard output as to a file, with a layout and a report", async () => {
 		const image = `oci:${await debianFixture()}:latest`;
 		mkdirSync(join(work, "out"));
 		const file = join(work, "out", "x.iso");
@@ -149,7 +151,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("oci2iso build of the Debian image",
 			"1",
 			"--report",
 			join(work, "report.json"),
-			"--print-plan",
+			"--print-layout",
 		]);
 		expect(toFile.status).toBe(0);
 		expect(toFile.stderr).toMatch(/^ +64 +\d+ {2}\/LiveOS\/squashfs\.img$/m);

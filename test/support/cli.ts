@@ -13,6 +13,8 @@ export function oci2iso(
 	options: {
 		readonly cwd?: string;
 		readonly env?: NodeJS.ProcessEnv;
+		/** Standard input. */
+		readonly input?: string;
 		readonly onStderr?: (text: string, child: ChildProcess) => void;
 	} = {},
 ): Promise<CliResult> {
@@ -20,12 +22,13 @@ export function oci2iso(
 	const child = spawn(process.execPath, [COMPILED_MAIN, ...args, ...own], {
 		cwd: options.cwd,
 		env: { ...process.env, ...options.env },
-		stdio: ["ignore", "pipe", "pipe"],
+		stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
 	});
+	child.stdin?.end(options.input);
 	const stdout: Buffer[] = [];
 	let stderr = "";
-	child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
-	child.stderr.on("data", (chunk: Buffer) => {
+	child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk));
+	child.stderr?.on("data", (chunk: Buffer) => {
 		stderr += chunk.toString();
 		options.onStderr?.(stderr, child);
 	});

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { memorySource } from "../../src/binary/byte-source.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../../src/binary/units.ts";
 import type { BootFile } from "../../src/boot/boot-files.ts";
-import { deriveIdentifiers } from "../../src/build/identifiers.ts";
+import { deriveIdentifiers } from "../../src/exporters/iso/identifiers.ts";
 import { buildFat, fatDirectoryOf } from "../../src/formats/fat/build-fat.ts";
 import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../../src/formats/isomd5/media-checksum.ts";
 import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";

@@ -1,4 +1,5 @@
 import { ISO_BLOCK_BYTES } from "../../binary/units.ts";
+import { checksumByTool, type ToolChoice, type ToolReport } from "../../buildroot/tools.ts";
 import { interruption, throwIfAborted } from "../../errors.ts";
 import { FIRST_DESCRIPTOR_BLOCK } from "../../formats/iso9660/finish-volume.ts";
 import { encodeApplicationUse } from "../../formats/isomd5/application-use.ts";
@@ -10,17 +11,19 @@ import {
 } from "../../formats/isomd5/media-checksum.ts";
 import { digestFileInBackground } from "../../native/background-digest.ts";
 import type { FileTarget } from "../../output/file-target.ts";
+import type { ImageTree } from "../../tree/image-tree.ts";
 
 /** The descriptors before it and the one that will hold the checksum. */
 const HEAD_BYTES = (FIRST_DESCRIPTOR_BLOCK + 1) * ISO_BLOCK_BYTES;
 const PROGRESS_MILLISECONDS = 100;
+const OWN: ToolReport = { task: "media-checksum", used: "builtin" };
 
 /** The media checksum of an ISO whose end is still being written. */
 export interface MediaChecksumJob {
 	/** What lies below this offset in bytes is as it will be. */
 	allow(bytes: number): void;
-	/** Once the ISO is whole: writes the checksum into it. Throws `Oci2isoError` (exit 6) where it cannot be read back. */
-	finish(onProgress: ChecksumProgress, signal?: AbortSignal): Promise<void>;
+	/** Once the ISO is whole: writes the checksum into it, and says who made it. Throws `Oci2isoError` (exit 6) where it cannot be read back. */
+	finish(onProgress: ChecksumProgress, signal?: AbortSignal): Promise<ToolReport>;
 	/** Ends what runs in the background. */
 	close(): void;
 }
@@ -42,6 +45,7 @@ export async function beginMediaChecksum(target: FileTarget, imageBlocks: number
 					onProgress(done, total);
 				});
 				target.write(APPLICATION_USE_OFFSET, area);
+				return OWN;
 			},
 			close: () => {},
 		};
@@ -58,7 +62,13 @@ export async function beginMediaChecksum(target: FileTarget, imageBlocks: number
 			}).finally(() => clearInterval(timer));
 			onProgress(totalBytes, totalBytes);
 			target.write(APPLICATION_USE_OFFSET, encodeApplicationUse(checksumOfDigests(digests)));
+			return OWN;
 		},
 		close: () => digest.close(),
 	};
+}
+
+/** The same by the image's or the host's `implantisomd5`. */
+export function checksumOfTool(tree: ImageTree, target: FileTarget, tools: ToolChoice): MediaChecksumJob {
+	return { allow: () => {}, finish: () => checksumByTool(tree, target.path, tools), close: () => {} };
 }

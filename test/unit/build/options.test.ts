@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import packageJson from "../../../package.json" with { type: "json" };
-import { deriveIdentifiers } from "../../../src/build/identifiers.ts";
-import { epochSeconds, resolveOptions } from "../../../src/build/options.ts";
+import { resolveOptions, resolvePlanOptions } from "../../../src/build/options.ts";
 import { VERSION } from "../../../src/build/version.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
 
@@ -9,18 +8,16 @@ const base = { image: "oci:x", output: "x.iso" };
 
 describe("build options", () => {
 	it("fills in the defaults", () => {
-		const options = resolveOptions(base);
-		expect(options).toMatchObject({
+		expect(resolvePlanOptions(base)).toMatchObject({
 			comp: "zstd",
 			level: 6,
 			blockSize: 1048576,
 			defaultExcludes: true,
-			tools: "auto",
-			overwrite: false,
-			requireSecureBoot: false,
-			force: false,
+			tools: "builtin",
 		});
-		expect(options.jobs).toBeGreaterThanOrEqual(1);
+		const { work } = resolveOptions(base);
+		expect(work).toMatchObject({ overwrite: false, requireSecureBoot: false, force: false });
+		expect(work.jobs).toBeGreaterThanOrEqual(1);
 	});
 
 	it.each([
@@ -38,7 +35,7 @@ describe("build options", () => {
 
 	it("takes compressor, level and block size from the preset, unless they are given", () => {
 		const chosen = (given: object) => {
-			const { comp, level, blockSize } = resolveOptions({ ...base, ...given });
+			const { comp, level, blockSize } = resolvePlanOptions({ ...base, ...given });
 			return [comp, level, blockSize];
 		};
 		expect(chosen({})).toEqual(["zstd", 6, 1048576]);
@@ -106,34 +103,6 @@ describe("build options", () => {
 			);
 			expect((error as Oci2isoError).exitStatus).toBe(2);
 		}
-	});
-});
-
-describe("the epoch", () => {
-	it("comes from the option, the environment, the image, in this order", () => {
-		expect(epochSeconds(5, "6", 7)).toBe(5);
-		expect(epochSeconds(undefined, "6", 7)).toBe(6);
-		expect(epochSeconds(undefined, undefined, 7)).toBe(7);
-		expect(epochSeconds(undefined, "", undefined)).toBe(0);
-		expect(epochSeconds(undefined, undefined, -99)).toBe(0);
-	});
-
-	it("refuses an environment that is no number of seconds", () => {
-		for (const text of ["now", "-1", "1e9", "99999999999"])
-			expect(() => epochSeconds(undefined, text, undefined)).toThrow("SOURCE_DATE_EPOCH");
-	});
-});
-
-describe("identifiers", () => {
-	it("depend on the ingredients alone, differ from each other, and are version 8 GUIDs", () => {
-		const { guids, fatVolumeId } = deriveIdentifiers({ digest: "x" });
-		expect({ guids, fatVolumeId }).toEqual(deriveIdentifiers({ digest: "x" }));
-		const other = deriveIdentifiers({ digest: "y" });
-		const all = [...Object.values(guids), ...Object.values(other.guids)];
-		expect(new Set(all).size).toBe(8);
-		expect(fatVolumeId).not.toBe(other.fatVolumeId);
-		for (const guid of all)
-			expect(guid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 	});
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deriveIdentifiers } from "../../../src/build/identifiers.ts";
+import { deriveIdentifiers } from "../../../src/exporters/iso/identifiers.ts";
 import { buildFat } from "../../../src/formats/fat/build-fat.ts";
 import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../../src/medium/iso-layout.ts";
 

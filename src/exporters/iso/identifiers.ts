@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { DiskGuids } from "../formats/gpt/disk-layout.ts";
-import { guidFromDigest } from "../formats/gpt/guid.ts";
+import type { DiskGuids } from "../../formats/gpt/disk-layout.ts";
+import { guidFromDigest } from "../../formats/gpt/guid.ts";
 
 /** Ids that the formats want to be unique. */
 export interface Identifiers {

@@ -1,0 +1,135 @@
+import { bootFiles } from "../boot/boot-files.ts";
+import { type AddedFile, placeMenus } from "../boot/grub/place-menus.ts";
+import { elToritoCore, type ToolChoice, type ToolReport, usesTool } from "../buildroot/tools.ts";
+import type { BuildCache } from "../cache/build-cache.ts";
+import type { CacheSource } from "../cache/remote/cache-source.ts";
+import type { Contract } from "../contract/contract.ts";
+import { assert } from "../errors.ts";
+import type { LiveSystem } from "../exporters/live-system.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import type { FileTarget } from "../output/file-target.ts";
+import type { RootSummary } from "../rootfs/root-file-system.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import { type BootCheckReport, checkContract, readBuildContract } from "./checked-contract.ts";
+import type { Work } from "./options.ts";
+import type { BuildPlan } from "./plan.ts";
+import type { BuildProgress } from "./progress.ts";
+import { type RootFileSystemStage, writeRootFileSystem } from "./root-file-system-stage.ts";
+
+export interface ComposeInput {
+	readonly plan: BuildPlan;
+	readonly image: OciImage;
+	/** The root file system goes to `rootfsStart` of it. */
+	readonly target: FileTarget;
+	readonly rootfsStart: number;
+	readonly work: Work;
+	readonly tools: ToolChoice;
+	readonly progress: BuildProgress;
+	readonly cache: BuildCache | undefined;
+	/** Stores of other machines, which fill the cache. */
+	readonly source: CacheSource | undefined;
+}
+
+/** A live system with what its build has to say and to put away. */
+export interface ComposedSystem extends LiveSystem {
+	readonly stage: Omit<RootFileSystemStage, "writeTables" | "fetchAside">;
+	readonly rootfs: RootSummary;
+	readonly addedFiles: readonly AddedFile[];
+	readonly coreReport: ToolReport;
+	/** Whether it would boot; throws as `checkContract`. */
+	check(): Promise<BootCheckReport>;
+}
+
+/**
+ * Makes the live system that a plan describes: the root file system, written to its place in one pass over the layers, and everything that boots it.
+ * Where it fails, the next attempt starts from what this one has compressed.
+ */
+export async function compose(input: ComposeInput): Promise<ComposedSystem> {
+	const { plan, image, target, rootfsStart: start, work, progress, cache, source } = input;
+	const { comp, level, blockSize, encoder } = plan.rootfs;
+	const { dropXattr, sourceDateEpoch: epochSeconds } = plan;
+	const exclude = [...plan.defaultExcludes, ...plan.exclude];
+	const { jobs, signal } = work;
+	const options = { comp, level: comp === "none" ? undefined : level, blockSize, exclude, dropXattr, jobs, signal };
+	const stage = await writeRootFileSystem({ image, target, start, epochSeconds, options, progress, cache, source });
+	assert(stage.compressor.encoder === encoder, `the encoder was ${stage.compressor.encoder}, not ${encoder}`);
+	try {
+		return await addBoot(stage, input);
+	} catch (error) {
+		await stage.finishCache();
+		throw error;
+	}
+}
+
+async function addBoot(
+	stage: RootFileSystemStage,
+	{ plan, image, work, tools, progress }: ComposeInput,
+): Promise<ComposedSystem> {
+	const { tree } = stage;
+	const { sourceDateEpoch: epochSeconds, label, kernel, vendor, rootfs } = plan;
+	const { requireSecureBoot, force } = work;
+	const { architecture } = image.platform;
+	const checks = { label, kernel, vendor, architecture, codec: rootfs.comp, requireSecureBoot, force };
+
+	progress.phase("contract");
+	const contract = await readBuildContract(tree, checks);
+	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
+	const standard = bootFiles(contract, epochSeconds);
+	await stage.fetchAside(standard.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : [])));
+	const { files, added: addedFiles } = await placeMenus(tree, contract, standard);
+
+	progress.phase("tools");
+	const [core, summary] = await besideCoreImage(tree, contract, tools, () => {
+		progress.phase("squashfs");
+		return stage.writeTables();
+	});
+	return {
+		contract,
+		epochSeconds,
+		tree,
+		rootfs: summary,
+		files,
+		biosCore: core.image,
+		ingredients: ingredients(plan, contract),
+		preparer: `OCI2ISO-${plan.oci2iso}`,
+		stage,
+		addedFiles,
+		coreReport: core.report,
+		check: () => checkContract(tree, contract, checks),
+	};
+}
+
+/** Makes the core image, and beside a tool that does so the rest. */
+async function besideCoreImage<Result>(
+	tree: ImageTree,
+	contract: Contract,
+	tools: ToolChoice,
+	rest: () => Promise<Result>,
+): Promise<[Awaited<ReturnType<typeof elToritoCore>>, Result]> {
+	const stop = new AbortController();
+	const signal = AbortSignal.any([stop.signal, ...(tools.signal === undefined ? [] : [tools.signal])]);
+	const making = elToritoCore(tree, contract.grubModules.path, { ...tools, signal });
+	try {
+		if (!usesTool(tools)) await making;
+		const [core, result] = await Promise.all([making, rest()]);
+		return [core, result];
+	} finally {
+		stop.abort();
+		await making.catch(() => {});
+	}
+}
+
+/** What the image and the plan come to. Where files were found, threads and limits do not count. */
+function ingredients(
+	{ oci2iso, image, rootfs, exclude, defaultExcludes, dropXattr, sourceDateEpoch }: BuildPlan,
+	contract: Contract,
+): unknown {
+	const { comp: codec, level, blockSize } = rootfs;
+	const { label, kernel, vendor } = contract;
+	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr };
+	return [
+		oci2iso,
+		image.manifestDigest,
+		{ label, kernel: kernel.version, vendor, codec, level, blockSize, ...left, epoch: sourceDateEpoch },
+	];
+}

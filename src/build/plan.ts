@@ -1,0 +1,216 @@
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { createCompressor } from "../codec/compressor.ts";
+import type { CodecName } from "../codec/types.ts";
+import { Oci2isoError } from "../errors.ts";
+import { compileXattrDropper } from "../layers/drop-xattrs.ts";
+import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
+import { type Digest, isDigest } from "../oci/digest.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import { formatPlatform, isNameable } from "../oci/platform.ts";
+import {
+	bootFields,
+	type Field,
+	imageFields,
+	imageReference,
+	isObject,
+	MAX_EPOCH_SECONDS,
+	mediumFields,
+	squashfsFields,
+	treeFields,
+} from "../options/fields.ts";
+import type { Shape } from "./options.ts";
+import { VERSION } from "./version.ts";
+
+/** Of the plan's own form: what is read of it, and what it means. */
+export const PLAN_VERSION = 1;
+export const MAX_PLAN_BYTES = 1024 * 1024;
+
+const digest = z.custom<Digest>(
+	(value) => typeof value === "string" && isDigest(value),
+	"sha256: or sha512: and its digits",
+);
+const schema = z.strictObject({
+	/** `PLAN_VERSION`. */
+	version: z.literal(PLAN_VERSION),
+	/** The version that makes these bytes, which are different ones from version to version. */
+	oci2iso: z.literal(VERSION),
+	image: z.strictObject({
+		/** Where it was found; says nothing about what it is. */
+		reference: as(imageReference),
+		/** Of the image's manifest, which is read whatever the reference names by now. */
+		manifestDigest: digest,
+		platform: as(imageFields.platform),
+	}),
+	/** What is left out: the reference converter's list, or none, and more. */
+	defaultExcludes: z.custom<readonly string[]>(
+		(value) => [[], DEFAULT_EXCLUDES].some((known) => isDeepStrictEqual(value, known)),
+		"the list of oci2iso, or an empty one",
+	),
+	exclude: as(treeFields.exclude),
+	dropXattr: as(treeFields.dropXattr),
+	/** What was asked for; absent: as the image says. */
+	label: as(bootFields.label).optional(),
+	kernel: as(bootFields.kernel).optional(),
+	vendor: as(bootFields.vendor).optional(),
+	/** Seconds since 1970. */
+	sourceDateEpoch: as(mediumFields.sourceDateEpoch),
+	rootfs: z.strictObject({
+		format: z.literal("squashfs"),
+		comp: as(squashfsFields.comp),
+		level: as(squashfsFields.level),
+		blockSize: as(squashfsFields.blockSize),
+		/** Name and revision. */
+		encoder: z.string(),
+	}),
+	/** Who makes the BIOS core image and the media checksum. */
+	tools: z.enum(["builtin", "buildroot", "host"]),
+	medium: z.strictObject({ exporter: z.literal("iso"), checksum: z.literal("isomd5") }),
+});
+
+/** What decides every byte of a medium, as plain JSON: wherever and whenever it is run, the same bytes come out. */
+export type BuildPlan = Readonly<z.infer<typeof schema>>;
+
+/** The plan of what was asked for of this image. Throws `Oci2isoError` (exit 2) where patterns or levels are wrong, or no encoder is there. */
+export async function makePlan(image: OciImage, shape: Shape): Promise<BuildPlan> {
+	const { comp, level, blockSize, label, kernel, vendor, exclude, dropXattr, tools } = shape;
+	const { platform, manifestDigest, config } = image;
+	const { variant: _, ...plainPlatform } = platform;
+	compileExcludes(exclude);
+	compileXattrDropper(dropXattr);
+	return {
+		version: PLAN_VERSION,
+		oci2iso: VERSION,
+		image: {
+			reference: image.reference,
+			manifestDigest,
+			platform: formatPlatform(isNameable(platform) ? platform : plainPlatform),
+		},
+		defaultExcludes: shape.defaultExcludes ? DEFAULT_EXCLUDES : [],
+		exclude,
+		dropXattr,
+		...(label === undefined ? {} : { label }),
+		...(kernel === undefined ? {} : { kernel }),
+		...(vendor === undefined ? {} : { vendor }),
+		sourceDateEpoch: epochSeconds(shape.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], config.createdSeconds),
+		rootfs: { format: "squashfs", comp, blockSize, ...(await encoderOf(comp, level, blockSize)) },
+		tools,
+		medium: { exporter: "iso", checksum: "isomd5" },
+	};
+}
+
+/** Reads UTF-8 JSON of at most `MAX_PLAN_BYTES`; throws as `checkPlan`. */
+export function parsePlan(bytes: Uint8Array): BuildPlan {
+	if (bytes.byteLength > MAX_PLAN_BYTES) throw planInvalid("it is too long", "", `at most ${MAX_PLAN_BYTES} bytes`);
+	let value: unknown;
+	try {
+		value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+	} catch {
+		throw planInvalid("it is not JSON", "", "what oci2iso build --print-plan prints");
+	}
+	return checkPlan(value);
+}
+
+/** `value` as a plan that this oci2iso knows; throws `Oci2isoError` (exit 2): PLAN_INVALID, `where` being the first field that is wrong, or PLAN_UNSUPPORTED. */
+export function checkPlan(value: unknown): BuildPlan {
+	const { version, oci2iso } = isObject(value) ? value : {};
+	if (Number.isSafeInteger(version) && version !== PLAN_VERSION)
+		throw planUnsupported(`it has version ${version}`, "version", `version ${PLAN_VERSION}`);
+	if (typeof oci2iso === "string" && oci2iso !== VERSION)
+		throw planUnsupported(`it is one of oci2iso ${oci2iso}`, "oci2iso", VERSION);
+	const result = schema.safeParse(value);
+	if (result.success) return portable(result.data);
+	const [issue] = result.error.issues;
+	if (issue?.code === "unrecognized_keys")
+		throw planInvalid(
+			"there is no such field",
+			pathOf([...issue.path, issue.keys[0] ?? ""]),
+			"the fields of --print-plan",
+		);
+	throw planInvalid("a field is wrong or missing", pathOf(issue?.path ?? []), issue && expectedOf(issue));
+}
+
+/** Throws `Oci2isoError` PLAN_UNSUPPORTED (exit 2) where this oci2iso has another encoder than the plan. */
+export async function requireEncoder({ rootfs }: BuildPlan): Promise<void> {
+	const { comp, level, blockSize, encoder } = rootfs;
+	const own = await encoderOf(comp, comp === "none" && level === 0 ? undefined : level, blockSize);
+	if (own.encoder !== encoder)
+		throw planUnsupported(`its encoder is ${encoder}, which this oci2iso does not have`, "rootfs.encoder", own.encoder);
+}
+
+/** What would compress. Other encoders, and other versions of one, make other bytes. */
+async function encoderOf(codec: CodecName, level: number | undefined, blockBytes: number) {
+	const compressor = await createCompressor({ codec, level, blockBytes, threads: 1 });
+	await compressor.close();
+	return { level: compressor.level, encoder: compressor.encoder };
+}
+
+/** A tool of the host is none of what a plan names. */
+function portable(plan: BuildPlan): BuildPlan {
+	if (plan.tools !== "host") return plan;
+	throw new Oci2isoError({
+		code: "INVALID_OPTION",
+		kind: "usage",
+		what: "no plan can say which bytes a host's own tools make",
+		where: "tools",
+		expected: "builtin or buildroot",
+	});
+}
+
+function as<Value>({ accepts, expected }: Field<Value>): z.ZodType<Value> {
+	return z.custom<Value>((value) => accepts(value), expected);
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+	return path.map(String).join(".");
+}
+
+function expectedOf(issue: z.core.$ZodIssue): string {
+	if (issue.code === "custom") return issue.message;
+	if (issue.code === "invalid_value") return issue.values.map(String).join(" or ");
+	return issue.code === "invalid_type" ? `a value of type ${issue.expected}` : "another value";
+}
+
+function planInvalid(what: string, where: string, expected: string | undefined): Oci2isoError {
+	return new Oci2isoError({
+		code: "PLAN_INVALID",
+		kind: "usage",
+		what: `the plan cannot be used: ${what}`,
+		where: where || "plan",
+		expected,
+	});
+}
+
+function planUnsupported(what: string, where: string, expected: string): Oci2isoError {
+	const remedy = "run it where it was made, or make a new plan, whose ISO has other bytes";
+	return new Oci2isoError({
+		code: "PLAN_UNSUPPORTED",
+		kind: "usage",
+		what: `the plan cannot be run: ${what}`,
+		where,
+		expected,
+		remedy,
+	});
+}
+
+/** The time of every stamp that we set, in seconds since 1970: the option, else `SOURCE_DATE_EPOCH`, else when the image was made, else 0. */
+export function epochSeconds(
+	option: number | undefined,
+	environment: string | undefined,
+	createdSeconds: number | undefined,
+): number {
+	if (option !== undefined) return option;
+	if (environment === undefined || environment === "") {
+		return Math.min(MAX_EPOCH_SECONDS, Math.max(0, createdSeconds ?? 0));
+	}
+	const seconds = /^\d{1,10}$/.test(environment) ? Number(environment) : Number.NaN;
+	if (Number.isNaN(seconds) || seconds > MAX_EPOCH_SECONDS) {
+		throw new Oci2isoError({
+			code: "INVALID_OPTION",
+			kind: "usage",
+			what: `SOURCE_DATE_EPOCH is "${environment}"`,
+			expected: `seconds since 1970, 0 to ${MAX_EPOCH_SECONDS}`,
+		});
+	}
+	return seconds;
+}

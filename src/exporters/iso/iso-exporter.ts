@@ -1,0 +1,69 @@
+import { ISO_BLOCK_BYTES } from "../../binary/units.ts";
+import { usesTool } from "../../buildroot/tools.ts";
+import { Oci2isoError } from "../../errors.ts";
+import { hybridMbr } from "../../formats/gpt/mbr.ts";
+import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../../formats/isomd5/application-use.ts";
+import { APPLICATION_USE_OFFSET } from "../../formats/isomd5/media-checksum.ts";
+import { buildEsp } from "../../medium/esp.ts";
+import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../medium/iso-layout.ts";
+import { writeFront, writeRest } from "../../medium/write-iso.ts";
+import type { FileTarget } from "../../output/file-target.ts";
+import type { Exporter, ExportRun, WrittenMedium } from "../exporter.ts";
+import type { LiveSystem } from "../live-system.ts";
+import { deriveIdentifiers } from "./identifiers.ts";
+import { beginMediaChecksum, checksumOfTool } from "./media-checksum.ts";
+
+const ROOTFS_START = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
+
+/** An ISO 9660 image for CD and USB sticks. */
+export const isoExporter: Exporter = { name: "iso", rootfsStart: ROOTFS_START, write };
+
+/** The checksum goes on behind: a thread reads the root file system from the moment on that everything before its end is final. */
+async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Promise<WrittenMedium> {
+	const { contract, epochSeconds, tree, files, biosCore } = system;
+	const { signal, onBytes } = run;
+	const { guids, fatVolumeId } = deriveIdentifiers(system.ingredients);
+	const esp = await buildEsp(tree, files, fatVolumeId, epochSeconds);
+	const layout = layOutIso({
+		label: contract.label,
+		epochSeconds,
+		squashfsBytes: system.rootfs.byteLength,
+		elToritoBytes: biosCore.byteLength,
+		esp,
+		bootFiles: files,
+		guids,
+		preparer: system.preparer,
+	});
+	for (const { what, where } of layout.volume.notices) run.onNotice(where === undefined ? what : `${what} (${where})`);
+	run.onLayout?.(describeLayout(layout));
+	const { imageBlocks } = layout.disk;
+	const byteLength = imageBlocks * ISO_BLOCK_BYTES;
+	writeFront(target, layout, await tree.read(contract.grubModules.bootHybrid.inode, hybridMbr.byteLength));
+
+	const checksum = usesTool(run.tools)
+		? checksumOfTool(tree, target, run.tools)
+		: await beginMediaChecksum(target, imageBlocks);
+	const medium: WrittenMedium = {
+		async finish() {
+			const tool = await checksum.finish(onBytes, signal);
+			const area = decodeApplicationUse(await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES));
+			if (area === undefined) throw noChecksum(target.path);
+			const { label: volumeIdentifier } = contract;
+			return { byteLength, volumeIdentifier, diskGuid: guids.disk, mediaMd5: area.md5, tools: [tool] };
+		},
+		close: () => checksum.close(),
+	};
+	try {
+		checksum.allow(ROOTFS_START + system.rootfs.byteLength);
+		await writeRest(target, layout, { tree, esp, elToritoImage: biosCore, signal, onBytes });
+		checksum.allow(byteLength);
+		return medium;
+	} catch (error) {
+		medium.close();
+		throw error;
+	}
+}
+
+function noChecksum(where: string): Oci2isoError {
+	return new Oci2isoError({ code: "TOOL_DAMAGED_ISO", kind: "tool", what: "the tool wrote no media checksum", where });
+}
