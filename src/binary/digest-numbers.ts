@@ -1,6 +1,7 @@
 import { digestHash } from "./digest-hash.ts";
 
-const KEY_BYTES = 32;
+/** Of a SHA-256. */
+export const DIGEST_BYTES = 32;
 const MIN_CAPACITY = 1024;
 /** Slots of the hash table per key, at least. */
 const SPREAD = 2;
@@ -8,7 +9,7 @@ const EMPTY = -1;
 
 /** Numbers digests of 32 bytes in the order of `add`. Makes no object for a lookup; some 45 bytes a key. */
 export class DigestNumbers {
-	#keys = Buffer.alloc(MIN_CAPACITY * KEY_BYTES);
+	#keys = Buffer.alloc(MIN_CAPACITY * DIGEST_BYTES);
 	#slots = new Int32Array(MIN_CAPACITY * SPREAD).fill(EMPTY);
 	#count = 0;
 
@@ -23,16 +24,16 @@ export class DigestNumbers {
 
 	/** Copies the key and returns its number. Where it is in the table already, `find` gives the new number from now on. */
 	add(key: Uint8Array): number {
-		if (this.#count * KEY_BYTES === this.#keys.byteLength) this.#grow();
+		if (this.#count * DIGEST_BYTES === this.#keys.byteLength) this.#grow();
 		const number = this.#count++;
-		this.#keys.set(key, number * KEY_BYTES);
+		this.#keys.set(key, number * DIGEST_BYTES);
 		this.#slots[this.#slotOf(key)] = number;
 		return number;
 	}
 
 	/** A view, valid until the next `add`. */
 	key(number: number): Buffer {
-		return this.#keys.subarray(number * KEY_BYTES, (number + 1) * KEY_BYTES);
+		return this.#keys.subarray(number * DIGEST_BYTES, (number + 1) * DIGEST_BYTES);
 	}
 
 	/** Where the key is, or would go. */
@@ -47,8 +48,8 @@ export class DigestNumbers {
 	}
 
 	#isKey(key: Uint8Array, number: number): boolean {
-		const start = number * KEY_BYTES;
-		for (let i = 0; i < KEY_BYTES; i++) if (this.#keys[start + i] !== key[i]) return false;
+		const start = number * DIGEST_BYTES;
+		for (let i = 0; i < DIGEST_BYTES; i++) if (this.#keys[start + i] !== key[i]) return false;
 		return true;
 	}
 

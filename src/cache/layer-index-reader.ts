@@ -1,6 +1,7 @@
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
-import { blockCountOf, HASH_BYTES } from "../content/file-recipe.ts";
+import { blockCountOf } from "../content/file-recipe.ts";
 import type { TarEntry, TarEntryType } from "../formats/tar/entry.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 import { BrokenIndex } from "./failures.ts";
@@ -36,7 +37,7 @@ export function* openingLayerIndex(file: Buffer): Steps<LayerIndex | undefined> 
 	const header = INDEX_HEADER.decode(file);
 	const { blockBytes, entryCount, noteCount, fragmentCount, tarBytes, bodyBytes } = header;
 	if (header.magic !== MAGIC || header.version !== INDEX_VERSION) return undefined;
-	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * HASH_BYTES > bodyBytes)
+	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * DIGEST_BYTES > bodyBytes)
 		return undefined;
 	if (!(yield* hashingWithBlank(file, INDEX_HEADER.fields.checksum)).equals(header.checksum)) return undefined;
 	try {
@@ -48,7 +49,7 @@ export function* openingLayerIndex(file: Buffer): Steps<LayerIndex | undefined> 
 		if (noteCount > cursor.left) return undefined;
 		const notes = Array.from({ length: noteCount }, () => cursor.bytes(cursor.varint()).toString());
 		const entriesAt = cursor.position;
-		const fragmentsAt = file.byteLength - fragmentCount * HASH_BYTES;
+		const fragmentsAt = file.byteLength - fragmentCount * DIGEST_BYTES;
 		if (entriesAt > fragmentsAt) return undefined;
 		const body = {
 			bytes: file.subarray(0, fragmentsAt),
@@ -176,7 +177,7 @@ function decodeContent(
 ): IndexedContent {
 	const flags = cursor.u8();
 	const stored = (flags & IS_STORED) === 0 ? undefined : decodeStored(cursor, flags, byteLength, blockBytes, fragments);
-	const whole = (flags & IS_WHOLE) === 0 ? undefined : cursor.bytes(HASH_BYTES);
+	const whole = (flags & IS_WHOLE) === 0 ? undefined : cursor.bytes(DIGEST_BYTES);
 	return stored === undefined && whole === undefined ? UNKNOWN : { stored, whole };
 }
 
@@ -197,11 +198,11 @@ function decodeStored(
 		zeroRuns = decodeZeroRuns(cursor, runCount, blockCount);
 		for (let i = 1; i < zeroRuns.length; i += 2) holes += zeroRuns[i] ?? 0;
 	}
-	const blockHashes = blockCount === holes ? NO_HASHES : cursor.bytes((blockCount - holes) * HASH_BYTES);
+	const blockHashes = blockCount === holes ? NO_HASHES : cursor.bytes((blockCount - holes) * DIGEST_BYTES);
 	const hasHoles = (flags & HAS_HOLES) !== 0;
 	if (!hasTail)
 		return { recipe: { byteLength, hasHoles, zeroRuns, blockHashes, tailHash: undefined }, tail: undefined };
-	const tailHash = cursor.bytes(HASH_BYTES);
+	const tailHash = cursor.bytes(DIGEST_BYTES);
 	const fragment = fragments[cursor.varint()];
 	const offset = cursor.varint();
 	if (fragment === undefined) throw new BrokenIndex("a fragment beyond the table");
@@ -223,8 +224,8 @@ function decodeZeroRuns(cursor: ByteCursor, runCount: number, blockCount: number
 
 function* splittingHashes(bytes: Buffer): Steps<Buffer[]> {
 	const hashes: Buffer[] = [];
-	for (let at = 0; at < bytes.byteLength; at += HASH_BYTES) {
-		hashes.push(bytes.subarray(at, at + HASH_BYTES));
+	for (let at = 0; at < bytes.byteLength; at += DIGEST_BYTES) {
+		hashes.push(bytes.subarray(at, at + DIGEST_BYTES));
 		yield;
 	}
 	return hashes;

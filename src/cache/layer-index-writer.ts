@@ -1,8 +1,9 @@
 import { ByteWriter } from "../binary/byte-writer.ts";
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
 import { KiB } from "../binary/units.ts";
-import { type FileRecipe, HASH_BYTES } from "../content/file-recipe.ts";
+import type { FileRecipe } from "../content/file-recipe.ts";
 import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import { writeSignedVarint, writeVarint } from "./byte-cursor.ts";
@@ -121,7 +122,7 @@ export class LayerIndexWriter {
 		}
 		const before = body.view();
 		this.#endPart();
-		const bodyBytes = before.byteLength + this.#partsBytes + this.#fragments.length * HASH_BYTES;
+		const bodyBytes = before.byteLength + this.#partsBytes + this.#fragments.length * DIGEST_BYTES;
 		const header = INDEX_HEADER.encode({
 			magic: MAGIC,
 			version: INDEX_VERSION,

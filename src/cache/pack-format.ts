@@ -1,3 +1,4 @@
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { hashingWithBlank } from "../binary/hashing.ts";
 import { from0, record } from "../binary/record.ts";
 import type { Steps } from "../binary/turns.ts";
@@ -8,10 +9,9 @@ import { STORE_VERSION } from "./settings.ts";
 // A pack: header, description (JSON), table, data. It is immutable; what it holds decides its name.
 
 /** `block`: a data block, by the SHA-256 of its content. `fragment`: a fragment block, by its recipe. `content`: a whole file that the root file system leaves out, as it is. */
-export const PACK_KINDS = ["block", "fragment", "content"] as const;
+const PACK_KINDS = ["block", "fragment", "content"] as const;
 export type PackKind = (typeof PACK_KINDS)[number];
 
-export const KEY_BYTES = 32;
 const MAX_BLOCK_BYTES = MiB;
 /** Of one `content`. */
 export const MAX_CONTENT_BYTES = 64 * MiB;
@@ -32,7 +32,7 @@ const PACK_HEADER = record("pack header", 64, {
 });
 
 const PACK_ENTRY = record("pack entry", 88, {
-	key: from0.bytes(0, KEY_BYTES),
+	key: from0.bytes(0, DIGEST_BYTES),
 	/** SHA-256 of the stored bytes. */
 	checksum: from0.bytes(32, 32),
 	/** From the start of the data. */

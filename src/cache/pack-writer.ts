@@ -57,12 +57,17 @@ export function* writingPack(
 		}
 		const head = yield* encodingPackHead(description, entries, offset);
 		file.write(0, head);
-		const name = `${prefix}.${hash("sha256", head).slice(0, 16)}.pack`;
+		const name = packName(prefix, head);
 		file.publish(name);
 		return name;
 	} finally {
 		file.discard();
 	}
+}
+
+/** `prefix` is of the layer and the settings; what a pack holds decides the rest. `suffix` keeps packs of other machines apart. */
+export function packName(prefix: string, head: Uint8Array, suffix = ""): string {
+	return `${prefix}.${hash("sha256", head).slice(0, 16)}${suffix}.pack`;
 }
 
 /** Blocks that lie side by side, up to a chunk of them. */

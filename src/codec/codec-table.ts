@@ -1,5 +1,13 @@
+import { KiB, MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { CodecName } from "./types.ts";
+
+export const BLOCK_BYTES_EXPECTED = "a power of two from 4096 to 1048576";
+
+/** Whether blocks can have so much content. */
+export function isBlockBytes(value: number): boolean {
+	return value >= 4 * KiB && value <= MiB && Number.isInteger(Math.log2(value));
+}
 
 export interface Codec {
 	/** Inclusive; undefined where there is nothing to choose. */

@@ -1,9 +1,8 @@
-import { KiB, MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import { loadNativeAddon } from "../native/addon.ts";
 import { nativePool } from "../native/native-pool.ts";
 import { codecBackend, codecUnavailable } from "./backend.ts";
-import { checkedLevel, levelOutOfRange } from "./codec-table.ts";
+import { BLOCK_BYTES_EXPECTED, checkedLevel, isBlockBytes, levelOutOfRange } from "./codec-table.ts";
 import { createDecompressor } from "./decompressor.ts";
 import type { EncodingPoolFactory } from "./encoding-pool.ts";
 import { OrderedCompressor } from "./ordered-compressor.ts";
@@ -101,12 +100,12 @@ async function selfTest(compressor: BlockCompressor, backend: CodecBackend, bloc
 }
 
 function checkOptions(blockBytes: number, threads: number): void {
-	if (!(blockBytes >= 4 * KiB && blockBytes <= MiB && Number.isInteger(Math.log2(blockBytes))))
+	if (!isBlockBytes(blockBytes))
 		throw new Oci2isoError({
 			code: "INVALID_BLOCK_SIZE",
 			kind: "usage",
 			what: `a block cannot have ${blockBytes} bytes`,
-			expected: "a power of two from 4096 to 1048576",
+			expected: BLOCK_BYTES_EXPECTED,
 		});
 	if (!(Number.isInteger(threads) && threads >= 1 && threads <= 1024))
 		throw new Oci2isoError({

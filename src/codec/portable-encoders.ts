@@ -1,5 +1,4 @@
 import * as zlib from "node:zlib";
-import { zlibSync } from "fflate";
 import { loadLzmaPackage } from "./lzma-package.ts";
 import type { PortableEncoder } from "./portable-pool.ts";
 import type { CodecName } from "./types.ts";
@@ -13,7 +12,7 @@ export function portableEncoder(codec: CodecName, level: number, blockBytes: num
 	switch (codec) {
 		case "gzip":
 			if (level > MAX_ZLIB_LEVEL) return `zlib has levels 1 to ${MAX_ZLIB_LEVEL} only`;
-			return typeof zlib.deflate === "function" ? zlibEncoder(level) : fflateEncoder(level);
+			return zlibEncoder(level);
 		case "zstd":
 			return nodeZstdEncoder(level);
 		case "xz":
@@ -35,13 +34,6 @@ function zlibEncoder(level: number): PortableEncoder {
 			}),
 		encodeNow: (block) => zlib.deflateSync(block, options),
 	};
-}
-
-/** For runtimes without node's zlib; runs on the JavaScript thread. */
-export function fflateEncoder(level: number): PortableEncoder {
-	const encodeNow = (block: Uint8Array): Uint8Array =>
-		zlibSync(block, { level: level as 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 });
-	return { name: "fflate", encode: (block) => Promise.resolve(encodeNow(block)), encodeNow };
 }
 
 /** What node:zlib has since Node 22.15. */

@@ -1,6 +1,5 @@
 /** What blocks are compressed with; `none` stores every block as it is. */
 export const CODEC_NAMES = ["zstd", "xz", "gzip", "lz4", "none"] as const;
-
 export type CodecName = (typeof CODEC_NAMES)[number];
 
 /** The outcome for one block, in `bytes`; when `compressed` is false, `bytes` is the block itself because compression would not shrink it. */

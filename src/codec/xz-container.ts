@@ -12,7 +12,7 @@ export const xzStreamHeader = record("xz stream header", 12, {
 	crc32: from0.u32le(8),
 });
 
-export const XZ_MAGIC = Buffer.from("fd377a585a00", "hex");
+const XZ_MAGIC = Buffer.from("fd377a585a00", "hex");
 /** The .xz file format, 5.3.1 */
 export const XZ_FILTER_LZMA2 = 0x21;
 

@@ -1,7 +1,7 @@
 import { corrupt, type Oci2isoError } from "../errors.ts";
 
 /** RFC 8878, 3.1.1 */
-export const ZSTD_MAGIC = 0xfd2fb528;
+const ZSTD_MAGIC = 0xfd2fb528;
 /** RFC 8878, 3.1.2: the lowest 4 bits are free. */
 export const ZSTD_SKIPPABLE_MAGIC = 0x184d2a50;
 /** The largest window a decoder is asked to support (RFC 8878, 3.1.1.1.2), as `zstd -d` without `--long`: 128 MiB. */

@@ -122,6 +122,6 @@ class Scratch {
 }
 
 /** A block is not as long as its file says. */
-export function wrongLength(position: number, actual: number, expected: number): Oci2isoError {
+function wrongLength(position: number, actual: number, expected: number): Oci2isoError {
 	return corrupt("CORRUPT_BLOCK", `a data block has ${actual} bytes`, `offset ${position}`, `${expected} bytes`);
 }

@@ -1,4 +1,5 @@
 import type { ByteSource } from "../binary/byte-source.ts";
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { sorting } from "../binary/sorting.ts";
 import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
@@ -12,7 +13,7 @@ import { ContentMap } from "./content-map.ts";
 import { ContentReader } from "./content-reader.ts";
 import { DataArea } from "./data-area.ts";
 import type { FileLayout } from "./file-layout.ts";
-import { blockCountOf, type FileRecipe, HASH_BYTES, type TailSource } from "./file-recipe.ts";
+import { blockCountOf, type FileRecipe, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
 import type { Placement } from "./placement.ts";
@@ -185,8 +186,8 @@ export class DataWriter {
 				run += 2;
 				continue;
 			}
-			this.#addBlock(file, blockHashes.subarray(hashAt, hashAt + HASH_BYTES), bytesIn(block, 1), undefined);
-			hashAt += HASH_BYTES;
+			this.#addBlock(file, blockHashes.subarray(hashAt, hashAt + DIGEST_BYTES), bytesIn(block, 1), undefined);
+			hashAt += DIGEST_BYTES;
 			block++;
 		}
 		let tail: Tail | undefined;
@@ -408,8 +409,8 @@ export class DataWriter {
 
 	/** What the file was made of, where it was given as bytes. */
 	#recipeOf({ byteLength, hasHoles, zeroRuns, blockIds }: OpenFile, tailHash: Uint8Array | undefined): FileRecipe {
-		const blockHashes = Buffer.allocUnsafe(blockIds.length * HASH_BYTES);
-		for (const [i, id] of blockIds.entries()) blockHashes.set(this.#table.hash(id), i * HASH_BYTES);
+		const blockHashes = Buffer.allocUnsafe(blockIds.length * DIGEST_BYTES);
+		for (const [i, id] of blockIds.entries()) blockHashes.set(this.#table.hash(id), i * DIGEST_BYTES);
 		return { byteLength, hasHoles, zeroRuns, blockHashes, tailHash };
 	}
 

@@ -1,7 +1,5 @@
 import { createHash } from "node:crypto";
 
-export const HASH_BYTES = 32;
-
 /** A file's content by hashes: enough to place it where its blocks can be had compressed. All hashes are SHA-256. */
 export interface FileRecipe {
 	readonly byteLength: number;

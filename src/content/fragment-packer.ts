@@ -1,8 +1,9 @@
 import { hash } from "node:crypto";
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
 import { BlockTable } from "./block-table.ts";
-import { HASH_BYTES, type TailSource } from "./file-recipe.ts";
+import type { TailSource } from "./file-recipe.ts";
 import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
 import type { BlockPlace, ImageBlock } from "./stored-data.ts";
 
@@ -25,7 +26,7 @@ export interface Tail {
 const MIN_FILL = 1 / 2;
 /** One tail in 32. Costs 0.02 % of a squashfs of Debian. */
 const BOUNDARY_MASK = 0x1f;
-const RECIPE_ENTRY_BYTES = HASH_BYTES + 4;
+const RECIPE_ENTRY_BYTES = DIGEST_BYTES + 4;
 
 /**
  * Puts tails side by side into blocks, and keeps the list of these. A block ends where the next tail does not fit, and also, when it is filled well,
@@ -107,7 +108,7 @@ export class FragmentPacker {
 		const recipe = Buffer.alloc(RECIPE_ENTRY_BYTES * this.#tails.length);
 		for (const [i, { tail }] of this.#tails.entries()) {
 			recipe.set(tail.hash, RECIPE_ENTRY_BYTES * i);
-			recipe.writeUInt32LE(tail.byteLength, RECIPE_ENTRY_BYTES * i + HASH_BYTES);
+			recipe.writeUInt32LE(tail.byteLength, RECIPE_ENTRY_BYTES * i + DIGEST_BYTES);
 		}
 		return hash("sha256", recipe, "buffer");
 	}

@@ -1,10 +1,11 @@
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { IndexedEntry, LayerIndex } from "../cache/layer-index-format.ts";
 import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
 import type { BlockNeed } from "../cache/remote/cache-source.ts";
 import type { DataWriter } from "../content/data-writer.ts";
-import { HASH_BYTES, type TailSource } from "../content/file-recipe.ts";
+import type { TailSource } from "../content/file-recipe.ts";
 import type { FragmentPlace } from "../content/fragment-packer.ts";
 import type { StoredFile } from "../content/stored-data.ts";
 import { assert, throwIfAborted } from "../errors.ts";
@@ -38,8 +39,8 @@ export function* lackingBlocks(
 		const { recipe, tail } = stored;
 		if (tail !== undefined && blocks?.hasFragment(tail.fragment) !== true)
 			yield { kind: "fragment", key: tail.fragment };
-		for (let at = 0; at < recipe.blockHashes.byteLength; at += HASH_BYTES) {
-			const key = recipe.blockHashes.subarray(at, at + HASH_BYTES);
+		for (let at = 0; at < recipe.blockHashes.byteLength; at += DIGEST_BYTES) {
+			const key = recipe.blockHashes.subarray(at, at + DIGEST_BYTES);
 			if (!data.hasBlock(key) && blocks?.hasBlock(key) !== true) yield { kind: "block", key };
 		}
 	}

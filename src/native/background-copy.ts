@@ -1,8 +1,8 @@
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { codecBackend } from "../codec/backend.ts";
 import { assert } from "../errors.ts";
 import { loadNativeAddon, type NativeBlockCopier, startThreads } from "./addon.ts";
 
-const CHECKSUM_BYTES = 32;
 const NUMBERS_PER_JOB = 4;
 const JOBS_PER_BATCH = 256;
 const OUTPUT = -1;
@@ -52,7 +52,7 @@ class NativeCopy implements BackgroundCopy {
 	readonly #listen: (listener: () => void) => void;
 	readonly #sources = new Map<number, number>();
 	readonly #jobs = new Float64Array(NUMBERS_PER_JOB * JOBS_PER_BATCH);
-	readonly #checksums = Buffer.alloc(CHECKSUM_BYTES * JOBS_PER_BATCH);
+	readonly #checksums = Buffer.alloc(DIGEST_BYTES * JOBS_PER_BATCH);
 	#gathered = 0;
 	#submitted = 0;
 
@@ -67,13 +67,13 @@ class NativeCopy implements BackgroundCopy {
 	}
 
 	fromFile(descriptor: number, offset: number, byteLength: number, checksum: Uint8Array, position: number): void {
-		assert(checksum.byteLength === CHECKSUM_BYTES, "a checksum is a SHA-256");
+		assert(checksum.byteLength === DIGEST_BYTES, "a checksum is a SHA-256");
 		let source = this.#sources.get(descriptor);
 		if (source === undefined) {
 			source = this.#native.addSource(descriptor);
 			this.#sources.set(descriptor, source);
 		}
-		this.#checksums.set(checksum, CHECKSUM_BYTES * this.#gathered);
+		this.#checksums.set(checksum, DIGEST_BYTES * this.#gathered);
 		this.#gather(source, offset, byteLength, position);
 	}
 
@@ -88,7 +88,7 @@ class NativeCopy implements BackgroundCopy {
 		this.#submitted += count;
 		this.#native.submit(
 			this.#jobs.subarray(0, NUMBERS_PER_JOB * count),
-			this.#checksums.subarray(0, CHECKSUM_BYTES * count),
+			this.#checksums.subarray(0, DIGEST_BYTES * count),
 		);
 	}
 

@@ -1,3 +1,4 @@
+import { BLOCK_BYTES_EXPECTED, isBlockBytes } from "../codec/codec-table.ts";
 import { CODEC_NAMES } from "../codec/types.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
@@ -83,10 +84,7 @@ export const squashfsFields = {
 	/** In the compressor's own range. Default: the preset's (6 for zstd), or where `comp` is not the preset's, the one that mksquashfs takes for it. */
 	level: field<number>("a whole number in the compressor's range", Number.isSafeInteger),
 	/** A power of two, 4096 to 1048576. Default: the preset's, 1048576, for every compressor. */
-	blockSize: field<number>(
-		"a power of two from 4096 to 1048576",
-		(value) => inRange(value, 4096, 1024 * 1024) && Number.isInteger(Math.log2(value)),
-	),
+	blockSize: field<number>(BLOCK_BYTES_EXPECTED, (value) => typeof value === "number" && isBlockBytes(value)),
 } satisfies Fields;
 
 /** What else decides bytes of a medium. */

@@ -22,9 +22,8 @@ export class ContentDigest {
 				at += UNIT_BYTES;
 				continue;
 			}
-			this.#partial ??= spare.pop() ?? Buffer.allocUnsafeSlow(UNIT_BYTES);
 			const part = bytes.subarray(at, at + UNIT_BYTES - this.#filled);
-			this.#partial.set(part, this.#filled);
+			this.#open().set(part, this.#filled);
 			this.#advance(part.byteLength);
 			at += part.byteLength;
 		}
@@ -41,8 +40,7 @@ export class ContentDigest {
 		this.#unit += Math.floor(rest / UNIT_BYTES);
 		rest %= UNIT_BYTES;
 		if (rest === 0) return;
-		this.#partial ??= spare.pop() ?? Buffer.allocUnsafeSlow(UNIT_BYTES);
-		this.#partial.fill(0, 0, rest);
+		this.#open().fill(0, 0, rest);
 		this.#filled = rest;
 	}
 
@@ -53,6 +51,11 @@ export class ContentDigest {
 		if (this.#partial !== undefined) spare.push(this.#partial);
 		this.#partial = undefined;
 		return this.#hash.update(`length ${length}`).digest("hex");
+	}
+
+	#open(): Buffer {
+		this.#partial ??= spare.pop() ?? Buffer.allocUnsafeSlow(UNIT_BYTES);
+		return this.#partial;
 	}
 
 	#advance(byteLength: number): void {

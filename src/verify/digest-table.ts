@@ -1,6 +1,6 @@
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { assert } from "../errors.ts";
 
-const DIGEST_BYTES = 32;
 const MIN_CAPACITY = 1024;
 
 /** SHA-256 digests by number, from 0 on without large gaps: 33 bytes each, none of them on the JavaScript heap. */

@@ -6,7 +6,6 @@ import { describe, expect, it } from "vitest";
 import { KiB, MiB } from "../../src/binary/units.ts";
 import { createCompressor } from "../../src/codec/compressor.ts";
 import { kernelRefusal } from "../../src/codec/kernel-limits.ts";
-import { fflateEncoder } from "../../src/codec/portable-encoders.ts";
 import { patternedBytes } from "../../src/codec/self-test.ts";
 import type { CodecName } from "../../src/codec/types.ts";
 import { encodeXzContainer } from "../../src/codec/xz-container.ts";
@@ -119,7 +118,6 @@ describe.skipIf(missing !== undefined)("the kernel and kernelRefusal agree", () 
 		const lzma2 = run("xz", ["-c", "--format=raw", `--lzma2=preset=6,dict=${dictionaryBytes}`], content);
 		const blocks = [
 			["gzip", await encode("gzip", blockBytes, 9, "portable")],
-			["gzip", Buffer.from(fflateEncoder(9).encodeNow(content))],
 			["xz", encodeXzContainer(lzma2, content, dictionaryBytes)],
 		] as const;
 		for (const [codec, block] of blocks) {

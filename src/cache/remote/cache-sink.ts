@@ -1,5 +1,4 @@
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { Gzip } from "fflate";
 import { inParallel } from "../../binary/in-parallel.ts";
 import { inTurns, type Steps } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
@@ -16,7 +15,6 @@ import { type OpenFile, readFully, type StoreDirectory } from "../store-director
 import {
 	ARTIFACT_CONFIG,
 	type ArtifactEntry,
-	decodeArtifact,
 	encodeArtifact,
 	type IndexBlob,
 	MANIFEST_TYPE,
@@ -25,9 +23,10 @@ import {
 	sha256,
 } from "./artifact.ts";
 import type { CacheKey } from "./cache-key.ts";
-import { describeFailure, MAX_INDEX_BYTES } from "./cache-source.ts";
+import { describeFailure, MAX_INDEX_BYTES, readEntries } from "./cache-source.ts";
 import { MAX_HEAD_BYTES, openRemotePack } from "./remote-pack.ts";
 
+const GZIP_PIECE_BYTES = MiB / 8;
 const CHUNK_BYTES = MiB;
 
 const UPLOADS_AT_A_TIME = 3;
@@ -124,9 +123,7 @@ async function openExisting(
 	let source: RegistrySource | undefined;
 	try {
 		source = await destination.openExisting();
-		const manifest = await source.root(signal);
-		const entries = manifest.kind === "manifest" ? decodeArtifact(manifest.config, manifest.layers) : undefined;
-		return { source, entries: (entries ?? []).filter((entry) => key?.isSealed(entry) ?? true) };
+		return { source, entries: (await readEntries(source, key, signal))?.entries ?? [] };
 	} catch {
 		throwIfAborted(signal);
 		await source?.close();
@@ -276,11 +273,22 @@ async function indexOf(
 	for (const name of names) {
 		const file = await inTurns(directory.readingFile("layer", name, MAX_INDEX_BYTES), signal);
 		if (file === undefined) continue;
-		const content = contentOf(await promisify(gzip)(file));
+		const content = contentOf(await inTurns(gzipping(file), signal));
 		const entry: IndexBlob = { kind: "index", digest: content.digest, size: content.size, layer, blockBytes };
 		return { entry, content };
 	}
 	return undefined;
+}
+
+/** The same bytes on every machine, which node:zlib does not promise: equal indexes are one blob. A piece a step. */
+function* gzipping(bytes: Uint8Array): Steps<Buffer> {
+	const pieces: Uint8Array[] = [];
+	const stream = new Gzip({ mtime: 0 }, (piece) => void pieces.push(piece));
+	for (let at = 0; at < bytes.byteLength; at += GZIP_PIECE_BYTES) {
+		stream.push(bytes.subarray(at, at + GZIP_PIECE_BYTES), at + GZIP_PIECE_BYTES >= bytes.byteLength);
+		yield;
+	}
+	return Buffer.concat(pieces);
 }
 
 async function uploadOfPack({ file, head }: LocalPack): Promise<Upload> {

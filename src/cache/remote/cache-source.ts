@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { inTurns } from "../../binary/turns.ts";
@@ -9,6 +8,7 @@ import { verifiedBlob } from "../../oci/verified-blob.ts";
 import { openingLayerIndex } from "../layer-index-reader.ts";
 import { agrees, type ClaimedLayer, fileNameOf, originOf, suffixOf } from "../layer-index-store.ts";
 import type { PackEntry, PackKind } from "../pack-format.ts";
+import { packName } from "../pack-writer.ts";
 import { type BlockSettings, settingsId, settingsText } from "../settings.ts";
 import { reasonOf, type StoreDirectory } from "../store-directory.ts";
 import { type ArtifactEntry, decodeArtifact, descriptorOf, type PackBlob } from "./artifact.ts";
@@ -221,7 +221,7 @@ export class CacheSource {
 			try {
 				const head = await fetchBlocks(pack, blocks, file, signal);
 				const prefix = `${fileNameOf(pack.head.description.diffId)}.${settingsId(settings)}`;
-				const name = `${prefix}.${hash("sha256", head).slice(0, 16)}${suffixOf(reference.origin)}.pack`;
+				const name = packName(prefix, head, suffixOf(reference.origin));
 				file.publish(name);
 				reference.report.blocks += blocks.length;
 				return name;
@@ -261,14 +261,12 @@ async function openReference(
 	let source: RegistrySource | undefined;
 	try {
 		source = await open(reference);
-		const manifest = await source.root(signal);
-		const entries = manifest.kind === "manifest" ? decodeArtifact(manifest.config, manifest.layers) : undefined;
-		if (entries === undefined || manifest.kind !== "manifest")
-			throw corrupt(REMOTE_DAMAGED, "this is no cache of this version of oci2iso", reference);
-		const sealed = entries.filter((entry) => key?.isSealed(entry) ?? true);
-		const others = entries.length - sealed.length;
-		if (others > 0) report.problem = `${others} of its ${entries.length} entries are not sealed with the given key`;
-		return { origin, report: { ...report, manifestDigest: manifest.digest }, source, entries: sealed, isDown: false };
+		const artifact = await readEntries(source, key, signal);
+		if (artifact === undefined) throw corrupt(REMOTE_DAMAGED, "this is no cache of this version of oci2iso", reference);
+		const { entries, entryCount, manifestDigest } = artifact;
+		const others = entryCount - entries.length;
+		if (others > 0) report.problem = `${others} of its ${entryCount} entries are not sealed with the given key`;
+		return { origin, report: { ...report, manifestDigest }, source, entries, isDown: false };
 	} catch (error) {
 		throwIfAborted(signal);
 		if (source === undefined && error instanceof Oci2isoError && error.kind === "usage") throw error;
@@ -281,6 +279,15 @@ async function openReference(
 			isDown: true,
 		};
 	}
+}
+
+/** The entries of what a reference names that someone with the key wrote, all where there is no key; undefined where it is no cache. */
+export async function readEntries(source: RegistrySource, key: CacheKey | undefined, signal: AbortSignal | undefined) {
+	const manifest = await source.root(signal);
+	const all = manifest.kind === "manifest" ? decodeArtifact(manifest.config, manifest.layers) : undefined;
+	if (all === undefined || manifest.kind !== "manifest") return undefined;
+	const entries = key === undefined ? all : all.filter((entry) => key.isSealed(entry));
+	return { entries, entryCount: all.length, manifestDigest: manifest.digest };
 }
 
 async function readIndex(source: RegistrySource, entry: ArtifactEntry, signal?: AbortSignal): Promise<Buffer> {

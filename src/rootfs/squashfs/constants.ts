@@ -9,9 +9,6 @@ export const SUPERBLOCK_BYTES = 96;
 /** An image is padded to a multiple of this, because loop devices and the kernel read whole device blocks. */
 export const IMAGE_ALIGNMENT_BYTES = 4096;
 
-export const MIN_BLOCK_BYTES = 4096;
-export const MAX_BLOCK_BYTES = 1024 * 1024;
-
 /** Superblock flags (3). Only `compressorOptions` steers a reader; the rest say how the image was made. */
 export const FLAG = {
 	uncompressedInodes: 0x0001,
@@ -51,10 +48,6 @@ export const EXTENDED = 7;
 
 /** Entries that one directory header may announce (6). */
 export const MAX_ENTRIES_PER_HEADER = 256;
-/** Longest name that Linux looks up; squashfs itself could hold 256. */
-export const MAX_NAME_BYTES = 255;
-/** Longest link target that Linux resolves: PATH_MAX less its final NUL. */
-export const MAX_TARGET_BYTES = 4095;
 /** The superblock counts ids in 16 bits. */
 export const MAX_IDS = 65_535;
 /** Linux's limits for one extended attribute: name (after the prefix) and value. */

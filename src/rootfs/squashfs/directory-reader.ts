@@ -1,6 +1,7 @@
 import { type ByteString, byteStringOf, displayName } from "../../binary/byte-string.ts";
 import { corrupt } from "../../errors.ts";
-import { MAX_ENTRIES_PER_HEADER, MAX_NAME_BYTES } from "./constants.ts";
+import { MAX_NAME_BYTES } from "../../tree/path.ts";
+import { MAX_ENTRIES_PER_HEADER } from "./constants.ts";
 import type { ListingPlace } from "./inode-reader.ts";
 import type { MetadataTable } from "./metadata-reader.ts";
 import { DIRECTORY_ENTRY, DIRECTORY_HEADER } from "./records.ts";

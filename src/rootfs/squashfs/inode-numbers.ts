@@ -3,7 +3,7 @@ import { sorting } from "../../binary/sorting.ts";
 import type { Steps } from "../../binary/turns.ts";
 import { assert } from "../../errors.ts";
 import type { DirectoryInode, Inode } from "../../tree/inode.ts";
-import { MAX_NAME_BYTES } from "./constants.ts";
+import { MAX_NAME_BYTES } from "../../tree/path.ts";
 import { beyondLimit } from "./limits.ts";
 
 export interface NumberedDirectory {

@@ -3,8 +3,9 @@ import type { BlockSizes } from "../../content/block-list.ts";
 import type { FileLayout, FragmentTail } from "../../content/file-layout.ts";
 import { assert, corrupt } from "../../errors.ts";
 import type { InodeAttributes, Timestamp } from "../../tree/inode.ts";
+import { MAX_TARGET_BYTES } from "../../tree/path.ts";
 import type { InodeIdentity, RootDirectory, RootFile, RootInode } from "../root-inode.ts";
-import { EXTENDED, INODE_TYPE, MAX_TARGET_BYTES, NONE_32 } from "./constants.ts";
+import { EXTENDED, INODE_TYPE, NONE_32 } from "./constants.ts";
 import type { LookupTable } from "./lookup-table-reader.ts";
 import type { MetadataCursor, MetadataTable } from "./metadata-reader.ts";
 import {

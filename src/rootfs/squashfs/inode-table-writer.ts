@@ -1,7 +1,8 @@
 import { type ByteString, bytesOf, displayName } from "../../binary/byte-string.ts";
 import type { StoredFile } from "../../content/stored-data.ts";
 import type { DeviceInode, DirectoryInode, FileInode, Inode, IpcInode, SymlinkInode } from "../../tree/inode.ts";
-import { EXTENDED, INODE_TYPE, MAX_TARGET_BYTES, NONE_32 } from "./constants.ts";
+import { MAX_TARGET_BYTES } from "../../tree/path.ts";
+import { EXTENDED, INODE_TYPE, NONE_32 } from "./constants.ts";
 import type { Listing } from "./directory-table-writer.ts";
 import { beyondLimit } from "./limits.ts";
 import type { MetadataWriter } from "./metadata-writer.ts";

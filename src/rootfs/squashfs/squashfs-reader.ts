@@ -1,19 +1,12 @@
 import { type ByteSource, region } from "../../binary/byte-source.ts";
+import { isBlockBytes } from "../../codec/codec-table.ts";
 import { createDecompressor } from "../../codec/decompressor.ts";
 import type { BlockDecompressor, CodecName } from "../../codec/types.ts";
 import { ContentReader } from "../../content/content-reader.ts";
 import { corrupt } from "../../errors.ts";
 import type { RootReader, TableVisitor } from "../root-file-system.ts";
 import { codecOfCompressor } from "./compressors.ts";
-import {
-	FLAG,
-	MAX_BLOCK_BYTES,
-	METADATA_STORED_RAW,
-	MIN_BLOCK_BYTES,
-	NONE_64,
-	SQUASHFS_MAGIC,
-	SUPERBLOCK_BYTES,
-} from "./constants.ts";
+import { FLAG, METADATA_STORED_RAW, NONE_64, SQUASHFS_MAGIC, SUPERBLOCK_BYTES } from "./constants.ts";
 import { InodeReader } from "./inode-reader.ts";
 import { LookupTable } from "./lookup-table-reader.ts";
 import { MetadataTable } from "./metadata-reader.ts";
@@ -120,7 +113,7 @@ async function readSuperblock(source: ByteSource): Promise<Superblock> {
 	const wrong =
 		versionMajor !== 4 || versionMinor !== 0
 			? `the version is ${versionMajor}.${versionMinor}, not 4.0`
-			: blockBytes < MIN_BLOCK_BYTES || blockBytes > MAX_BLOCK_BYTES || 2 ** blockLog2 !== blockBytes
+			: !isBlockBytes(blockBytes) || 2 ** blockLog2 !== blockBytes
 				? `the block size is ${blockBytes} bytes, 2^${blockLog2}`
 				: !(bytesUsed >= SUPERBLOCK_BYTES && bytesUsed <= source.byteLength)
 					? `the image has ${bytesUsed} bytes and its source ${source.byteLength}`

@@ -3,17 +3,14 @@ import { alignUp } from "../../binary/units.ts";
 import { DataWriter } from "../../content/data-writer.ts";
 import { type Placement, UNALIGNED } from "../../content/placement.ts";
 import type { BlockPlace, StoredFile } from "../../content/stored-data.ts";
-import { Oci2isoError } from "../../errors.ts";
 import type { DirectoryInode, FileInode } from "../../tree/inode.ts";
 import type { RootSummary, RootWriter, RootWriterOptions } from "../root-file-system.ts";
 import { COMPRESSOR_ID, optionsBlock } from "./compressors.ts";
 import {
 	FLAG,
 	IMAGE_ALIGNMENT_BYTES,
-	MAX_BLOCK_BYTES,
 	MAX_TOTAL_BLOCKS,
 	METADATA_STORED_RAW,
-	MIN_BLOCK_BYTES,
 	NONE_64,
 	SQUASHFS_MAGIC,
 	SUPERBLOCK_BYTES,
@@ -60,7 +57,6 @@ export class SquashfsWriter implements RootWriter {
 
 	constructor(options: SquashfsWriterOptions) {
 		const { blockBytes, compressor, sink, fragments = true, alwaysUseFragments = false } = options;
-		checkBlockBytes(blockBytes);
 		this.#options = options;
 		this.#tails = !fragments ? "none" : alwaysUseFragments ? "all-tails" : "small-files";
 		this.#compressorOptions = optionsBlock(compressor.codec, compressor.level);
@@ -163,18 +159,6 @@ export class SquashfsWriter implements RootWriter {
 			(this.#compressorOptions === undefined ? 0 : FLAG.compressorOptions)
 		);
 	}
-}
-
-function checkBlockBytes(blockBytes: number): void {
-	const valid =
-		blockBytes >= MIN_BLOCK_BYTES && blockBytes <= MAX_BLOCK_BYTES && Number.isInteger(Math.log2(blockBytes));
-	if (!valid)
-		throw new Oci2isoError({
-			code: "INVALID_BLOCK_SIZE",
-			kind: "usage",
-			what: `a block size of ${blockBytes} bytes is not possible`,
-			expected: `a power of two from ${MIN_BLOCK_BYTES} to ${MAX_BLOCK_BYTES}`,
-		});
 }
 
 /** The fragment table's records (7). */

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createCompressor } from "../../../src/codec/compressor.ts";
 import { createDecompressor } from "../../../src/codec/decompressor.ts";
-import { fflateEncoder } from "../../../src/codec/portable-encoders.ts";
 import { patternedBytes, selfTestFailure } from "../../../src/codec/self-test.ts";
 import type { BlockCompressor, CodecName } from "../../../src/codec/types.ts";
 import { contentOf, zstdFrame } from "./zstd-frames.ts";
@@ -136,15 +135,6 @@ describe("self-test", () => {
 	it("catches bytes that decode to something else", async () => {
 		const encode = (block: Buffer): Buffer => deflateSync(Buffer.from(block).fill(0, 7, 8));
 		expect(await selfTestFailure(compressorThatMakes("gzip", encode), gzip, 128 * KiB)).toMatch(/do not decode/);
-	});
-});
-
-describe("fflate", () => {
-	it("makes zlib data", async () => {
-		const encoder = fflateEncoder(9);
-		const pattern = patternedBytes(20_000);
-		expect(inflateSync(await encoder.encode(pattern)).equals(pattern)).toBe(true);
-		expect(inflateSync(encoder.encodeNow(pattern)).equals(pattern)).toBe(true);
 	});
 });
 
