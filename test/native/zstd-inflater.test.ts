@@ -8,7 +8,8 @@ import type { CodecBackend } from "../../src/codec/types.ts";
 import { ZstdInflater } from "../../src/codec/zstd-inflater.ts";
 import { Oci2isoError } from "../../src/errors.ts";
 import { requires } from "../support/requires.ts";
-import { contentOf, skippableFrame, zstdFrame } from "../unit/codec/zstd-frames.ts";
+import { zstdSkippable } from "../support/zstd-stored.ts";
+import { contentOf, zstdFrame } from "../unit/codec/zstd-frames.ts";
 import { addonMissing } from "./addon-required.ts";
 
 const seed = 20;
@@ -69,7 +70,7 @@ describe.skipIf(addonMissing)("ZstdInflater", () => {
 					.flatMap((pick) => frames[pick % 3] ?? [])
 					.filter(({ frame }) => step > 1 || frame.byteLength < 5000);
 				const stream = Buffer.concat(
-					chosen.flatMap(({ frame }, index) => [skippableFrame(Buffer.alloc(index * 9), index), frame]),
+					chosen.flatMap(({ frame }, index) => [zstdSkippable(Buffer.alloc(index * 9), index), frame]),
 				);
 				const content = Buffer.concat(chosen.map((entry) => entry.content));
 				for (const backend of backends) expect(inflate(stream, backend, step).equals(content)).toBe(true);
@@ -92,7 +93,7 @@ describe.skipIf(addonMissing)("ZstdInflater", () => {
 	it("answers broken frames alike on both backends", () => {
 		const valid = Buffer.concat([
 			zstdFrame([{ raw: Buffer.from("text") }, { byte: 9, times: 300 }], { singleSegment: true }),
-			skippableFrame(Buffer.from("x")),
+			zstdSkippable(Buffer.from("x")),
 		]);
 		const mutated = fc.tuple(fc.nat(valid.byteLength - 1), fc.nat(255)).map(([at, value]) => {
 			const bytes = Buffer.from(valid);

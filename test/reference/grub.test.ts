@@ -5,9 +5,9 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { renderGrubConfig } from "../../src/boot/grub/made/menu.ts";
 import { commandArguments, singleQuoted } from "../../src/boot/grub/made/quoting.ts";
+import { readGrubScript, writtenWord } from "../../src/boot/grub/model/script.ts";
 import { requires } from "../support/requires.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { parseGrubScript } from "../unit/boot/grub/made/grub-words.ts";
 
 /** Texts of one line made of what GRUB's language is made of. */
 const hostileLine = fc
@@ -60,7 +60,8 @@ describe.skipIf(needsEmu)("GRUB itself", () => {
 		const { stdout } = spawnSync("grub-emu", ["-d", directory], { stdio: ["ignore", "pipe", "ignore"] });
 		const shown = withoutBlanks(stdout.toString("latin1")).match(/<<.*?>>(?=<<|$)/g);
 		const expected = lines.map((line) => {
-			const words = parseGrubScript(`show ${line}`)[0]?.words.slice(1) ?? [];
+			const [command] = readGrubScript(`show ${line}`).statements;
+			const words = command?.type === "command" ? command.words.slice(1).map(writtenWord) : [];
 			return withoutBlanks(`<<${words.map((word) => `[${word}]`).join("")}>>`);
 		});
 		expect(shown).toEqual(expected);

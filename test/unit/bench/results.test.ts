@@ -20,8 +20,6 @@ describe("pairedRatio", () => {
 	it("divides round by round and leaves out rounds that one side lacks", () => {
 		expect(pairedRatio([1, undefined, 9, 4], [2, 3, undefined, 4])).toEqual({ median: 0.75, min: 0.5, max: 1 });
 	});
-
-	it("is undefined without a common round", () => expect(pairedRatio([1], [undefined])).toBeUndefined());
 });
 
 describe("makePlan", () => {
@@ -44,17 +42,6 @@ describe("makePlan", () => {
 			{ kind: "mksquashfs", options: { compression: "gzip" } },
 			{ command: ["tar2sqfs", "--quiet", "--compressor", "gzip", "/o"], stdin: "/t" },
 		]);
-	});
-
-	it("leaves out the parts of work, then the setting, where a trial would take minutes", () => {
-		const planned = (secondsPerUnit: number) =>
-			makePlan(settings("libdeflate 1.14"), {
-				...{ rootless: false, scaling: false },
-				trialSeconds: (expected) => expected * secondsPerUnit,
-			}).comparisons.map(({ title, peers }) => `${title.split(/[ ,]/)[0]} ${peers.length}`);
-		expect(planned(1)).toEqual(["oci2iso's 1", "zstd 3", "zstd 3", "lz4 4", "gzip 3", "xz 3"]);
-		expect(planned(200)).toEqual(["oci2iso's 1", "zstd 3", "zstd 3", "lz4 4", "gzip 1", "xz 1"]);
-		expect(planned(250)).toEqual(["oci2iso's 1", "zstd 3", "zstd 3", "lz4 4", "gzip 1"]);
 	});
 
 	it("doubles the threads up to all processors", () => {
@@ -119,18 +106,9 @@ describe("toMarkdown", () => {
 		expect(text).not.toContain("| absent");
 	});
 
-	it("puts our time beside the limit's", () =>
-		expect(text).toMatch(/the same 7 blocks.*\| 1\.00 \| 2\.00 .*\| 1\.50 /));
-
 	it("is the same from the results as they are kept", () => {
 		const kept = parseResults(JSON.stringify(results));
 		expect(toMarkdown(kept)).toBe(text);
 		expect(figures(kept)).toBe(figures(results));
-	});
-
-	it("says what was skipped, and warns of a busy machine", () => {
-		expect(text).toContain("- SKIPPED: absent");
-		expect(text).not.toContain("busy");
-		expect(toMarkdown({ ...results, machine: { ...results.machine, load: 3 } })).toContain("busy");
 	});
 });

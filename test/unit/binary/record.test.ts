@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { byteStringOf, bytesOf, compareByteStrings, displayName } from "../../../src/binary/byte-string.ts";
+import { byteStringOf, bytesOf, compareByteStrings } from "../../../src/binary/byte-string.ts";
 import { ByteWriter } from "../../../src/binary/byte-writer.ts";
 import { from0, from1, record } from "../../../src/binary/record.ts";
 
@@ -75,12 +75,6 @@ describe("byte strings", () => {
 			}),
 			{ seed: 2 },
 		);
-	});
-
-	it("are shown without control characters", () => {
-		expect(displayName(byteStringOf(Buffer.from("grün")))).toBe("grün");
-		expect(displayName("\xff\n")).toBe("\\xff\\x0a");
-		expect(displayName("a\u001b[31m")).toBe("a\\x1b[31m");
 	});
 });
 

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sorting } from "../../../src/binary/sorting.ts";
 import { atOnce } from "../../../src/binary/turns.ts";
@@ -24,15 +23,6 @@ describe("sorting in steps", () => {
 			expect(items).toEqual(before);
 		},
 	);
-
-	it("sorts any elements", () => {
-		fc.assert(
-			fc.property(fc.array(fc.nat(50), { minLength: 500, maxLength: 3000 }), (keys) => {
-				expect(atOnce(sorting(itemsOf(keys), byKey))).toEqual(itemsOf(keys).sort(byKey));
-			}),
-			{ numRuns: 20 },
-		);
-	});
 
 	it("takes many steps for many elements", () => {
 		let steps = 0;

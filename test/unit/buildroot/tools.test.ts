@@ -16,12 +16,6 @@ function imageWithoutTools(): SmallRoot {
 }
 
 describe("elToritoCore", () => {
-	test("is made without any program when that is asked for", async () => {
-		const { image, report } = await elToritoCore(imageWithoutTools(), GRUB_DIRECTORY, { ...choice, tools: "builtin" });
-		expect(image.byteLength).toBeGreaterThan(2048 + 512);
-		expect(report).toEqual({ task: "el-torito-core", used: "builtin" });
-	});
-
 	test("ends when the build is interrupted", async () => {
 		const root = imageWithoutTools().file(
 			`${GRUB_DIRECTORY}/biosdisk.mod`,

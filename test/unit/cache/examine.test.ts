@@ -1,7 +1,6 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { atOnce } from "../../../src/binary/turns.ts";
 import { BlockStore } from "../../../src/cache/block-store.ts";
 import { listStore, type StoreFault, verifyStore } from "../../../src/cache/examine.ts";
@@ -9,15 +8,10 @@ import { pruneStore } from "../../../src/cache/prune.ts";
 import type { StoreDirectory } from "../../../src/cache/store-directory.ts";
 import { createDecompressor } from "../../../src/codec/decompressor.ts";
 import { fillStore, openStore, TEST_SETTINGS, testLayer } from "../../support/cache-store.ts";
-
-const scratch: string[] = [];
-afterEach(() => {
-	for (const path of scratch.splice(0)) rmSync(path, { recursive: true, force: true });
-});
+import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 function newStore() {
-	const path = mkdtempSync(join(tmpdir(), "oci2iso-examine-"));
-	scratch.push(path);
+	const path = temporaryDirectory("examine");
 	const layer = testLayer("a", 12);
 	const { directory } = fillStore(path, [layer, testLayer("b", 3)]);
 	const files = (kind: "layers" | "packs"): string[] =>

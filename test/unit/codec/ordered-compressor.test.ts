@@ -107,16 +107,6 @@ describe("OrderedCompressor", () => {
 		await compressor.close();
 	});
 
-	it("runs after() without blocks and without settle, later", async () => {
-		const compressor = halvingCompressor(1);
-		let ran = 0;
-		compressor.after(() => ran++);
-		expect(ran).toBe(0);
-		await Promise.resolve();
-		expect(ran).toBe(1);
-		await compressor.close();
-	});
-
 	it("rejects settle with what a callback threw, and calls no further ones", async () => {
 		const compressor = halvingCompressor(2);
 		const called: number[] = [];
@@ -157,14 +147,6 @@ describe("OrderedCompressor", () => {
 		expect(called).toBe(0);
 		expect(compressor.pending).toBe(0);
 		await compressor.close();
-	});
-
-	it("settles at once after an orderly close", async () => {
-		const compressor = halvingCompressor(1);
-		submit(compressor, [7, 0], () => undefined);
-		await compressor.settle(0);
-		await compressor.close();
-		await compressor.settle(0);
 	});
 
 	it("refuses blocks that are none", async () => {

@@ -25,13 +25,6 @@ export function zstdFrame(blocks: readonly Block[], options: FrameOptions = {}):
 	return Buffer.concat([Buffer.from("28b52ffd", "hex"), header, ...body, options.checksum ?? Buffer.alloc(0)]);
 }
 
-export function skippableFrame(content: Uint8Array, magicNibble = 0): Buffer {
-	const header = Buffer.alloc(8);
-	header.writeUInt32LE(0x184d2a50 + magicNibble, 0);
-	header.writeUInt32LE(content.byteLength, 4);
-	return Buffer.concat([header, content]);
-}
-
 export function contentOf(blocks: readonly Block[]): Buffer {
 	return Buffer.concat(blocks.map((block) => ("raw" in block ? block.raw : Buffer.alloc(block.times, block.byte))));
 }

@@ -27,18 +27,6 @@ function makeWriter(resultsPerTurn?: number, placement: Partial<Placement> = {})
 }
 
 describe("file contents", () => {
-	it("can be read back before the tables are written", async () => {
-		const { sink, writer } = makeWriter();
-		const contents = [noise(10, 1), noise(100_000, 2), Buffer.alloc(0), noise(BLOCK, 3), noise(10, 1)];
-		const stored = contents.map((content) => {
-			writer.beginFile();
-			writer.append(content);
-			return writer.endFile();
-		});
-		await writer.finish();
-		for (const [i, file] of stored.entries()) expect(await contentOf(sink, writer, file)).toEqual(contents[i]);
-	});
-
 	it.each(["before", "behind"] as const)("fill their units where a format aligns blocks, zeros %s", async (padding) => {
 		const alignment = 512;
 		const { sink, writer } = makeWriter(undefined, { start: 1024, alignment, padding, tails: "none" });

@@ -3,6 +3,8 @@ import { readContract } from "../../../src/contract/read-contract.ts";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { moduleFile } from "../../support/grub-programs.ts";
 import { SmallRoot } from "../../support/small-root.ts";
+import { makeProgram } from "../../support/verify-programs.ts";
+import { withSignatures } from "../../support/verify-signing.ts";
 
 export const ISO_YAML = "/usr/lib/bootc-image-builder/iso.yaml";
 export const NEW_ISO_YAML = "/usr/lib/image-builder/bootc/iso.yaml";
@@ -16,20 +18,10 @@ grub2:
       initrd: /images/pxeboot/initrd.img
 `;
 
-/** The least that is taken for an EFI program: PE32+ headers for x86_64, with or without a certificate table. */
+/** An EFI program, with something in its certificate table or without one. */
 export function efiProgram(isSigned: boolean): Buffer {
-	const bytes = Buffer.alloc(512);
-	bytes.write("MZ", 0, "latin1");
-	bytes.writeUInt32LE(128, 60);
-	bytes.write("PE\0\0", 128, "latin1");
-	bytes.writeUInt16LE(0x8664, 132);
-	bytes.writeUInt16LE(0x20b, 152);
-	bytes.writeUInt32LE(16, 260);
-	if (isSigned) {
-		bytes.writeUInt32LE(400, 296);
-		bytes.writeUInt32LE(112, 300);
-	}
-	return bytes;
+	const program = makeProgram({ ".text": Buffer.alloc(8) });
+	return isSigned ? withSignatures(program, Buffer.alloc(104)) : program;
 }
 
 export function withGrub(image: SmallRoot): SmallRoot {

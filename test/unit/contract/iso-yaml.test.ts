@@ -1,19 +1,8 @@
 import { readFileSync } from "node:fs";
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseInteger, parseIsoYaml } from "../../../src/contract/iso-yaml.ts";
-import { Oci2isoError } from "../../../src/errors.ts";
 import { Findings } from "../../../src/findings/findings.ts";
-import {
-	codesOf,
-	contractOf,
-	failureOf,
-	fedoraImage,
-	ISO_YAML,
-	KINOITE_YAML,
-	NEW_ISO_YAML,
-	problemsOf,
-} from "./contract-images.ts";
+import { codesOf, contractOf, failureOf, fedoraImage, ISO_YAML, NEW_ISO_YAML, problemsOf } from "./contract-images.ts";
 
 const ENTRY = "{name: n, linux: l, initrd: i}";
 
@@ -199,28 +188,6 @@ describe("violations have line and column", () => {
 		expect([findings.problems, findings.choices]).toEqual([[], []]);
 	});
 
-	test("are in our words, whatever stands where", () => {
-		const anything = fc.jsonValue({ maxDepth: 2 });
-		const text = fc.oneof(
-			anything,
-			fc.constantFrom("", "a\nb", "x".repeat(20_000), "\u0007", "-1", "1e9", "99999999999"),
-		);
-		const entries = fc.oneof(text, fc.array(fc.oneof(text, fc.record({ name: text, linux: text }))));
-		const grub2 = fc.oneof(anything, fc.record({ default: text, timeout: text, entries }));
-		const document = fc.oneof(anything, fc.record({ label: text, kernel_args: fc.oneof(text, fc.array(text)), grub2 }));
-		fc.assert(
-			fc.property(document, (value) => {
-				const findings = new Findings();
-				parseIsoYaml(JSON.stringify(value), ISO_YAML, findings);
-				for (const { code, expected } of findings.problems.filter(({ code }) => code === "ISO_YAML_INVALID"))
-					expect([code, expected]).toEqual([
-						"ISO_YAML_INVALID",
-						expect.stringMatching(/^(an? (text|list|mapping|32-bit|number)|at most|one line|valid Unicode|the index)/),
-					]);
-			}),
-		);
-	});
-
 	test("and say what is there and what is expected", async () => {
 		const failure = await failureOf(fedoraImage().file(ISO_YAML, "grub2:\n  timeout: soon\n  entries: [{name: a}]\n"));
 		expect(failure.problems).toMatchObject([
@@ -232,28 +199,24 @@ describe("violations have line and column", () => {
 });
 
 describe("hostile YAML", () => {
+	const many = (count: number, text: (i: number) => string): string =>
+		Array.from({ length: count }, (_, i) => text(i)).join("");
+	test.each([
+		[
+			"a long chain of aliases",
+			`a0: &a0 [x]\n${many(19_999, (i) => `a${i + 1}: &a${i + 1} [*a${i}]\n`)}grub2: *a19999\n`,
+		],
+		["endless merges", `m: &m {${many(1000, (i) => `k${i}: v, `)}}\nl: {<<: [${many(100, () => "*m, ")}]}\n`],
+		["deep nesting", "[".repeat(100_000)],
+	])("of %s is refused", async (_, yaml) => {
+		expect(await yamlProblems(yaml)).toEqual([expect.stringMatching(/^ISO_YAML_(SYNTAX|INVALID)/)]);
+	});
+
 	test("of aliases that double is read at once", async () => {
 		let yaml = "a0: &a0 [x, x]\n";
 		for (let i = 1; i < 60; i++) yaml += `a${i}: &a${i} [*a${i - 1}, *a${i - 1}]\n`;
 		expect(codesOf(await yamlContract(`${yaml}label: Safe-1\n`))).toContain("ISO_YAML_UNKNOWN_KEY");
 		expect(await yamlProblems(`${yaml}grub2: {entries: *a59}\n`)).not.toEqual([]);
-	});
-
-	test("of a long chain of aliases does not exhaust the stack", async () => {
-		let yaml = "a0: &a0 [x]\n";
-		for (let i = 1; i < 20_000; i++) yaml += `a${i}: &a${i} [*a${i - 1}]\n`;
-		expect(await yamlProblems(`${yaml}grub2: *a19999\n`)).toHaveLength(1);
-	});
-
-	test("of endless merges is refused", async () => {
-		const keys = Array.from({ length: 1000 }, (_, i) => `k${i}: v`).join(", ");
-		const merges = Array.from({ length: 100 }, () => "*m").join(", ");
-		expect(await yamlProblems(`m: &m {${keys}}\nl: {<<: [${merges}]}\n`)).toEqual(["ISO_YAML_SYNTAX :2:5"]);
-	});
-
-	test("of deep nesting is refused", async () => {
-		const [problem] = await yamlProblems("[".repeat(100_000));
-		expect(problem).toMatch(/^ISO_YAML_SYNTAX/);
 	});
 
 	test("of aliases that multiply is refused before they are replaced", async () => {
@@ -283,33 +246,5 @@ describe("hostile YAML", () => {
 		const contract = await yamlContract("__proto__: {label: Evil}\nconstructor: x\ngrub2: {__proto__: {timeout: 1}}\n");
 		expect(contract.label).toBe("Fedora-S-dvd-x86_64-43");
 		expect(contract.grub2.timeoutSeconds).toBe(60);
-	});
-
-	test("of any kind gives a contract or CONTRACT_NOT_MET", async () => {
-		const fragments = fc.constantFrom(
-			..."label: |grub2:|\n|  |entries:|- |name: |linux: |initrd: |[|]|{|}|, |&a |*a|<<: |---|'|\"|\\|!!binary |timeout: |0|$root|${x|>|\ufeff|\u0000|é|#|? |~".split(
-				"|",
-			),
-		);
-		const anyText = fc.oneof(
-			fc.array(fragments, { maxLength: 40 }).map((parts) => parts.join("")),
-			fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
-			fc
-				.tuple(fc.nat(KINOITE_YAML.length), fc.nat(20), fc.string())
-				.map(([at, length, text]) => KINOITE_YAML.slice(0, at) + text + KINOITE_YAML.slice(at + length)),
-		);
-		await fc.assert(
-			fc.asyncProperty(anyText, async (yaml) => {
-				try {
-					const contract = await yamlContract(yaml);
-					for (const entry of contract.grub2.entries)
-						expect(`${entry.name}${entry.linux}${entry.initrd}`).not.toMatch(/[\n\r\0]/);
-				} catch (error) {
-					if (!(error instanceof Oci2isoError)) throw error;
-					expect(error.code).toBe("CONTRACT_NOT_MET");
-				}
-			}),
-			{ seed: 20_261_121, numRuns: 600 },
-		);
 	});
 });

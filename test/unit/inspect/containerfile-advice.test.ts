@@ -1,13 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Inspection, inspectTree } from "../../../src/inspect/inspect-image.ts";
 import { type LiveImageSetup, liveImage } from "../../support/live-image.ts";
 import type { SmallRoot } from "../../support/small-root.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-
-const scratch = temporaryDirectory("advice");
 
 const PLACES = ["/usr/lib/image-builder/bootc/iso.yaml", "/usr/lib/bootc-image-builder/iso.yaml"];
 
@@ -19,7 +17,7 @@ const inspect = (setup: LiveImageSetup, texts: Readonly<Record<string, string>>)
 
 /** Runs the lines that the findings give below a scratch directory, and returns the iso.yaml files that are there then. */
 function applied(lines: readonly string[], before: Readonly<Record<string, string>>): Record<string, string> {
-	const root = mkdtempSync(join(scratch, "root-"));
+	const root = temporaryDirectory("root");
 	for (const [path, content] of Object.entries(before)) {
 		mkdirSync(dirname(join(root, path)), { recursive: true });
 		writeFileSync(join(root, path), content);
@@ -61,7 +59,7 @@ async function followOnFiles(image: SmallRoot, paths: readonly string[]): Promis
 			({ code, severity }) => severity !== "ok" && ABOUT_FILES.has(code),
 		);
 	const found = await about();
-	const root = mkdtempSync(join(scratch, "root-"));
+	const root = temporaryDirectory("root");
 	for (const path of paths) {
 		const inode = image.lookup(path)?.inode;
 		mkdirSync(dirname(join(root, path)), { recursive: true });

@@ -58,41 +58,6 @@ describe("inspecting a tree", () => {
 		expect(await faultsOf(liveImage({ dracut, linux: `/images/pxeboot/vmlinuz ${args}` }))).toEqual(codes);
 	});
 
-	it("trusts the script more than the version", async () => {
-		const fixed = text(
-			"usr/sbin/dmsquash-live-root",
-			'echo "rd.live.overlay.overlayfs=1" > /etc/cmdline.d/x',
-			0o100755,
-		);
-		const linux = "/images/pxeboot/vmlinuz root=live:CDLABEL=Live";
-		expect(await faultsOf(liveImage({ dracut: "059-9", linux, extra: [fixed] }))).toEqual([]);
-	});
-
-	it("knows the installer's way", async () => {
-		const linux = "/images/pxeboot/vmlinuz inst.stage2=hd:LABEL=$isolabel quiet";
-		expect(await faultsOf(liveImage({ linux }))).toEqual(["INSTALLER_MODULE_MISSING"]);
-		const anaconda = text("usr/lib/dracut/hooks/cmdline/25-parse-anaconda-options.sh", "");
-		expect(await faultsOf(liveImage({ linux, extra: [anaconda] }))).toEqual([]);
-		expect(await faultsOf(liveImage({ linux: linux.replace("$isolabel", "Other"), extra: [anaconda] }))).toEqual([
-			"MENU_LABEL",
-		]);
-	});
-
-	it("takes arguments that the initramfs brings along", async () => {
-		const linux = "/images/pxeboot/vmlinuz quiet";
-		expect(await faultsOf(liveImage({ linux }))).toEqual(["MENU_NO_ROOT"]);
-		const own = text("etc/cmdline.d/10-live.conf", "root=live:CDLABEL=Live\n");
-		expect(await faultsOf(liveImage({ linux, extra: [own] }))).toEqual([]);
-	});
-
-	it("compares labels as udev writes them", async () => {
-		const image = liveImage({ linux: "/images/pxeboot/vmlinuz root=live:CDLABEL=Live\\\\x20Disk" }).file(
-			ISO_YAML,
-			"label: Live Disk\ngrub2:\n  entries:\n    - name: x\n      linux: /images/pxeboot/vmlinuz root=live:CDLABEL=Live\\\\x20Disk\n      initrd: /images/pxeboot/initrd.img\n",
-		);
-		expect(await faultsOf(image)).toEqual([]);
-	});
-
 	it("reports a kernel that cannot decompress the initramfs", async () => {
 		const { gzipSync } = await import("node:zlib");
 		const image = liveImage({ config: "CONFIG_SQUASHFS_ZSTD=y\n# CONFIG_RD_GZIP is not set\n" });

@@ -1,17 +1,11 @@
-import { cpSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { refusePath } from "../../../src/oci/bare-path.ts";
 import { writeOciLayout } from "../../support/oci-layout.ts";
-import { tarArchive } from "../../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const work = temporaryDirectory("bare");
-beforeAll(() => {
-	const tar = tarArchive([{ type: "file", path: "a", content: Buffer.from("a") }]);
-	writeOciLayout(join(work, "layout"), { layers: [{ tar, compression: "none" }] });
-	cpSync(join(work, "layout"), join(work, "x.tar"), { recursive: true });
-});
+for (const name of ["layout", "x.tar"]) writeOciLayout(join(work, name), { layers: [] });
 
 describe("a reference without a transport", () => {
 	it.each(["layout", "layout:latest", "x.tar"])(

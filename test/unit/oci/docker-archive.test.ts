@@ -36,6 +36,14 @@ describe("a docker archive", () => {
 		);
 		return file;
 	};
+	/** An image layout, and the list of images that makes an archive of it one of docker's too. */
+	const both = (...compressions: Parameters<typeof layers>) => {
+		const layout = fresh();
+		const written = writeOciLayout(layout, { layers: layers(...compressions) });
+		const blob = ({ digest }: { digest: string }) => `blobs/sha256/${digest.slice(7)}`;
+		const image = { Config: blob(written.config), RepoTags: ["x:1"], Layers: written.layers.map(blob) };
+		return { layout, written, archive: () => write(filesBelow(layout), [image]) };
+	};
 	const names = ["a/layer.tar", "b/layer.tar", "c/layer.tar"];
 	const layerEntries = () => names.map((name, index) => ({ name, bytes: tars[index] ?? Buffer.alloc(0) }));
 
@@ -100,11 +108,8 @@ describe("a docker archive", () => {
 	});
 
 	it("that is an image layout too keeps that layout's digest", async () => {
-		const layout = fresh();
-		const written = writeOciLayout(layout, { layers: layers("gzip", "none", "zstd") });
-		const blob = ({ digest }: { digest: string }) => `blobs/sha256/${digest.slice(7)}`;
-		const image = { Config: blob(written.config), RepoTags: ["x:1"], Layers: written.layers.map(blob) };
-		const file = await write(filesBelow(layout), [image]);
+		const { layout, written, archive } = both("gzip", "none", "zstd");
+		const file = await archive();
 		const opened = await openImage(`docker-archive:${file}:x:1`, amd64);
 		expect(opened.manifestDigest).toBe(written.manifestDigest);
 		expect(await contentsOf(opened)).toEqual(contents);
@@ -112,7 +117,7 @@ describe("a docker archive", () => {
 
 		// an index that does not know the image is no help: the manifest is made, from the same files
 		writeIndexFile(layout, []);
-		const made = await openImage(`docker-archive:${await write(filesBelow(layout), [image])}`, amd64);
+		const made = await openImage(`docker-archive:${await archive()}`, amd64);
 		expect(made.manifestDigest).not.toBe(written.manifestDigest);
 		expect(await contentsOf(made)).toEqual(contents);
 	});
@@ -130,13 +135,10 @@ describe("a docker archive", () => {
 		["is of no version", (manifest) => ({ ...manifest, schemaVersion: 3 })],
 		["is no object", () => []],
 	])("goes by manifest.json where the OCI manifest beside it %s", async (_, change) => {
-		const layout = fresh();
-		const written = writeOciLayout(layout, { layers: layers("none", "none", "gzip") });
-		const blob = ({ digest }: { digest: string }) => `blobs/sha256/${digest.slice(7)}`;
-		const image = { Config: blob(written.config), RepoTags: ["x:1"], Layers: written.layers.map(blob) };
+		const { layout, written, archive } = both("none", "none", "gzip");
 		const right = JSON.parse(readFileSync(blobPath(layout, written.manifestDigest), "utf8"));
 		writeIndexFile(layout, [writeJson(layout, OCI_MEDIA_TYPES.manifest, change(right))]);
-		const opened = await openImage(`docker-archive:${await write(filesBelow(layout), [image])}`, amd64);
+		const opened = await openImage(`docker-archive:${await archive()}`, amd64);
 		expect(await contentsOf(opened)).toEqual(contents);
 		expect(opened.notes.join()).toMatch(/its OCI manifest is not used/);
 	});
@@ -146,12 +148,9 @@ describe("a docker archive", () => {
 		["no JSON", "{"],
 		["of other things", '{"manifests":[{"mediaType":7}]}'],
 	])("goes by manifest.json where index.json is %s", async (_, text) => {
-		const layout = fresh();
-		const written = writeOciLayout(layout, { layers: layers("none", "none", "gzip") });
-		const blob = ({ digest }: { digest: string }) => `blobs/sha256/${digest.slice(7)}`;
+		const { layout, archive } = both("none", "none", "gzip");
 		writeFileSync(join(layout, "index.json"), text);
-		const image = { Config: blob(written.config), RepoTags: ["x:1"], Layers: written.layers.map(blob) };
-		const opened = await openImage(`docker-archive:${await write(filesBelow(layout), [image])}`, amd64);
+		const opened = await openImage(`docker-archive:${await archive()}`, amd64);
 		expect(await contentsOf(opened)).toEqual(contents);
 	});
 

@@ -186,15 +186,9 @@ describe("a damaged layer", () => {
 
 	it.each<[string, Uint8Array, string]>([
 		["gzip that ends within the data", truncateTo(gzip, 5000), "corrupt LAYER_TRUNCATED"],
-		["gzip that ends within the trailer", truncateTo(gzip, gzip.byteLength - 1), "corrupt LAYER_TRUNCATED"],
 		["gzip that ends within a second member", Buffer.concat([gzip, truncateTo(gzip, 5)]), "corrupt LAYER_TRUNCATED"],
 		["gzip with a damaged checksum", flip(gzip, gzip.byteLength - 8), "corrupt LAYER_COMPRESSION_BROKEN"],
 		["gzip followed by garbage", Buffer.concat([gzip, Buffer.from("garbage")]), "corrupt LAYER_COMPRESSION_BROKEN"],
-		[
-			"gzip followed by zeros and garbage",
-			Buffer.concat([gzip, Buffer.alloc(99), Buffer.of(1)]),
-			"corrupt LAYER_COMPRESSION_BROKEN",
-		],
 		[
 			"gzip followed by zeros and a member",
 			Buffer.concat([gzip, Buffer.alloc(70_000), gzip]),

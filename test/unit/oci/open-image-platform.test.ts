@@ -109,13 +109,8 @@ describe("choosing a platform", () => {
 
 	it.each([
 		["x86_64", "amd64"],
-		["x86-64", "amd64"],
-		["X86_64", "amd64"],
 		["aarch64", "arm64"],
-		["armhf", "arm/v7"],
 		["armv7l", "arm/v7"],
-		["i686", "386"],
-		["ppc64el", "ppc64le"],
 	])("knows %s for %s in configurations and indexes", async (name, architecture) => {
 		const platform = `linux/${architecture}`;
 		const single = writeOciLayout(fresh(), { layers: layers("none"), platform: `linux/${name}` });

@@ -11,24 +11,15 @@ describe("parseDockerReference", () => {
 	it.each([
 		["debian", "docker.io/library/debian"],
 		["debian:12", "docker.io/library/debian:12"],
-		["library/debian:12", "docker.io/library/debian:12"],
 		["docker.io/debian", "docker.io/library/debian"],
 		["index.docker.io/debian", "docker.io/library/debian"],
-		["index.docker.io/library/debian:x", "docker.io/library/debian:x"],
 		["user/image", "docker.io/user/image"],
-		["localhost/image", "localhost/image"],
 		["localhost:5000/image:1.0", "localhost:5000/image:1.0"],
 		["LOCALHOST/image", "LOCALHOST/image"],
-		["quay.io/a/b/c", "quay.io/a/b/c"],
-		["host:443/a", "host:443/a"],
 		["[::1]/a:tag", "[::1]/a:tag"],
 		["[2001:db8::1]:5000/a/b", "[2001:db8::1]:5000/a/b"],
-		["127.0.0.1:5000/a", "127.0.0.1:5000/a"],
 		["Example.COM/a", "Example.COM/a"],
-		["xn--n3h.example/a", "xn--n3h.example/a"],
-		["a/b__c.d-e--f_g", "docker.io/a/b__c.d-e--f_g"],
 		[`debian@${digest}`, `docker.io/library/debian@${digest}`],
-		[`debian:12@${digest}`, `docker.io/library/debian:12@${digest}`],
 		[`host:5000/a:_T.a-g@sha512:${hex}${hex}`, `host:5000/a:_T.a-g@sha512:${hex}${hex}`],
 		[`${hex}:tag`.slice(1), `docker.io/library/${hex.slice(1)}:tag`],
 	])("reads %s as %s", (text, expected) => {
@@ -40,36 +31,23 @@ describe("parseDockerReference", () => {
 		":tag",
 		"a:",
 		"Debian",
-		"a/Debian",
 		"a//b",
-		"/a",
-		"a/",
 		"a..b",
-		"a___b",
 		"-a",
-		"a-",
-		"a/b-",
-		"a._b",
 		"a:b:c/",
 		"a b",
-		"a\nb",
 		"debian:.tag",
 		`debian:${"t".repeat(129)}`,
 		"debian@sha256:123",
 		`debian@md5:${hex}`,
-		`debian@${digest}x`,
 		`debian@${digest}@${digest}`,
-		`debian@SHA256:${hex}`,
 		`debian@sha256:${hex.toUpperCase()}`,
 		hex,
 		"host:port/a",
 		"-host.com/a",
-		"host-.com/a",
 		"host..com/a",
 		"[::1/a",
-		"[::g]/a",
 		"./layout",
-		"../layout",
 		"a".repeat(256),
 		`host.com/${"a".repeat(250)}`,
 	])("refuses %j", (text) => {
@@ -99,23 +77,6 @@ describe("parseDockerReference", () => {
 		);
 	});
 
-	it("normalizes to a fixed point and throws nothing but its own error", () => {
-		const text = fc.oneof(
-			fc.string({ maxLength: 80 }),
-			fc.string({ unit: fc.constantFrom(..."aB0.:/@_-[]"), maxLength: 40 }),
-		);
-		fc.assert(
-			fc.property(text, (input) => {
-				const code = codeOf(() => {
-					const once = parseDockerReference(input);
-					expect(parseDockerReference(formatDockerReference(once))).toEqual(once);
-				});
-				expect(["no error", "usage REFERENCE_INVALID"]).toContain(code);
-			}),
-			{ seed: 2, numRuns: 5000 },
-		);
-	});
-
 	it("is quick on names made to make matching slow", () => {
 		const started = performance.now();
 		for (const text of ["a-".repeat(4000), `${"a_".repeat(4000)}!`, `${"a.".repeat(4000)}/b`, `${"0".repeat(8000)}.`])
@@ -139,10 +100,6 @@ describe("parseReference", () => {
 		["oci-archive:a.tar:v1", { transport: "oci-archive", path: "a.tar", selection: { ...none, tag: "v1" } }],
 		["dir:/a:b", { transport: "dir", path: "/a:b" }],
 		[
-			"docker-archive:a.tar",
-			{ transport: "docker-archive", path: "a.tar", selection: { name: undefined, sourceIndex: undefined } },
-		],
-		[
 			"docker-archive:a.tar:@1",
 			{ transport: "docker-archive", path: "a.tar", selection: { name: undefined, sourceIndex: 1 } },
 		],
@@ -162,21 +119,10 @@ describe("parseReference", () => {
 			{ transport: "docker", name: { domain: "quay.io", repository: "x", tag: "1", digest: undefined } },
 		],
 		[
-			"quay.io/x",
-			{ transport: "docker", name: { domain: "quay.io", repository: "x", tag: undefined, digest: undefined } },
-		],
-		[
 			"debian:12",
 			{
 				transport: "docker",
 				name: { domain: "docker.io", repository: "library/debian", tag: "12", digest: undefined },
-			},
-		],
-		[
-			"docker:24",
-			{
-				transport: "docker",
-				name: { domain: "docker.io", repository: "library/docker", tag: "24", digest: undefined },
 			},
 		],
 	])("reads %s", (text, expected) => {
@@ -205,18 +151,5 @@ describe("parseReference", () => {
 	it("tells how to get an image out of a store it cannot read", () => {
 		expect(() => parseReference("containers-storage:x")).toThrow(/podman save --format oci-archive/);
 		expect(() => parseReference("docker-daemon:x:1")).toThrow(/docker save/);
-	});
-
-	it("throws nothing but its own errors", () => {
-		const prefix = fc.constantFrom("", "oci:", "oci-archive:", "docker-archive:", "dir:", "docker:", "docker://");
-		const rest = fc.oneof(fc.string(), fc.string({ unit: fc.constantFrom(..."a:@/.sha256"), maxLength: 30 }));
-		fc.assert(
-			fc.property(prefix, rest, (a, b) => {
-				expect(["no error", "usage REFERENCE_INVALID", "usage TRANSPORT_UNSUPPORTED"]).toContain(
-					codeOf(() => parseReference(a + b)),
-				);
-			}),
-			{ seed: 3, numRuns: 3000 },
-		);
 	});
 });

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { parseDockerReference } from "../../../src/oci/docker-reference.ts";
@@ -116,31 +115,6 @@ describe("registries.conf", () => {
 		);
 	});
 
-	it("gives nothing but our errors for any text", () => {
-		const word = fc.constantFrom(
-			"[[registry]]",
-			"prefix",
-			"location",
-			"=",
-			'"a.test"',
-			"'*.x'",
-			"\n",
-			"[",
-			"]",
-			"true",
-			"mirror",
-			"{",
-			"}",
-			".",
-		);
-		fc.assert(
-			fc.property(fc.array(fc.oneof(word, fc.string()), { maxLength: 30 }), (words) => {
-				failure(() => places("a.test/x", words.join(" ")));
-			}),
-			{ seed: 3, numRuns: 1000 },
-		);
-	});
-
 	it("leaves short names to Docker Hub only when nothing else is known for them", () => {
 		const refuse = (text: string, rules: string) =>
 			failure(() => requireUnambiguous(text, parseDockerReference(text.replace(/^docker:\/\//, "")), conf(rules)));
@@ -215,16 +189,6 @@ describe("auth.json", () => {
 		const noColon = { auths: { "a.test": { auth: Buffer.from("secret-alone").toString("base64") } } };
 		expect(failure(() => find(noColon, "a.test/x"))).toMatch(/^AUTH_FILE_INVALID: (?!.*secret-alone)/);
 		expect(failure(() => parseAuthFile('{"credsStore": "../sh"}', "auth.json"))).toMatch(/credsStore/);
-	});
-
-	it("gives nothing but our errors for any JSON", () => {
-		fc.assert(
-			fc.property(fc.json({ maxDepth: 4 }), (text) => {
-				failure(() => find(JSON.parse(`{"auths": ${text}}`), "a.test/x"));
-				failure(() => parseAuthFile(text, "auth.json"));
-			}),
-			{ seed: 4, numRuns: 500 },
-		);
 	});
 });
 

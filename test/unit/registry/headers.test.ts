@@ -36,16 +36,6 @@ describe("WWW-Authenticate", () => {
 			["bearer", { realm: "d" }],
 		]);
 	});
-	it("never breaks anything", () => {
-		fc.assert(
-			fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => {
-				expect(Array.isArray(parseChallenges(text))).toBe(true);
-			}),
-			{ seed: 1, numRuns: 1000 },
-		);
-		expect(parseChallenges(`Bearer ${"\\".repeat(100_000)}`).length).toBeLessThan(100);
-		expect(parseChallenges(`Bearer realm="${"\\".repeat(100_000)}`).length).toBeLessThan(10);
-	});
 	it("gives back what was put in", () => {
 		const value = fc.string({ unit: "grapheme-ascii", maxLength: 40 });
 		fc.assert(

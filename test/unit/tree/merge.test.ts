@@ -148,14 +148,6 @@ describe("TreeMerger", () => {
 		expect(merger).toThrow(/layer 1, a\/\\xff\\x0a/);
 	});
 
-	it("bounds the entries and the directories they bring about", () => {
-		const three = [[{ path: "a" }, { path: "b" }], [{ path: "c" }]];
-		expect(codeOf(() => mergeLayers(three, { maxInodes: 2 }))).toBe("corrupt TOO_MANY_ENTRIES");
-		expect(codeOf(() => mergeLayers(three, { maxInodes: 3 }))).toBe("no error");
-		expect(codeOf(() => mergeLayers([[{ path: "d/e/f" }]], { maxInodes: 2 }))).toBe("corrupt TOO_MANY_ENTRIES");
-		expect(codeOf(() => mergeLayers([[{ path: "d/e/f" }]], { maxInodes: 3 }))).toBe("no error");
-	});
-
 	it("stops images whose paths multiply the work", () => {
 		// Each link walks 800 components and goes on to the next.
 		const linkTarget = (i: number): string => `${"d/../".repeat(400)}l${i}`;

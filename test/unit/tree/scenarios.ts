@@ -33,7 +33,6 @@ const chain = Array.from({ length: 256 }, (_, i) => symlink(`l${i}`, i === 0 ? "
 export const scenarios: readonly Scenario[] = [
 	{ name: "no layers", layers: [], tree: [], unlikeUmoci: "an image layout without layers is not written here" },
 	{ name: "an empty layer", layers: [[]], tree: [] },
-	{ name: "one file", layers: [[file("a")]], tree: ["a @0:0"] },
 	{
 		name: "paths are cleaned as text",
 		layers: [[dir("d/"), file("./d//x"), file("/abs"), file("../../up"), file("d/../q/./r"), file("e/f/../../g")]],
@@ -43,120 +42,6 @@ export const scenarios: readonly Scenario[] = [
 		name: "`..` in a path does not see symbolic links",
 		layers: [[dir("d/e"), symlink("s", "d/e"), file("s/../x")]],
 		tree: ["d/", "d/e/", "s -> d/e", "x @0:2"],
-	},
-	{ name: "the last of two entries wins", layers: [[file("a"), file("b"), file("a")]], tree: ["a @0:2", "b @0:1"] },
-	{
-		name: "an upper file replaces a lower one",
-		layers: [[file("a"), file("b")], [file("a")]],
-		tree: ["a @1:0", "b @0:1"],
-	},
-	{
-		name: "a file replaces a directory with all that is in it",
-		layers: [[dir("d"), file("d/x"), file("d/e/y")], [file("d")]],
-		tree: ["d @1:0"],
-	},
-	{
-		name: "a directory replaces a file",
-		layers: [[file("d")], [dir("d"), file("d/x")]],
-		tree: ["d/", "d/x @1:1"],
-	},
-	{
-		name: "a directory over a directory keeps its children",
-		layers: [
-			[dir("d"), file("d/x")],
-			[dir("d", { mode: 0o700 }), file("d/y")],
-		],
-		tree: ["d/", "d/x @0:1", "d/y @1:1"],
-	},
-	{
-		name: "a directory replaces a symbolic link to a directory",
-		layers: [
-			[dir("real"), file("real/x"), symlink("d", "real")],
-			[dir("d"), file("d/y")],
-		],
-		tree: ["d/", "d/y @1:1", "real/", "real/x @0:1"],
-	},
-	{
-		name: "a symbolic link replaces a directory",
-		layers: [
-			[dir("d"), file("d/x"), dir("e")],
-			[symlink("d", "e"), file("d/y")],
-		],
-		tree: ["d -> e", "e/", "e/y @1:1"],
-	},
-	{ name: "a whiteout removes a lower file", layers: [[file("a"), file("b")], [hide("a")]], tree: ["b @0:1"] },
-	{
-		name: "a whiteout removes a lower directory",
-		layers: [[file("d/e/x"), file("d/y")], [hide("d")]],
-		tree: [],
-	},
-	{
-		name: "a whiteout of nothing is nothing",
-		layers: [[file("a")], [hide("b"), hide("c/d"), hide("a/x")]],
-		tree: ["a @0:0"],
-	},
-	{ name: "a whiteout and then the file again", layers: [[file("a")], [hide("a"), file("a")]], tree: ["a @1:1"] },
-	{ name: "the file and then its whiteout", layers: [[file("a")], [file("a"), hide("a")]], tree: ["a @1:0"] },
-	{
-		name: "whited out in the middle, back on top",
-		layers: [
-			[file("a"), file("d/x")],
-			[hide("a"), hide("d")],
-			[file("a"), file("d/y")],
-		],
-		tree: ["a @2:0", "d/", "d/y @2:1"],
-	},
-	{
-		name: "a whiteout of a directory spares what its layer put there",
-		layers: [
-			[file("d/old"), file("d/e/old")],
-			[file("d/e/new"), hide("d")],
-		],
-		tree: ["d/", "d/e/", "d/e/new @1:0"],
-	},
-	{
-		name: "an opaque directory hides lower children only, wherever the marker stands",
-		layers: [
-			[file("d/old"), file("e/old")],
-			[opaque("d"), file("d/new"), file("e/new"), opaque("e")],
-		],
-		tree: ["d/", "d/new @1:1", "e/", "e/new @1:2"],
-	},
-	{
-		name: "an opaque directory in the middle does not touch upper layers",
-		layers: [[file("d/a")], [opaque("d"), file("d/b")], [file("d/c")]],
-		tree: ["d/", "d/b @1:1", "d/c @2:0"],
-	},
-	{
-		name: "an opaque root",
-		layers: [
-			[file("a"), file("d/x")],
-			[file("b"), opaque("")],
-		],
-		tree: ["b @1:0"],
-	},
-	{
-		name: "an opaque marker in what is no directory",
-		layers: [[file("a")], [opaque("a"), opaque("none")]],
-		tree: ["a @0:0"],
-	},
-	{
-		name: "a whiteout through a symbolic link",
-		layers: [[dir("usr/lib"), file("usr/lib/x"), symlink("lib", "usr/lib")], [hide("lib/x")]],
-		tree: ["lib -> usr/lib", "usr/", "usr/lib/"],
-	},
-	{
-		name: "a whiteout of a symbolic link leaves its target",
-		layers: [[dir("usr/lib"), symlink("lib", "usr/lib"), file("lib/x")], [hide("lib")]],
-		tree: ["usr/", "usr/lib/", "usr/lib/x @0:2"],
-	},
-	{
-		name: "an opaque directory through a symbolic link",
-		layers: [
-			[file("usr/lib/x"), symlink("lib", "usr/lib")],
-			[opaque("lib"), file("lib/y")],
-		],
-		tree: ["lib -> usr/lib", "usr/", "usr/lib/", "usr/lib/y @1:1"],
 	},
 	{
 		name: "entries go through lower symbolic links, absolute ones inside the image",
@@ -187,12 +72,6 @@ export const scenarios: readonly Scenario[] = [
 		tree: ["end/", "end/x @0:256", ...chain.slice(0, 255).map((m) => `${m.path} -> ${m.linkTarget}`)].sort(),
 	},
 	{ name: "256 links on the way", layers: [[dir("end"), ...chain, file("l255/x")]], error: "SYMLINK_LOOP" },
-	{
-		name: "an entry below a lower layer's file",
-		layers: [[file("a"), file("b")], [file("a/b/c")], [file("a/d")]],
-		tree: ["a/", "a/b/", "a/b/c @1:0", "a/d @2:0", "b @0:1"],
-		unlikeUmoci: "it refuses the layer; podman and docker show a directory",
-	},
 	{
 		name: "a directory and a link below a lower layer's device and pipe",
 		layers: [
@@ -228,15 +107,6 @@ export const scenarios: readonly Scenario[] = [
 		unlikeUmoci: "it refuses the layer",
 	},
 	{
-		name: "a file in the way that is whited out before, or after",
-		layers: [
-			[file("a"), file("b")],
-			[hide("a"), file("a/x"), file("b/x"), hide("b")],
-		],
-		tree: ["a/", "a/x @1:1", "b/", "b/x @1:2"],
-		unlikeUmoci: "it refuses the layer",
-	},
-	{
 		name: "a hard link to what is below a lower layer's file",
 		layers: [[file("a")], [file("a/b"), link("c", "a/b")]],
 		tree: ["a/", "a/b @1:0", "c = a/b"],
@@ -264,7 +134,6 @@ export const scenarios: readonly Scenario[] = [
 		],
 		unlikeUmoci: "it refuses the layer",
 	},
-	{ name: "an entry below a file of its own layer", layers: [[file("a"), file("a/b")]], error: "PARENT_NOT_DIRECTORY" },
 	{
 		name: "an entry far below a file of its own layer, over a directory",
 		layers: [[dir("a")], [file("a"), file("a/b/c")]],
@@ -290,43 +159,10 @@ export const scenarios: readonly Scenario[] = [
 		unlikeUmoci: "it refuses the layer",
 	},
 	{
-		name: "hard links within a layer",
-		layers: [[file("a"), link("b", "a"), link("d/c", "/b")]],
-		tree: ["a @0:0", "b = a", "d/", "d/c = a"],
-	},
-	{ name: "a hard link to a lower file", layers: [[file("a")], [link("b", "a")]], tree: ["a @0:0", "b = a"] },
-	{
-		name: "a replaced file leaves its other links alone",
-		layers: [[file("a"), link("b", "a"), link("c", "a")], [file("a")]],
-		tree: ["a @1:0", "b @0:0", "c = b"],
-	},
-	{
-		name: "a hard link sees the file that is there at that moment",
-		layers: [[file("a"), link("b", "a"), file("a"), link("c", "a")]],
-		tree: ["a @0:2", "b @0:0", "c = a"],
-	},
-	{
-		name: "a hard link to a lower file that is whited out afterwards",
-		layers: [[file("a")], [link("b", "a"), hide("a")]],
-		tree: ["b @0:0"],
-	},
-	{
 		name: "a hard link to a file that was whited out before",
 		layers: [[file("a")], [hide("a"), link("b", "a")]],
 		error: "HARD_LINK_TARGET_MISSING",
 	},
-	{
-		name: "a link's target can be reached through a symbolic link",
-		layers: [[file("usr/lib/x"), symlink("lib", "usr/lib"), link("y", "lib/x")]],
-		tree: ["lib -> usr/lib", "usr/", "usr/lib/", "usr/lib/x @0:0", "y = usr/lib/x"],
-	},
-	{
-		name: "a hard link to a symbolic link links the symbolic link",
-		layers: [[file("a"), symlink("s", "a"), link("t", "s")]],
-		tree: ["a @0:0", "s -> a", "t = s"],
-	},
-	{ name: "a hard link to nothing", layers: [[link("b", "a")]], error: "HARD_LINK_TARGET_MISSING" },
-	{ name: "a hard link to a later file", layers: [[link("b", "a"), file("a")]], error: "HARD_LINK_TARGET_MISSING" },
 	{ name: "a hard link to itself", layers: [[file("a"), link("a", "a")]], error: "HARD_LINK_TARGET_MISSING" },
 	{
 		name: "a hard link over its target's directory",

@@ -103,10 +103,6 @@ describe("the tree of the upper layers", () => {
 		expect(known(upper, "b")).toBeUndefined();
 	});
 
-	it("does not know where a file without an entry for its directory is: that may be a link below", () => {
-		expect(known([file("a/b")], "a/b")).toBeUndefined();
-	});
-
 	it("knows what whiteouts, opaque directories and files in their place leave nothing of", () => {
 		const upper = [
 			{ path: ".wh.d" },

@@ -92,17 +92,10 @@ describe("leavingOut", () => {
 describe("cleanPath", () => {
 	it.each([
 		["", ""],
-		["/", ""],
-		[".", ""],
 		["..", ""],
-		["./", ""],
-		["a", "a"],
-		["a/b", "a/b"],
 		["/a//b/./c/", "a/b/c"],
 		["a/../../b", "b"],
 		[".a/..b/c..", ".a/..b/c.."],
-		["a/.", "a"],
-		["a/..", ""],
 		[".../x", ".../x"],
 	])("%j is %j", (path, expected) => expect(cleanPath(path)).toBe(expected));
 

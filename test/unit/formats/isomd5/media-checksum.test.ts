@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ByteSource, memorySource } from "../../../../src/binary/byte-source.ts";
-import { Oci2isoError } from "../../../../src/errors.ts";
 import { decodeApplicationUse, encodeApplicationUse } from "../../../../src/formats/isomd5/application-use.ts";
 import {
 	APPLICATION_USE_OFFSET,
@@ -51,14 +50,6 @@ describe("the media checksum", () => {
 		);
 	});
 
-	test("ignores what is in its area and after the hashed part", async () => {
-		const iso = isoOf(400);
-		const first = await computeMediaChecksum(memorySource(iso));
-		const changed = await implant(iso);
-		changed.fill(0xff, 385 * 2048);
-		expect(Buffer.from(await computeMediaChecksum(memorySource(changed))).equals(first)).toBe(true);
-	});
-
 	test("does not depend on how the source hands out its bytes, and is read only once", async () => {
 		const iso = isoOf(2000);
 		let read = 0;
@@ -75,13 +66,6 @@ describe("the media checksum", () => {
 		expect(read).toBe(1985 * 2048 + 2048);
 		expect(progress.at(-1)).toBe(1);
 		expect([...progress].sort((a, b) => a - b)).toEqual(progress);
-	});
-
-	test("leaves the source's bytes alone", async () => {
-		const iso = isoOf(300);
-		const before = Buffer.from(iso);
-		await computeMediaChecksum(memorySource(iso));
-		expect(iso.equals(before)).toBe(true);
 	});
 });
 
@@ -112,25 +96,6 @@ describe("checking an image", () => {
 		await expect(computeMediaChecksum(memorySource(isoOf(31)))).rejects.toMatchObject(notAnIso);
 		const short = isoOf(300).subarray(0, 200 * 2048);
 		await expect(computeMediaChecksum(memorySource(short))).rejects.toMatchObject({ code: "UNEXPECTED_END" });
-	});
-
-	test("of any application-use area gives a verdict or an Oci2isoError", async () => {
-		const sample = Buffer.from(await computeMediaChecksum(memorySource(isoOf(300)))).toString("latin1");
-		const iso = isoOf(300);
-		const digits = fc.stringMatching(/^[0-9]{0,8}$/);
-		await fc.assert(
-			fc.asyncProperty(fc.nat(511), digits, fc.nat(20), async (at, text, removed) => {
-				const changed = (sample.slice(0, at) + text + sample.slice(at + removed)).padEnd(512).slice(0, 512);
-				const copy = Buffer.from(iso);
-				copy.write(changed, APPLICATION_USE_OFFSET, "latin1");
-				try {
-					expect(["pass", "fail", "none"]).toContain(await verifyMediaChecksum(memorySource(copy)));
-				} catch (error) {
-					if (!(error instanceof Oci2isoError)) throw error;
-				}
-			}),
-			{ seed: 20_261_121, numRuns: 300 },
-		);
 	});
 });
 

@@ -1,12 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { decodePe, type PeImage } from "../../../../src/formats/pe/pe-image.ts";
 import { anchorOf, firmwareTrust, judge, shimTrust, type TrustStore } from "../../../../src/formats/pe/trust.ts";
-import { requires } from "../../../support/requires.ts";
-import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { grubProgram, shimProgram } from "../../../support/verify-programs.ts";
 import {
 	makeCertificate,
@@ -266,48 +261,6 @@ describe("shim", () => {
 		expect(verdict(signProgram(PROGRAM, direct, { algorithm: "sha384" }), section(root.certificate))).toContain(
 			"is signed with SHA384, which shim (Vendor Root) does not check",
 		));
-});
-
-describe.skipIf(requires("sbsign", "sbverify") !== undefined)("sbsign and sbverify", () => {
-	it("agree about what is signed, twice, and about what is not", () => {
-		const directory = temporaryDirectory("trust");
-		const file = (name: string, bytes: Uint8Array | string): string => {
-			writeFileSync(join(directory, name), bytes);
-			return join(directory, name);
-		};
-		const pem = (signer: Signer, name: string): [string, string] => [
-			file(`${name}.key`, signer.key.export({ type: "pkcs8", format: "pem" })),
-			file(`${name}.crt`, new X509Certificate(signer.certificate).toString()),
-		];
-		const [key, certificate] = pem(direct, "direct");
-		const [otherKey, otherCertificate] = pem(stranger, "stranger");
-		const [, rootCertificate] = pem(root, "root");
-		const plain = file("plain.efi", PROGRAM);
-		const once = join(directory, "once.efi");
-		const twice = join(directory, "twice.efi");
-		execFileSync("sbsign", ["--key", otherKey, "--cert", otherCertificate, "--output", once, plain], {
-			stdio: "pipe",
-		});
-		execFileSync("sbsign", ["--key", key, "--cert", certificate, "--output", twice, once], { stdio: "pipe" });
-		expect(verdict(readFileSync(once))).toContain("is signed by Stranger");
-		expect(verdict(readFileSync(twice))).toBe("trusted by Vendor Root");
-		const own = file("own.efi", signProgram(PROGRAM, direct));
-		const accepts = (path: string): boolean => {
-			try {
-				execFileSync("sbverify", ["--cert", rootCertificate, path], { stdio: "pipe" });
-				return true;
-			} catch {
-				return false;
-			}
-		};
-		expect(accepts(own)).toBe(true);
-		const changed = signProgram(PROGRAM, direct);
-		changed.writeUInt8(changed.readUInt8(1100) ^ 1, 1100);
-		expect([accepts(file("changed.efi", changed)), verdict(changed)]).toEqual([
-			false,
-			"has a signature that does not fit it",
-		]);
-	});
 });
 
 function tlv(tag: number, ...parts: readonly Buffer[]): Buffer {

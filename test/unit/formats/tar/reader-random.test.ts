@@ -1,7 +1,6 @@
 import fc from "fast-check";
-import { extract, pack } from "tar-stream";
+import { pack } from "tar-stream";
 import { describe, expect, it } from "vitest";
-import { Oci2isoError } from "../../../../src/errors.ts";
 import {
 	gnuLongName,
 	paxHeader,
@@ -110,67 +109,7 @@ describe("TarReader on random archives", () => {
 		);
 		expect(readTar(rich, [1])).toEqual(readTar(rich));
 	});
-
-	it("answers damaged archives with nothing but its own errors", () => {
-		let accepted = 0;
-		let refused = 0;
-		const damage = fc.array(fc.tuple(fc.nat(rich.byteLength - 1), fc.integer({ min: 0, max: 255 })), {
-			minLength: 1,
-			maxLength: 4,
-		});
-		const cut = fc.oneof(fc.constant(rich.byteLength), fc.nat(rich.byteLength));
-		fc.assert(
-			fc.property(damage, cut, fc.boolean(), (changes, end, repairSums) => {
-				const archive = Buffer.from(rich.subarray(0, end));
-				for (const [at, value] of changes) if (at < end) archive[at] = value;
-				if (repairSums) for (let at = 0; at + 512 <= end; at += 512) repairChecksum(archive.subarray(at, at + 512));
-				try {
-					readTar(archive, [700]);
-					accepted++;
-				} catch (error) {
-					if (!(error instanceof Oci2isoError) && !isCollectorLimit(error)) throw error;
-					refused++;
-				}
-			}),
-			{ seed: 3, numRuns: 3000 },
-		);
-		expect(accepted).toBeGreaterThan(100);
-		expect(refused).toBeGreaterThan(100);
-	});
-
-	it("answers arbitrary bytes with nothing but its own errors", () => {
-		const block = fc.uint8Array({ minLength: 512, maxLength: 512 }).map((array) => {
-			const bytes = Buffer.from(array);
-			bytes.write("ustar\x0000", 257, "latin1");
-			bytes.fill(0, 124, 136);
-			repairChecksum(bytes, true);
-			return bytes;
-		});
-		fc.assert(
-			fc.property(fc.array(block, { maxLength: 4 }), (blocks) => {
-				try {
-					readTar(Buffer.concat(blocks));
-				} catch (error) {
-					if (!(error instanceof Oci2isoError) && !isCollectorLimit(error)) throw error;
-				}
-			}),
-			{ seed: 4, numRuns: 1000 },
-		);
-	});
 });
-
-/** Blocks that look like headers get a right checksum, so that damage reaches what is behind it. */
-function repairChecksum(block: Buffer, always = false): void {
-	if (!always && block.toString("latin1", 257, 262) !== "ustar") return;
-	block.fill(" ", 148, 156);
-	const sum = block.reduce((total, byte) => total + byte, 0);
-	block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
-}
-
-/** The test's own collector stops at holes that it cannot hold. */
-function isCollectorLimit(error: unknown): boolean {
-	return error instanceof Error && error.message === "hole too large to collect";
-}
 
 describe("TarReader and tar-stream", () => {
 	const text = fc
@@ -222,30 +161,5 @@ describe("TarReader and tar-stream", () => {
 			}),
 			{ seed: 5, numRuns: 60 },
 		);
-	});
-
-	it("read the same from what the test's own writer writes", async () => {
-		const written: TarMember[] = [
-			{ path: "plain", content: Buffer.from("x".repeat(700)), uid: 70_000 },
-			{ path: "p".repeat(180), mode: 0o4755 },
-			{ path: "dir/", type: "directory" },
-			{ path: "dev", type: "block-device", major: 8, minor: 3 },
-			{ path: "soft", type: "symlink", linkTarget: "plain" },
-		];
-		const reader = extract();
-		reader.end(tarArchive(written));
-		const theirs: string[] = [];
-		for await (const part of reader) {
-			const chunks: Buffer[] = [];
-			for await (const chunk of part) chunks.push(chunk as Buffer);
-			const { name, type, mode, uid, linkname, devmajor, devminor } = part.header;
-			theirs.push(
-				`${type} ${name} ${mode} ${uid} ${linkname ?? ""} ${devmajor}:${devminor} ${Buffer.concat(chunks).byteLength}`,
-			);
-		}
-		const ours = readTar(tarArchive(written)).map(
-			(m) => `${m.type} ${m.path} ${m.mode} ${m.uid} ${m.linkTarget} ${m.major}:${m.minor} ${m.byteLength}`,
-		);
-		expect(theirs).toEqual(ours);
 	});
 });

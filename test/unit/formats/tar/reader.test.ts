@@ -10,7 +10,6 @@ import {
 	readTar,
 	tarArchive,
 	tarHeader,
-	tarMember,
 } from "../../../support/tar-fixtures.ts";
 
 const END = Buffer.alloc(1024);
@@ -33,28 +32,6 @@ function header(fields: Partial<HeaderFields>, content = ""): Buffer {
 }
 
 describe("TarReader: header blocks", () => {
-	it("reads every field of a ustar member", () => {
-		const member = only(
-			header({ name: "x", prefix: "a/b", mode: 0o104755, uid: 1000, gid: 2000, mtime: 1_700_000_000 }, "hello"),
-		);
-		expect(member).toMatchObject({
-			index: 0,
-			type: "file",
-			path: "a/b/x",
-			linkTarget: "",
-			mode: 0o4755,
-			uid: 1000,
-			gid: 2000,
-			byteLength: 5,
-			mtime: { seconds: 1_700_000_000, nanoseconds: 0 },
-			major: 0,
-			minor: 0,
-			archiveOffset: 0,
-		});
-		expect(member.xattrs.size).toBe(0);
-		expect(member.content.toString()).toBe("hello");
-	});
-
 	it("knows every type, and reads targets and device numbers where they mean something", () => {
 		const all = [
 			header({ name: "f", typeflag: "0", linkname: "no", devmajor: 1 }),
@@ -96,18 +73,6 @@ describe("TarReader: header blocks", () => {
 		expect(only(header({ name: "x/", typeflag: "0" }))).toMatchObject({ type: "file", path: "x/" });
 	});
 
-	it("takes names that fill their fields", () => {
-		const fields = { name: "n".repeat(100), prefix: "p".repeat(155), linkname: "l".repeat(100), typeflag: "2" };
-		expect(only(header(fields))).toMatchObject({
-			path: `${fields.prefix}/${fields.name}`,
-			linkTarget: fields.linkname,
-		});
-	});
-
-	it("keeps names that are not UTF-8 as bytes", () => {
-		expect(only(header({ name: "caf\xe9\xff" })).path).toBe("caf\xe9\xff");
-	});
-
 	it("reads star's shorter prefix", () => {
 		const block = tarHeader(
 			{ name: "x", prefix: "p" },
@@ -120,12 +85,6 @@ describe("TarReader: header blocks", () => {
 		expect(only(header({ name: "x", prefix: "usr/share/long", magic: GNU })).path).toBe("usr/share/long/x");
 		const withTimes = tarHeader({ name: "x", magic: GNU }, (raw) => raw.write("14371573530\x0014371573530\0", 345));
 		expect(only(withTimes).path).toBe("x");
-	});
-
-	it("reads base-256 owners and times, also negative ones", () => {
-		const member = only(header({ name: "x", uid: 4_000_000_000, gid: 2_097_152, mtime: -86_400, magic: GNU }));
-		expect(member).toMatchObject({ uid: 4_000_000_000, gid: 2_097_152, mtime: { seconds: -86_400, nanoseconds: 0 } });
-		expect(only(header({ name: "x", mtime: 2 ** 40 })).mtime.seconds).toBe(2 ** 40);
 	});
 
 	it.each<[string, number, number]>([
@@ -329,10 +288,6 @@ describe("TarReader: extended headers", () => {
 		expect((user + system) / 1e6).toBeLessThan(5);
 	});
 
-	it("reads sockets as star marks them", () => {
-		expect(only(tarMember({ path: "s", type: "socket" }))).toMatchObject({ type: "socket", byteLength: 0 });
-	});
-
 	it("says which attributes it leaves out", () => {
 		const reader = new TarReader({ entry() {}, data() {}, hole() {}, endEntry() {} }, { origin: "layer" });
 		const records = [paxRecord("SCHILY.acl.access", "user::rw-"), paxRecord("atime", "1")];
@@ -409,6 +364,11 @@ describe("TarReader: what it refuses", () => {
 		["a group in words", withPax(paxRecord("gid", "wheel")), "TAR_BAD_PAX_RECORD"],
 		["a device number in hexadecimal", withPax(paxRecord("SCHILY.devmajor", "0x10")), "TAR_BAD_PAX_RECORD"],
 		["a NUL in a PAX path", withPax(paxRecord("path", "a\0b")), "TAR_NUL_IN_NAME"],
+		[
+			"a NUL in a link's PAX target",
+			Buffer.concat([paxHeader([paxRecord("linkpath", "a\0b")]), header({ name: "x", typeflag: "2" }), END]),
+			"TAR_NUL_IN_NAME",
+		],
 		["a malformed PAX record", Buffer.concat([paxHeader([bytes("9 path=x\n\n")]), END]), "TAR_BAD_PAX_RECORD"],
 		["a PAX size that is no number", withPax(paxRecord("size", "ten")), "TAR_BAD_PAX_RECORD"],
 		["a PAX time that is none", withPax(paxRecord("mtime", "yesterday")), "TAR_BAD_PAX_RECORD"],
@@ -422,15 +382,6 @@ describe("TarReader: what it refuses", () => {
 		],
 		["a long name that is too large", broken(() => {}, { typeflag: "L", size: 2 ** 21 }), "TAR_HEADER_TOO_LARGE"],
 	])("%s", (_, archive, code) => expect(codeOf(archive)).toBe(`corrupt ${code}`));
-
-	it("NUL in a link's PAX target", () => {
-		const archive = Buffer.concat([
-			paxHeader([paxRecord("linkpath", "a\0b")]),
-			header({ name: "x", typeflag: "2" }),
-			END,
-		]);
-		expect(codeOf(archive)).toBe("corrupt TAR_NUL_IN_NAME");
-	});
 
 	it("global headers that pile up", () => {
 		const global = (i: number): Buffer => paxHeader([paxRecord(`key${i}`, "v".repeat(1000))], "g");

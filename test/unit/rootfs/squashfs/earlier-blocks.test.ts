@@ -140,31 +140,6 @@ describe("data with blocks that were compressed before", () => {
 			{ seed: 20261121, numRuns: 60 },
 		);
 	});
-
-	it("packs tails by reference from the fragments that they were in", async () => {
-		const files = Array.from({ length: 200 }, (_, i) => text(i, 50 + ((i * 331) % 1500)));
-		const first = await writeData(files);
-		const kept = new Kept();
-		kept.keep(first.sink, first.writer);
-		for (const gone of [0, 77, 199]) {
-			const plain = await writeData(files.filter((_, i) => i !== gone));
-			const replayed = await writeData(
-				first.described.filter((_, i) => i !== gone),
-				kept,
-			);
-			expect(replayed.bytes.equals(plain.bytes)).toBe(true);
-			expect(replayed.submitted).toBeGreaterThan(0);
-			expect(replayed.submitted).toBeLessThan(first.submitted / 4);
-		}
-	});
-
-	it("compresses a block once however many files have it", async () => {
-		const shared = text(1, 10 * BLOCK);
-		const files = [shared, shared, Buffer.concat([shared, text(2, 100)]), Buffer.concat([text(3, BLOCK), shared])];
-		const { submitted, writer } = await writeData(files);
-		expect(submitted).toBe(10 + 1 + 1);
-		expect(atOnce(writer.data.placedBlocks({ blocks: 0, fragments: 0 }))).toHaveLength(12);
-	});
 });
 
 describe("the table of blocks", () => {
@@ -187,14 +162,5 @@ describe("the table of blocks", () => {
 			]);
 		}
 		expect(table.find(hashOf(5000))).toBe(-1);
-	});
-
-	it("keeps hashes apart that begin alike", () => {
-		const table = new BlockTable();
-		const alike = Array.from({ length: 300 }, (_, i) =>
-			Buffer.concat([Buffer.alloc(28, 7), Buffer.from([0, 0, i >> 8, i & 255])]),
-		);
-		for (const hash of alike) table.add(hash, 1);
-		expect(alike.map((hash) => table.find(hash))).toEqual(alike.map((_, i) => i));
 	});
 });

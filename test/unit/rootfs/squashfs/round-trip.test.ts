@@ -14,39 +14,6 @@ async function expectRoundTrip(builder: TreeBuilder, root: DirectoryInode, setti
 }
 
 describe("an image read back", () => {
-	it("has an empty root", async () => {
-		const tree = new TreeBuilder();
-		await expectRoundTrip(tree, tree.directory());
-	});
-
-	it("has every type of inode, basic and with extended attributes", async () => {
-		const tree = new TreeBuilder();
-		const children: Record<string, Inode> = {};
-		for (const [suffix, attributes] of [
-			["", {}],
-			["-x", { xattrs: { "user.note": "n", "security.capability": noise(20, 1), "trusted.t": "" } }],
-		] as const) {
-			children[`directory${suffix}`] = tree.directory({ inside: tree.file("x") }, attributes);
-			children[`file${suffix}`] = tree.file("content", attributes);
-			children[`symlink${suffix}`] = tree.symlink("../target", attributes);
-			children[`block${suffix}`] = tree.device("block-device", 4095, 0xfffff, attributes);
-			children[`character${suffix}`] = tree.device("character-device", 1, 256, attributes);
-			children[`whiteout${suffix}`] = tree.device("character-device", 0, 0, attributes);
-			children[`fifo${suffix}`] = tree.ipc("fifo", attributes);
-			children[`socket${suffix}`] = tree.ipc("socket", attributes);
-		}
-		await expectRoundTrip(tree, tree.directory(children, { mode: 0o1777, xattrs: { "user.root": "r" } }));
-	});
-
-	it("has modes, ids and times at their limits", async () => {
-		const tree = new TreeBuilder();
-		const root = tree.directory({
-			setuid: tree.file("s", { mode: 0o7777, uid: 2 ** 32 - 1, gid: 70_000, mtime: 2 ** 32 - 1 }),
-			none: tree.file("n", { mode: 0, uid: 65_535, gid: 65_536, mtime: 0 }),
-		});
-		await expectRoundTrip(tree, root);
-	});
-
 	it.each([
 		["by default", {}],
 		["without fragments", { fragments: false }],
@@ -65,17 +32,6 @@ describe("an image read back", () => {
 			[`mixed-${size}`, tree.file([noise(100, size), { hole: size }, noise(3, size)])],
 		]);
 		await expectRoundTrip(tree, tree.directory(Object.fromEntries(files)), settings);
-	});
-
-	it("has names that are not UTF-8, in byte order", async () => {
-		const tree = new TreeBuilder();
-		const root = tree.directory();
-		for (const name of ["\xff", "\x01", "a", "A", "\xc3\xa9", "a".repeat(255), "a b", "-", "\x80"])
-			root.entries.set(name, tree.file(name));
-		await expectRoundTrip(tree, root);
-		const { image } = await makeImage(tree, root);
-		const names = [...(await (await openImage(image)).readTree()).entries.keys()];
-		expect(names).toEqual([...root.entries.keys()].sort());
 	});
 
 	it("keeps hard-link groups over directories, with their counts", async () => {
@@ -126,10 +82,21 @@ describe("an image read back", () => {
 			c: tree.file([noise(10_000, 1), { hole: 100_000 }, noise(5, 2)], { uid: 70_000, gid: 5 }),
 			d: tree.file(noise(10_000, 1)),
 		});
-		const { image } = await makeImage(tree, root, { stored: true });
-		expect(createHash("sha256").update(image).digest("hex")).toBe(
-			"97390e8173debdaec640ea5d04f2405cafd6e4dc597fe574da47ab90138d3f74",
+		const names = Array.from(
+			{ length: 4000 },
+			(_, i) => [`entry ${i} ${"x".repeat(i % 40)}`, tree.ipc("fifo")] as const,
 		);
+		const indexed = tree.directory({
+			before: tree.directory({ x: hard }),
+			large: tree.directory(Object.fromEntries(names)),
+		});
+		for (const [of, sha256] of [
+			[root, "97390e8173debdaec640ea5d04f2405cafd6e4dc597fe574da47ab90138d3f74"],
+			[indexed, "8e47a432746311b990a1304094126f3d6eaf3fc198539e5c6b57d990d404a680"],
+		] as const) {
+			const { image } = await makeImage(tree, of, { stored: true });
+			expect(createHash("sha256").update(image).digest("hex")).toBe(sha256);
+		}
 	});
 
 	it("stores a set of extended attributes once, and a large value once", async () => {

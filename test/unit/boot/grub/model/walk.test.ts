@@ -390,14 +390,6 @@ describe("verify follows GRUB, CD and USB apart", () => {
 		const status = (name: string) => report.checks.find((check) => check.name === name)?.status;
 		expect([status("uefi-cd"), status("uefi-usb")]).toEqual(statuses);
 	});
-
-	it("says so where it cannot tell", async () => {
-		const { bytes } = await smallIso({ grub: makeGrub({ prefix: "/x", configuration: "eval something" }) });
-		const report = await verifyIso(memorySource(bytes), { mediaChecksum: false, secureBoot: false });
-		const check = report.checks.find(({ name }) => name === "uefi-usb");
-		expect(check?.status).toBe("skipped");
-		expect(check?.detail).toContain("what GRUB does is not known: what eval does is not modelled");
-	});
 });
 
 const missing = requires(
@@ -451,19 +443,5 @@ describe.skipIf(missing !== undefined)("GRUB's own programs, as grub-mkimage mak
 		expect(await walk(program, "usb", {}, at("EFI/BOOT/grub.cfg"))).toBe("(hd0,gpt2)/EFI/BOOT/grub.cfg");
 		expect(await walk(program, "cd", {}, at("EFI/BOOT/grub.cfg"))).toMatch(/^stops at its prompt/);
 		expect(await walk(program, "cd", at("boot/grub/grub.cfg"), {})).toBe("(cd0)/boot/grub/grub.cfg");
-	});
-
-	it("with an early configuration alone", async () => {
-		const config = join(scratch, "early.cfg");
-		await writeFile(config, "search.fs_label L root\nset prefix=($root)/q\nconfigfile $prefix/own.cfg\n");
-		const program = await make("/p", ["search_label"], ["-c", config]);
-		expect(await walk(program, "usb", { "q/own.cfg": MENU }, {})).toBe("(hd0)/q/own.cfg");
-		expect(await walk(program, "cd", { "q/grub.cfg": MENU }, {})).toBe("(cd0)/q/grub.cfg");
-		expect(await walk(program, "cd", {}, { "q/grub.cfg": MENU })).toMatch(/^stops at its prompt/);
-	});
-
-	it.each(["/EFI/BOOT", "(hd0,gpt2)/EFI/BOOT", "(,gpt2)/EFI/BOOT"])("with the prefix %s", async (prefix) => {
-		const program = await make(prefix, []);
-		expect(await walk(program, "usb", {}, { "EFI/BOOT/grub.cfg": MENU })).toBe("(hd0,gpt2)/EFI/BOOT/grub.cfg");
 	});
 });

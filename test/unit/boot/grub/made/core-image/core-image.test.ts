@@ -1,18 +1,11 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import {
-	decompressorHead,
-	diskBootTail,
-	moduleAreaHeader,
-	moduleObjectHeader,
-} from "../../../../../../src/boot/grub/core-layout.ts";
+import { diskBootTail } from "../../../../../../src/boot/grub/core-layout.ts";
 import { buildElToritoCore } from "../../../../../../src/boot/grub/made/core-image/build-core.ts";
-import { CODE, DATA, DIRECTORY, type GrubDirectory, readerOf } from "./grub-directory.ts";
-import { decodeLzma } from "./lzma-decoder.ts";
+import { DIRECTORY, type GrubDirectory, readerOf } from "./grub-directory.ts";
 import { RECORDED, RECORDED_MODULE, RECORDED_PREFIX, recordedDirectory } from "./recorded-images.ts";
 
 const PREFIX = "/boot/grub2";
-const DECOMPRESSOR_BYTES = 100;
 
 function build(
 	files: GrubDirectory = {},
@@ -22,58 +15,7 @@ function build(
 	return buildElToritoCore(readerOf({ ...DIRECTORY, ...files }), { prefix, modules });
 }
 
-/** The image's parts, read back with a decoder of the tests' own. */
-function take(image: Uint8Array) {
-	const head = decompressorHead.decode(image, 2560);
-	const stream = image.subarray(2560 + DECOMPRESSOR_BYTES);
-	expect(stream.byteLength).toBe(head.compressedBytes);
-	const payload = Buffer.from(decodeLzma(stream, head.uncompressedBytes).bytes);
-	const areaStart = CODE.byteLength + 16 + DATA.byteLength;
-	const area = moduleAreaHeader.decode(payload, areaStart);
-	const objects: { type: number; content: string }[] = [];
-	let at = areaStart + area.objectsOffset;
-	while (at < areaStart + area.byteLength) {
-		const { type, byteLength } = moduleObjectHeader.decode(payload, at);
-		objects.push({ type, content: payload.toString("latin1", at + 8, at + byteLength) });
-		at += byteLength;
-	}
-	expect(at).toBe(payload.byteLength);
-	return { head, payload, area, objects, tail: diskBootTail.decode(image, 2048) };
-}
-
 describe("buildElToritoCore", () => {
-	test("puts the parts one after the other and tells them of each other", async () => {
-		const image = await build();
-		expect(Buffer.from(image.subarray(0, 2048))).toEqual(DIRECTORY["cdboot.img"]);
-		const { tail, head } = take(image);
-		expect(tail).toMatchObject({ startBlock: 2n, segment: 0x820 });
-		expect(tail.blockCount).toBe(Math.ceil((image.byteLength - 2560) / 512));
-		expect(tail.code).toEqual(new Uint8Array(500).fill(0xd0));
-		expect(head).toMatchObject({ redundancyBytes: 0xdcdcdcdc, unprotectedBytes: 0xdcdc });
-		const after = image.subarray(2560 + 24, 2560 + DECOMPRESSOR_BYTES);
-		expect(Buffer.from(after)).toEqual(Buffer.alloc(DECOMPRESSOR_BYTES - 24, 0xdc));
-	});
-
-	test("holds the kernel, then the modules in the order of loading, then the prefix", async () => {
-		const { payload, area, objects } = take(await build());
-		expect(payload.toString("latin1", 0, 36)).toBe(`${CODE}${"\0".repeat(16)}${DATA}`);
-		expect(area).toEqual({ magic: "mimg", objectsOffset: 12, byteLength: payload.byteLength - 36 });
-		expect(objects).toEqual([
-			{ type: 0, content: "what is shared\0\0" },
-			{ type: 0, content: "the disk" },
-			{ type: 0, content: "the reader\0\0" },
-			{ type: 3, content: `${PREFIX}\0` },
-		]);
-	});
-
-	test("ends the prefix with a zero even where it fills its words", async () => {
-		expect(take(await build({}, [], "/boot/grub2x")).objects).toEqual([{ type: 3, content: "/boot/grub2x\0\0\0\0" }]);
-	});
-
-	test("is the same for the same files", async () => {
-		expect(Buffer.compare(await build(), await build())).toBe(0);
-	});
-
 	test.each(RECORDED)("is what grub-mkimage made of the same files: $name", async (recorded) => {
 		const options = { prefix: RECORDED_PREFIX, modules: [RECORDED_MODULE] };
 		const image = await buildElToritoCore(readerOf(recordedDirectory(recorded)), options);
