@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import packageJson from "../../../package.json" with { type: "json" };
 import { resolveOptions, resolvePlanOptions } from "../../../src/build/options.ts";
 import { VERSION } from "../../../src/build/version.ts";
-import { Oci2isoError } from "../../../src/errors.ts";
+import type { Oci2isoError } from "../../../src/errors.ts";
 
 const base = { image: "oci:x", output: "x.iso" };
 
@@ -59,10 +59,10 @@ describe("build options", () => {
 		[{ output: undefined }, "output", "the path of the ISO"],
 		[{ image: "" }, "image", "an image reference"],
 		[{ maxInodes: 1.5 }, "maxInodes", "a whole number"],
-		[{ comp: "lzo" }, "comp", "one of"],
-		[{ platform: "amd64" }, "platform", ""],
+		[{ comp: "lzo" }, "comp", "zstd, xz, gzip, lz4, none"],
+		[{ platform: "amd64" }, "platform", "OS/ARCHITECTURE"],
 		[{ sourceDateEpoch: -1 }, "sourceDateEpoch", "a whole number"],
-		[{ blockSize: 2048 }, "blockSize", ""],
+		[{ blockSize: 2048 }, "blockSize", "a power of two from 4096"],
 		[{ jobs: Number.NaN }, "jobs", "a whole number"],
 	])("refuses %j by its property, and says what it may be", (wrong, where, words) => {
 		try {

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parseElf } from "../../../src/buildroot/elf.ts";
 import { makeElf } from "./make-elf.ts";
@@ -31,13 +30,6 @@ it.each([
 	["a big-endian file", withByte(makeElf(64), 5, 2), "TOOL_FOREIGN_ARCHITECTURE"],
 ])("%s is refused", (_, bytes, code) => {
 	expect(() => parseElf(bytes, "bin/x")).toThrow(expect.objectContaining({ code, kind: "tool", where: "bin/x" }));
-});
-
-it.skipIf(process.platform !== "linux")("the running node is read as what it is", () => {
-	const elf = parseElf(readFileSync(process.execPath), process.execPath);
-	expect(elf.bits).toBe(64);
-	expect(elf.interpreter === undefined || existsSync(elf.interpreter)).toBe(true);
-	if (elf.interpreter !== undefined) expect(elf.needed.some((name) => name.startsWith("libc."))).toBe(true);
 });
 
 function withByte(bytes: Buffer, at: number, value: number): Buffer {

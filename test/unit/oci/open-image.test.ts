@@ -2,20 +2,11 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
-import { digestOf } from "../../../src/oci/digest.ts";
 import { openImage } from "../../../src/oci/open-image.ts";
-import {
-	blobPath,
-	named,
-	OCI_MEDIA_TYPES,
-	writeImage,
-	writeIndexFile,
-	writeJson,
-	writeOciLayout,
-} from "../../support/oci-layout.ts";
+import { blobPath, named, writeImage, writeIndexFile, writeOciLayout } from "../../support/oci-layout.ts";
 import { amd64, codeOf, contentsOf, failure, imagePlaces } from "./image-places.ts";
 
-const { fresh, tars, contents, layers, asArchive, asDirectory } = imagePlaces();
+const { fresh, contents, layers, asArchive, asDirectory } = imagePlaces();
 
 describe("an image", () => {
 	it("is the same from a layout, an archive of it and a skopeo directory", async () => {
@@ -62,31 +53,6 @@ describe("an image", () => {
 		const image = await openImage(writeOciLayout(fresh(), { layers: twice }).reference, amd64);
 		expect(await contentsOf(image)).toEqual([contents[0], contents[0]]);
 		expect((await openImage(writeOciLayout(fresh(), { layers: [] }).reference, amd64)).layers).toEqual([]);
-	});
-
-	it("has Docker's media types or OCI's", async () => {
-		const directory = fresh();
-		const docker = "application/vnd.docker";
-		const image = writeImage(directory, {
-			layers: [
-				{ tar: tars[0] ?? Buffer.alloc(0), compression: "gzip", mediaType: `${docker}.image.rootfs.diff.tar.gzip` },
-				{ tar: tars[1] ?? Buffer.alloc(0), compression: "none", mediaType: `${docker}.image.rootfs.diff.tar` },
-			],
-		});
-		const config = { ...image.config, mediaType: `${docker}.container.image.v1+json` };
-		const type = `${docker}.distribution.manifest.v2+json`;
-		const manifest = writeJson(directory, type, { schemaVersion: 2, mediaType: type, config, layers: image.layers });
-		const listType = `${docker}.distribution.manifest.list.v2+json`;
-		const platform = { os: "linux", architecture: "amd64" };
-		const list = writeJson(directory, listType, {
-			schemaVersion: 2,
-			mediaType: listType,
-			manifests: [{ ...manifest, platform }],
-		});
-		writeIndexFile(directory, [list]);
-		const opened = await openImage(`oci:${directory}`, amd64);
-		expect(opened.manifestDigest).toBe(manifest.digest);
-		expect(await contentsOf(opened)).toEqual(contents.slice(0, 2));
 	});
 
 	it("is read without the layout marker, with a note", async () => {
@@ -180,25 +146,6 @@ describe("what is not served is refused with the reason", () => {
 		writeFileSync(file, gzipSync(readFileSync(await asArchive(directory))));
 		for (const transport of ["oci-archive", "docker-archive"])
 			expect((await failure(`${transport}:${file}`)).message).toMatch(/^ARCHIVE_COMPRESSED: .*gzip.*gunzip/);
-	});
-
-	it("an artifact, an encrypted layer, an image of schema 1", async () => {
-		const artifact = writeOciLayout(fresh(), {
-			layers: [],
-			manifest: {
-				artifactType: "x/y",
-				config: { mediaType: "application/vnd.oci.empty.v1+json", digest: digestOf(Buffer.from("{}")), size: 2 },
-			},
-		});
-		expect(await codeOf(artifact.reference)).toBe("usage IMAGE_IS_ARTIFACT");
-		const encrypted = writeOciLayout(fresh(), {
-			layers: layers("gzip").map((layer) => ({ ...layer, mediaType: `${OCI_MEDIA_TYPES.layer.gzip}+encrypted` })),
-		});
-		expect(await codeOf(encrypted.reference)).toBe("usage LAYER_ENCRYPTED");
-		const old = fresh();
-		const type = "application/vnd.docker.distribution.manifest.v1+json";
-		writeIndexFile(old, [writeJson(old, type, { schemaVersion: 1, fsLayers: [] })]);
-		expect(await codeOf(`oci:${old}`)).toBe("usage MANIFEST_SCHEMA_1");
 	});
 
 	it("a foreign layer, unless its blob is there", async () => {
