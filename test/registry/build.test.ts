@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type BuildReport, buildIso, Oci2isoError } from "../../src/index.ts";
+import { type BuildReport, buildIso, Oci2isoError, planBuild } from "../../src/index.ts";
 import { oci2iso } from "../support/cli.ts";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
 import { drawFault, seeded } from "../support/fault-schedules.ts";
@@ -13,6 +13,7 @@ import { type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { skopeoCopy } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
+import { tarArchive } from "../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const SCHEDULES = roundsOf(150);
@@ -52,6 +53,32 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso build from a reg
 					retries: 0,
 				});
 			for (const name of readdirSync(out)) rmSync(join(out, name));
+		},
+	);
+
+	it.skipIf(!existsSync(HOST_GRUB))(
+		"reads the image that was planned, though its tag names another by now",
+		async () => {
+			const image = `docker://${registry.host}/live/moving:latest`;
+			const common = { tlsVerify: false, force: true, overwrite: true } as const;
+			const push = async (...layers: Buffer[]): Promise<void> => {
+				const directory = join(scratch, `moving-${layers.length}`);
+				mkdirSync(directory);
+				const all = [...contractLayers(), ...layers];
+				writeOciLayout(directory, { layers: all.map((tar) => ({ tar, compression: "gzip" })) });
+				await skopeoCopy(`oci:${directory}`, image, "--preserve-digests");
+			};
+			await push();
+			const iso = join(out, "planned.iso");
+			const plan = await planBuild({ image, comp: "lz4", tlsVerify: false });
+			await buildIso({ ...common, image, comp: "lz4", output: iso });
+			const digest = await sha256Of(iso);
+			await push(tarArchive([{ type: "file", path: "new", content: Buffer.from("new") }]));
+			const { image: read } = await buildIso({ ...common, plan, output: iso });
+			expect([read.manifestDigest, await sha256Of(iso)]).toEqual([plan.image.manifestDigest, digest]);
+			const { image: moved } = await buildIso({ ...common, image, comp: "lz4", output: iso });
+			expect(moved.manifestDigest).not.toBe(plan.image.manifestDigest);
+			rmSync(iso);
 		},
 	);
 
