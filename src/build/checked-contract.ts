@@ -14,7 +14,7 @@ export interface BootCheckReport {
 	readonly findings: readonly Finding[];
 }
 
-export interface CheckOptions extends ContractOptions {
+interface CheckOptions extends ContractOptions {
 	/** Compressor of the squashfs. */
 	readonly codec: CodecName;
 	/** What only UEFI Secure Boot would refuse is refused too. */

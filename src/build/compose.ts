@@ -16,7 +16,7 @@ import type { BuildPlan } from "./plan.ts";
 import type { BuildProgress } from "./progress.ts";
 import { type RootFileSystemStage, writeRootFileSystem } from "./root-file-system-stage.ts";
 
-export interface ComposeInput {
+interface ComposeInput {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
 	/** The root file system goes to `rootfsStart` of it. */

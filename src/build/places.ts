@@ -7,7 +7,7 @@ import type { PendingOutput } from "../output/output-file.ts";
 import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
 
 /** Something that is written, by the name that the user knows it by. */
-export interface NamedOutput {
+interface NamedOutput {
 	readonly name: string;
 	readonly path: string;
 }

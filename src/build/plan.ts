@@ -23,7 +23,7 @@ import type { Shape } from "./options.ts";
 import { VERSION } from "./version.ts";
 
 /** Of the plan's own form: what is read of it, and what it means. */
-export const PLAN_VERSION = 1;
+const PLAN_VERSION = 1;
 export const MAX_PLAN_BYTES = 1024 * 1024;
 
 const digest = z.custom<Digest>(

@@ -102,7 +102,7 @@ export interface SquashfsReport {
 	readonly droppedXattrs: readonly { readonly pattern: string; readonly count: number }[];
 }
 
-export interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
+interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
 	readonly system: ComposedSystem;

@@ -52,14 +52,14 @@ export interface RootFileSystemStage {
 }
 
 /** What one layer cost; all but counts in bytes. */
-export interface LayerOutcome extends LayerCounts {
+interface LayerOutcome extends LayerCounts {
 	/** Of its blocks in the image, what an earlier build had compressed. */
 	readonly reusedBytes: number;
 	readonly recompressedBytes: number;
 }
 
 /** How the root file system is made; `jobs` changes no byte. */
-export interface StageOptions {
+interface StageOptions {
 	readonly comp: CodecName;
 	readonly level: number | undefined;
 	readonly blockSize: number;

@@ -133,7 +133,7 @@ const groups = {
 	}),
 };
 
-export type GroupName = keyof typeof groups;
+type GroupName = keyof typeof groups;
 
 /** What commander makes of these groups. */
 export type ValuesOf<Name extends GroupName> = UnionToIntersection<

@@ -21,12 +21,12 @@ const PLAIN_INTERVAL_MILLISECONDS = 5000;
 export type ProgressStyle = "auto" | "plain" | "json" | "none";
 
 /** Where progress goes: standard error, so that `-o -` keeps standard output for the ISO. */
-export interface ProgressStream extends TextStream {
+interface ProgressStream extends TextStream {
 	readonly isTTY?: boolean;
 	readonly columns?: number;
 }
 
-export interface ProgressDisplay {
+interface ProgressDisplay {
 	readonly onEvent: BuildListener;
 	/** Leaves the terminal as it was found. */
 	finish(): void;

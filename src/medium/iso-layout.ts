@@ -31,7 +31,7 @@ export interface IsoLayout {
 	readonly elToritoBlock: number;
 }
 
-export interface IsoParts {
+interface IsoParts {
 	readonly label: string;
 	readonly epochSeconds: number;
 	readonly squashfsBytes: number;

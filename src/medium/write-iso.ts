@@ -14,7 +14,7 @@ import type { BodySource, IsoLayout } from "./iso-layout.ts";
 /** Sectors of a BIOS boot image that the firmware loads: its first 2048 bytes, which load the rest. */
 export const BIOS_LOAD_SECTORS = 4;
 
-export interface IsoContents {
+interface IsoContents {
 	readonly tree: ImageTree;
 	readonly esp: FatImage;
 	/** As the tool made it; its place on the medium is patched in here. */

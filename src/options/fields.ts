@@ -125,7 +125,7 @@ export const cacheFields = {
 	cacheKeyFile: text("a path"),
 } satisfies Fields;
 
-export const signalFields = {
+const signalFields = {
 	/** Ends the work; nothing is left behind. */
 	signal: field<AbortSignal>(
 		"an AbortSignal",

@@ -5,7 +5,7 @@ export const PRESET_NAMES = ["fast", "balanced", "small", "reference"] as const;
 
 export type PresetName = (typeof PRESET_NAMES)[number];
 
-export interface Preset {
+interface Preset {
 	readonly comp: CodecName;
 	readonly level: number;
 	readonly blockSize: number;

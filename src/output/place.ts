@@ -64,7 +64,7 @@ export function isPartOf(place: Place, input: string): boolean {
 		: isSameFile(status, place.status);
 }
 
-export function descriptorStatus(descriptor: number): Stats | undefined {
+function descriptorStatus(descriptor: number): Stats | undefined {
 	try {
 		return fstatSync(descriptor);
 	} catch {

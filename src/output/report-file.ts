@@ -5,7 +5,7 @@ import { notAFile, openOutput } from "./output-file.ts";
 import { resolvePlace } from "./place.ts";
 
 /** A document that is written at the very end, to a place that was found writable at the beginning. */
-export interface PendingReport {
+interface PendingReport {
 	/** Resolves when the text is on the disk, or was taken by a pipe or device. Rejects with `Oci2isoError` (exit 6). */
 	write(text: string): Promise<void>;
 	/** Gives a file its name. */

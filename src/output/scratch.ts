@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Oci2isoError } from "../errors.ts";
 
 /** A directory of this process alone. */
-export interface ScratchDirectory {
+interface ScratchDirectory {
 	readonly path: string;
 	/** Removes it with everything in it. The end of the process does so too. */
 	remove(): void;

@@ -1,19 +1,19 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { buildIso, planBuild } from "../../src/index.ts";
 import { oci2iso } from "../support/cli.ts";
 import { HOST_GRUB } from "../support/contract-image.ts";
 import { writeContractLayout } from "../support/contract-layout.ts";
 import { sha256Of } from "../support/host-tree.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ARM64 = "--import=data:text/javascript,Object.defineProperty(process,'arch',{value:'arm64'})";
 const RUN = ["--overwrite", "--force", "-q"];
 
 describe.skipIf(!existsSync(HOST_GRUB))("a plan", () => {
-	const work = mkdtempSync(join(tmpdir(), "oci2iso-plan-"));
+	const work = temporaryDirectory("plan");
 	const [out, plan, iso] = ["out", "plan.json", join("out", "x.iso")].map((name) => join(work, name)) as [
 		string,
 		string,
@@ -24,7 +24,6 @@ describe.skipIf(!existsSync(HOST_GRUB))("a plan", () => {
 		mkdirSync(out);
 		image = writeContractLayout(join(work, "image"), [words("words ")]);
 	});
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 	const words = (text: string): Buffer =>
 		tarArchive([{ type: "file", path: "usr/share/words", content: Buffer.alloc(300_000, text) }]);

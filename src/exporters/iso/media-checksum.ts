@@ -19,7 +19,7 @@ const PROGRESS_MILLISECONDS = 100;
 const OWN: ToolReport = { task: "media-checksum", used: "builtin" };
 
 /** The media checksum of an ISO whose end is still being written. */
-export interface MediaChecksumJob {
+interface MediaChecksumJob {
 	/** What lies below this offset in bytes is as it will be. */
 	allow(bytes: number): void;
 	/** Once the ISO is whole: writes the checksum into it, and says who made it. Throws `Oci2isoError` (exit 6) where it cannot be read back. */
