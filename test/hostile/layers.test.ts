@@ -193,13 +193,13 @@ describe("very many", () => {
 		expect(await refusedBuild(work, image, [], small)).toBe("5 TREE_TOO_LARGE");
 	});
 
-	it("extended attributes of a gigabyte", { timeout: 200_000 }, async () => {
-		const values = Array.from({ length: 1200 }, (_, i) => {
+	it("extended attributes of twice the heap", { timeout: 200_000 }, async () => {
+		const values = Array.from({ length: 500 }, (_, i) => {
 			const record = paxRecord("SCHILY.xattr.user.a", `${i}${"v".repeat(900_000)}`);
 			return Buffer.concat([paxHeader([record]), tarHeader({ name: `f${i}` })]);
 		});
 		const members = Buffer.concat(values.map((bytes) => gzipSync(bytes, { level: 1 })));
-		const limits = { heapMiB: 512 };
+		const limits = { heapMiB: 200 };
 		expect(await refusedBuild(work, imageOf(blob(members, "gzip")), [], limits)).toBe("5 TREE_TOO_LARGE");
 	});
 
