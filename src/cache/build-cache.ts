@@ -18,7 +18,7 @@ import { pruneStore } from "./prune.ts";
 import { type BlockSettings, settingsId, settingsText } from "./settings.ts";
 import { reasonOf, StoreDirectory } from "./store-directory.ts";
 
-export interface BuildCacheOptions {
+interface BuildCacheOptions {
 	readonly path: string;
 	/** What the store may hold after the build. */
 	readonly maxBytes: number;

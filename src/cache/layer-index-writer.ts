@@ -34,7 +34,7 @@ const PART_BYTES = 64 * KiB;
 const PART_ROOM_BYTES = KiB;
 
 /** Where a tail is: in a fragment block by its key, or by its number in the image that is being written. */
-export interface TailPlace {
+interface TailPlace {
 	readonly fragment: Uint8Array | number;
 	readonly offset: number;
 }

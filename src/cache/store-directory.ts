@@ -53,7 +53,7 @@ export interface OpenFile {
 }
 
 /** Why a file is not looked into; none of these says that it is damaged. */
-export interface ClosedFile {
+interface ClosedFile {
 	readonly state: "absent" | "foreign" | "unreadable";
 	/** In a few words. */
 	readonly reason: string;

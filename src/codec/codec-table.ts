@@ -9,7 +9,7 @@ export function isBlockBytes(value: number): boolean {
 	return value >= 4 * KiB && value <= MiB && Number.isInteger(Math.log2(value));
 }
 
-export interface Codec {
+interface Codec {
 	/** Inclusive; undefined where there is nothing to choose. */
 	readonly levels: { readonly min: number; readonly max: number } | undefined;
 	/** That of squashfs-tools. */

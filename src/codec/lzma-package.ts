@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 /** The part of `@napi-rs/lzma` 1.5 that is used: raw LZMA2, because its .xz streams have a check and a dictionary the kernel refuses. */
-export interface LzmaPackage {
+interface LzmaPackage {
 	readonly Lzma2Compressor: new (options: {
 		preset: number;
 		dictSize: number;
@@ -17,7 +17,7 @@ export interface LzmaPackage {
 	};
 }
 
-export type LzmaPackageState =
+type LzmaPackageState =
 	| { readonly lzma: LzmaPackage; readonly version: string; readonly reason?: undefined }
 	| { readonly lzma?: undefined; readonly reason: string };
 

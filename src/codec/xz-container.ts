@@ -71,7 +71,7 @@ export function encodeXzContainer(lzma2: Uint8Array, content: Uint8Array, dictio
 	return Buffer.from(out.bytes(footer).view());
 }
 
-export interface XzContent {
+interface XzContent {
 	/** Raw LZMA2 chunks with their end marker. */
 	readonly lzma2: Uint8Array;
 	readonly dictionaryBytes: number;
@@ -114,7 +114,7 @@ export function decodeXzContainer(stream: Uint8Array): XzContent | undefined {
 }
 
 /** The stream header and the first block's header. */
-export interface XzHeaders {
+interface XzHeaders {
 	/** Id of the integrity check: 0 none, 1 CRC32, 4 CRC64, 10 SHA-256 */
 	readonly check: number;
 	/** In the order of encoding; the last one is the compressor. */

@@ -8,7 +8,7 @@ export const ZSTD_SKIPPABLE_MAGIC = 0x184d2a50;
 export const MAX_WINDOW_LOG = 27;
 
 /** RFC 8878, 3.1.1.1: frame header. */
-export interface ZstdFrameHeader {
+interface ZstdFrameHeader {
 	/** 6 to 18, with the magic number */
 	readonly byteLength: number;
 	readonly windowBytes: number;

@@ -13,7 +13,7 @@ export const UEFI_PATHS: readonly BootPath[] = ["uefi", "secure-boot"];
  * `ok`: it was checked and is right. `note`: a choice, a default, an oddity or what was not checked. `warning`: it boots, but not everywhere (`blocks`)
  * or not as meant. `blocker`: the ISO cannot be built, or does not boot with BIOS or with UEFI. `fault`: a medium is not what it says it is.
  */
-export type Severity = "ok" | "note" | "warning" | "blocker" | "fault";
+type Severity = "ok" | "note" | "warning" | "blocker" | "fault";
 
 /** One thing to tell the user, whoever looked: the contract, `inspect`, a build or `verify`. */
 export interface Finding extends Problem {

@@ -43,14 +43,14 @@ export interface NativeAddon {
 	lockFile(fd: number): 1 | 0 | -1;
 }
 
-export interface NativeCodec {
+interface NativeCodec {
 	/** Library and version, "zstd 1.5.7". */
 	readonly encoder: string;
 	readonly minLevel: number;
 	readonly maxLevel: number;
 }
 
-export interface NativeBlockCompressor {
+interface NativeBlockCompressor {
 	addSlot(): [input: Buffer, output: Buffer];
 	submit(slot: number, length: number): void;
 	drain(results: Int32Array): number;
@@ -73,7 +73,7 @@ export interface NativeLayerInflater {
 }
 
 /** MD5 of a file that grows, described in native/file_digester.h. */
-export interface NativeFileDigester {
+interface NativeFileDigester {
 	allow(bytes: number): void;
 	doneBytes(): number;
 	result(): string[] | string | undefined;
@@ -105,7 +105,7 @@ export function startThreads<Started>(make: () => Started): Started {
 	}
 }
 
-export type AddonState =
+type AddonState =
 	| { readonly addon: NativeAddon; readonly reason?: undefined }
 	| { readonly addon?: undefined; readonly reason: string };
 

@@ -2,7 +2,7 @@ import { codecBackend } from "../codec/backend.ts";
 import { loadNativeAddon, startThreads } from "./addon.ts";
 
 /** MD5 of a file that is still being written, on a thread of the addon. */
-export interface BackgroundFileDigest {
+interface BackgroundFileDigest {
 	/** Bytes hashed so far. */
 	readonly doneBytes: number;
 	/** What lies below this offset in bytes is final: it may be read now. */

@@ -11,7 +11,7 @@ const OUTPUT_SLOTS = 6;
 /** Chunks handed out before other events have their turn. */
 const CHUNKS_PER_TURN = 16;
 
-export interface BackgroundInflateOptions {
+interface BackgroundInflateOptions {
 	readonly format: "gzip" | "zstd" | "none";
 	/** Of what goes in and what comes out; undefined is not digested. */
 	readonly inputDigest: "sha256" | "sha512" | undefined;

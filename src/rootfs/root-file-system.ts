@@ -31,14 +31,14 @@ export interface RootFileSystem {
 export const HEAD_BYTES = 4096;
 
 /** What the kernel must have to mount it. */
-export interface KernelNeeds {
+interface KernelNeeds {
 	/** What adds the decoder of a codec. */
 	readonly decoders: Readonly<Record<Exclude<CodecName, "none">, KernelDecoder>>;
 	/** Why it would refuse a compressed block that others read (it answers EIO), by the block's header; undefined where it takes it. */
 	refusal(codec: CodecName, block: Uint8Array, blockBytes: number): string | undefined;
 }
 
-export interface KernelDecoder {
+interface KernelDecoder {
 	/** Kconfig's name. */
 	readonly setting: string;
 	/** What the module imports then, one of them: kernels differ. */

@@ -17,7 +17,7 @@ const FILE_STEPS = 4;
 /** Files may share blocks: without a bound a small image could hold any amount of content. */
 const MAX_DECODED_BYTES = 256 * GiB;
 
-export interface ContentsRead {
+interface ContentsRead {
 	/** A `ContentDigest`, of those that were asked for. */
 	digestOf(file: RootFile): string | undefined;
 	/** Some block of a file is. */

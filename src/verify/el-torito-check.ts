@@ -14,7 +14,7 @@ import type { GptPartition } from "../formats/gpt/gpt.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";
 import { BIOS_LOAD_SECTORS } from "../medium/write-iso.ts";
 
-export interface BootCatalog {
+interface BootCatalog {
 	readonly block: number;
 	readonly images: readonly BootImage[];
 	readonly bios: BootImage | undefined;

@@ -16,7 +16,7 @@ interface Occupied {
 	readonly what: string;
 }
 
-export interface Placed {
+interface Placed {
 	readonly first: Volume;
 	readonly second: { readonly volume: Volume; readonly startBlock: number } | undefined;
 	readonly catalog: { readonly block: number; readonly images: readonly BootImage[] } | undefined;

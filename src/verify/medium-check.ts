@@ -38,7 +38,7 @@ const MAX_CORE_BYTES = 16 * MiB;
 const MAX_TRIES = 256;
 
 /** What the medium says about itself that nothing else decides, beside the label. */
-export interface MediumFacts {
+interface MediumFacts {
 	readonly volume: Volume;
 	readonly gpt: { readonly partitions: readonly GptPartition[]; readonly backup: GptHeader };
 	readonly esp: FatVolume;
@@ -48,7 +48,7 @@ export interface MediumFacts {
 }
 
 /** An image's tree before anything was left out, and a digest for each content. */
-export interface ImageOfMedium {
+interface ImageOfMedium {
 	readonly root: DirectoryInode;
 	digestOf(file: FileInode): string | undefined;
 }

@@ -23,7 +23,7 @@ export interface MediumContents {
 	readonly packed: PackedContents;
 }
 
-export interface PackedContents extends Pick<CheckedRoot, "contents" | "files"> {
+interface PackedContents extends Pick<CheckedRoot, "contents" | "files"> {
 	digestOf(file: RootFile): string | undefined;
 }
 

@@ -63,7 +63,7 @@ export function checkMbr(
 	findings.detail = `protective, GRUB's jump to 512-byte block ${kernelBlock}`;
 }
 
-export interface GptTables {
+interface GptTables {
 	readonly partitions: readonly GptPartition[];
 	readonly backup: GptHeader;
 	readonly efiSystem: GptPartition;

@@ -30,7 +30,7 @@ import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts"
 import { walkUefi } from "./uefi-walk.ts";
 import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 
-export interface VerifyIsoOptions {
+interface VerifyIsoOptions {
 	/** Compare the squashfs with this; absent: no fidelity check. */
 	readonly expected?: ExpectedTree | undefined;
 	/** Hash the medium. Default true. */

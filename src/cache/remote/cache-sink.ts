@@ -49,7 +49,7 @@ export interface CacheExport {
 	readonly key?: CacheKey | undefined;
 }
 
-export interface NeighbourArtifact {
+interface NeighbourArtifact {
 	readonly source: Pick<RegistrySource, "blob" | "part" | "has">;
 	readonly entries: readonly ArtifactEntry[];
 	/** Where its blobs have to be mounted from; absent: they are in the repository that is pushed to. */

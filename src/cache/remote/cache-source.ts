@@ -26,13 +26,13 @@ export interface BlockNeed {
 	readonly key: Uint8Array;
 }
 
-export interface FetchedIndex {
+interface FetchedIndex {
 	readonly bytes: Buffer;
 	/** Where it came from: see `originOf`. */
 	readonly origin: string;
 }
 
-export interface FetchedPacks {
+interface FetchedPacks {
 	/** Of the packs that are new in the store. */
 	readonly names: readonly string[];
 	readonly isComplete: boolean;

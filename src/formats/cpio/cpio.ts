@@ -13,7 +13,7 @@ export interface CpioEntry {
 	readonly fileId: string;
 }
 
-export interface CpioHandler {
+interface CpioHandler {
 	/** Whether the entry's content is to be given to `content`. */
 	entry(entry: CpioEntry): boolean;
 	content(entry: CpioEntry, bytes: Buffer): void;

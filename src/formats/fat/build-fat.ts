@@ -22,7 +22,7 @@ export interface FatDirectory {
 	readonly mtime?: Timestamp | undefined;
 }
 
-export interface FatFile {
+interface FatFile {
 	readonly kind: "file";
 	/** At most 2^32 - 1 bytes. */
 	readonly content: Uint8Array;
@@ -47,7 +47,7 @@ export interface FatImage {
 	chunks(): Iterable<Uint8Array>;
 }
 
-export const DEFAULT_ESP_BYTES = 20 * MiB;
+const DEFAULT_ESP_BYTES = 20 * MiB;
 const MAX_IMAGE_BYTES = 8 * GiB - 1 * MiB;
 const MAX_FILE_BYTES = 2 ** 32 - 1;
 const MAX_DIRECTORY_SLOTS = 65_536;

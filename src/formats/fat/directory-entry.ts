@@ -40,7 +40,7 @@ export const ATTRIBUTE = { volumeId: 0x08, directory: 0x10, archive: 0x20, longN
 export const LAST_LONG_SLOT = 0x40;
 export const UNITS_PER_SLOT = 13;
 
-export interface EntryValues {
+interface EntryValues {
 	readonly isDirectory: boolean;
 	readonly firstCluster: number;
 	/** 0 for directories. */

@@ -1,7 +1,7 @@
 import { DISK_BLOCK_BYTES, divideCeil, MiB } from "../../binary/units.ts";
 
 /** FAT12 is read only. */
-export type FatType = "FAT12" | "FAT16" | "FAT32";
+type FatType = "FAT12" | "FAT16" | "FAT32";
 
 /** Where everything is, in sectors of 512 bytes, as `mkfs.fat` 4.2 lays out a file of the same length. */
 export interface FatGeometry {

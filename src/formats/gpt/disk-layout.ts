@@ -13,7 +13,7 @@ export const PARTITION_TYPE = {
 export const REQUIRED_READ_ONLY = (1n << 60n) | 1n;
 
 /** 300 KiB between the last partition and the backup GPT, which readers that prefetch may touch. */
-export const PADDING_BLOCKS = 150;
+const PADDING_BLOCKS = 150;
 /** Holds the backup GPT, which is 63 of these 64 blocks of 512 bytes. */
 const BACKUP_GPT_BLOCKS = 16;
 const SECTORS_PER_BLOCK = ISO_BLOCK_BYTES / DISK_BLOCK_BYTES;

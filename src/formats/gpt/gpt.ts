@@ -52,8 +52,8 @@ export interface Gpt {
 const SIGNATURE = "EFI PART";
 const REVISION_1_0 = 0x00010000;
 /** What fits between the header (block 1) and block 64, as xorriso lays it out. */
-export const ENTRY_COUNT = 248;
-export const ENTRIES_BLOCKS = (ENTRY_COUNT * gptEntry.byteLength) / DISK_BLOCK_BYTES;
+const ENTRY_COUNT = 248;
+const ENTRIES_BLOCKS = (ENTRY_COUNT * gptEntry.byteLength) / DISK_BLOCK_BYTES;
 export const PRIMARY_HEADER_BLOCK = 1;
 const PRIMARY_ENTRIES_BLOCK = 2;
 const UNUSED_TYPE: Guid = "00000000-0000-0000-0000-000000000000";

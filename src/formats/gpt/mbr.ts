@@ -27,7 +27,7 @@ export const hybridMbr = record("hybrid MBR", DISK_BLOCK_BYTES, {
 	signature: from0.u16le(0x1fe),
 });
 
-export type MbrPartition = ValuesOf<typeof mbrPartition.fields>;
+type MbrPartition = ValuesOf<typeof mbrPartition.fields>;
 
 const SIGNATURE = 0xaa55;
 /** Type of the one partition of a protective MBR. */

@@ -38,7 +38,7 @@ export function systemUseOffset(identifierByteLength: number): number {
 	return directoryRecordHead.byteLength + identifierByteLength + (identifierByteLength % 2 === 0 ? 1 : 0);
 }
 
-export interface DirectoryRecord {
+interface DirectoryRecord {
 	readonly identifier: Uint8Array;
 	readonly extentBlock: number;
 	readonly dataByteLength: number;

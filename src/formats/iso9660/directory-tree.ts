@@ -61,7 +61,7 @@ interface PlannedRecord {
 }
 
 /** What the encoder has to know of the nodes beyond themselves. */
-export interface NodeFacts {
+interface NodeFacts {
 	linksOf(node: IsoNode): number;
 	/** First block of a file's body, in blocks of the whole image. */
 	blockOf(file: IsoFile): number;

@@ -42,7 +42,7 @@ export const jolietNaming: NamingScheme = {
 	encode: (identifier) => Buffer.from(identifier, "utf16le").swap16(),
 };
 
-export interface NamedEntry {
+interface NamedEntry {
 	readonly name: ByteString;
 	readonly type: "directory" | "other";
 }

@@ -1,7 +1,7 @@
 import { assert } from "../../errors.ts";
 
 /** One directory in a path table (ECMA-119 9.4). */
-export interface PathTableRecord {
+interface PathTableRecord {
 	/** One zero byte for the root. */
 	readonly identifier: Uint8Array;
 	readonly extentBlock: number;

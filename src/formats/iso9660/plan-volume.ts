@@ -26,13 +26,13 @@ export interface VolumeOptions {
 	readonly hiddenFiles: readonly HiddenFile[];
 }
 
-export interface HiddenFile {
+interface HiddenFile {
 	readonly contentKey: string;
 	readonly byteLength: number;
 }
 
 /** A body to be filled in by the caller. */
-export interface FileBody {
+interface FileBody {
 	readonly contentKey: string;
 	/** Block of the whole image. The body is contiguous, whatever its length. */
 	readonly block: number;

@@ -15,7 +15,7 @@ const MAX_NODES = 1_000_000;
 const MAX_DIRECTORY_BYTES = 16 * MiB;
 const MAX_ALL_DIRECTORIES_BYTES = 256 * MiB;
 
-export interface TreeRead {
+interface TreeRead {
 	readonly root: VolumeDirectory;
 	readonly rockRidge: boolean;
 }

@@ -43,7 +43,7 @@ export const posixAttributes = record("PX", 36, {
 });
 
 /** RRIP 4.1.6 with flags 0x0e: modification, access and attribute change, as 7-byte dates. */
-export const timeStamps = record("TF", 26, {
+const timeStamps = record("TF", 26, {
 	signature: from1.text(1, 2),
 	entryByteLength: from1.u8(3),
 	version: from1.u8(4),
@@ -52,7 +52,7 @@ export const timeStamps = record("TF", 26, {
 	accessedAtSeconds: recordingDate(13),
 	attributesChangedAtSeconds: recordingDate(20),
 });
-export const TIME_STAMP_FLAGS = 0x0e;
+const TIME_STAMP_FLAGS = 0x0e;
 
 /** RRIP 4.1.4 and 4.1.3.1: alternate name, and component of a symbolic link. */
 export const NAME_FLAGS = { continued: 0x01, self: 0x02, parent: 0x04 } as const;
@@ -62,7 +62,7 @@ export const COMPONENT_FLAGS = { continued: 0x01, self: 0x02, parent: 0x04, root
 export const FILE_TYPE = { directory: 0o040000, file: 0o100000, symlink: 0o120000, mask: 0o170000 } as const;
 
 /** A SUSP entry's length is one byte. */
-export const MAX_ENTRY_BYTES = 255;
+const MAX_ENTRY_BYTES = 255;
 
 const ROCK_RIDGE = {
 	identifier: "RRIP_1991A",

@@ -25,7 +25,7 @@ export interface SystemUse {
 /** What a directory record stands for: a name in its directory, "." or "..", or the root's "." which tells that Rock Ridge is used. */
 export type RecordRole = "entry" | "self-or-parent" | "root-self";
 
-export interface RockRidgeRecord {
+interface RockRidgeRecord {
 	readonly role: RecordRole;
 	readonly node: IsoNode;
 	/** Only entries have one. */

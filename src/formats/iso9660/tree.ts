@@ -29,7 +29,7 @@ export interface IsoFile extends IsoAttributes {
 	readonly fixedBlock?: number | undefined;
 }
 
-export interface IsoSymlink extends IsoAttributes {
+interface IsoSymlink extends IsoAttributes {
 	readonly type: "symlink";
 	/** 1 to 1024 bytes. Repeated and final slashes are not kept. */
 	readonly target: ByteString;

@@ -28,7 +28,7 @@ export interface VolumeAttributes {
 	readonly posix: PosixAttributes | undefined;
 }
 
-export interface PosixAttributes {
+interface PosixAttributes {
 	/** 0 to 0o7777. */
 	readonly mode: number;
 	readonly links: number;
@@ -55,13 +55,13 @@ export interface VolumeFile extends VolumeAttributes {
 	readonly extents: readonly Extent[];
 }
 
-export interface VolumeSymlink extends VolumeAttributes {
+interface VolumeSymlink extends VolumeAttributes {
 	readonly type: "symlink";
 	readonly target: ByteString;
 }
 
 /** A device, fifo or socket. */
-export interface VolumeSpecial extends VolumeAttributes {
+interface VolumeSpecial extends VolumeAttributes {
 	readonly type: "special";
 }
 

@@ -22,7 +22,7 @@ const READ_BYTES = 1 * MiB;
 /** Called with bytes hashed and bytes to hash. */
 export type ChecksumProgress = (doneBytes: number, totalBytes: number) => void;
 
-export type ChecksumVerdict = "pass" | "fail" | "none";
+type ChecksumVerdict = "pass" | "fail" | "none";
 
 /**
  * The application-use area for the primary volume descriptor, 512 bytes, as `implantisomd5` would write it; what the area

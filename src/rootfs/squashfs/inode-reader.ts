@@ -22,7 +22,7 @@ import {
 } from "./records.ts";
 import type { XattrTable } from "./xattr-table-reader.ts";
 
-export interface InodeTables {
+interface InodeTables {
 	readonly inodes: MetadataTable;
 	/** By index. */
 	readonly ids: readonly number[];

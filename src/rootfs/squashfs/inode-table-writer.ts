@@ -30,7 +30,7 @@ export interface InodeFields {
 	readonly xattrIndex: number;
 }
 
-export interface DirectoryPlace {
+interface DirectoryPlace {
 	readonly listing: Listing;
 	readonly parentInodeNumber: number;
 }

@@ -7,7 +7,7 @@ import { readMetadataBlock } from "./metadata-reader.ts";
 
 const BLOCKS_KEPT = 32;
 
-export interface LookupTablePlace {
+interface LookupTablePlace {
 	readonly name: string;
 	/** Absolute position of the list of block positions. */
 	readonly positionsAt: number;

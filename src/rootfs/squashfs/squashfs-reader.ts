@@ -16,7 +16,7 @@ import { readTree, type TreeTables } from "./tree-reader.ts";
 import { XattrTable } from "./xattr-table-reader.ts";
 
 /** The tables that hold the tree. */
-export interface SquashfsTables extends TreeTables {
+interface SquashfsTables extends TreeTables {
 	readonly ids: LookupTable;
 	readonly fragments: LookupTable | undefined;
 	readonly exports: LookupTable | undefined;

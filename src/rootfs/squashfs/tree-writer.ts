@@ -31,7 +31,7 @@ export interface InodeCounts {
 	readonly extraLinks: number;
 }
 
-export interface WrittenTree extends InodeCounts {
+interface WrittenTree extends InodeCounts {
 	/** As the superblock names the root: block << 16 | offset. */
 	readonly rootInode: bigint;
 	readonly directoryTable: readonly Uint8Array[];
@@ -40,7 +40,7 @@ export interface WrittenTree extends InodeCounts {
 	readonly truncatedTimes: Loss;
 }
 
-export interface TreeWriterOptions {
+interface TreeWriterOptions {
 	readonly root: DirectoryInode;
 	readonly numbering: InodeNumbering;
 	readonly compressor: Pick<BlockCompressor, "compressNow">;

@@ -115,3 +115,23 @@ describe("regular expressions of the source", () => {
 		expect(unused).toEqual([]);
 	});
 });
+
+describe("what is called linear", () => {
+	it.each([[/;\d+$/], [/^\s*([-+]?)\d+$/], [/^(?:a|b)*$/], [/x{1,15}$/], [/[ \t]*=/y], [/^(foo|bar)\.[a-z]*$/]])(
+		"%s",
+		(pattern) => expect(whyNotLinear(pattern.source, pattern.flags)).toBeUndefined(),
+	);
+
+	it.each([
+		[/=+$/],
+		[/^\s*\s*x/],
+		[/^(a+)+$/],
+		[/^(?:a|a)*$/],
+		[/(?:ab*)*/],
+		[/^.*x.*y$/],
+		[/^(\w+\s?)*$/],
+		[/(?<=a+)b/],
+		[/^(?=.*x)y/],
+		[/^a{0,1000}a{0,1000}b/],
+	])("not %s", (pattern) => expect(whyNotLinear(pattern.source, pattern.flags)).toBeDefined());
+});
