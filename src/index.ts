@@ -11,7 +11,7 @@ export type { ToolReport } from "./buildroot/tools.ts";
 export { type ErrorDetails, type ErrorKind, EXIT_STATUS, Oci2isoError, type Problem } from "./errors.ts";
 export type { BootPaths, Finding } from "./findings/finding.ts";
 export { type ImageInspection, type InspectImageOptions, inspectImage } from "./inspect/inspect.ts";
-export type { TransferPolicy } from "./oci/registry/options.ts";
+export type { TransferPolicy } from "./oci/registry/retry-policy.ts";
 export type {
 	AccessOptions,
 	BootOptions,

@@ -15,6 +15,7 @@ import { DataArea } from "./data-area.ts";
 import type { FileLayout } from "./file-layout.ts";
 import { blockCountOf, type FileRecipe, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
+import { hasTail } from "./fragment-rule.ts";
 import { newFile, type OpenFile } from "./open-file.ts";
 import type { Placement } from "./placement.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
@@ -288,11 +289,8 @@ export class DataWriter {
 		return this.#file;
 	}
 
-	/** Like mksquashfs, by default only files below one block go into fragments. */
 	#hasTail(byteLength: number): boolean {
-		const { tails } = this.#placement;
-		if (byteLength % this.#blockBytes === 0 || tails === "none") return false;
-		return tails === "all-tails" || byteLength < this.#blockBytes;
+		return hasTail(this.#placement.fragmentRule, byteLength, this.#blockBytes);
 	}
 
 	#appendZeros(file: OpenFile, length: number): number {

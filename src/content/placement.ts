@@ -1,3 +1,5 @@
+import type { FragmentRule } from "./fragment-rule.ts";
+
 /** How a root file system wants contents placed in its image. */
 export interface Placement {
 	/** Content of a full block: a power of two. */
@@ -8,8 +10,7 @@ export interface Placement {
 	readonly alignment: number;
 	/** Where the zeros of a compressed block go; those of another one are behind it. */
 	readonly padding: "before" | "behind";
-	/** What files share blocks with: nothing, whole files below one block, or the last, short block of every file. */
-	readonly tails: "none" | "small-files" | "all-tails";
+	readonly fragmentRule: FragmentRule;
 	/** Blocks of all files together, holes included: bounds what a sparse file of a hostile image can cost (4 bytes each). */
 	readonly maxBlocks: number;
 }

@@ -2,7 +2,7 @@ import { BLOCK_BYTES_EXPECTED, isBlockBytes } from "../codec/codec-table.ts";
 import { CODEC_NAMES } from "../codec/types.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
-import type { TransferPolicy } from "../oci/registry/options.ts";
+import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
 import { PRESET_NAMES } from "./presets.ts";
 
 // Every option of the library, said once: what it is, what it may be, and of which type. The command line has an option of the same name for each

@@ -3,9 +3,9 @@ import { type Oci2isoError, throwIfAborted } from "../../errors.ts";
 import type { Digest } from "../digest.ts";
 import { notComplete } from "./body.ts";
 import { type Fault, registryFailure, retryableFault, transportFault } from "./fault.ts";
-import type { TransferPolicy } from "./options.ts";
 import type { Place, RegistryClient, RegistryRequest, RegistryResponse } from "./registry-client.ts";
 import { pauseAfter, withinTime } from "./retry.ts";
+import type { TransferPolicy } from "./retry-policy.ts";
 import { first } from "./status.ts";
 import type { HttpResponse } from "./transport.ts";
 

@@ -7,9 +7,10 @@ import { loadRegistriesConf } from "./config-files.ts";
 import { findCredentials } from "./credentials.ts";
 import { requireUnambiguous, resolveEndpoints } from "./endpoints.ts";
 import { registryFailure, retryableFault } from "./fault.ts";
-import { DEFAULT_POLICY, hostEnvironment, type RegistryOptions } from "./options.ts";
+import { hostEnvironment, type RegistryOptions } from "./options.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { withRetries } from "./retry.ts";
+import { DEFAULT_POLICY } from "./retry-policy.ts";
 import { first } from "./status.ts";
 
 /** A tag of a repository that is pushed to. */

@@ -10,10 +10,11 @@ import { downloadBlob } from "./blob-download.ts";
 import { loadRegistriesConf } from "./config-files.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Endpoint, requireUnambiguous, resolveEndpoints } from "./endpoints.ts";
-import { DEFAULT_POLICY, hostEnvironment, type RegistryOptions } from "./options.ts";
+import { hostEnvironment, type RegistryOptions } from "./options.ts";
 import { ReadAhead } from "./read-ahead.ts";
 import { RegistryClient, type RegistryDocument } from "./registry-client.ts";
 import { RepeatedBlobs } from "./repeated-blobs.ts";
+import { DEFAULT_POLICY } from "./retry-policy.ts";
 import { first } from "./status.ts";
 import { type BlobTransfer, TransferLog } from "./transfer.ts";
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Oci2isoError, throwIfAborted } from "../../errors.ts";
 import { notComplete } from "./body.ts";
 import { Fault } from "./fault.ts";
-import type { TransferPolicy } from "./options.ts";
+import type { TransferPolicy } from "./retry-policy.ts";
 
 /**
  * Runs `attempt` until it gives something or its `Fault` is final; then throws the fault's failure. All attempts together have `requestMilliseconds`;

@@ -2,9 +2,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { Fault, registryFailure } from "./fault.ts";
 import { parseRetryAfter } from "./retry.ts";
+import { RETRYABLE_STATUSES } from "./retry-policy.ts";
 import type { Secrets } from "./secrets.ts";
-
-const RETRYABLE = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** Distribution-spec, "Error codes". */
 const errorsSchema = z.object({
@@ -24,7 +23,7 @@ export function statusFault(
 	const retryAfterMilliseconds = parseRetryAfter(first(headers["retry-after"]), Date.now());
 	const wait = retryAfterMilliseconds ? `, to be asked again in ${Math.ceil(retryAfterMilliseconds / 1000)} s` : "";
 	const what = `${host} answered ${statusCode}${said === "" ? "" : ` (${said})`}${wait}`;
-	const retryable = RETRYABLE.has(statusCode);
+	const retryable = RETRYABLE_STATUSES.has(statusCode);
 	const fault = (code: string, remedy?: string): Fault =>
 		new Fault(registryFailure(code, what, `${where} at ${host}`, remedy), { retryable, retryAfterMilliseconds });
 	if (task === "push" && PUSH_FAILURES.has(statusCode)) {

@@ -4,8 +4,9 @@ import { Agent, type Dispatcher, ProxyAgent, request } from "undici";
 import { throwIfAborted } from "../../errors.ts";
 import { type Certificates, loadCertificates, systemAuthorities } from "./certificates.ts";
 import { registryFailure, StallError } from "./fault.ts";
-import type { Environment, TransferPolicy } from "./options.ts";
+import type { Environment } from "./options.ts";
 import { proxyFor } from "./proxy.ts";
+import type { TransferPolicy } from "./retry-policy.ts";
 
 interface TransportOptions {
 	/** `HOST[:PORT]` of the registry's API. */

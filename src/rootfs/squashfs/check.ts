@@ -2,6 +2,7 @@ import type { ByteSource } from "../../binary/byte-source.ts";
 import { inTurns } from "../../binary/turns.ts";
 import { alignUp } from "../../binary/units.ts";
 import { kernelRefusal } from "../../codec/kernel-limits.ts";
+import { hasTail } from "../../content/fragment-rule.ts";
 import type { Findings } from "../../findings/findings.ts";
 import { countLinks, pathsBelow } from "../link-counts.ts";
 import type { CheckedRoot } from "../root-file-system.ts";
@@ -93,10 +94,10 @@ function checkMarks(
 	findings.equal("time of making", modificationTimeSeconds, making.epochSeconds, WHERE);
 	const marks = flags & (STORED | FLAG.duplicatesRemoved | FLAG.noXattrs);
 	findings.equal("flags about the making", marks, FLAG.duplicatesRemoved | (making.isCompressed ? 0 : STORED), WHERE);
-	const hasTail = (byteLength: number): boolean =>
-		(flags & FLAG.noFragments) === 0 && ((flags & FLAG.alwaysFragments) !== 0 || byteLength < blockBytes);
+	const rule =
+		(flags & FLAG.noFragments) !== 0 ? "none" : (flags & FLAG.alwaysFragments) !== 0 ? "all-tails" : "small-files";
 	const odd = files.filter(
-		({ layout: { byteLength, tail } }) => byteLength % blockBytes !== 0 && (tail !== undefined) !== hasTail(byteLength),
+		({ layout: { byteLength, tail } }) => (tail !== undefined) !== hasTail(rule, byteLength, blockBytes),
 	);
 	findings.equal("files whose tails are not where the flags say", odd.length, 0, WHERE);
 }

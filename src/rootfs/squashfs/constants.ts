@@ -1,4 +1,4 @@
-/** squashfs 4.0: identifiers and limits. Section numbers are those of squashfs-tools-ng's `doc/format.adoc`. */
+/** squashfs 4.0: identifiers and lengths. Section numbers are those of squashfs-tools-ng's `doc/format.adoc`. */
 
 /** "hsqs" on disk. */
 export const SQUASHFS_MAGIC = 0x73717368;
@@ -48,14 +48,6 @@ export const EXTENDED = 7;
 
 /** Entries that one directory header may announce (6). */
 export const MAX_ENTRIES_PER_HEADER = 256;
-/** The superblock counts ids in 16 bits. */
-export const MAX_IDS = 65_535;
-/** Linux's limits for one extended attribute: name (after the prefix) and value. */
-export const MAX_XATTR_NAME_BYTES = 255;
-export const MAX_XATTR_VALUE_BYTES = 65_536;
 /** The name prefixes that have an id (10). */
 export const XATTR_PREFIXES = ["user.", "trusted.", "security."] as const;
 export const XATTR_OUT_OF_LINE = 0x0100;
-
-/** Data blocks of all files together, holes included: bounds what a sparse file of a hostile image can cost (4 bytes each). */
-export const MAX_TOTAL_BLOCKS = 2 ** 28;

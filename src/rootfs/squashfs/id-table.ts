@@ -1,5 +1,4 @@
-import { MAX_IDS } from "./constants.ts";
-import { beyondLimit } from "./limits.ts";
+import { beyondLimit, MAX_IDS } from "./limits.ts";
 
 /** User and group ids of the image; inodes name them by index (9). */
 export class IdTable {

@@ -1,6 +1,7 @@
 import { atOnce, type Steps } from "../../binary/turns.ts";
 import { alignUp } from "../../binary/units.ts";
 import { DataWriter } from "../../content/data-writer.ts";
+import type { FragmentRule } from "../../content/fragment-rule.ts";
 import { type Placement, UNALIGNED } from "../../content/placement.ts";
 import type { BlockPlace, StoredFile } from "../../content/stored-data.ts";
 import type { DirectoryInode, FileInode } from "../../tree/inode.ts";
@@ -9,13 +10,13 @@ import { COMPRESSOR_ID, optionsBlock } from "./compressors.ts";
 import {
 	FLAG,
 	IMAGE_ALIGNMENT_BYTES,
-	MAX_TOTAL_BLOCKS,
 	METADATA_STORED_RAW,
 	NONE_64,
 	SQUASHFS_MAGIC,
 	SUPERBLOCK_BYTES,
 } from "./constants.ts";
 import { numberInodes } from "./inode-numbers.ts";
+import { FRAGMENT_RULE, MAX_TOTAL_BLOCKS } from "./limits.ts";
 import { writeLookupTable } from "./lookup-table-writer.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
 import { describeLosses, type Loss, type XattrLoss } from "./reports.ts";
@@ -52,13 +53,13 @@ export interface SquashfsSummary extends InodeCounts, RootSummary {
 export class SquashfsWriter implements RootWriter {
 	readonly data: DataWriter;
 	readonly #options: SquashfsWriterOptions;
-	readonly #tails: Placement["tails"];
+	readonly #fragmentRule: FragmentRule;
 	readonly #compressorOptions: Uint8Array | undefined;
 
 	constructor(options: SquashfsWriterOptions) {
 		const { blockBytes, compressor, sink, fragments = true, alwaysUseFragments = false } = options;
 		this.#options = options;
-		this.#tails = !fragments ? "none" : alwaysUseFragments ? "all-tails" : "small-files";
+		this.#fragmentRule = !fragments ? "none" : alwaysUseFragments ? "all-tails" : FRAGMENT_RULE;
 		this.#compressorOptions = optionsBlock(compressor.codec, compressor.level);
 		const optionsBytes = encodeOptionsBlock(this.#compressorOptions);
 		if (optionsBytes.byteLength > 0) sink.write(SUPERBLOCK_BYTES, optionsBytes);
@@ -66,7 +67,7 @@ export class SquashfsWriter implements RootWriter {
 			...UNALIGNED,
 			blockBytes,
 			start: SUPERBLOCK_BYTES + optionsBytes.byteLength,
-			tails: this.#tails,
+			fragmentRule: this.#fragmentRule,
 			maxBlocks: MAX_TOTAL_BLOCKS,
 		};
 		this.data = new DataWriter(placement, options);
@@ -153,8 +154,8 @@ export class SquashfsWriter implements RootWriter {
 		return (
 			FLAG.duplicatesRemoved |
 			(this.#options.compressor.codec === "none" ? stored : 0) |
-			(this.#tails === "none" ? FLAG.noFragments : 0) |
-			(this.#tails === "all-tails" ? FLAG.alwaysFragments : 0) |
+			(this.#fragmentRule === "none" ? FLAG.noFragments : 0) |
+			(this.#fragmentRule === "all-tails" ? FLAG.alwaysFragments : 0) |
 			((this.#options.exportable ?? true) ? FLAG.exportable : 0) |
 			(this.#compressorOptions === undefined ? 0 : FLAG.compressorOptions)
 		);

@@ -11,7 +11,13 @@ import { imageFacts, inputFacts, makeImage } from "../rootfs/squashfs/harness.ts
 
 const BLOCK = 4096;
 const GiB = 2 ** 30;
-const PLACEMENT: Placement = { ...UNALIGNED, blockBytes: BLOCK, start: 96, tails: "small-files", maxBlocks: 2 ** 28 };
+const PLACEMENT: Placement = {
+	...UNALIGNED,
+	blockBytes: BLOCK,
+	start: 96,
+	fragmentRule: "small-files",
+	maxBlocks: 2 ** 28,
+};
 
 async function contentOf(sink: MemorySink, writer: DataWriter, file: StoredFile): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
@@ -29,7 +35,7 @@ function makeWriter(resultsPerTurn?: number, placement: Partial<Placement> = {})
 describe("file contents", () => {
 	it.each(["before", "behind"] as const)("fill their units where a format aligns blocks, zeros %s", async (padding) => {
 		const alignment = 512;
-		const { sink, writer } = makeWriter(undefined, { start: 1024, alignment, padding, tails: "none" });
+		const { sink, writer } = makeWriter(undefined, { start: 1024, alignment, padding, fragmentRule: "none" });
 		const text = Buffer.alloc(2 * BLOCK + 100, "text ");
 		const contents = [text, noise(BLOCK + 10, 2), Buffer.concat([text, noise(700, 5)]), text];
 		const stored = contents.map((content) => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../../src/errors.ts";
 import { Fault, isNoTls, StallError, transportFault } from "../../../src/oci/registry/fault.ts";
-import { DEFAULT_POLICY } from "../../../src/oci/registry/options.ts";
 import { withRetries } from "../../../src/oci/registry/retry.ts";
+import { DEFAULT_POLICY } from "../../../src/oci/registry/retry-policy.ts";
 
 const coded = (code: string, message = "GET https://host/?signature=s3cret"): Error =>
 	Object.assign(new Error(message), { code });

@@ -4,8 +4,8 @@ import { mergedScopes } from "../../../src/oci/registry/authorizer.ts";
 import { acceptedOf } from "../../../src/oci/registry/blob-upload.ts";
 import { parseChallenges } from "../../../src/oci/registry/challenge.ts";
 import { parseContentRange } from "../../../src/oci/registry/content-range.ts";
-import { DEFAULT_POLICY } from "../../../src/oci/registry/options.ts";
 import { backoffMilliseconds, parseRetryAfter } from "../../../src/oci/registry/retry.ts";
+import { DEFAULT_POLICY } from "../../../src/oci/registry/retry-policy.ts";
 import { Secrets } from "../../../src/oci/registry/secrets.ts";
 import { statusFault } from "../../../src/oci/registry/status.ts";
 

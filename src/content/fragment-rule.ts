@@ -1,0 +1,11 @@
+/**
+ * Which contents share blocks, which squashfs calls fragments: none, whole files below one block, or the last, short block of every file. A shared block
+ * holds as much as any other.
+ */
+export type FragmentRule = "none" | "small-files" | "all-tails";
+
+/** Whether the bytes behind a file's last full block go into a shared one. */
+export function hasTail(rule: FragmentRule, byteLength: number, blockBytes: number): boolean {
+	if (byteLength % blockBytes === 0 || rule === "none") return false;
+	return rule === "all-tails" || byteLength < blockBytes;
+}
