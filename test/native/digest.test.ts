@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { KiB } from "../../src/binary/units.ts";
 import { backgroundInflater, type StreamDigests } from "../../src/native/background-inflater.ts";
 import { addonMissing, nativeAddon } from "./addon-required.ts";
@@ -58,35 +58,10 @@ describe.skipIf(addonMissing)("sha256 of whole bytes", () => {
 		sha256Pair(bytes, bytes.subarray(10, 300), bytes, 20);
 		expect(bytes.toString("hex", 20, 84)).toBe(expected);
 	});
-
-	it("refuses wrong arguments with an exception", () => {
-		const addon = nativeAddon();
-		const sha256 = addon.sha256 as (...args: unknown[]) => void;
-		const sha256Pair = addon.sha256Pair as (...args: unknown[]) => void;
-		const bytes = Buffer.alloc(5);
-		for (const wrong of [undefined, null, 5, "bytes", {}, [1], new Float64Array(9), new ArrayBuffer(9)]) {
-			expect(() => sha256(wrong, new Uint8Array(32), 0)).toThrow(TypeError);
-			expect(() => sha256(bytes, wrong, 0)).toThrow(TypeError);
-			expect(() => sha256Pair(wrong, bytes, new Uint8Array(64), 0)).toThrow(TypeError);
-			expect(() => sha256Pair(bytes, wrong, new Uint8Array(64), 0)).toThrow(TypeError);
-			expect(() => sha256Pair(bytes, bytes, wrong, 0)).toThrow(TypeError);
-		}
-		for (const offset of [-1, 1, 0.5, Number.NaN, 2 ** 60, undefined, "0"]) {
-			expect(() => sha256(bytes, new Uint8Array(32), offset)).toThrow(RangeError);
-			expect(() => sha256Pair(bytes, bytes, new Uint8Array(64), offset)).toThrow(RangeError);
-		}
-		expect(() => sha256(bytes, new Uint8Array(31), 0)).toThrow(RangeError);
-		expect(() => sha256Pair(bytes, bytes, new Uint8Array(63), 0)).toThrow(RangeError);
-	});
 });
 
 describe.skipIf(addonMissing)("digests of a layer's two sides", () => {
-	afterEach(() => {
-		delete process.env["OCI2ISO_CODEC_BACKEND"];
-	});
-
 	it("are right for any chunks and algorithms", async () => {
-		process.env["OCI2ISO_CODEC_BACKEND"] = "auto";
 		const inflate = backgroundInflater();
 		if (inflate === undefined) throw new Error("the addon cannot digest");
 		const algorithm = fc.constantFrom("sha256" as const, "sha256" as const, "sha512" as const, undefined);
@@ -109,7 +84,6 @@ describe.skipIf(addonMissing)("digests of a layer's two sides", () => {
 	});
 
 	it("are right for more than 2 ** 32 bits", { timeout: 120_000 }, async () => {
-		process.env["OCI2ISO_CODEC_BACKEND"] = "auto";
 		const hash = createHash("sha256");
 		async function* chunks() {
 			for (let i = 0; i < 1800; i++) {

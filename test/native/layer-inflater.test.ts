@@ -1,6 +1,4 @@
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -11,9 +9,8 @@ import { backgroundInflater, type StreamDigests } from "../../src/native/backgro
 import { digestOf } from "../../src/oci/digest.ts";
 import { inflateLayer } from "../../src/oci/inflate-layer.ts";
 import { zstdSkippable, zstdStored } from "../support/zstd-stored.ts";
-import { addonMissing, nativeAddon } from "./addon-required.ts";
+import { addonMissing } from "./addon-required.ts";
 
-const addonFile = resolve(import.meta.dirname, "../../build/Release/oci2iso.node");
 const content = Buffer.concat([
 	patternedBytes(300_000),
 	Buffer.alloc(2 * MiB),
@@ -136,56 +133,5 @@ describe.skipIf(addonMissing)("inflating in the background", () => {
 			for await (const piece of inflateLayer("gzip", failing(), digests, "here")) expect(piece).toBeDefined();
 		};
 		await expect(read()).rejects.toThrow("the network went away");
-	});
-
-	it("refuses wrong arguments and foreign slots with an exception", () => {
-		const { LayerInflater } = nativeAddon();
-		const make = (...args: unknown[]) => new (LayerInflater as unknown as new (...args: unknown[]) => unknown)(...args);
-		const slots = [Buffer.alloc(10)];
-		const good = ["gzip", 27, "sha256", "", slots, slots, () => undefined];
-		for (const [index, wrong] of [
-			[0, "lzma"],
-			[1, 99],
-			[2, "md4"],
-			[3, 5],
-			[4, []],
-			[4, [new Float64Array(2)]],
-			[5, [Buffer.alloc(0)]],
-			[6, "f"],
-		] as [number, unknown][])
-			expect(() => make(...good.map((argument, at) => (at === index ? wrong : argument)))).toThrow();
-
-		const inflater = new LayerInflater("gzip", 27, "", "", [Buffer.alloc(10)], [Buffer.alloc(10)], () => undefined);
-		expect(() => inflater.write(0, 1)).toThrow(/not acquired/);
-		expect(() => inflater.release(0)).toThrow(/not taken/);
-		expect(() => inflater.digests()).toThrow(/not ended/);
-		expect(inflater.acquire()).toBe(0);
-		expect(inflater.acquire()).toBe(-1);
-		expect(() => inflater.write(0, 11)).toThrow();
-		inflater.close();
-		inflater.close();
-		expect(() => inflater.acquire()).toThrow(/closed/);
-	});
-
-	it("ends with its thread or process, whatever is under way", () => {
-		const underWay = `
-			const { LayerInflater } = require(${JSON.stringify(addonFile)});
-			const slots = () => [Buffer.alloc(1 << 16), Buffer.alloc(1 << 16)];
-			globalThis.kept = new LayerInflater("none", 27, "sha256", "sha256", slots(), slots(), () => undefined);
-			for (let slot; (slot = kept.acquire()) >= 0; ) kept.write(slot, 1 << 16);
-			kept.take(new Int32Array(2));
-		`;
-		const script = `
-			const { Worker } = require("node:worker_threads");
-			const underWay = ${JSON.stringify(underWay)};
-			for (let i = 0; i < 5; i++) new Worker(underWay + "setTimeout(() => process.exit(), 20);", { eval: true });
-			eval(underWay);
-			setTimeout(() => process.exit(), 1000);
-		`;
-		const { status, signal, stderr } = spawnSync(process.execPath, ["-e", script], {
-			encoding: "utf8",
-			timeout: 30_000,
-		});
-		expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: "" });
 	});
 });

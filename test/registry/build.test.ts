@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BuildReport, buildIso, Oci2isoError, planBuild } from "../../src/index.ts";
 import { oci2iso } from "../support/cli.ts";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
-import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { sha256Of } from "../support/host-tree.ts";
@@ -15,44 +14,65 @@ import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { faultCampaign, IMPATIENT } from "./fixtures.ts";
 
-const SCHEDULES = roundsOf(150);
+const SCHEDULES = roundsOf(100);
 const scratch = temporaryDirectory("registry-build");
 const out = join(scratch, "out");
 
 describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso build from a registry", () => {
 	let registry: RegistryFixture;
+	let proxy: FaultyProxy;
 	beforeAll(async () => {
 		registry = await startRegistry({ storage: join(scratch, "storage") });
+		proxy = await startFaultyProxy({ upstream: registry.host });
 		mkdirSync(out);
 	});
 	afterAll(async () => {
+		await proxy.stop();
 		await registry.stop();
 	});
 
 	it.skipIf(requires(...FIXTURE_NEEDS))(
-		"gives the same ISO as from the layout that was pushed, and reports the transfers",
+		"gives the ISO of the layout that was pushed, also on a machine that has nothing and reads a shared cache in place of layers",
 		async () => {
 			const layout = `oci:${await debianFixture()}:latest`;
 			await skopeoCopy(layout, `docker://${registry.host}/live/debian:12`, "--preserve-digests");
-			const [fromLayout, fromRegistry] = [join(out, "layout.iso"), join(out, "registry.iso")];
+			const fromLayout = join(scratch, "layout.iso");
 			await buildIso({ image: layout, output: fromLayout, comp: "lz4" });
-			const report = join(scratch, "report.json");
-			const pulled = await oci2iso([
-				...["build", `docker://${registry.host}/live/debian:12`, "-o", fromRegistry, "--comp", "lz4"],
-				...["--tls-verify=false", "--report", report],
-			]);
-			expect([pulled.status, pulled.stderr]).toEqual([0, expect.stringContaining("label Oci2iso-Live")]);
-			expect(await sha256Of(fromRegistry)).toBe(await sha256Of(fromLayout));
-			const { layers } = JSON.parse(readFileSync(report, "utf8")) as BuildReport;
-			for (const { compressedBytes, transfer } of layers)
-				expect(transfer).toMatchObject({
-					host: registry.host,
-					fetchedBytes: compressedBytes,
-					repeatedBytes: 0,
-					retries: 0,
-				});
-			for (const name of readdirSync(out)) rmSync(join(out, name));
+			const sum = await sha256Of(fromLayout);
+			const cache = `${proxy.host}/cache/debian:main`;
+			const run = async (machine: string, ...options: string[]): Promise<BuildReport & { fetched: number }> => {
+				proxy.use(() => ({ kind: "none" }));
+				const [iso, report] = [join(out, "debian.iso"), join(scratch, `${machine}.json`)];
+				const image = ["build", `docker://${proxy.host}/live/debian:12`, "-o", iso, "--comp", "lz4"];
+				const env = { HOME: join(scratch, machine), XDG_CACHE_HOME: join(scratch, machine, "cache") };
+				mkdirSync(env.HOME);
+				const made = await oci2iso([...image, "--tls-verify=false", "--report", report, ...options], { env });
+				expect([made.status, made.stderr]).toEqual([0, expect.stringContaining("label Oci2iso-Live")]);
+				expect(await sha256Of(iso)).toBe(sum);
+				rmSync(iso);
+				const fetched = proxy.requests.filter(({ path, method }) => method === "GET" && path.includes("/live/"));
+				return { ...(JSON.parse(readFileSync(report, "utf8")) as BuildReport), fetched: fetched.length };
+			};
+			const first = await run("first", "--cache-to", cache);
+			for (const { compressedBytes: fetchedBytes, transfer } of first.layers)
+				expect(transfer).toMatchObject({ host: proxy.host, fetchedBytes, repeatedBytes: 0, retries: 0 });
+			expect(first.sharedCache?.to?.problem).toBeUndefined();
+			const uploaded = first.sharedCache?.to?.uploadedBytes ?? 0;
+			expect(uploaded).toBeLessThan(1.1 * first.squashfs.byteLength);
+			const second = await run("second", "--cache-from", cache);
+			const passing = await run("passing", "--cache-from", `docker://${cache}`, "--no-cache");
+			for (const { fetched, layers, sharedCache } of [second, passing]) {
+				// manifest and configuration
+				expect(fetched).toBe(2);
+				expect(layers.map(({ timesRead, transfer }) => [timesRead, transfer])).toEqual(
+					layers.map(() => [0, undefined]),
+				);
+				// none of the artifact twice
+				expect(sharedCache?.from[0]?.fetchedBytes).toBeLessThanOrEqual(uploaded);
+			}
+			expect(existsSync(join(scratch, "passing/cache"))).toBe(false);
 		},
 	);
 
@@ -88,58 +108,44 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso build from a reg
 			expect([status, stderr]).toEqual([4, expect.not.stringMatching(/^ {4}at /m)]);
 			expect(readdirSync(out)).toEqual([]);
 		}
-	}, 120_000);
+	});
 
-	describe.skipIf(!existsSync(HOST_GRUB))("behind a faulty network", () => {
-		let proxy: FaultyProxy;
-		beforeAll(async () => {
-			const layers = contractLayers().map((tar, i) => ({
-				tar,
-				compression: i === 1 ? ("none" as const) : ("gzip" as const),
-			}));
-			const { reference } = writeOciLayout(join(scratch, "small"), { layers });
-			await skopeoCopy(reference, `docker://${registry.host}/live/small:1`);
-			proxy = await startFaultyProxy({ upstream: registry.host });
-		});
-		afterAll(() => proxy.stop());
-
+	it.skipIf(!existsSync(HOST_GRUB))(`makes the identical ISO or none at all, in ${SCHEDULES} schedules`, async () => {
+		const layers = contractLayers().map((tar, i) => ({ tar, compression: i === 1 ? "none" : "gzip" }) as const);
+		const { reference } = writeOciLayout(join(scratch, "small"), { layers });
+		await skopeoCopy(reference, `docker://${registry.host}/live/small:1`);
 		const build = async (host: string): Promise<string> => {
 			const output = join(out, "small.iso");
 			await buildIso({
 				...{ image: `docker://${host}/live/small:1`, output, comp: "lz4", tools: "builtin", tlsVerify: false },
 				// its kernel is noise
 				force: true,
-				transferPolicy: {
-					...{ attempts: 6, backoffMilliseconds: 1, maxBackoffMilliseconds: 4 },
-					...{ responseMilliseconds: 150, stallMilliseconds: 150, windowBytes: 100_000 },
-				},
+				transferPolicy: { ...IMPATIENT, windowBytes: 100_000 },
 			});
 			const sum = await sha256Of(output);
 			rmSync(output);
 			return sum;
 		};
-
-		it(`makes the identical ISO or none at all, in ${SCHEDULES} schedules`, async () => {
-			const expected = await build(registry.host);
-			const outcomes = new Map<string, number>();
-			for (let seed = 0; seed < SCHEDULES; seed++) {
-				const random = seeded(1000 + seed);
-				const rate = [0.1, 0.3, 0.6][seed % 3] ?? 0;
-				proxy.use(() => (random() < rate ? drawFault(random) : { kind: "none" }));
+		const expected = await build(registry.host);
+		const outcomes = await faultCampaign(
+			proxy,
+			SCHEDULES,
+			async () => {
 				let outcome = "identical";
 				try {
-					expect(await build(proxy.host), `schedule ${seed}`).toBe(expected);
+					expect(await build(proxy.host)).toBe(expected);
 				} catch (error) {
 					if (!(error instanceof Oci2isoError)) throw error;
 					outcome = `${error.exitStatus}`;
 					expect([4, 5]).toContain(error.exitStatus);
 					expect(error.message).toMatch(/sha256:|\/live\/small/);
 				}
-				expect(readdirSync(out), `schedule ${seed}`).toEqual([]);
-				outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-			}
-			expect(outcomes.get("identical") ?? 0).toBeGreaterThan(SCHEDULES / 4);
-			expect(outcomes.size).toBeGreaterThan(1);
-		});
+				expect(readdirSync(out)).toEqual([]);
+				return outcome;
+			},
+			{ firstSeed: 1000 },
+		);
+		expect(outcomes.get("identical") ?? 0).toBeGreaterThan(SCHEDULES / 4);
+		expect(outcomes.size).toBeGreaterThan(1);
 	});
 });

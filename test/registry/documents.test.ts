@@ -14,6 +14,7 @@ import { readArchives } from "../support/registry-images.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { withOpen } from "./fixtures.ts";
 
 const scratch = temporaryDirectory("documents");
 
@@ -46,22 +47,16 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 	async function imageAnswers() {
 		const tar = await tarOf([{ name: "file", bytes: noise(50_000, "documents") }]);
 		const blob = gzipSync(tar);
-		const config = Buffer.from(
-			JSON.stringify({
-				architecture: "amd64",
-				os: "linux",
-				config: {},
-				rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
-			}),
-		);
-		const manifest = Buffer.from(
-			JSON.stringify({
-				schemaVersion: 2,
-				mediaType: MANIFEST,
-				config: { mediaType: CONFIG, digest: digestOf(config), size: config.byteLength },
-				layers: [{ mediaType: LAYER, digest: digestOf(blob), size: blob.byteLength }],
-			}),
-		);
+		const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+		const described = (mediaType: string, bytes: Buffer) => ({
+			mediaType,
+			digest: digestOf(bytes),
+			size: bytes.byteLength,
+		});
+		const rootfs = { type: "layers", diff_ids: [digestOf(tar)] };
+		const config = json({ architecture: "amd64", os: "linux", config: {}, rootfs });
+		const parts = { config: described(CONFIG, config), layers: [described(LAYER, blob)] };
+		const manifest = json({ schemaVersion: 2, mediaType: MANIFEST, ...parts });
 		const answers: Answers = {
 			"manifests/1": { headers: { "content-type": MANIFEST }, body: manifest },
 			[`blobs/${digestOf(config)}`]: { body: config },
@@ -70,10 +65,10 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 		return { answers, manifest, tar };
 	}
 	const listener =
-		(answers: Answers, seen: { url: string; headers: IncomingHttpHeaders }[] = []): RequestListener =>
+		(answers: Answers, seen: IncomingHttpHeaders[] = []): RequestListener =>
 		(incoming, response) => {
 			const url = incoming.url ?? "";
-			seen.push({ url, headers: incoming.headers });
+			seen.push(incoming.headers);
 			const { status = 200, headers = {}, body } = answers[url.replace("/v2/test/image/", "")] ?? { status: 404 };
 			response.writeHead(status, {
 				...(body === undefined ? {} : { "content-length": Buffer.byteLength(body) }),
@@ -81,11 +76,7 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 			});
 			response.end(body);
 		};
-	async function serve(
-		answers: Answers,
-		seen?: { url: string; headers: IncomingHttpHeaders }[],
-		tls = false,
-	): Promise<string> {
+	async function serve(answers: Answers, seen?: IncomingHttpHeaders[], tls = false): Promise<string> {
 		const files = { cert: readFileSync(certificates.certificate), key: readFileSync(certificates.key) };
 		const server = tls ? createTlsServer(files, listener(answers, seen)) : createServer(listener(answers, seen));
 		const listening = await listen(server);
@@ -102,13 +93,8 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 	/** "read", or the error's message. */
 	async function pull(host: string, more?: OpenImageOptions): Promise<string> {
 		try {
-			const opened = await openImage(`docker://${host}/test/image:1`, options(more));
-			try {
-				const [archive] = await readArchives(opened);
-				return archive?.equals(image.tar) === true ? "read" : "other bytes";
-			} finally {
-				await opened.close();
-			}
+			const [archive] = await withOpen(openImage(`docker://${host}/test/image:1`, options(more)), readArchives);
+			return archive?.equals(image.tar) === true ? "read" : "other bytes";
 		} catch (error) {
 			return error instanceof Error ? error.message : String(error);
 		}
@@ -122,9 +108,8 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 		expect(await pull(await withManifest({ body: image.manifest }))).toBe("read");
 		const digest = digestOf(image.manifest, "sha512");
 		const stated = await withManifest({ headers: { "docker-content-digest": digest }, body: image.manifest });
-		const opened = await openImage(`docker://${stated}/test/image:1`, options());
-		expect(opened.manifestDigest).toBe(digest);
-		await opened.close();
+		const opening = openImage(`docker://${stated}/test/image:1`, options());
+		expect(await withOpen(opening, ({ manifestDigest }) => manifestDigest)).toBe(digest);
 	});
 
 	it.each([
@@ -167,7 +152,7 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 	});
 
 	it("is a redirect, which gets no credentials, and never leads from https to http", async () => {
-		const seen: { url: string; headers: IncomingHttpHeaders }[] = [];
+		const seen: IncomingHttpHeaders[] = [];
 		const elsewhere = await serve(image.answers, seen);
 		const redirecting = (to: string): Answers =>
 			Object.fromEntries(
@@ -176,7 +161,7 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 					{ status: 302, headers: { location: `${to}/v2/test/image/${path}` } },
 				]),
 			);
-		const own: { url: string; headers: IncomingHttpHeaders }[] = [];
+		const own: IncomingHttpHeaders[] = [];
 		const challenge = { status: 401, headers: { "www-authenticate": "Basic realm=test" } };
 		const plain = await listen(
 			createServer((incoming, response) => {
@@ -190,9 +175,9 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 		);
 		servers.push(plain);
 		expect(await pull(plain.host, { creds: "alice:s3cret" })).toBe("read");
-		expect(own.some(({ headers }) => headers.authorization !== undefined)).toBe(true);
+		expect(own.some(({ authorization }) => authorization !== undefined)).toBe(true);
 		expect(seen).toHaveLength(3);
-		expect(seen.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined, undefined]);
+		expect(seen.map(({ authorization }) => authorization)).toEqual([undefined, undefined, undefined]);
 		const safe = await serve(redirecting(`http://${elsewhere}`), [], true);
 		const environment = bareEnvironment(join(scratch, "safe"), { SSL_CERT_FILE: certificates.authority });
 		expect(await pull(safe, { tlsVerify: true, environment })).toMatch(
@@ -261,10 +246,10 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 	});
 
 	it("is a refusal by a mirror, which never sees the credentials for the registry", async () => {
-		const seen: { url: string; headers: IncomingHttpHeaders }[] = [];
+		const seen: IncomingHttpHeaders[] = [];
 		const refused = { status: 401, headers: { "www-authenticate": "Basic realm=mirror" } };
 		const mirror = await serve({ "manifests/1": refused }, seen);
-		const own: { url: string; headers: IncomingHttpHeaders }[] = [];
+		const own: IncomingHttpHeaders[] = [];
 		const registry = await serve(image.answers, own);
 		const environment = bareEnvironment(join(scratch, "mirrored"));
 		mkdirSync(join(environment.home, ".config/containers/registries.conf.d"), { recursive: true });
@@ -274,7 +259,7 @@ describe.skipIf(requires("openssl"))("what a registry may answer", () => {
 		);
 		expect(await pull(registry, { environment, creds: "alice:s3cret" })).toBe("read");
 		expect(seen.length).toBeGreaterThan(0);
-		expect(seen.every(({ headers }) => headers.authorization === undefined)).toBe(true);
+		expect(seen.every(({ authorization }) => authorization === undefined)).toBe(true);
 		expect(own).toHaveLength(3);
 	});
 });

@@ -1,24 +1,21 @@
 import { existsSync } from "node:fs";
-import { createServer } from "node:http";
 import { join } from "node:path";
-import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ImageInspection, inspectImage, Oci2isoError } from "../../src/index.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
-import { drawFault, seeded } from "../support/fault-schedules.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
 import { noise } from "../support/noise.ts";
 import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { readArchives, skopeoCopy } from "../support/registry-images.ts";
-import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 import { readTar } from "../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { estargzLayer, zstdChunkedLayer } from "../support/toc-layers.ts";
+import { faultCampaign, IMPATIENT, withOpen } from "./fixtures.ts";
 
 const scratch = temporaryDirectory("registry-inspect");
 const SCHEDULES = roundsOf(120);
@@ -34,40 +31,23 @@ function contentOf({ image: _, read: __, notes: ___, ...rest }: ImageInspection)
 
 describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a registry", () => {
 	let registry: RegistryFixture;
-	/** Stands before the registry and counts the bytes of all answers. */
-	let counter: LoopbackServer;
-	let served = 0;
+	let proxy: FaultyProxy;
 
 	beforeAll(async () => {
 		registry = await startRegistry({ storage: join(scratch, "storage") });
-		counter = await listen(
-			createServer((incoming, response) => {
-				const { accept, range } = incoming.headers;
-				const headers = { ...(accept === undefined ? {} : { accept }), ...(range === undefined ? {} : { range }) };
-				request(`http://${registry.host}${incoming.url ?? ""}`, { headers })
-					.then(async (answer) => {
-						const { "transfer-encoding": _, ...kept } = answer.headers;
-						response.writeHead(answer.statusCode, kept);
-						for await (const piece of answer.body) {
-							served += Buffer.byteLength(piece as Buffer);
-							if (!response.write(piece)) await new Promise((resolve) => response.once("drain", resolve));
-						}
-						response.end();
-					})
-					.catch(() => incoming.destroy());
-			}),
-		);
+		proxy = await startFaultyProxy({ upstream: registry.host });
 	});
 	afterAll(async () => {
-		await counter.stop();
+		await proxy.stop();
 		await registry.stop();
 	});
 
+	/** And the bytes of all answers. */
 	const inspect = async (name: string): Promise<{ inspection: ImageInspection; bytes: number }> => {
-		const before = served;
+		proxy.use(() => ({ kind: "none" }));
 		const options = { platform: "linux/amd64", tlsVerify: false };
-		const inspection = await inspectImage(`docker://${counter.host}/${name}`, options);
-		return { inspection, bytes: served - before };
+		const inspection = await inspectImage(`docker://${proxy.host}/${name}`, options);
+		return { inspection, bytes: proxy.requests.reduce((sum, { sentBytes }) => sum + sentBytes, 0) };
 	};
 
 	describe.skipIf(requires(...FIXTURE_NEEDS))("of the Debian image", () => {
@@ -110,9 +90,7 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a r
 		});
 
 		it("fetches a third of it as eStargz, and says the same", async () => {
-			const image = await openImage(`oci:${layout}:latest`, { platform: "linux/amd64" });
-			const archives = await readArchives(image);
-			await image.close();
+			const archives = await withOpen(openImage(`oci:${layout}:latest`, { platform: "linux/amd64" }), readArchives);
 			const layers = archives.map((tar): LayoutLayer => estargzLayer(readTar(tar), { chunkBytes: 4 * 1024 * 1024 }));
 			const { reference } = writeOciLayout(join(scratch, "estargz"), { layers });
 			await skopeoCopy(reference, `docker://${registry.host}/live/estargz:1`, "--preserve-digests");
@@ -125,7 +103,6 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a r
 	});
 
 	describe.skipIf(!existsSync(HOST_GRUB))("behind a faulty network", () => {
-		let proxy: FaultyProxy;
 		beforeAll(async () => {
 			for (const [kind, make] of KINDS) {
 				const base = make([{ path: "usr/large", content: noise(3_000_000, "large") }]);
@@ -134,19 +111,11 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a r
 				const name = kind.replace(/\W/, "").toLowerCase();
 				await skopeoCopy(reference, `docker://${registry.host}/small/${name}:1`, "--preserve-digests");
 			}
-			proxy = await startFaultyProxy({ upstream: registry.host });
 		});
-		afterAll(() => proxy.stop());
 
-		const policy = {
-			...{ attempts: 6, backoffMilliseconds: 1, maxBackoffMilliseconds: 4 },
-			...{ responseMilliseconds: 150, stallMilliseconds: 150 },
-		};
 		const through = (host: string, name: string) =>
 			inspectImage(`docker://${host}/small/${name}:1`, {
-				platform: "linux/amd64",
-				tlsVerify: false,
-				transferPolicy: policy,
+				...{ platform: "linux/amd64", tlsVerify: false, transferPolicy: IMPATIENT },
 			});
 
 		it.each(["ignore-range", "wrong-range", "range-not-satisfiable"] as const)(
@@ -165,21 +134,17 @@ describe.skipIf(requires("docker-registry", "skopeo"))("oci2iso inspect from a r
 			const expected = await through(registry.host, name);
 			expect(expected.read.layersByToc).toBe(4);
 			expect(expected.read.blobBytes).toBeLessThan(expected.read.totalBytes / 4);
-			const outcomes = new Map<string, number>();
-			for (let seed = 0; seed < SCHEDULES; seed++) {
-				const random = seeded(7000 + seed);
-				const rate = [0.03, 0.1, 0.3][seed % 3] ?? 0;
-				proxy.use(() => (random() < rate ? drawFault(random) : { kind: "none" }));
-				let outcome = "same";
+			const round = async (): Promise<string> => {
 				try {
-					expect(contentOf(await through(proxy.host, name)), `schedule ${seed}`).toEqual(contentOf(expected));
+					expect(contentOf(await through(proxy.host, name))).toEqual(contentOf(expected));
+					return "same";
 				} catch (error) {
 					if (!(error instanceof Oci2isoError)) throw error;
-					outcome = `${error.exitStatus}`;
 					expect([4, 5], error.message).toContain(error.exitStatus);
+					return `${error.exitStatus}`;
 				}
-				outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-			}
+			};
+			const outcomes = await faultCampaign(proxy, SCHEDULES, round, { rates: [0.03, 0.1, 0.3], firstSeed: 7000 });
 			expect(outcomes.get("same") ?? 0).toBeGreaterThan(SCHEDULES / 3);
 			expect(outcomes.size).toBeGreaterThan(1);
 		});

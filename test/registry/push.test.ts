@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -6,46 +5,34 @@ import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Oci2isoError } from "../../src/errors.ts";
 import { digestOf } from "../../src/oci/digest.ts";
-import { parseDockerReference } from "../../src/oci/docker-reference.ts";
 import type { BlobContent } from "../../src/oci/registry/blob-upload.ts";
-import { openPushTarget, type PushOptions, type PushTarget } from "../../src/oci/registry/push-target.ts";
-import { drawFault, seeded } from "../support/fault-schedules.ts";
+import type { PushOptions, PushTarget } from "../../src/oci/registry/push-target.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
 import { noise } from "../support/noise.ts";
 import { bareEnvironment, makeCertificates, type RegistryFixture, startRegistry } from "../support/registry.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
-import { startTokenServer, type TokenServer } from "../support/registry-token-server.ts";
+import { startTokenServer } from "../support/registry-token-server.ts";
 import { requires } from "../support/requires.ts";
 import { roundsOf } from "../support/slow.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import {
+	blobOf,
+	CREDS,
+	faultCampaign,
+	HASTY,
+	HTPASSWD,
+	IMPATIENT,
+	openTarget,
+	PASSWORD,
+	withOpen,
+} from "./fixtures.ts";
 
 const SCHEDULES = roundsOf(120);
 const scratch = temporaryDirectory("push");
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
-const PASSWORD = "correct horse";
-/** bcrypt, four rounds. */
-const HTPASSWD = "alice:$2b$04$miZGh/h14Iv3ZD3Ttns6zebTw5WSWUdkhWydz/JQT39b2p7KbuzMq\n";
 
-const options = (more: PushOptions = {}): PushOptions => ({
-	tlsVerify: false,
-	environment: bareEnvironment(scratch),
-	...more,
-	policy: { attempts: 6, backoffMilliseconds: 1, maxBackoffMilliseconds: 4, ...more.policy },
-});
-
-function contentOf(bytes: Uint8Array): BlobContent {
-	return {
-		digest: digestOf(bytes),
-		size: bytes.byteLength,
-		async *read(start, end) {
-			for (let at = start; at < end; at += 65536) yield bytes.subarray(at, Math.min(end, at + 65536));
-		},
-	};
-}
-
-async function open(text: string, more?: PushOptions): Promise<PushTarget> {
-	return await openPushTarget(parseDockerReference(text), text, options(more));
-}
+const open = (text: string, more: PushOptions = {}): Promise<PushTarget> =>
+	openTarget(text, { tlsVerify: false, environment: bareEnvironment(scratch), policy: HASTY, ...more });
 
 function manifestOf(...blobs: readonly Uint8Array[]): Buffer {
 	const [config, ...layers] = blobs.map((bytes) => ({
@@ -64,18 +51,15 @@ async function stored(host: string, path: string, headers: Record<string, string
 
 /** Pushes the blobs and a manifest of them. */
 async function push(text: string, blobs: readonly Uint8Array[], more?: PushOptions): Promise<number> {
-	const target = await open(text, more);
-	let sentBytes = 0;
-	try {
+	return await withOpen(open(text, more), async (target) => {
+		let sentBytes = 0;
 		for (const blob of blobs) {
 			if (await target.has({ digest: digestOf(blob) })) continue;
-			sentBytes += (await target.upload(contentOf(blob))).sentBytes;
+			sentBytes += (await target.upload(blobOf(blob))).sentBytes;
 		}
 		await target.putManifest(manifestOf(...blobs), MANIFEST);
-	} finally {
-		await target.close();
-	}
-	return sentBytes;
+		return sentBytes;
+	});
 }
 
 describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry", () => {
@@ -86,9 +70,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 	beforeAll(async () => {
 		registry = await startRegistry({ storage: join(scratch, "storage") });
 	});
-	afterAll(async () => {
-		await registry.stop();
-	});
+	afterAll(() => registry.stop());
 
 	it("stores blobs and a tag, and sends nothing twice", async () => {
 		expect(await push(`${registry.host}/some/cache:main`, blobs)).toBe(totalBytes);
@@ -127,7 +109,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		await push(`${registry.host}/mirrored/cache:1`, [noise(10, "not to the mirror")], { environment });
 		expect(await stored(registry.host, "mirrored/cache/manifests/1", { accept: MANIFEST })).toBeDefined();
 		const target = await open(`${registry.host}/some/cache:1`);
-		const lie = { ...contentOf(noise(1000, "one")), digest: digestOf(noise(1000, "two")) };
+		const lie = { ...blobOf(noise(1000, "one")), digest: digestOf(noise(1000, "two")) };
 		await expect(target.upload(lie)).rejects.toMatchObject({ exitStatus: 4 });
 		expect(await target.has(lie)).toBe(false);
 		await target.close();
@@ -137,7 +119,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		const target = await open(`${registry.host}/some/cache:1`);
 		const failure = new Oci2isoError({ code: "GONE", kind: "output", what: "the file is gone" });
 		const content: BlobContent = {
-			...contentOf(noise(200_000, "vanishing")),
+			...blobOf(noise(200_000, "vanishing")),
 			async *read(start, end) {
 				yield noise(200_000, "vanishing").subarray(start, end - 100_000);
 				throw failure;
@@ -151,7 +133,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		const controller = new AbortController();
 		const target = await open(`${registry.host}/some/cache:1`);
 		const content: BlobContent = {
-			...contentOf(noise(200_000, "interrupted")),
+			...blobOf(noise(200_000, "interrupted")),
 			async *read() {
 				yield noise(1000, "interrupted");
 				controller.abort();
@@ -171,7 +153,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 			mkdirSync(certDir);
 			writeFileSync(join(certDir, "ca.crt"), readFileSync(authority));
 			const trusting = { certDir, tlsVerify: true };
-			expect(await push(`${closed.host}/a/b:1`, blobs, { ...trusting, creds: `alice:${PASSWORD}` })).toBe(totalBytes);
+			expect(await push(`${closed.host}/a/b:1`, blobs, { ...trusting, creds: CREDS })).toBe(totalBytes);
 			for (const creds of [undefined, "alice:wrong"])
 				await expect(push(`${closed.host}/a/b:1`, blobs, { ...trusting, creds })).rejects.toMatchObject({
 					code: "REGISTRY_UNAUTHORIZED",
@@ -186,27 +168,19 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		}
 	});
 
-	describe("with a token server", () => {
-		let tokens: TokenServer;
-		let guarded: RegistryFixture;
-		beforeAll(async () => {
-			const { certificate, key } = makeCertificates(join(scratch, "token-certificates"));
-			const [service, issuer] = ["test registry", "test issuer"];
-			tokens = await startTokenServer({ service, issuer, certificate, key, users: { alice: PASSWORD } });
-			guarded = await startRegistry({
-				storage: join(scratch, "guarded"),
-				token: { realm: tokens.realm, service, issuer, certificates: certificate },
-			});
-		});
-		afterAll(async () => {
+	it("asks a token server for pull and push once", async () => {
+		const { certificate, key } = makeCertificates(join(scratch, "token-certificates"));
+		const identity = { service: "test registry", issuer: "test issuer" };
+		const tokens = await startTokenServer({ ...identity, certificate, key, users: { alice: PASSWORD } });
+		const token = { ...identity, realm: tokens.realm, certificates: certificate };
+		const guarded = await startRegistry({ storage: join(scratch, "guarded"), token });
+		try {
+			expect(await push(`${guarded.host}/a/b:1`, blobs, { creds: CREDS })).toBe(totalBytes);
+			expect(tokens.scopes).toEqual(["repository:a/b:pull,push"]);
+		} finally {
 			await guarded.stop();
 			await tokens.stop();
-		});
-
-		it("asks for pull and push once", async () => {
-			expect(await push(`${guarded.host}/a/b:1`, blobs, { creds: `alice:${PASSWORD}` })).toBe(totalBytes);
-			expect(tokens.scopes).toEqual(["repository:a/b:pull,push"]);
-		});
+		}
 	});
 
 	describe("behind a faulty network", () => {
@@ -217,32 +191,22 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		afterAll(() => proxy.stop());
 
 		it(`stores the right bytes or says what failed, in ${SCHEDULES} schedules`, async () => {
-			const outcomes = new Map<string, number>();
-			for (let seed = 0; seed < SCHEDULES; seed++) {
-				const random = seeded(seed);
-				const rate = [0.1, 0.3, 0.6][seed % 3] ?? 0;
-				proxy.use(() => (random() < rate ? drawFault(random) : { kind: "none" }));
+			const outcomes = await faultCampaign(proxy, SCHEDULES, async (seed) => {
 				const mine = [noise(200, `config ${seed}`), noise(50_000, `pack ${seed}`)];
-				const told = (): string => `schedule ${seed}:\n${proxy.history.join("\n")}`;
 				let outcome = "stored";
 				try {
-					const policy = { responseMilliseconds: 150, stallMilliseconds: 150 };
-					await push(`${proxy.host}/faulty/cache:${seed}`, mine, { policy });
+					await push(`${proxy.host}/faulty/cache:${seed}`, mine, { policy: IMPATIENT });
 				} catch (error) {
-					if (!(error instanceof Oci2isoError)) throw new Error(told(), { cause: error });
-					expect(error.exitStatus, told()).toBe(4);
+					if (!(error instanceof Oci2isoError)) throw error;
+					expect(error.exitStatus).toBe(4);
 					outcome = error.code;
 				}
 				const manifest = await stored(registry.host, `faulty/cache/manifests/${seed}`, { accept: MANIFEST });
-				if (outcome === "stored") expect(manifest?.equals(manifestOf(...mine)), told()).toBe(true);
-				if (manifest !== undefined)
-					for (const blob of mine)
-						expect((await stored(registry.host, `faulty/cache/blobs/${digestOf(blob)}`))?.equals(blob), told()).toBe(
-							true,
-						);
-				outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-			}
-			process.stderr.write(`outcomes of ${SCHEDULES} schedules: ${JSON.stringify(Object.fromEntries(outcomes))}\n`);
+				if (outcome === "stored") expect(manifest?.equals(manifestOf(...mine))).toBe(true);
+				for (const blob of manifest === undefined ? [] : mine)
+					expect((await stored(registry.host, `faulty/cache/blobs/${digestOf(blob)}`))?.equals(blob)).toBe(true);
+				return outcome;
+			});
 			expect(outcomes.get("stored") ?? 0).toBeGreaterThan(SCHEDULES / 2);
 			expect(outcomes.size).toBeGreaterThan(1);
 		});
@@ -300,15 +264,15 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 						location: location.replace(/\d+$/, String(session.bytes)),
 						range: `0-${session.bytes - 1}`,
 					};
-					const digest = `sha256:${createHash("sha256").update(Buffer.concat(session.pieces)).digest("hex")}`;
+					const digest = (): string => digestOf(Buffer.concat(session.pieces));
 					if (incoming.method === "HEAD") response.writeHead(404).end();
 					else if (incoming.method === "GET") response.writeHead(204, has).end();
 					else if (incoming.method !== "PUT" || url.pathname.includes("/manifests/"))
 						response.writeHead(incoming.method === "PUT" ? 201 : 202, { ...has, "oci-chunk-min-length": "1000" }).end();
-					else if (url.searchParams.get("digest") !== digest) response.writeHead(400).end();
+					else if (url.searchParams.get("digest") !== digest()) response.writeHead(400).end();
 					else {
-						done.set(digest, Buffer.concat(session.pieces));
-						response.writeHead(201, { "docker-content-digest": digest }).end();
+						done.set(digest(), Buffer.concat(session.pieces));
+						response.writeHead(201, { "docker-content-digest": digest() }).end();
 					}
 				}),
 			);
@@ -318,9 +282,7 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 		it("sends the rest only", async () => {
 			Object.assign(session, { breakAt: 2_000_000, log: [] });
 			const blob = noise(3_000_000, "resumed");
-			const target = await open(`${server.host}/a/b:1`);
-			const { sentBytes } = await target.upload(contentOf(blob));
-			await target.close();
+			const { sentBytes } = await withOpen(open(`${server.host}/a/b:1`), (target) => target.upload(blobOf(blob)));
 			expect(done.get(digestOf(blob))?.equals(blob)).toBe(true);
 			expect(session.log).toEqual(["POST", "PUT", "GET", expect.stringMatching(/^PATCH \d{7}-2999999$/), "PUT"]);
 			expect(sentBytes).toBeLessThan(5_000_000);
@@ -328,17 +290,12 @@ describe.skipIf(requires("docker-registry", "openssl"))("pushing to a registry",
 
 		it("sends parts where the whole is too large", async () => {
 			Object.assign(session, { limit: 20_000_000, log: [] });
-			const blob = Buffer.alloc(40_000_000, noise(999, "in parts"));
-			const target = await open(`${server.host}/a/b:1`);
-			await target.upload(contentOf(blob));
-			await target.close();
+			const blob = Buffer.alloc(34_000_000, noise(999, "in parts"));
+			await withOpen(open(`${server.host}/a/b:1`), (target) => target.upload(blobOf(blob)));
 			expect(done.get(digestOf(blob))?.equals(blob)).toBe(true);
 			expect(session.log.slice(-5)).toEqual([
 				"POST",
-				"PATCH 0-16777215",
-				"PATCH 16777216-33554431",
-				"PATCH 33554432-39999999",
-				"PUT",
+				...["PATCH 0-16777215", "PATCH 16777216-33554431", "PATCH 33554432-33999999", "PUT"],
 			]);
 		});
 	});

@@ -1,32 +1,21 @@
 import type { ServerResponse } from "node:http";
 import { createServer as createRawServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { Oci2isoError } from "../../src/errors.ts";
-import { digestOf } from "../../src/oci/digest.ts";
-import { parseDockerReference } from "../../src/oci/docker-reference.ts";
 import { openImage } from "../../src/oci/open-image.ts";
-import { openPushTarget } from "../../src/oci/registry/push-target.ts";
 import { bareEnvironment } from "../support/registry.ts";
 import { type LoopbackServer, listen } from "../support/registry-loopback.ts";
 import { startScriptedServer } from "../support/scripted-server.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { blobOf, codeOf, HASTY, openTarget, withOpen } from "./fixtures.ts";
 
-const scratch = temporaryDirectory("time");
 const servers: LoopbackServer[] = [];
 /** A byte comes long before `stallMilliseconds`, so only the time for the whole can end this. */
 const options = {
 	tlsVerify: false,
-	environment: bareEnvironment(scratch),
+	environment: bareEnvironment(temporaryDirectory("time")),
 	policy: {
-		attempts: 3,
-		backoffMilliseconds: 1,
-		maxBackoffMilliseconds: 2,
-		responseMilliseconds: 1000,
-		stallMilliseconds: 30_000,
-		documentMilliseconds: 400,
-		refusalMilliseconds: 300,
-		requestMilliseconds: 2500,
-		totalMilliseconds: 1500,
+		...{ ...HASTY, attempts: 3, responseMilliseconds: 1000, stallMilliseconds: 30_000 },
+		...{ documentMilliseconds: 400, refusalMilliseconds: 300, requestMilliseconds: 2500, totalMilliseconds: 1500 },
 	},
 };
 
@@ -48,48 +37,29 @@ function trickle(response: ServerResponse, bytes: Buffer): void {
 }
 
 /** The code that it ends with, within ten seconds. */
-async function codeOf(work: () => Promise<unknown>): Promise<string> {
+async function inTime(work: () => Promise<unknown>): Promise<string> {
 	const started = performance.now();
-	try {
-		await work();
-		return "";
-	} catch (error) {
-		if (!(error instanceof Oci2isoError)) throw error;
-		return error.code;
-	} finally {
-		expect(performance.now() - started).toBeLessThan(10_000);
-	}
+	const code = await codeOf(work);
+	expect(performance.now() - started).toBeLessThan(10_000);
+	return code;
 }
 
 async function pull(host: string): Promise<string> {
-	return await codeOf(async () => {
-		const image = await openImage(`docker://${host}/team/app:1`, { ...options, platform: "linux/amd64" });
-		await image.close();
-	});
+	const opening = () => openImage(`docker://${host}/team/app:1`, { ...options, platform: "linux/amd64" });
+	return await inTime(() => withOpen(opening(), () => undefined));
 }
 
 async function push(host: string, work: "has" | "upload" | "putManifest" | "mount"): Promise<string> {
 	const bytes = Buffer.alloc(3_000_000);
-	return await codeOf(async () => {
-		const text = `${host}/team/cache:1`;
-		const target = await openPushTarget(parseDockerReference(text), text, options);
-		const digest = digestOf(bytes);
-		try {
-			if (work === "has") await target.has({ digest });
-			else if (work === "mount") await target.mount(digest, "other/cache");
+	const blob = blobOf(bytes);
+	return await inTime(() =>
+		withOpen(openTarget(`${host}/team/cache:1`, options), async (target) => {
+			if (work === "has") await target.has(blob);
+			else if (work === "mount") await target.mount(blob.digest, "other/cache");
 			else if (work === "putManifest") await target.putManifest(bytes, "application/json");
-			else
-				await target.upload({
-					digest,
-					size: bytes.byteLength,
-					async *read(from, to) {
-						for (let at = from; at < to; at += 65_536) yield bytes.subarray(at, Math.min(to, at + 65_536));
-					},
-				});
-		} finally {
-			await target.close();
-		}
-	});
+			else await target.upload(blob);
+		}),
+	);
 }
 
 afterEach(async () => {
@@ -107,17 +77,12 @@ describe("a registry that trickles", () => {
 		expect(await pull(host)).toBe("REGISTRY_STALLED");
 	});
 
-	it("a manifest on another host", async () => {
-		const other = await start((_, response) => trickle(response.writeHead(200), LONG));
-		const host = await start((_, response) => response.writeHead(307, { location: `http://${other}/` }).end());
-		expect(await pull(host)).toBe("REGISTRY_STALLED");
-	});
-
-	it("a token", async () => {
-		const tokens = await start((_, response) => trickle(response.writeHead(200), LONG));
-		const host = await start((_, response) =>
-			response.writeHead(401, { "www-authenticate": `Bearer realm="http://${tokens}/"` }).end(),
-		);
+	it.each([
+		["a manifest on another host", 307, (other: string) => ({ location: `http://${other}/` })],
+		["a token", 401, (other: string) => ({ "www-authenticate": `Bearer realm="http://${other}/"` })],
+	])("%s", async (_, status, headers) => {
+		const other = await start((__, response) => trickle(response.writeHead(200), LONG));
+		const host = await start((__, response) => response.writeHead(status, headers(other)).end());
 		expect(await pull(host)).toBe("REGISTRY_STALLED");
 	});
 

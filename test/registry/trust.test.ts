@@ -18,11 +18,9 @@ import { startTokenServer, type TokenServerOptions } from "../support/registry-t
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { CREDS, HTPASSWD, PASSWORD, withOpen } from "./fixtures.ts";
 
 const scratch = temporaryDirectory("trust");
-const password = "correct horse";
-/** bcrypt, four rounds. */
-const htpasswd = "alice:$2b$04$miZGh/h14Iv3ZD3Ttns6zebTw5WSWUdkhWydz/JQT39b2p7KbuzMq\n";
 const basic = (user: string, secret: string): string => Buffer.from(`${user}:${secret}`).toString("base64");
 
 describe.skipIf(requires("docker-registry", "skopeo", "openssl"))(
@@ -57,19 +55,11 @@ describe.skipIf(requires("docker-registry", "skopeo", "openssl"))(
 		}
 		/** Resolves to "read" or to what went wrong. */
 		async function pull(host: string, options: OpenImageOptions = {}): Promise<string> {
+			const policy = { attempts: 3, backoffMilliseconds: 1 };
+			const whole = { platform: "linux/amd64", environment: machine(), policy, ...options };
 			try {
-				const image = await openImage(`docker://${host}/team/app/image:1`, {
-					platform: "linux/amd64",
-					environment: machine(),
-					policy: { attempts: 3, backoffMilliseconds: 1 },
-					...options,
-				});
-				try {
-					const [archive] = await readArchives(image);
-					return archive?.equals(tar) === true ? "read" : "other bytes";
-				} finally {
-					await image.close();
-				}
+				const [archive] = await withOpen(openImage(`docker://${host}/team/app/image:1`, whole), readArchives);
+				return archive?.equals(tar) === true ? "read" : "other bytes";
 			} catch (error) {
 				return error instanceof Error ? error.message : String(error);
 			}
@@ -112,16 +102,16 @@ describe.skipIf(requires("docker-registry", "skopeo", "openssl"))(
 		});
 
 		it("asks for a password", async () => {
-			await withRegistry({ htpasswd }, async (host) => {
+			await withRegistry({ htpasswd: HTPASSWD }, async (host) => {
 				const tlsVerify = false;
 				expect(await pull(host, { tlsVerify })).toMatch(/^REGISTRY_UNAUTHORIZED: .*there are none.*skopeo login/);
-				expect(await pull(host, { tlsVerify, creds: `alice:${password}` })).toBe("read");
+				expect(await pull(host, { tlsVerify, creds: CREDS })).toBe("read");
 				const wrong = await pull(host, { tlsVerify, creds: "alice:hunter2-secret" });
 				expect(wrong).toMatch(/^REGISTRY_UNAUTHORIZED: .*does not accept/);
 				expect(wrong).not.toContain("hunter2");
 				expect(await pull(host, { tlsVerify, creds: "alice" })).toMatch(/^CREDS_INVALID: /);
 
-				const right = { auth: basic("alice", password) };
+				const right = { auth: basic("alice", PASSWORD) };
 				const bad = { auth: basic("alice", "wrong") };
 				const files: readonly [string, (environment: Environment) => string][] = [
 					["auth.json below XDG_RUNTIME_DIR", ({ home }) => join(home, "run/containers/auth.json")],
@@ -145,39 +135,25 @@ describe.skipIf(requires("docker-registry", "skopeo", "openssl"))(
 				put(authFile, JSON.stringify({ auths: { [host]: right } }));
 				expect(await pull(host, { tlsVerify, authFile })).toBe("read");
 				expect(await pull(host, { tlsVerify, environment: machine({ REGISTRY_AUTH_FILE: authFile }) })).toBe("read");
-				put(authFile, `{"auths": {"${host}": {"auth": ${basic("alice", password)}`);
+				put(authFile, `{"auths": {"${host}": {"auth": ${basic("alice", PASSWORD)}`);
+				const skopeoFile = join(scratch, "skopeo-auth.json");
+				const login = ["login", "--tls-verify=false", "--authfile", skopeoFile, "-u", "alice", "-p", PASSWORD, host];
+				await run("skopeo", login);
+				expect(await pull(host, { tlsVerify, authFile: skopeoFile })).toBe("read");
 				const broken = await pull(host, { tlsVerify, authFile });
 				expect(broken).toMatch(/^AUTH_FILE_INVALID: .*auth\.json/);
-				expect(broken).not.toContain(basic("alice", password).slice(0, 6));
-			});
-		});
-
-		it("is logged in to by skopeo", async () => {
-			await withRegistry({ htpasswd }, async (host) => {
-				const authFile = join(scratch, "skopeo-auth.json");
-				await run("skopeo", [
-					"login",
-					"--tls-verify=false",
-					"--authfile",
-					authFile,
-					"-u",
-					"alice",
-					"-p",
-					password,
-					host,
-				]);
-				expect(await pull(host, { tlsVerify: false, authFile })).toBe("read");
+				expect(broken).not.toContain(basic("alice", PASSWORD).slice(0, 6));
 			});
 		});
 
 		it("is known to a credential helper", async () => {
-			await withRegistry({ htpasswd }, async (host) => {
+			await withRegistry({ htpasswd: HTPASSWD }, async (host) => {
 				const bin = join(scratch, "bin");
 				const helper = (name: string, script: string): void => {
 					put(join(bin, `docker-credential-${name}`), `#!/bin/sh\n${script}\n`);
 					chmodSync(join(bin, `docker-credential-${name}`), 0o755);
 				};
-				const answer = JSON.stringify({ ServerURL: host, Username: "alice", Secret: password });
+				const answer = JSON.stringify({ ServerURL: host, Username: "alice", Secret: PASSWORD });
 				helper(
 					"good",
 					`read -r server\n[ "$1 $server" = "get ${host}" ] || { echo credentials not found; exit 1; }\necho '${answer}'`,

@@ -44,8 +44,8 @@ export interface ProxiedRequest {
 	readonly method: string;
 	readonly path: string;
 	readonly range: string | undefined;
-	/** Of the response's body, as far as it was sent. */
-	sentBytes: number;
+	/** Of the response so far, its head included. */
+	readonly sentBytes: number;
 }
 
 export interface FaultyProxyOptions {
@@ -79,10 +79,17 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
 			const path = incoming.url ?? "/";
 			const method = incoming.method ?? "GET";
 			const fault = path === "/v2/" ? ({ kind: "none" } as const) : schedule(path, method);
-			const proxied: ProxiedRequest = { method, path, range: incoming.headers.range, sentBytes: 0 };
-			requests.push(proxied);
+			const { socket } = incoming;
+			const before = socket.bytesWritten;
+			let after: number | undefined;
+			requests.push({
+				...{ method, path, range: incoming.headers.range },
+				get sentBytes() {
+					return (after ?? socket.bytesWritten) - before;
+				},
+			});
 			response.on("close", () => {
-				proxied.sentBytes = Number(response.getHeader("content-length") ?? 0);
+				after = socket.bytesWritten;
 			});
 			history.push(
 				`${path.replace(/^.*\//, "").slice(0, 20)} ${incoming.headers.range ?? ""} ${JSON.stringify(fault)}`,
