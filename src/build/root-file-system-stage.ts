@@ -7,6 +7,7 @@ import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import { isDamage } from "../cache/failures.ts";
 import type { BlockNeed, CacheSource } from "../cache/remote/cache-source.ts";
+import type { BlockSettings } from "../cache/settings.ts";
 import { createCompressor } from "../codec/compressor.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import type { BlockCompressor, CodecName } from "../codec/types.ts";
@@ -103,11 +104,12 @@ export async function writeRootFileSystem(
 			threads: options.jobs,
 			onNotice: (text) => progress.notice(text),
 		});
-		const settings = { ...identityOf(compressor), blockBytes: options.blockSize };
+		const { codec, level, encoder } = compressor;
+		const settings = { codec, level, encoder, blockBytes: options.blockSize };
 		const decompressor = createDecompressor(options.comp);
 		const blocks = attempt > MAX_ATTEMPTS ? undefined : await cache?.openBlocks(settings, decompressor);
 		try {
-			return await stream({ ...input, isExcluded, dropXattrs }, compressor, blocks);
+			return await stream({ ...input, isExcluded, dropXattrs }, compressor, settings, blocks);
 		} catch (error) {
 			await compressor.close();
 			blocks?.close();
@@ -130,6 +132,7 @@ async function requireAbsent(image: OciImage, cache: BuildCache, signal: AbortSi
 async function stream(
 	input: StageInput,
 	compressor: BlockCompressor,
+	settings: BlockSettings,
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
 	const { image, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
@@ -155,7 +158,6 @@ async function stream(
 		cache === undefined || source === undefined || blocks === undefined
 			? undefined
 			: async (needs: readonly BlockNeed[]): Promise<boolean> => {
-					const settings = { ...identityOf(compressor), blockBytes };
 					const { names, isComplete } = await source.fetch(needs, cache.directory, settings, diffIds, signal);
 					await inTurns(blocks.adding(names), signal);
 					return isComplete;
@@ -174,7 +176,6 @@ async function stream(
 	let isFinished = false;
 	const keep = async (): Promise<void> => {
 		if (cache === undefined) return;
-		const settings = { ...identityOf(compressor), blockBytes };
 		await keepBlocks(cache, {
 			image,
 			collected,
@@ -274,10 +275,6 @@ class Tables {
 		this.#outcome ??= this.#finish();
 		return this.#outcome;
 	}
-}
-
-function identityOf({ codec, level, encoder }: BlockCompressor): Pick<BlockCompressor, "codec" | "level" | "encoder"> {
-	return { codec, level, encoder };
 }
 
 /** Enough that no thread waits while this one reads on; each block is held twice, as it is and compressed. */

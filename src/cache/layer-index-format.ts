@@ -96,7 +96,6 @@ export interface IndexedFile {
 }
 
 export const UNKNOWN: IndexedContent = {};
-export const NO_XATTRS: TarEntry["xattrs"] = new Map();
 
 export function hasTarget(type: TarEntryType): boolean {
 	return type === "hard-link" || type === "symlink";

@@ -1,6 +1,7 @@
 import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
+import { NO_XATTRS } from "../binary/xattrs.ts";
 import { blockCountOf } from "../content/file-recipe.ts";
 import type { TarEntry, TarEntryType } from "../formats/tar/entry.ts";
 import { ByteCursor } from "./byte-cursor.ts";
@@ -21,7 +22,6 @@ import {
 	isDevice,
 	type LayerIndex,
 	MAGIC,
-	NO_XATTRS,
 	SAME_XATTRS,
 	type StoredContent,
 	TYPE_MASK,

@@ -3,6 +3,7 @@ import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
 import { KiB } from "../binary/units.ts";
+import { NO_XATTRS } from "../binary/xattrs.ts";
 import type { FileRecipe } from "../content/file-recipe.ts";
 import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
@@ -23,7 +24,6 @@ import {
 	type LayerIdentity,
 	type LayerIndex,
 	MAGIC,
-	NO_XATTRS,
 	SAME_XATTRS,
 	sameMap,
 	UNKNOWN,

@@ -1,5 +1,6 @@
 import { type ByteString, displayName, displayPath } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
+import { NO_XATTRS } from "../binary/xattrs.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { DirectoryInode, Inode, InodeAttributes, Timestamp } from "./inode.ts";
 import type { LayerChange } from "./layer-changes.ts";
@@ -29,7 +30,6 @@ interface ParentPlace {
 	readonly isElsewhere: boolean;
 }
 
-const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 const CREATED_MODE = 0o755;
 /** Stands for the directory of a whiteout whose path leads to none. */
 const NOWHERE = newDirectory({ seconds: 0, nanoseconds: 0 });

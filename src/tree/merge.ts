@@ -2,6 +2,7 @@ import type { ByteString } from "../binary/byte-string.ts";
 import { elementAt } from "../binary/element-at.ts";
 import type { Steps } from "../binary/turns.ts";
 import { GiB, MiB } from "../binary/units.ts";
+import { NO_XATTRS } from "../binary/xattrs.ts";
 import { assert, Oci2isoError } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import { ChangeApplier } from "./apply.ts";
@@ -52,7 +53,6 @@ const DEFAULT_MAX_INODES = 4_000_000;
 const DEFAULT_MAX_METADATA_BYTES = 2 * GiB;
 const DEFAULT_MAX_LOOKUP_STEPS = 200_000_000;
 const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
-const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 
 /**
  * Merges layers into one tree. Layers are given from the **top down**, so that files which an upper layer hides need not be kept;

@@ -1,6 +1,7 @@
 import type { ByteQueue } from "../../binary/byte-queue.ts";
 import type { ByteString } from "../../binary/byte-string.ts";
 import { GiB, MiB } from "../../binary/units.ts";
+import { NO_XATTRS } from "../../binary/xattrs.ts";
 import { type CpioEntry, CpioFault, CpioReader } from "../../formats/cpio/cpio.ts";
 import type { Found } from "../../tree/image-tree.ts";
 import type { BodyId, DirectoryInode, Inode, InodeAttributes } from "../../tree/inode.ts";
@@ -29,7 +30,6 @@ const KEPT_NAMES = new Set([
 export type QuietLookup = (path: ByteString, options?: { readonly followLast?: boolean }) => Found | undefined;
 
 const EPOCH = { seconds: 0, nanoseconds: 0 };
-const NO_XATTRS: InodeAttributes["xattrs"] = new Map();
 
 class Stop extends Error {}
 

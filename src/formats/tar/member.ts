@@ -1,4 +1,5 @@
 import type { ByteString } from "../../binary/byte-string.ts";
+import { NO_XATTRS } from "../../binary/xattrs.ts";
 import type { TarEntry, TarEntryType } from "./entry.ts";
 import type { ExtendedHeader } from "./extended-header.ts";
 import { gnuHeader, starHeader, ustarHeader } from "./header.ts";
@@ -24,7 +25,6 @@ const star = starHeader.fields;
 
 /** Most owners are below, and need no second look. */
 const SMALL = 2 ** 31;
-const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 /** "usta", "r", "\0" and "0", "0". */
 const MAGIC_START = 0x75_73_74_61;
 const MAGIC_FIFTH = 0x72;

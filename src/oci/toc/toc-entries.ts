@@ -1,5 +1,6 @@
 import { type ByteString, byteStringFromText } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
+import { NO_XATTRS } from "../../binary/xattrs.ts";
 import type { TarEntry, TarEntryType } from "../../formats/tar/entry.ts";
 import { linuxDeviceNumber, linuxId, MAJOR_BITS, MINOR_BITS } from "../../formats/tar/linux-numbers.ts";
 import { decodeSchilyName } from "../../formats/tar/xattr-keyword.ts";
@@ -40,7 +41,6 @@ const BRACE = 0x7b;
 const BRACKET = 0x5b;
 const MAX_OBJECTS = 2_000_000;
 const MAX_VALUES = 16_000_000;
-const NO_XATTRS: ReadonlyMap<ByteString, Uint8Array> = new Map();
 /** Of other files that share a compressed stream with one. */
 const MAX_SKIPPED_BYTES = 64 * MiB;
 /** Headers of compressed streams, and of the archive's next member. */

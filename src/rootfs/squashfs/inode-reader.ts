@@ -1,4 +1,5 @@
 import { byteStringOf } from "../../binary/byte-string.ts";
+import { NO_XATTRS } from "../../binary/xattrs.ts";
 import type { BlockSizes } from "../../content/block-list.ts";
 import type { FileLayout, FragmentTail } from "../../content/file-layout.ts";
 import { assert, corrupt } from "../../errors.ts";
@@ -54,7 +55,6 @@ type Common = InodeAttributes & InodeIdentity;
 type Fields = ReturnType<typeof INODE_HEADER.decode>;
 
 const TYPE_NAMES = Object.keys(INODE_TYPE) as (keyof typeof INODE_TYPE)[];
-const NO_XATTRS: InodeAttributes["xattrs"] = new Map();
 const NO_BLOCKS: BlockSizes = { count: 0, chunks: () => [] };
 const SIZE_CHUNK_BYTES = 8192;
 
