@@ -24,7 +24,7 @@ if (run === undefined) {
 install();
 // The fixtures of the whole suite are mostly downloads: they are made while the rest is compiled and the first tests run.
 const fixtures = job === "test" && args.length === 0 ? beside("--import", "tsx", "test/support/make-fixtures.ts") : 0;
-const compiled = beside(bin("typescript/bin/tsc"), "-p", "tsconfig.build.json");
+const compiled = beside("scripts/bundle.mjs");
 const native = beside("scripts/build-native.mjs");
 if ((await compiled) !== 0) process.exit(await compiled);
 if ((await native) !== 0) console.error("oci2iso: the native addon was not built: going on with the portable codecs");

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 import { createCompressor } from "../codec/compressor.ts";
 import type { CodecName } from "../codec/types.ts";
 import { Oci2isoError } from "../errors.ts";

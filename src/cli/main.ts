@@ -1,7 +1,10 @@
 #!/usr/bin/env node
-// Loads nothing before there is somebody to say in one line why it cannot be loaded.
+import { VERSION } from "../build/version.ts";
+
+// Loads nothing before there is somebody to say in one line why it cannot be loaded, and nothing at all for a version.
 try {
-	await import("./start.ts");
+	if (process.argv.length === 3 && process.argv[2] === "--version") process.stdout.write(`${VERSION}\n`);
+	else await import("./start.ts");
 } catch (error) {
 	const { code, message } = error as NodeJS.ErrnoException;
 	if (code !== "EMFILE" && code !== "ENFILE") throw error;

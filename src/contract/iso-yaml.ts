@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Oci2isoError } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";

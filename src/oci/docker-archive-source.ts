@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { elementAt } from "../binary/element-at.ts";
 import { assert, corrupt, Oci2isoError } from "../errors.ts";
 import { type ImageSource, readManifest } from "./blob-source.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { corrupt } from "../errors.ts";
 import { type ImageSource, readManifest } from "./blob-source.ts";
 import { type Descriptor, refNameOf } from "./descriptor.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 
 /** Objects whose keys are the author's: a key of one is content. */
 const MAPS = new Set<PropertyKey>(["annotations", "Labels"]);

@@ -17,10 +17,6 @@ export default function setup(): void {
 		.reduce((a, b) => Math.max(a, b));
 	const compiled = statSync(COMPILED_MAIN, { throwIfNoEntry: false });
 	if (compiled !== undefined && compiled.mtimeMs >= newest) return;
-	const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-	const { status } = spawnSync(process.execPath, [compiler, "-p", "tsconfig.build.json"], {
-		cwd: ROOT,
-		stdio: "inherit",
-	});
+	const { status } = spawnSync(process.execPath, [join(ROOT, "scripts", "bundle.mjs")], { stdio: "inherit" });
 	if (status !== 0) throw new Error("the sources do not compile");
 }

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Oci2isoError } from "../../errors.ts";
 import type { Credentials } from "./auth-file.ts";
 import { readSmallBody } from "./body.ts";

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { z } from "zod";
+import * as z from "zod";
 import { throwIfAborted } from "../../errors.ts";
 import type { Credentials } from "./auth-file.ts";
 import { registryFailure } from "./fault.ts";

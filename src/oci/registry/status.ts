@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import { Fault, registryFailure } from "./fault.ts";
 import { parseRetryAfter } from "./retry.ts";
 import { RETRYABLE_STATUSES } from "./retry-policy.ts";
