@@ -33,13 +33,13 @@ function manifestOf(bytes: Buffer | string, mediaType: string = OCI_MEDIA_TYPES.
 }
 
 describe("documents of an image", () => {
-	const nested = `${"[".repeat(1_500_000)}${"]".repeat(1_500_000)}`;
+	const nested = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
 	const digest = `sha256:${"0".repeat(64)}`;
 	const layer = JSON.stringify({ mediaType: OCI_MEDIA_TYPES.layer.gzip, digest, size: 1 });
 	const config = JSON.stringify({ mediaType: OCI_MEDIA_TYPES.config, digest, size: 1 });
 
 	it.each<[string, () => string, string]>([
-		["a manifest nested three million deep", () => manifestOf(nested), "5 MANIFEST_INVALID"],
+		["a manifest nested 200 000 deep", () => manifestOf(nested), "5 MANIFEST_INVALID"],
 		["a manifest with a field nested so", () => manifestOf(`{"schemaVersion":2,"x":${nested}}`), "5 MANIFEST_INVALID"],
 		["a manifest of 5 MiB", () => manifestOf(Buffer.alloc(5 << 20, " ")), "5 BLOB_TOO_LARGE"],
 		["a manifest that states 2^53 bytes", () => statedSize(Number.MAX_SAFE_INTEGER), "5 BLOB_TOO_LARGE"],
@@ -156,7 +156,7 @@ describe.skipIf(noGrub)("iso.yaml", () => {
 		["half a million nested mappings", "{a: ".repeat(250_000), "ISO_YAML_SYNTAX"],
 		["deep indentation", Array.from({ length: 1300 }, (_, i) => `${" ".repeat(i)}a:`).join("\n"), "ISO_YAML_SYNTAX"],
 		["two megabytes", Buffer.alloc(2 << 20, "# x\n"), "ISO_YAML_UNUSABLE"],
-		["20 000 menu entries", many(20_000), "ISO_YAML_INVALID"],
+		["5000 menu entries", many(5000), "ISO_YAML_INVALID"],
 		["no UTF-8", Buffer.from([0xff, 0x00, 0x80]), "ISO_YAML_UNUSABLE"],
 		[
 			"a line break in a name",

@@ -9,7 +9,6 @@ import { hostileRun, refusedBuild, refusedInspect } from "../support/hostile-cli
 import { gzipOfHeaders, gzipOfZeros, lyingHeader, zstdOfZeros } from "../support/hostile-layers.ts";
 import { blobPath, type LayoutLayer, named, writeJson, writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
-import { roundsOf } from "../support/slow.ts";
 import { gnuLongName, padded, paxHeader, paxRecord, tarArchive, tarHeader } from "../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { zstdSkippable, zstdStored } from "../support/zstd-stored.ts";
@@ -31,10 +30,10 @@ function blob(bytes: Buffer, compression: "none" | "gzip" | "zstd"): LayoutLayer
 const refused = (reference: string, ...args: string[]): Promise<string> => refusedBuild(work, reference, args);
 
 describe("decompression bombs", () => {
-	it("gzip: 2 GiB in 2 MB end at the bound that was asked for", async () => {
-		const image = imageOf(blob(gzipOfZeros(2048), "gzip"));
-		expect(await refused(image, "--max-layer-bytes", "256M")).toBe("5 LAYER_TOO_LARGE");
-		expect(await refusedInspect(image, ["--max-layer-bytes", "256M"])).toBe("5 LAYER_TOO_LARGE");
+	it("gzip: 1 GiB in 1 MB ends at the bound that was asked for", async () => {
+		const image = imageOf(blob(gzipOfZeros(1024), "gzip"));
+		expect(await refused(image, "--max-layer-bytes", "64M")).toBe("5 LAYER_TOO_LARGE");
+		expect(await refusedInspect(image, ["--max-layer-bytes", "64M"])).toBe("5 LAYER_TOO_LARGE");
 	});
 
 	it("zstd: 200 KB that stand for 6 GiB end at 4 GiB, without being asked", { timeout: 200_000 }, async () => {
@@ -43,9 +42,9 @@ describe("decompression bombs", () => {
 	});
 
 	it("zstd on the portable decoder", async () => {
-		const image = imageOf(blob(zstdOfZeros(1024), "zstd"));
+		const image = imageOf(blob(zstdOfZeros(512), "zstd"));
 		const env = { OCI2ISO_CODEC_BACKEND: "portable" };
-		expect(await refusedBuild(work, image, ["--max-layer-bytes", "64M"], { env })).toBe("5 LAYER_TOO_LARGE");
+		expect(await refusedBuild(work, image, ["--max-layer-bytes", "32M"], { env })).toBe("5 LAYER_TOO_LARGE");
 	});
 
 	it("a zstd window of 2 GiB is not made", async () => {
@@ -53,9 +52,9 @@ describe("decompression bombs", () => {
 		expect(await refused(imageOf(blob(header, "zstd")))).toBe("5 LAYER_COMPRESSION_BROKEN");
 	});
 
-	it("ten layers with windows of 128 MiB, one after another, hold one window", { timeout: 200_000 }, async () => {
-		const layers = Array.from({ length: 10 }, (_, i): LayoutLayer => {
-			const mebibytes = 150 + i;
+	it("four layers with windows of 128 MiB, one after another, hold one window", { timeout: 200_000 }, async () => {
+		const layers = Array.from({ length: 4 }, (_, i): LayoutLayer => {
+			const mebibytes = 129 + i;
 			return { tar: Buffer.alloc(mebibytes << 20), compression: "zstd", blob: zstdOfZeros(mebibytes, 27) };
 		});
 		expect(await refusedBuild(work, imageOf(...layers), [], { residentMiB: 500 })).toBe("3 CONTRACT_NOT_MET");
@@ -170,36 +169,24 @@ describe("archives", () => {
 	});
 });
 
-/** As many as the bound allows where nobody asks for another, or a fifth. */
-const WHITEOUTS = roundsOf(4_000_000) + 1;
-
 describe("very many", () => {
-	it(`${WHITEOUTS} whiteouts end at the bound on entries, in bounded time and memory`, {
-		timeout: 400_000,
-	}, async () => {
-		const image = imageOf(
-			blob(
-				gzipOfHeaders(WHITEOUTS, (i) => `d/.wh.${i}`),
-				"gzip",
-			),
-		);
-		const limits = { heapMiB: 2048 };
-		const bound = ["--max-inodes", `${WHITEOUTS - 10}`];
-		expect(await refusedBuild(work, image, bound, limits)).toBe("5 TOO_MANY_ENTRIES");
-		expect(await refusedBuild(work, image, ["--max-inodes", "100000"])).toBe("5 TOO_MANY_ENTRIES");
-		expect(await refusedInspect(image, ["--max-inodes", "100000"])).toBe("5 TOO_MANY_ENTRIES");
+	it("400 000 whiteouts end at the bound on entries, in bounded time and memory", async () => {
+		const headers = gzipOfHeaders(400_000, (i) => `d/.wh.${i}`);
+		const image = imageOf(blob(headers, "gzip"));
+		expect(await refused(image, "--max-inodes", "399990")).toBe("5 TOO_MANY_ENTRIES");
+		expect(await refusedInspect(image, ["--max-inodes", "50000"])).toBe("5 TOO_MANY_ENTRIES");
 		// Where the process has less memory than they need, that is said and nothing breaks.
-		const small = { heapMiB: 128, residentMiB: 700 };
+		const small = { heapMiB: 48, residentMiB: 600 };
 		expect(await refusedBuild(work, image, [], small)).toBe("5 TREE_TOO_LARGE");
 	});
 
 	it("extended attributes of twice the heap", { timeout: 200_000 }, async () => {
-		const values = Array.from({ length: 500 }, (_, i) => {
+		const values = Array.from({ length: 200 }, (_, i) => {
 			const record = paxRecord("SCHILY.xattr.user.a", `${i}${"v".repeat(900_000)}`);
 			return Buffer.concat([paxHeader([record]), tarHeader({ name: `f${i}` })]);
 		});
 		const members = Buffer.concat(values.map((bytes) => gzipSync(bytes, { level: 1 })));
-		const limits = { heapMiB: 200 };
+		const limits = { heapMiB: 80 };
 		expect(await refusedBuild(work, imageOf(blob(members, "gzip")), [], limits)).toBe("5 TREE_TOO_LARGE");
 	});
 
@@ -217,14 +204,6 @@ describe("very many", () => {
 		const image = imageOf(Buffer.concat(members));
 		expect(await refused(image)).toBe("3 CONTRACT_NOT_MET");
 		expect(await refusedInspect(image)).toBe("3 undefined");
-	});
-
-	it.skipIf(noGrub)("holes: a file of 16 TiB, of which nothing is stored", { timeout: 200_000 }, async () => {
-		const image = imageOf(...contractLayers(), sparseMember("", 2 ** 44));
-		const out = mkdtempSync(join(work, "out-"));
-		const args = ["build", image, "-o", join(out, "x.iso"), "--comp", "none", "--force", "--tools", "builtin"];
-		const { status } = await hostileRun(args);
-		expect(status).toBe(0);
 	});
 
 	it("paths that make every lookup long", { timeout: 200_000 }, async () => {

@@ -18,7 +18,7 @@ const work = temporaryDirectory("hostile");
 function imageWith(...members: readonly TarMember[]): string {
 	const layers = [...contractLayers(), tarArchive(members)];
 	const directory = mkdtempSync(join(work, "image-"));
-	return writeOciLayout(directory, { layers: layers.map((tar) => ({ tar, compression: "gzip" as const })) }).reference;
+	return writeOciLayout(directory, { layers: layers.map((tar) => ({ tar, compression: "none" as const })) }).reference;
 }
 
 const file = (path: string, content: Buffer | string, mode = 0o755): TarMember => ({

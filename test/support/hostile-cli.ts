@@ -1,11 +1,15 @@
-import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { COMPILED_MAIN } from "./compiled.ts";
 
 /** What any hostile input may cost, unless a test says otherwise. */
 const BUDGET = { seconds: 240, cpuSeconds: 30, heapMiB: 1024, residentMiB: 1024 };
+const SHARED_PROCESS = join(import.meta.dirname, "hostile-process.mjs");
+/** More than a process has that has done nothing yet, less than would matter beside `BUDGET.residentMiB`. */
+const MAX_IDLE_MIB = 250;
 
 export interface HostileOptions {
 	readonly seconds?: number;
@@ -15,65 +19,55 @@ export interface HostileOptions {
 	readonly residentMiB?: number;
 	/** Of the process and what it started. */
 	readonly cpuSeconds?: number;
-	readonly env?: NodeJS.ProcessEnv;
+	readonly env?: NodeJS.ProcessEnv | undefined;
 	/** Run as this user and group. */
 	readonly uid?: number | undefined;
+	/** Of every process, as a limit that none of them can raise (prlimit). */
+	readonly processCpuSeconds?: number | undefined;
 	/** A directory whose whole content must be the same afterwards; `-o` should lie in it. */
 	readonly untouched?: string;
 }
 
-export interface HostileResult {
-	readonly status: number | null;
-	readonly stdout: string;
-	readonly stderr: string;
+export interface HostileResult extends Outcome {
 	/** Of the first line on standard error that is an error. */
 	readonly code: string | undefined;
-	readonly seconds: number;
-	readonly residentMiB: number;
-	/** Of the process and its threads, as far as it was looked at: a few hundredths before its end. */
-	readonly cpuSeconds: number;
 }
 
 /**
  * Runs `oci2iso` and holds it to what every input must leave true: it ends in time and within memory, without a stack trace or an internal error,
- * with a documented exit status, and leaves nothing behind.
+ * with a documented exit status, and leaves nothing behind. A process of its own is only for what asks for something of the process: the others follow
+ * one another in one.
  */
 export async function hostileRun(args: readonly string[], options: HostileOptions = {}): Promise<HostileResult> {
 	const { seconds, heapMiB, residentMiB, cpuSeconds: maxCpuSeconds } = { ...BUDGET, ...options };
+	const { env, uid, processCpuSeconds } = options;
 	const before = options.untouched === undefined ? [] : listing(options.untouched);
-	const start = performance.now();
-	const node = [`--max-old-space-size=${heapMiB}`, COMPILED_MAIN, ...args];
-	const child = spawn(process.execPath, node, {
-		env: { ...process.env, ...options.env },
-		stdio: ["ignore", "pipe", "pipe"],
-		uid: options.uid,
-		gid: options.uid,
-	});
+	const isShared = [env, uid, processCpuSeconds, options.heapMiB, options.residentMiB].every(
+		(one) => one === undefined,
+	);
+	const running = isShared
+		? await shared(args)
+		: alone([`--max-old-space-size=${heapMiB}`, COMPILED_MAIN, ...args], { env, uid, processCpuSeconds });
+	const { child } = running;
+	const earlierCpuSeconds = isShared ? cpuSecondsOf(child.pid) : 0;
 	let peakMiB = 0;
 	let cpuSeconds = 0;
-	const sampler = setInterval(() => {
-		peakMiB = Math.max(peakMiB, peakOf(child.pid));
-		cpuSeconds = Math.max(cpuSeconds, cpuSecondsOf(child.pid));
+	const sample = () => {
+		peakMiB = Math.max(peakMiB, residentMiBOf(child.pid, "VmHWM"));
+		cpuSeconds = Math.max(cpuSeconds, cpuSecondsOf(child.pid) - earlierCpuSeconds);
 		if (cpuSeconds > maxCpuSeconds) child.kill("SIGKILL");
-	}, 20);
+	};
+	const sampler = setInterval(sample, 20);
 	let timedOut = false;
 	const watchdog = setTimeout(() => {
 		timedOut = true;
 		child.kill("SIGKILL");
 	}, seconds * 1000);
-	let [stdout, stderr] = ["", ""];
-	child.stdout.on("data", (chunk: Buffer) => {
-		stdout += chunk.toString();
-	});
-	child.stderr.on("data", (chunk: Buffer) => {
-		stderr += chunk.toString();
-	});
-	const status = await new Promise<number | null>((resolve, reject) => {
-		child.once("error", reject);
-		child.once("close", resolve);
-	});
+	const { status, stdout, stderr } = await running.ended;
+	sample();
 	clearInterval(sampler);
 	clearTimeout(watchdog);
+	if (isShared) giveBack(child);
 	const said = `${args.join(" ")}\n${stderr.slice(0, 3000)}`;
 	expect(cpuSeconds, `CPU seconds: ${said}`).toBeLessThanOrEqual(maxCpuSeconds);
 	expect(timedOut, `ran longer than ${seconds} s: ${said}`).toBe(false);
@@ -84,15 +78,76 @@ export async function hostileRun(args: readonly string[], options: HostileOption
 	expect(peakMiB, `resident memory: ${said}`).toBeLessThan(residentMiB);
 	if (options.untouched !== undefined) expect(listing(options.untouched)).toEqual(before);
 	const code = /^oci2iso: ([A-Z0-9_]+): /m.exec(stderr)?.[1];
-	return {
-		status,
-		stdout,
-		stderr,
-		code,
-		seconds: (performance.now() - start) / 1000,
-		residentMiB: peakMiB,
-		cpuSeconds,
-	};
+	return { status, stdout, stderr, code };
+}
+
+interface Outcome {
+	readonly status: number | null;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+interface Running {
+	readonly child: ChildProcess;
+	readonly ended: Promise<Outcome>;
+}
+
+function alone(
+	node: readonly string[],
+	{ env = {}, uid, processCpuSeconds }: Pick<HostileOptions, "env" | "uid" | "processCpuSeconds">,
+): Running {
+	const limit = processCpuSeconds === undefined ? [] : ["prlimit", `--cpu=${processCpuSeconds}`, "--"];
+	const [program = "", ...args] = [...limit, process.execPath, ...node];
+	const child = spawn(program, args, {
+		env: { ...process.env, ...env },
+		stdio: ["ignore", "pipe", "pipe"],
+		uid,
+		gid: uid,
+	});
+	let [stdout, stderr] = ["", ""];
+	child.stdout.on("data", (chunk: Buffer) => {
+		stdout += chunk.toString();
+	});
+	child.stderr.on("data", (chunk: Buffer) => {
+		stderr += chunk.toString();
+	});
+	const ended = new Promise<Outcome>((resolve, reject) => {
+		child.once("error", reject);
+		child.once("close", (status) => resolve({ status, stdout, stderr }));
+	});
+	return { child, ended };
+}
+
+/** Processes that wait for a command. */
+const idle: ChildProcess[] = [];
+
+async function shared(args: readonly string[]): Promise<Running> {
+	const child = idle.pop() ?? (await startShared());
+	// proc_pid_clear_refs(5): the peak is counted from here.
+	writeFileSync(`/proc/${child.pid}/clear_refs`, "5");
+	const ended = new Promise<Outcome>((resolve) => {
+		child.once("message", (outcome) => resolve(outcome as Outcome));
+		child.once("exit", (status) => resolve({ status: status === 0 ? null : status, stdout: "", stderr: "" }));
+	});
+	child.send(args);
+	return { child, ended };
+}
+
+async function startShared(): Promise<ChildProcess> {
+	const node = [`--max-old-space-size=${BUDGET.heapMiB}`, "--expose-gc"];
+	// What `start.ts` sets: see there.
+	node.push("--semi-space-growth-factor=1", "--heap-growing-percent=25");
+	const child = spawn(process.execPath, [...node, SHARED_PROCESS], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+	await once(child, "message");
+	return child;
+}
+
+/** One that has grown would make the next command look large. */
+function giveBack(child: ChildProcess): void {
+	if (!child.connected) return;
+	for (const event of ["message", "exit"]) child.removeAllListeners(event);
+	if (residentMiBOf(child.pid, "VmRSS") < MAX_IDLE_MIB) idle.push(child);
+	else child.kill("SIGKILL");
 }
 
 /** Builds an image that must be refused, and says with which exit status and error code. */
@@ -128,9 +183,10 @@ function listing(directory: string): string[] {
 	return existsSync(directory) ? readdirSync(directory, { recursive: true, encoding: "utf8" }).sort() : [];
 }
 
-function peakOf(pid: number | undefined): number {
+function residentMiBOf(pid: number | undefined, field: "VmHWM" | "VmRSS"): number {
 	try {
-		return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) / 1024;
+		const status = readFileSync(`/proc/${pid}/status`, "latin1");
+		return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) / 1024;
 	} catch {
 		return 0;
 	}
