@@ -3,11 +3,10 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { COMPILED_MAIN } from "./compiled.ts";
+import { COMPILED_HOSTILE_PROCESS, COMPILED_MAIN } from "./compiled.ts";
 
 /** What any hostile input may cost, unless a test says otherwise. */
 const BUDGET = { seconds: 240, cpuSeconds: 30, heapMiB: 1024, residentMiB: 1024 };
-const SHARED_PROCESS = join(import.meta.dirname, "hostile-process.mjs");
 /** More than a process has that has done nothing yet, less than would matter beside `BUDGET.residentMiB`. */
 const MAX_IDLE_MIB = 250;
 
@@ -137,7 +136,9 @@ async function startShared(): Promise<ChildProcess> {
 	const node = [`--max-old-space-size=${BUDGET.heapMiB}`, "--expose-gc"];
 	// What `start.ts` sets: see there.
 	node.push("--semi-space-growth-factor=1", "--heap-growing-percent=25");
-	const child = spawn(process.execPath, [...node, SHARED_PROCESS], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+	const child = spawn(process.execPath, [...node, COMPILED_HOSTILE_PROCESS], {
+		stdio: ["ignore", "ignore", "inherit", "ipc"],
+	});
 	await once(child, "message");
 	return child;
 }

@@ -1,23 +1,23 @@
 // One command after another in one process, for `hostileRun`: most of what a command costs is the start of its process.
-// Plain JavaScript, because it runs the sources as they were compiled.
 import { setImmediate } from "node:timers/promises";
-import { printFailure } from "../../dist/cli/failure.js";
-import { runProgram } from "../../dist/cli/program.js";
+import { printFailure } from "../../src/cli/failure.ts";
+import { runProgram } from "../../src/cli/program.ts";
 
 const written = { stdout: "", stderr: "" };
-for (const name of ["stdout", "stderr"])
-	process[name].write = (text, done) => {
+for (const name of ["stdout", "stderr"] as const)
+	process[name].write = (text: unknown, ...rest: unknown[]): boolean => {
 		written[name] += text;
-		if (done !== undefined) process.nextTick(done);
+		const done = rest.at(-1);
+		if (typeof done === "function") process.nextTick(done);
 		return true;
 	};
 
 process.on("disconnect", () => process.exit());
-process.on("message", async (args) => {
+process.on("message", async (args: readonly string[]) => {
 	const commandLine = [process.execPath, "oci2iso", ...args];
 	Object.assign(written, { stdout: "", stderr: "" });
 	process.exitCode = 0;
-	let status;
+	let status: unknown;
 	try {
 		await runProgram(commandLine);
 		status = process.exitCode;
@@ -25,7 +25,7 @@ process.on("message", async (args) => {
 		status = printFailure(error, commandLine);
 	}
 	await setImmediate();
-	globalThis.gc();
-	process.send({ status, ...written });
+	globalThis.gc?.();
+	process.send?.({ status, ...written });
 });
-process.send("ready");
+process.send?.("ready");
