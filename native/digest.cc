@@ -47,4 +47,11 @@ void Digest::UpdateBoth(Digest& a, const uint8_t* a_bytes, size_t a_length, Dige
   b.Update(b_bytes, b_length);
 }
 
+void Digest::UpdateBoth(Digest& a, Sha256& b, const uint8_t* bytes, size_t length) noexcept {
+  Sha256* const a_sha256 = a.AsSha256();
+  if (a_sha256 != nullptr) return Sha256::UpdateBoth(*a_sha256, bytes, length, b, bytes, length);
+  a.Update(bytes, length);
+  b.Update(bytes, length);
+}
+
 }  // namespace oci2iso

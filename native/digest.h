@@ -31,6 +31,8 @@ class Digest {
   /** The same as one Update of each, for two different digests. */
   static void UpdateBoth(Digest& a, const uint8_t* a_bytes, size_t a_length, Digest& b, const uint8_t* b_bytes,
                          size_t b_length) noexcept;
+  /** The same bytes for both. */
+  static void UpdateBoth(Digest& a, Sha256& b, const uint8_t* bytes, size_t length) noexcept;
 
  protected:
   Digest() = default;

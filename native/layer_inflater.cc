@@ -10,6 +10,8 @@ namespace {
 constexpr napi_type_tag kTag = {0x6f63693269736f04, 0x3b7de9145c02a8f6};
 constexpr size_t kMaxSlots = 64;
 constexpr size_t kMaxSlotBytes = 1 << 24;
+constexpr int64_t kMinBlockBytes = 4096;
+constexpr int64_t kMaxBlockBytes = 1 << 20;
 constexpr size_t kNoSlot = static_cast<size_t>(-1);
 
 std::unique_ptr<StreamDecoder> MakeDecoder(const std::string& format, int max_window_log) {
@@ -39,20 +41,28 @@ LayerInflater::LayerInflater(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   const std::string output_digest = StringArgument(info, 3);
   AddSlots(info, 4, inputs_);
   AddSlots(info, 5, outputs_);
+  const int64_t block_bytes = IntegerArgument(info, 7, 0, kMaxBlockBytes);
+  if (block_bytes != 0 && (block_bytes < kMinBlockBytes || !Sha256::IsAvailable()))
+    throw Napi::RangeError::New(env, "no digests of such blocks");
 
   try {
     decoder_ = MakeDecoder(format, max_window_log);
     if (decoder_ == nullptr) throw std::bad_alloc();
+    if (block_bytes != 0) block_digester_ = std::make_unique<BlockDigester>(static_cast<size_t>(block_bytes));
     if (!input_digest.empty()) input_digest_ = Digest::Make(input_digest);
     if (!output_digest.empty()) output_digest_ = Digest::Make(output_digest);
     if ((!input_digest.empty() && input_digest_ == nullptr) || (!output_digest.empty() && output_digest_ == nullptr))
       throw Napi::Error::New(env, "no digest " + input_digest + " " + output_digest);
     hashes_pairs_ =
-        input_digest_ != nullptr && output_digest_ != nullptr && Digest::ArePaired(*input_digest_, *output_digest_);
+        block_digester_ == nullptr && input_digest_ != nullptr && output_digest_ != nullptr && Digest::ArePaired(*input_digest_, *output_digest_);
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(env, "not enough memory for a " + format + " decoder");
   }
 
+  if (block_digester_ != nullptr) {
+    AddTables(info, 8);
+    keep_tables_ = Napi::Persistent(info[8].As<Napi::Array>());
+  }
   keep_inputs_ = Napi::Persistent(info[4].As<Napi::Array>());
   keep_outputs_ = Napi::Persistent(info[5].As<Napi::Array>());
   const auto start = [this] {
@@ -76,6 +86,16 @@ void LayerInflater::AddSlots(const Napi::CallbackInfo& info, size_t index, std::
     if (bytes.ByteLength() < 1 || bytes.ByteLength() > kMaxSlotBytes)
       throw Napi::RangeError::New(env, "a slot has 1 byte to 16 MiB");
     slots.push_back({bytes.Data(), bytes.ByteLength()});
+  }
+}
+
+void LayerInflater::AddTables(const Napi::CallbackInfo& info, size_t index) {
+  std::vector<Slot> tables;
+  AddSlots(info, index, tables);
+  if (tables.size() != outputs_.size()) throw Napi::RangeError::New(info.Env(), "every output slot has a table");
+  for (size_t i = 0; i < tables.size(); i++) {
+    outputs_[i].table = tables[i].data;
+    outputs_[i].table_capacity = tables[i].capacity / BlockDigester::kEntryBytes;
   }
 }
 
@@ -157,8 +177,8 @@ Napi::Value LayerInflater::Take(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const Napi::Value value = info[0];
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array ||
-      value.As<Napi::Int32Array>().ElementLength() < 2)
-    throw Napi::TypeError::New(env, "argument 0 must be an Int32Array of 2");
+      value.As<Napi::Int32Array>().ElementLength() < 3)
+    throw Napi::TypeError::New(env, "argument 0 must be an Int32Array of 3");
   int32_t* output = value.As<Napi::Int32Array>().Data();
   int answer = 0;
   {
@@ -169,8 +189,9 @@ Napi::Value LayerInflater::Take(const Napi::CallbackInfo& info) {
       outputs_[index].lent = true;
       output[0] = static_cast<int32_t>(index);
       output[1] = static_cast<int32_t>(outputs_[index].length);
+      output[2] = static_cast<int32_t>(outputs_[index].blocks);
       answer = 1;
-    } else if (!failure_.empty()) {
+    } else if (!failure_.empty() && outputs_behind_ == 0) {
       return Napi::String::New(env, failure_);
     } else if (hashed_) {
       answer = 2;
@@ -214,6 +235,7 @@ void LayerInflater::Close(const Napi::CallbackInfo& info) {
   decoder_.reset();
   keep_inputs_.Reset();
   keep_outputs_.Reset();
+  keep_tables_.Reset();
 }
 
 void LayerInflater::Drop(Slot& slot) {
@@ -221,6 +243,11 @@ void LayerInflater::Drop(Slot& slot) {
   const bool is_input = &slot >= inputs_.data() && &slot < inputs_.data() + inputs_.size();
   if (is_input) Wake();
   else decode_wake_.notify_one();
+}
+
+void LayerInflater::HandOver(Slot& output) {
+  to_take_.push_back(static_cast<size_t>(&output - outputs_.data()));
+  Wake();
 }
 
 void LayerInflater::Wake() {
@@ -278,13 +305,15 @@ void LayerInflater::Decode() {
       std::lock_guard<std::mutex> lock(mutex_);
       if (output.length == 0) {
         output.users = 0;
+      } else if (block_digester_ != nullptr) {
+        outputs_behind_++;
+        outputs_to_hash_.push_back(&output);
       } else {
-        to_take_.push_back(to);
         if (output_digest_ != nullptr) {
           output.users = 2;
           outputs_to_hash_.push_back(&output);
         }
-        Wake();
+        HandOver(output);
       }
     }
     hash_wake_.notify_one();
@@ -329,15 +358,27 @@ void LayerInflater::Hash() {
         return;
       }
     }
-    if (input != nullptr && output != nullptr)
+    if (block_digester_ != nullptr) {
+      if (input != nullptr) input_digest_->Update(input->data, input->length);
+      if (output != nullptr)
+        output->blocks = block_digester_->Update(output->data, output->length, output_digest_.get(), output->table,
+                                                 output->table_capacity);
+    } else if (input != nullptr && output != nullptr) {
       Digest::UpdateBoth(*input_digest_, input->data, input->length, *output_digest_, output->data, output->length);
-    else if (input != nullptr)
+    } else if (input != nullptr) {
       input_digest_->Update(input->data, input->length);
-    else
+    } else {
       output_digest_->Update(output->data, output->length);
+    }
     std::lock_guard<std::mutex> lock(mutex_);
     if (input != nullptr) Drop(*input);
-    if (output != nullptr) Drop(*output);
+    if (output == nullptr) continue;
+    if (block_digester_ == nullptr) {
+      Drop(*output);
+    } else {
+      outputs_behind_--;
+      HandOver(*output);
+    }
   }
 }
 

@@ -16,7 +16,7 @@ import type { FileLayout } from "./file-layout.ts";
 import { blockCountOf, type FileRecipe, type TailSource } from "./file-recipe.ts";
 import { FragmentPacker, type FragmentPlace, type Tail } from "./fragment-packer.ts";
 import { hasTail } from "./fragment-rule.ts";
-import { newFile, type OpenFile } from "./open-file.ts";
+import { newFile, type OpenFile, type Provenance } from "./open-file.ts";
 import type { Placement } from "./placement.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
 import type {
@@ -120,10 +120,10 @@ export class DataWriter {
 		};
 	}
 
-	/** Opens the next file; one is open at a time. */
-	beginFile(): void {
+	/** Opens the next file; one is open at a time. `from` may know digests of its blocks. */
+	beginFile(from?: Provenance): void {
 		assert(this.#file === undefined, "a file is still open");
-		this.#file = newFile();
+		this.#file = newFile(from);
 	}
 
 	/** Bytes of the open file; copied before it returns. */
@@ -161,7 +161,8 @@ export class DataWriter {
 		let tail: Tail | undefined;
 		if (this.#filled > 0 && this.#block !== undefined && this.#hasTail(file.byteLength)) {
 			const content = this.#block.subarray(0, this.#filled);
-			tail = { byteLength: content.byteLength, hash: this.#hashBehindHeld(file, content), content };
+			const hash = this.#givenHash(file, content.byteLength) ?? this.#hashBehindHeld(file, content);
+			tail = { byteLength: content.byteLength, hash, content };
 		} else if (this.#filled > 0) this.#endBlock(file);
 		this.#placeHeld(file);
 		this.#filled = 0;
@@ -307,12 +308,23 @@ export class DataWriter {
 		const length = this.#filled;
 		this.#filled = 0;
 		if (isZero(block, length)) {
+			file.cutBytes += length;
 			this.#addZeroBlocks(file, 1, length);
 			return;
 		}
 		this.#block = undefined;
-		if (this.#held === undefined && length === this.#blockBytes) this.#held = block;
+		const given = this.#givenHash(file, length);
+		file.cutBytes += length;
+		if (given !== undefined) {
+			this.#placeHeld(file);
+			this.#placeBlock(file, given, length, block);
+		} else if (this.#held === undefined && length === this.#blockBytes) this.#held = block;
 		else this.#placeBlock(file, this.#hashBehindHeld(file, block.subarray(0, length)), length, block);
+	}
+
+	/** The hash that the file's next bytes came with. */
+	#givenHash({ from, hasHoles, cutBytes }: OpenFile, byteLength: number): Uint8Array | undefined {
+		return hasHoles ? undefined : from?.digests.take(from.offset + cutBytes, byteLength);
 	}
 
 	/** The hash of a content; the block that is held goes first. */

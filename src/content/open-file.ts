@@ -1,10 +1,21 @@
+import type { BlockDigests } from "../binary/block-digests.ts";
 import { BlockList, type BlockSlot } from "./block-list.ts";
 import type { Content } from "./stored-data.ts";
 
+/** Where in a stream a file's bytes are, and digests of that stream's blocks. */
+export interface Provenance {
+	readonly digests: BlockDigests;
+	/** Of the file's first byte; the others follow it, as long as the file has no holes. */
+	readonly offset: number;
+}
+
 /** A file whose content is being cut into blocks. */
 export interface OpenFile {
+	readonly from: Provenance | undefined;
 	readonly content: Content;
 	byteLength: number;
+	/** Of them, what is cut into blocks. */
+	cutBytes: number;
 	hasHoles: boolean;
 	holeBytes: number;
 	/** Blocks of zeros, as pairs: number of the first, how many. */
@@ -17,10 +28,12 @@ export interface OpenFile {
 	isNew: boolean;
 }
 
-export function newFile(): OpenFile {
+export function newFile(from?: Provenance): OpenFile {
 	return {
+		from,
 		content: { firstBlock: 0, blocks: new BlockList(), fragment: undefined },
 		byteLength: 0,
+		cutBytes: 0,
 		hasHoles: false,
 		holeBytes: 0,
 		zeroRuns: [],

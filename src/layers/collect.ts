@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { BlockDigests } from "../binary/block-digests.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { elementAt } from "../binary/element-at.ts";
 import { HeldBytes } from "../binary/held-bytes.ts";
@@ -248,8 +249,10 @@ export class LayerCollector {
 		counts.timesRead++;
 		counts.tarBytes = 0;
 		return this.#inStretch(target, async () => {
-			const notes = await readLayer(layer, this.#sinks(job, recorder), {
+			const blockDigests = new BlockDigests(blockBytes);
+			const notes = await readLayer(layer, this.#sinks(job, recorder, blockDigests), {
 				signal,
+				blockDigests,
 				onBlobBytes: (byteLength) => {
 					readBytes += byteLength;
 					this.#options.onBytes(this.#doneBytes + readBytes);
@@ -272,7 +275,8 @@ export class LayerCollector {
 	#sinks(
 		{ number, route, target: { counts, contents } }: LayerJob,
 		recorder: LayerIndexWriter | undefined,
-	): (entry: TarEntry) => ContentSink | undefined {
+		digests: BlockDigests,
+	): (entry: TarEntry, archiveOffset: number) => ContentSink | undefined {
 		const { data } = this.#options;
 		let body = { layer: number, entry: 0 };
 		const describe: DescribeFile | undefined =
@@ -290,13 +294,13 @@ export class LayerCollector {
 			recorder.whole(content.hash);
 			contents.push(content);
 		};
-		return (entry) => {
+		return (entry, archiveOffset) => {
 			const decided = route(entry);
 			recorder?.entry(entry);
 			if (entry.type !== "file") return undefined;
 			body = { layer: number, entry: entry.index };
 			if (decided === "store") {
-				data.beginFile();
+				data.beginFile({ digests, offset: archiveOffset });
 				counts.storedBytes += entry.byteLength;
 				return intoSquashfs;
 			}

@@ -1,3 +1,4 @@
+import type { BlockDigests } from "../binary/block-digests.ts";
 import { inPieces, Turns } from "../binary/turns.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
@@ -14,6 +15,8 @@ export interface ContentSink {
 
 interface ReadLayerOptions {
 	readonly signal?: AbortSignal | undefined;
+	/** Takes the digests of files' blocks that somebody made in passing. */
+	readonly blockDigests?: BlockDigests | undefined;
 	/** Told of the blob's bytes as they come. */
 	readonly onBlobBytes?: ((byteLength: number) => void) | undefined;
 	/** Told of the archive's bytes once they are taken; waited for. */
@@ -21,19 +24,19 @@ interface ReadLayerOptions {
 }
 
 /**
- * Reads a layer's blob to its end. `sinkOf` is told of every entry and says where a regular file's content goes; undefined: nowhere. Resolves to what the
+ * Reads a layer's blob to its end. `sinkOf` is told of every entry, and of the archive's offset where its content begins, and says where a regular file's content goes; undefined: nowhere. Resolves to what the
  * archive says and no tree can hold, in sentences. Rejects as `Layer.tar`, `TarReader` and `sinkOf` throw; an archive that makes no sense is a consequence
  * where the blob is not the one that was stored, so that every reader says the same of a damaged one.
  */
 export async function readLayer(
 	layer: Layer,
-	sinkOf: (entry: TarEntry) => ContentSink | undefined,
-	{ signal, onBlobBytes, onTarBytes }: ReadLayerOptions,
+	sinkOf: (entry: TarEntry, archiveOffset: number) => ContentSink | undefined,
+	{ signal, blockDigests, onBlobBytes, onTarBytes }: ReadLayerOptions,
 ): Promise<readonly string[]> {
 	let sink: ContentSink | undefined;
 	const handler = {
 		entry: (entry: TarEntry) => {
-			sink = sinkOf(entry);
+			sink = sinkOf(entry, reader.offset);
 		},
 		data: (bytes: Uint8Array) => sink?.data(bytes),
 		hole: (byteLength: number) => sink?.hole(byteLength),
@@ -42,7 +45,7 @@ export async function readLayer(
 	const reader = new TarReader(handler, { origin: layer.digest });
 	const turns = new Turns(signal);
 	try {
-		for await (const chunk of layer.tar(signal, onBlobBytes)) {
+		for await (const chunk of layer.tar(signal, onBlobBytes, blockDigests)) {
 			await inPieces(chunk, turns, (piece) => reader.push(piece));
 			await onTarBytes?.(chunk.byteLength);
 		}

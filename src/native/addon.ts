@@ -26,6 +26,8 @@ export interface NativeAddon {
 		inputs: readonly Buffer[],
 		outputs: readonly Buffer[],
 		onReady: () => void,
+		blockBytes: number,
+		tables: readonly Buffer[],
 	) => NativeLayerInflater;
 	/** Whether `sha256` and `sha256Pair` use the processor's instructions; where not, they are there if `digests` is true. */
 	readonly fastSha256: boolean;

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { BLOCK_DIGEST_ENTRY_BYTES, type BlockDigests } from "../binary/block-digests.ts";
 import { KiB } from "../binary/units.ts";
 import { codecBackend } from "../codec/backend.ts";
 import { MAX_WINDOW_LOG } from "../codec/zstd-frame.ts";
@@ -8,6 +9,8 @@ import { loadNativeAddon, type NativeAddon, type NativeLayerInflater, startThrea
 const SLOT_BYTES = 256 * KiB;
 const INPUT_SLOTS = 4;
 const OUTPUT_SLOTS = 6;
+/** A member of an archive takes 1 KiB at least; what has no room is digested by whoever needs it. */
+const BLOCKS_PER_SLOT = SLOT_BYTES / KiB;
 /** Chunks handed out before other events have their turn. */
 const CHUNKS_PER_TURN = 16;
 
@@ -16,6 +19,8 @@ interface BackgroundInflateOptions {
 	/** Of what goes in and what comes out; undefined is not digested. */
 	readonly inputDigest: "sha256" | "sha512" | undefined;
 	readonly outputDigest: "sha256" | "sha512" | undefined;
+	/** Told of the digests of an archive's blocks before each chunk, where the addon is quick at them. */
+	readonly blockDigests?: BlockDigests | undefined;
 	/** Makes the error for a stream that does not decode; `truncated` where it ends too early. */
 	readonly failure: (reason: string) => unknown;
 }
@@ -45,19 +50,21 @@ export function backgroundInflater(): InflateInBackground | undefined {
 async function* inflate(
 	addon: NativeAddon,
 	input: AsyncIterable<Uint8Array>,
-	{ format, inputDigest, outputDigest, failure }: BackgroundInflateOptions,
+	{ format, inputDigest, outputDigest, blockDigests, failure }: BackgroundInflateOptions,
 ): AsyncGenerator<Uint8Array, StreamDigests, undefined> {
 	const slots = idleSlots ?? makeSlots();
-	const { inputs, outputs } = slots;
+	const { inputs, outputs, tables } = slots;
+	const blockBytes = addon.fastSha256 ? (blockDigests?.blockBytes ?? 0) : 0;
 	const bell = new Bell();
 	const [onReady, ofInput, ofOutput] = [() => bell.ring(), inputDigest ?? "", outputDigest ?? ""];
 	const native = startThreads(
-		() => new addon.LayerInflater(format, MAX_WINDOW_LOG, ofInput, ofOutput, inputs, outputs, onReady),
+		() =>
+			new addon.LayerInflater(format, MAX_WINDOW_LOG, ofInput, ofOutput, inputs, outputs, onReady, blockBytes, tables),
 	);
 	idleSlots = undefined;
 	const feeder = new Feeder(native, inputs, bell);
 	const feeding = feeder.feed(input);
-	const taken = new Int32Array(2);
+	const taken = new Int32Array(3);
 	try {
 		for (let chunks = 1; ; ) {
 			if (feeder.failure !== undefined) throw feeder.failure.error;
@@ -68,9 +75,10 @@ async function* inflate(
 				await bell.rung();
 				continue;
 			}
-			const [slot = 0, length = 0] = taken;
-			const output = outputs[slot];
-			assert(output !== undefined, "the addon answers with slots it was given");
+			const [slot = 0, length = 0, blocks = 0] = taken;
+			const [output, table] = [outputs[slot], tables[slot]];
+			assert(output !== undefined && table !== undefined, "the addon answers with slots it was given");
+			if (blockBytes > 0) blockDigests?.load(table, blocks);
 			yield output.subarray(0, length);
 			native.release(slot);
 			if (chunks++ % CHUNKS_PER_TURN === 0) await setImmediate();
@@ -160,12 +168,18 @@ class Bell {
 interface Slots {
 	readonly inputs: readonly Buffer[];
 	readonly outputs: readonly Buffer[];
+	readonly tables: readonly Buffer[];
 }
 
 /** Layers are mostly read one after another: the memory of one serves the next. */
 let idleSlots: Slots | undefined;
 
 function makeSlots(): Slots {
-	const buffers = (count: number) => Array.from({ length: count }, () => Buffer.allocUnsafeSlow(SLOT_BYTES));
-	return { inputs: buffers(INPUT_SLOTS), outputs: buffers(OUTPUT_SLOTS) };
+	const buffers = (count: number, byteLength: number) =>
+		Array.from({ length: count }, () => Buffer.allocUnsafeSlow(byteLength));
+	return {
+		inputs: buffers(INPUT_SLOTS, SLOT_BYTES),
+		outputs: buffers(OUTPUT_SLOTS, SLOT_BYTES),
+		tables: buffers(OUTPUT_SLOTS, BLOCKS_PER_SLOT * BLOCK_DIGEST_ENTRY_BYTES),
+	};
 }

@@ -1,3 +1,4 @@
+import type { BlockDigests } from "../binary/block-digests.ts";
 import { truncatedZstd, zstdFailure } from "../codec/zstd-frame.ts";
 import { backgroundInflater } from "../native/background-inflater.ts";
 import type { DetectedCompression } from "./compression.ts";
@@ -22,6 +23,7 @@ export async function* inflateLayer(
 	blob: AsyncIterable<Uint8Array>,
 	{ digest, diffId }: LayerDigests,
 	where: string,
+	blockDigests?: BlockDigests,
 ): AsyncGenerator<Uint8Array, void, undefined> {
 	// an uncompressed blob is digested already
 	const sameDigest = compression === "none" && digestAlgorithm(digest) === digestAlgorithm(diffId);
@@ -33,6 +35,7 @@ export async function* inflateLayer(
 			format: compression,
 			inputDigest: digestAlgorithm(digest),
 			outputDigest: archiveAlgorithm,
+			blockDigests,
 			failure: (reason) => inflateFailure(compression, reason, where),
 		});
 		checkBlobDigest(`${digestAlgorithm(digest)}:${digests.input}`, digest, where);

@@ -1,3 +1,4 @@
+import type { BlockDigests } from "../binary/block-digests.ts";
 import { type Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { BlobSource } from "./blob-source.ts";
 import { type DetectedCompression, detectCompression, SIGNATURE_BYTES } from "./compression.ts";
@@ -20,12 +21,17 @@ export interface Layer {
 	readonly diffId: Digest;
 	/**
 	 * The uncompressed tar archive; each chunk is valid until the next is asked for. May be called again, and reads the blob again.
-	 * `onBlobBytes` is told how many bytes of the blob went in, chunk by chunk.
+	 * `onBlobBytes` is told how many bytes of the blob went in, chunk by chunk; `blockDigests`, before each chunk, of the files' blocks that end in it, by
+	 * their offset in the archive, as far as somebody made them in passing.
 	 * Blob size, blob digest and diffID are checked while it flows: only a consumer that reads to the end knows that they held.
 	 * Throws `Oci2isoError` BLOB_MISSING, BLOB_SIZE_MISMATCH, BLOB_DIGEST_MISMATCH, DIFF_ID_MISMATCH, LAYER_TRUNCATED, LAYER_COMPRESSION_BROKEN, LAYER_TOO_LARGE
 	 * (exit 5), LAYER_COMPRESSION_UNSUPPORTED (exit 2) and INTERRUPTED (exit 130).
 	 */
-	tar(signal?: AbortSignal, onBlobBytes?: (bytes: number) => void): AsyncIterable<Uint8Array>;
+	tar(
+		signal?: AbortSignal,
+		onBlobBytes?: (bytes: number) => void,
+		blockDigests?: BlockDigests,
+	): AsyncIterable<Uint8Array>;
 	/** What the blob's first bytes say, once `tar` has seen them. */
 	readonly compression: DetectedCompression | undefined;
 	/** What `tar` would note, and end with, of a blob that is known without being read. Throws LAYER_TOO_LARGE. */
@@ -89,13 +95,13 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 		},
 		tableOfContents: (signal, onBlobBytes) =>
 			openLayerToc(source, descriptor, { where, signal, onBlobBytes, note: options.note }),
-		async *tar(signal, onBlobBytes) {
+		async *tar(signal, onBlobBytes, blockDigests) {
 			const blob = counted(sizeChecked(source.blob(descriptor, signal), size, where), onBlobBytes);
 			try {
 				const { compression, chunks } = await sniff(blob);
 				detected = compression;
 				noteDisagreement(mediaType, compression, where, options.note);
-				const archive = inflateLayer(compression, chunks, { digest, diffId: options.diffId }, where);
+				const archive = inflateLayer(compression, chunks, { digest, diffId: options.diffId }, where, blockDigests);
 				yield* limited(archive, where, signal, options.maxLayerBytes);
 			} catch (error) {
 				// bytes that do not inflate are a consequence where the blob is not the one that was stored

@@ -132,9 +132,12 @@ function cases(): Readonly<Record<string, Case>> {
 		},
 		"new LayerInflater": {
 			call: make("LayerInflater"),
-			good: ["gzip", 27, "sha256", "", slots, slots, noop],
+			good: ["gzip", 27, "sha256", "", slots, slots, noop, ...(addon.fastSha256 ? [4096, slots] : [0])],
 			fine: { 0: ["zstd"], 6: [noop] },
-			wrong: { 0: ["lzma"], 1: [99], 2: ["md4"], 4: [[new Float64Array(2)]], 5: [[Buffer.alloc(0)]] },
+			wrong: {
+				...{ 0: ["lzma"], 1: [99], 2: ["md4"], 4: [[new Float64Array(2)]], 5: [[Buffer.alloc(0)]] },
+				...{ 7: [1, 4095, 2 * MiB], 8: [[], [...slots, ...slots]] },
+			},
 		},
 		sha256: {
 			call: addon.sha256 as Call,
@@ -200,7 +203,7 @@ describe.skipIf(addonMissing)("the addon refuses with an exception", () => {
 		expect(compressor.drain(new Int32Array(8))).toBe(0);
 		compressor.close();
 
-		const inflater = new LayerInflater("gzip", 27, "", "", [Buffer.alloc(10)], [Buffer.alloc(10)], noop);
+		const inflater = new LayerInflater("gzip", 27, "", "", [Buffer.alloc(10)], [Buffer.alloc(10)], noop, 0, []);
 		expect(() => inflater.write(0, 1)).toThrow(/not acquired/);
 		expect(() => inflater.release(0)).toThrow(/not taken/);
 		expect(() => inflater.digests()).toThrow(/not ended/);

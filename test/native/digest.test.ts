@@ -111,9 +111,9 @@ describe.skipIf(addonMissing)("digests of a layer's two sides", () => {
 			const inputs = slots(inputCount);
 			const outputs = slots(outputCount);
 			let ring = (): void => undefined;
-			const inflater = new LayerInflater("none", 27, "sha256", "sha256", inputs, outputs, () => ring());
+			const inflater = new LayerInflater("none", 27, "sha256", "sha256", inputs, outputs, () => ring(), 0, []);
 			const blob = noise.subarray(0, 50_000);
-			const output = new Int32Array(2);
+			const output = new Int32Array(3);
 			const kept: number[] = [];
 			let written = 0;
 			let ended = false;

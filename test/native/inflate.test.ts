@@ -17,9 +17,9 @@ async function inflated(file: Uint8Array, { inputBytes, outputBytes }: Pieces = 
 	const slots = (count: number, byteLength: number) => Array.from({ length: count }, () => Buffer.alloc(byteLength));
 	const [inputs, outputs] = [slots(2, inputBytes), slots(3, outputBytes)];
 	let ring = () => {};
-	const native = new (nativeAddon().LayerInflater)("gzip", 27, "", "", inputs, outputs, () => ring());
+	const native = new (nativeAddon().LayerInflater)("gzip", 27, "", "", inputs, outputs, () => ring(), 0, []);
 	const pieces: Buffer[] = [];
-	const taken = new Int32Array(2);
+	const taken = new Int32Array(3);
 	try {
 		for (let at = 0; ; ) {
 			const rung = new Promise<void>((resolve) => {

@@ -2,14 +2,17 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { BLOCK_DIGEST_ENTRY_BYTES, BlockDigests } from "../../src/binary/block-digests.ts";
 import { KiB, MiB } from "../../src/binary/units.ts";
 import { patternedBytes } from "../../src/codec/self-test.ts";
 import { Oci2isoError } from "../../src/errors.ts";
+import { TarReader } from "../../src/formats/tar/reader.ts";
 import { backgroundInflater, type StreamDigests } from "../../src/native/background-inflater.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { inflateLayer } from "../../src/oci/inflate-layer.ts";
+import { tarArchive } from "../support/tar-fixtures.ts";
 import { zstdSkippable, zstdStored } from "../support/zstd-stored.ts";
-import { addonMissing } from "./addon-required.ts";
+import { addonMissing, nativeAddon } from "./addon-required.ts";
 
 const content = Buffer.concat([
 	patternedBytes(300_000),
@@ -133,5 +136,97 @@ describe.skipIf(addonMissing)("inflating in the background", () => {
 			for await (const piece of inflateLayer("gzip", failing(), digests, "here")) expect(piece).toBeDefined();
 		};
 		await expect(read()).rejects.toThrow("the network went away");
+	});
+
+	describe.skipIf(addonMissing || !nativeAddon().fastSha256)("an archive's blocks are digested on the way", () => {
+		const BLOCK_BYTES = 4096;
+
+		/** Every digest that comes, checked against the bytes that it is said to be of; as `offset+length`. */
+		async function digested(archive: Buffer, pieceBytes = 100_000): Promise<string[]> {
+			const found: string[] = [];
+			let passed = 0;
+			class Checked extends BlockDigests {
+				override load(entries: Uint8Array, count: number): void {
+					const table = Buffer.from(entries);
+					for (let at = 0; at < count * BLOCK_DIGEST_ENTRY_BYTES; at += BLOCK_DIGEST_ENTRY_BYTES) {
+						const [offset, byteLength] = [table.readDoubleLE(at), table.readUInt32LE(at + 8)];
+						const bytes = archive.subarray(offset, offset + byteLength);
+						expect(bytes.byteLength).toBe(byteLength);
+						expect(offset + byteLength).toBeGreaterThan(passed);
+						expect(table.toString("hex", at + 16, at + 48)).toBe(digestOf(bytes).slice(7));
+						found.push(`${offset}+${byteLength}`);
+					}
+				}
+			}
+			const inflated = inflateLayer(
+				"gzip",
+				inPieces(gzipSync(archive, { level: 1 }), pieceBytes),
+				{ digest: digestOf(gzipSync(archive, { level: 1 })), diffId: digestOf(archive) },
+				"here",
+				new Checked(BLOCK_BYTES),
+			);
+			for await (const piece of inflated) passed += piece.byteLength;
+			expect(passed).toBe(archive.byteLength);
+			return found;
+		}
+
+		const paths = fc.constantFrom("a", "long/".repeat(40), "h\u00e4");
+		const sizes = fc.oneof(fc.nat(5), fc.constantFrom(511, 512, 513, 4095, 4096, 4097, 8192), fc.nat(700_000));
+		const members = fc.array(
+			fc.record({ path: paths, size: sizes, type: fc.constantFrom("file", "file", "directory", "symlink") }),
+			{ maxLength: 12 },
+		);
+
+		it("all of them, where TarReader says that the files' contents are", async () => {
+			await fc.assert(
+				fc.asyncProperty(members, fc.constantFrom(700, 65_536), async (list, pieceBytes) => {
+					const archive = tarArchive(
+						list.map(({ path, size, type }, i) => ({
+							path: `${path}${i}`,
+							type: type as "file" | "directory" | "symlink",
+							linkTarget: type === "symlink" ? "x" : "",
+							content: type === "file" ? patternedBytes(size) : Buffer.alloc(0),
+						})),
+					);
+					const wanted: string[] = [];
+					const nothing = () => {};
+					const reader: TarReader = new TarReader(
+						{
+							entry({ byteLength, type }) {
+								for (let at = 0; type === "file" && at < byteLength; at += BLOCK_BYTES)
+									wanted.push(`${reader.offset + at}+${Math.min(BLOCK_BYTES, byteLength - at)}`);
+							},
+							data: nothing,
+							hole: nothing,
+							endEntry: nothing,
+						},
+						{ origin: "here" },
+					);
+					reader.push(archive);
+					expect(await digested(archive, pieceBytes)).toEqual(wanted);
+				}),
+				{ numRuns: 25 },
+			);
+		});
+
+		it("and whatever the archive is, none is of other bytes than it says", async () => {
+			const mutations = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 8 });
+			const sparse = tarArchive(
+				(["pax-0.0", "pax-0.1", "pax-1.0", undefined, "gnu"] as const).map((form, i) => ({
+					path: `sparse${i}`,
+					content: Buffer.concat([patternedBytes(5000), Buffer.alloc(50_000), patternedBytes(9000)]),
+					sparse: form,
+				})),
+			);
+			await digested(sparse);
+			await fc.assert(
+				fc.asyncProperty(mutations, async (changes) => {
+					const archive = Buffer.from(sparse);
+					for (const [at, value] of changes) archive[at % archive.byteLength] = value;
+					await digested(archive);
+				}),
+				{ numRuns: 60 },
+			);
+		});
 	});
 });

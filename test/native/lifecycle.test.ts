@@ -47,11 +47,11 @@ const WORKERS = {
 	};`,
 	LayerInflater: `const busy = (onReady) => {
 		const slots = () => [Buffer.alloc(1 << 16), Buffer.alloc(1 << 16)];
-		const taken = new Int32Array(2);
+		const taken = new Int32Array(3);
 		const take = () => {
 			for (let answer; (answer = it.take(taken)) > 0; it.release(taken[0])) if (answer === 2) return onReady();
 		};
-		const it = new addon.LayerInflater("none", 27, "sha256", "sha256", slots(), slots(), take);
+		const it = new addon.LayerInflater("none", 27, "sha256", "sha256", slots(), slots(), take, 0, []);
 		for (let slot; (slot = it.acquire()) >= 0; ) it.write(slot, 1 << 16);
 		it.end();
 		take();
