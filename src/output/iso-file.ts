@@ -4,6 +4,7 @@ import { Oci2isoError } from "../errors.ts";
 
 /** An open file. */
 export interface FileSource extends ByteSource {
+	readonly descriptor: number;
 	close(): void;
 }
 
@@ -29,10 +30,11 @@ export function openIso(path: string): FileSource {
 		const byteLength = status.size;
 		return {
 			byteLength,
-			read(position, length) {
+			descriptor,
+			read(position, length, into) {
 				if (!(position >= 0 && length >= 0 && position + length <= byteLength))
 					return Promise.reject(unexpectedEnd(position, length, byteLength));
-				const bytes = Buffer.allocUnsafe(length);
+				const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafe(length);
 				for (let done = 0; done < length; ) {
 					let count: number;
 					try {

@@ -7,11 +7,17 @@ import {
 	encodeApplicationUse,
 } from "../formats/isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET, verifyMediaChecksum } from "../formats/isomd5/media-checksum.ts";
+import type { MediaDigest } from "./media-digest.ts";
 
 /** The checksum that `checkisomd5` verifies, its fragment sums, and the text around them. */
-export async function checkMediaChecksum(source: ByteSource, findings: Findings, signal?: AbortSignal): Promise<void> {
+export async function checkMediaChecksum(
+	source: ByteSource,
+	findings: Findings,
+	signal?: AbortSignal,
+	digest?: MediaDigest,
+): Promise<void> {
 	const where = "application-use area of block 16";
-	const verdict = await verifyMediaChecksum(source, () => throwIfAborted(signal));
+	const verdict = await verifyMediaChecksum(source, () => throwIfAborted(signal), digest?.digests);
 	const area = await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES);
 	const stored = decodeApplicationUse(area);
 	if (verdict === "none" || stored === undefined) {

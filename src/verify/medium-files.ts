@@ -82,12 +82,12 @@ export function fileSource(source: ByteSource, file: VolumeFile, path: ByteStrin
 	}
 	return {
 		byteLength: file.byteLength,
-		read(position, length) {
+		read(position, length, into) {
 			if (position < 0 || length < 0 || position + length > file.byteLength)
 				return Promise.reject(
 					corrupt("UNEXPECTED_END", `cannot read ${length} bytes at offset ${position}`, displayName(path)),
 				);
-			return source.read(start + position, length);
+			return source.read(start + position, length, into);
 		},
 	};
 }

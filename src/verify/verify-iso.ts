@@ -19,6 +19,7 @@ import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
 import { checkExtents } from "./extents-check.ts";
 import { checkFidelity } from "./fidelity-check.ts";
 import { checkMediaChecksum } from "./media-checksum-check.ts";
+import { beginMediaDigest, type MediaDigest } from "./media-digest.ts";
 import { checkMedium } from "./medium-check.ts";
 import { fileAt, fileSource, machineOn, readVolumeFile } from "./medium-files.ts";
 import { readMediumContents } from "./medium-tree.ts";
@@ -40,6 +41,8 @@ interface VerifyIsoOptions {
 	/** What the firmware's `db` holds. Default: Microsoft's authorities for boot loaders of others. */
 	readonly firmwareCertificates?: readonly X509Certificate[] | undefined;
 	readonly signal?: AbortSignal | undefined;
+	/** What the medium is read from, where it is a file: it is then hashed while other checks are made. */
+	readonly descriptor?: number | undefined;
 }
 
 /** A read may bring a block that takes a millisecond to decode. */
@@ -51,8 +54,23 @@ const BOOT_HYBRID_PATH = biosFilePath("boot_hybrid.img");
  * signal, a source that cannot be read) or a bug.
  */
 export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {}): Promise<VerifyReport> {
-	const { expected, signal } = options;
+	const { signal, descriptor, mediaChecksum } = options;
 	const source = readInTurns(iso, signal);
+	const isHashedAside = mediaChecksum !== false && descriptor !== undefined;
+	const media = isHashedAside ? await beginMediaDigest(source, descriptor, signal) : undefined;
+	try {
+		return await checkAll(source, media, options);
+	} finally {
+		media?.close();
+	}
+}
+
+async function checkAll(
+	source: ByteSource,
+	media: MediaDigest | undefined,
+	options: VerifyIsoOptions,
+): Promise<VerifyReport> {
+	const { expected, signal } = options;
 	const run = new CheckRun(signal);
 	const imageSectors = Math.floor(source.byteLength / DISK_BLOCK_BYTES);
 
@@ -105,7 +123,7 @@ export async function verifyIso(iso: ByteSource, options: VerifyIsoOptions = {})
 		checkContents(image, () => expected !== undefined, findings, signal),
 	);
 	if (options.mediaChecksum !== false)
-		await run.check("media-checksum", [], (findings) => checkMediaChecksum(source, findings, signal));
+		await run.check("media-checksum", [], (findings) => checkMediaChecksum(source, findings, signal, media));
 	else run.skip("media-checksum", "not asked for");
 
 	const volumes = [
@@ -188,9 +206,9 @@ function readInTurns(iso: ByteSource, signal: AbortSignal | undefined): ByteSour
 	const turns = new Turns(signal);
 	return {
 		byteLength: iso.byteLength,
-		async read(position, length) {
+		async read(position, length, into) {
 			if (turns.areDue(READ_STEPS)) await turns.next();
-			return iso.read(position, length);
+			return iso.read(position, length, into);
 		},
 	};
 }

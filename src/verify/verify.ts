@@ -41,10 +41,10 @@ const fields = {
 export async function verifyAgainstImage(iso: string | ByteSource, options: VerifyOptions = {}): Promise<VerifyReport> {
 	checkOptions(options, fields, []);
 	return interruptible(options.signal, async () => {
-		if (isByteSource(iso)) return verifySource(iso, options);
+		if (isByteSource(iso)) return verifySource(iso, undefined, options);
 		const file = openIso(iso);
 		try {
-			return await verifySource(file, options);
+			return await verifySource(file, file.descriptor, options);
 		} finally {
 			file.close();
 		}
@@ -55,15 +55,19 @@ function isByteSource(iso: unknown): iso is ByteSource {
 	return isObject(iso) && typeof iso["read"] === "function" && typeof iso["byteLength"] === "number";
 }
 
-async function verifySource(iso: ByteSource, options: VerifyOptions): Promise<VerifyReport> {
+async function verifySource(
+	iso: ByteSource,
+	descriptor: number | undefined,
+	options: VerifyOptions,
+): Promise<VerifyReport> {
 	const { image: reference, signal, secureBoot, exclude = [], defaultExcludes = true, dropXattr = [] } = options;
 	const isExcluded = compileExcludes([...(defaultExcludes ? DEFAULT_EXCLUDES : []), ...exclude]);
 	const dropXattrs = compileXattrDropper(dropXattr);
-	if (reference === undefined) return verifyIso(iso, { secureBoot, signal });
+	if (reference === undefined) return verifyIso(iso, { descriptor, secureBoot, signal });
 	const image = await openImage(reference, openingOptions(options));
 	try {
 		const expected = await readImageTree(image, { isExcluded, dropXattrs, signal });
-		return await verifyIso(iso, { expected, secureBoot, signal });
+		return await verifyIso(iso, { descriptor, expected, secureBoot, signal });
 	} finally {
 		await image.close();
 	}

@@ -5,7 +5,7 @@ import { FRAGMENT_COUNT, HEX_DIGITS_PER_FRAGMENT, type MediaChecksum, SKIP_SECTO
 const BUFFER_BYTES = 32 * KiB;
 
 /** What of an image is hashed, and where on the way the fragment sums are taken. */
-interface HashedRange {
+export interface HashedRange {
 	/** From the image's first byte on. */
 	readonly totalBytes: number;
 	/** Ascending offsets in bytes, each at most `totalBytes`: a fragment sum is the state of the hash there. */

@@ -6,11 +6,10 @@ import {
 	APPLICATION_USE_BYTES,
 	decodeApplicationUse,
 	encodeApplicationUse,
-	FRAGMENT_COUNT,
 	type MediaChecksum,
 	SKIP_SECTORS,
 } from "./application-use.ts";
-import { checksumOfDigests, hashedRange } from "./hashed-range.ts";
+import { checksumOfDigests, type HashedRange, hashedRange } from "./hashed-range.ts";
 
 const DESCRIPTOR_OFFSET = 16 * ISO_BLOCK_BYTES;
 /** Of the application-use area within the image: ECMA-119 8.4.32, BP 884 of the primary volume descriptor. */
@@ -29,25 +28,47 @@ type ChecksumVerdict = "pass" | "fail" | "none";
  * holds now does not matter. Throws `Oci2isoError` NOT_AN_ISO, or UNEXPECTED_END where the image is shorter than it says.
  */
 export async function computeMediaChecksum(source: ByteSource, onProgress?: ChecksumProgress): Promise<Uint8Array> {
-	return encodeApplicationUse(await hashImage(source, SKIP_SECTORS, FRAGMENT_COUNT, onProgress));
+	const range = hashedRange(await volumeBlocks(source, SKIP_SECTORS));
+	return encodeApplicationUse(checksumOfDigests(await hashImage(source, range, onProgress)));
 }
 
-/** Checks an image against the checksum that its application-use area holds; `none` where it holds none. */
-export async function verifyMediaChecksum(source: ByteSource, onProgress?: ChecksumProgress): Promise<ChecksumVerdict> {
+/** What a checksum in an image is, and of what. */
+interface StoredChecksum {
+	readonly stored: MediaChecksum;
+	readonly range: HashedRange;
+}
+
+/** Undefined where the application-use area holds none. Throws as `computeMediaChecksum`. */
+export async function storedChecksum(source: ByteSource): Promise<StoredChecksum | undefined> {
 	await volumeBlocks(source, SKIP_SECTORS);
 	const stored = decodeApplicationUse(await source.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES));
-	if (stored === undefined) return "none";
-	const computed = await hashImage(source, stored.skipSectors, stored.fragmentCount, onProgress);
+	if (stored === undefined) return undefined;
+	const { skipSectors, fragmentCount } = stored;
+	return { stored, range: hashedRange(await volumeBlocks(source, skipSectors), skipSectors, fragmentCount) };
+}
+
+/**
+ * Checks an image against the checksum that its application-use area holds; `none` where it holds none. `digested` resolves to the MD5s at each of the
+ * range's `sumOffsets` and, last, at its `totalBytes`; where it is absent, or resolves to nothing, they are made here.
+ */
+export async function verifyMediaChecksum(
+	source: ByteSource,
+	onProgress?: ChecksumProgress,
+	digested?: () => Promise<readonly string[] | undefined>,
+): Promise<ChecksumVerdict> {
+	const found = await storedChecksum(source);
+	if (found === undefined) return "none";
+	const { stored, range } = found;
+	const digests = (await digested?.()) ?? (await hashImage(source, range, onProgress));
+	const computed = checksumOfDigests(digests, stored.skipSectors, stored.fragmentCount);
 	return computed.md5 === stored.md5 && computed.fragmentSums === stored.fragmentSums ? "pass" : "fail";
 }
 
 async function hashImage(
 	source: ByteSource,
-	skipSectors: number,
-	fragmentCount: number,
+	{ totalBytes, sumOffsets }: HashedRange,
 	onProgress: ChecksumProgress | undefined,
-): Promise<MediaChecksum> {
-	const { totalBytes, sumOffsets } = hashedRange(await volumeBlocks(source, skipSectors), skipSectors, fragmentCount);
+): Promise<readonly string[]> {
 	const hash = createHash("md5");
 	const digests: string[] = [];
 	const buffer = new Uint8Array(Math.min(READ_BYTES, totalBytes));
@@ -64,8 +85,7 @@ async function hashImage(
 		hash.update(bytes.subarray(hashed - start));
 		onProgress?.(end, totalBytes);
 	}
-	digests.push(hash.digest("hex"));
-	return checksumOfDigests(digests, skipSectors, fragmentCount);
+	return [...digests, hash.digest("hex")];
 }
 
 /** As the primary volume descriptor says; enough that there is something to hash. */
@@ -94,11 +114,11 @@ async function volumeBlocks(source: ByteSource, skipSectors: number): Promise<nu
 }
 
 /** Bytes of the image with the application-use area as spaces, which is how they are hashed. */
-async function readBlanked(
+export async function readBlanked(
 	source: ByteSource,
 	start: number,
 	byteLength: number,
-	buffer: Uint8Array,
+	buffer?: Uint8Array,
 ): Promise<Uint8Array> {
 	const bytes = await source.read(start, byteLength, buffer);
 	const from = Math.max(APPLICATION_USE_OFFSET - start, 0);
