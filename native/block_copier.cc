@@ -19,7 +19,7 @@ namespace {
 
 constexpr napi_type_tag kTag = {0x6f63693269736f06, 0x5be1c94f2d7087a3};
 constexpr int64_t kMaxJobBytes = 1 << 20;
-/** Read, checked and written at once: stays in a second-level cache meanwhile. */
+/** Read, checked and written at once, which stays in a second-level cache meanwhile; or two blocks, however large, because they are checked in pairs. */
 constexpr int64_t kRunBytes = 1 << 18;
 constexpr size_t kNumbersPerJob = 4;
 
@@ -176,7 +176,7 @@ void BlockCopier::Run() {
     size_t copied = 0;
     std::string reason;
     try {
-      if (buffer == nullptr) buffer.reset(new uint8_t[kMaxJobBytes]);
+      if (buffer == nullptr) buffer.reset(new uint8_t[2 * kMaxJobBytes]);
       copied = CopyRun(run, buffer.get(), reason);
     } catch (const std::bad_alloc&) {
       reason = "write ENOMEM";
@@ -202,7 +202,7 @@ bool BlockCopier::TakeRun(std::vector<Job>& run) {
     const bool follows = run.empty() || (next.is_checked && next.source_fd == run.back().source_fd &&
                                          next.offset == run.back().offset + run.back().length &&
                                          next.position == run.back().position + run.back().length &&
-                                         bytes + next.length <= kRunBytes);
+                                         (run.size() == 1 || bytes + next.length <= kRunBytes));
     if (!follows) break;
     bytes += next.length;
     run.push_back(next);

@@ -9,6 +9,8 @@ if (Number.parseInt(process.versions.v8, 10) <= 13) {
 	setFlagsFromString("--semi-space-growth-factor=1");
 	setFlagsFromString("--heap-growing-percent=25");
 }
+// Node 20 optimizes functions whose optimizing takes longer than all that they do: they wait six times as long for it.
+if (process.versions.v8.startsWith("11.3.")) setFlagsFromString("--interrupt-budget=400000");
 
 guardStreams();
 process.on("uncaughtException", (error) => process.exit(printFailure(error, process.argv)));
