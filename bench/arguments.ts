@@ -10,6 +10,7 @@ export const PARTS = [
 	"cache",
 	"shared",
 	"memory",
+	"against",
 ] as const;
 /** What measures contenders against each other. The others weigh what we offer, and must be asked for. */
 export const DEFAULT_PARTS: readonly Part[] = ["pipelines", "threads", "limit", "micro"];
@@ -28,6 +29,8 @@ export interface Arguments {
 	/** Names of settings; undefined: what `full` says. */
 	readonly settings: readonly string[] | undefined;
 	readonly rootless: boolean;
+	/** Another checkout that was built: what `against` compares with. */
+	readonly build: string | undefined;
 	readonly work: string | undefined;
 	readonly out: string | undefined;
 }
@@ -39,7 +42,8 @@ export const USAGE = `usage: npm run bench -- [option]...
   --full            every setting: gzip and xz too, which take minutes
   --settings LIST   only these, separated by commas: "zstd 15", "zstd 3", lz4, gzip, xz
   --only LIST       only these parts: ${PARTS.join(", ")}
-                    (levels against block sizes, booting, caches and memory run only when they are named here)
+                    (levels against block sizes, booting, caches, memory and another build run only when they are named here)
+  --build DIR       the other checkout, built, that the part "against" compares this one with
   --rootless        let the peers unpack as an ordinary user
   --work DIR        where trials put their files (default build/bench/work); emptied
   --out DIR         where results.md and results.json go (default build/bench)
@@ -59,15 +63,17 @@ export function parseArguments(args: readonly string[]): Arguments {
 			settings: { type: "string" },
 			only: { type: "string" },
 			rootless: { type: "boolean", default: process.getuid?.() !== 0 },
+			build: { type: "string" },
 			work: { type: "string" },
 			out: { type: "string" },
 		},
 	});
 	const trials = Number(values.trials);
 	if (!(Number.isInteger(trials) && trials >= 1)) throw new Error(`--trials ${values.trials}: expected 1 or more`);
-	const { help, readme, image, large, full, rootless, work, out } = values;
+	const { help, readme, image, large, full, rootless, build, work, out } = values;
 	if (large && image !== undefined) throw new Error("--large is one of our own images: choose it or --image");
 	const parts = values.only?.split(",").map(partNamed) ?? DEFAULT_PARTS;
+	if (parts.includes("against") !== (build !== undefined)) throw new Error("--only against and --build go together");
 	return {
 		help,
 		readme,
@@ -78,6 +84,7 @@ export function parseArguments(args: readonly string[]): Arguments {
 		parts,
 		settings: values.settings?.split(","),
 		rootless,
+		build,
 		work,
 		out,
 	};

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { debianFixture } from "../test/support/fixture.ts";
+import { againstMarkdown } from "./against/markdown.ts";
 import { type Arguments, parseArguments, USAGE } from "./arguments.ts";
 import { cacheMarkdown } from "./cache/markdown.ts";
 import { describeMachine } from "./machine.ts";
@@ -53,6 +54,10 @@ async function main(args: readonly string[]): Promise<void> {
 	if (run.shared.length > 0) {
 		const results = { command, machine, images: run.shared, skipped };
 		write("shared", run.shared.map(sharedMarkdown).join("\n"), results, out);
+	}
+	if (run.against.length > 0) {
+		const results = { command, machine, images: run.against, skipped };
+		write("against", run.against.map(againstMarkdown).join("\n"), results, out);
 	}
 	if (run.memory.length > 0) {
 		const results = { command, machine, images: run.memory, skipped };

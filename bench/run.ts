@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { loadNativeAddon } from "../src/native/addon.ts";
 import { requires } from "../test/support/requires.ts";
+import { type AgainstResults, measureAgainst } from "./against/run.ts";
 import { type Arguments, DEFAULT_PARTS } from "./arguments.ts";
 import { type CacheResults, measureCache } from "./cache/run.ts";
 import { makePlan, runnable } from "./contenders.ts";
@@ -24,6 +25,7 @@ export class Run {
 	readonly cached: CacheResults[] = [];
 	readonly shared: SharedResults[] = [];
 	readonly memory: MemoryResults[] = [];
+	readonly against: AgainstResults[] = [];
 	micro: MicroRow[] = [];
 	readonly #given: Arguments;
 	readonly #processors: number;
@@ -56,6 +58,12 @@ export class Run {
 				this.cached.push(await measureCache({ name, layout, trials }, join(work, "cache")));
 			}
 			if (parts.includes("shared")) await this.#share(inputs);
+			const { build } = this.#given;
+			if (build !== undefined) {
+				const { layoutDir: layout } = inputs;
+				const given = { name, layout, layerBytes: layerBytes(inputs), build, trials: this.#given.trials };
+				this.against.push(await measureAgainst(given, join(work, "against")));
+			}
 			if (parts.includes("memory"))
 				this.memory.push(await measureMemory(inputs, this.#given.trials, join(work, "memory")));
 		} finally {

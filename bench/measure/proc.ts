@@ -8,6 +8,12 @@ export function childTicks(stat: string): number {
 	return Number(fields[13]) + Number(fields[14]);
 }
 
+/** Clock ticks of one thread: fields 14 and 15 of /proc/PID/task/TID/stat. */
+export function threadTicks(stat: string): number {
+	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+	return Number(fields[11]) + Number(fields[12]);
+}
+
 export interface IoCounters {
 	/** Bytes that system calls took from files and pipes, cached or not. */
 	readonly readBytes: number;

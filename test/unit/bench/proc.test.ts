@@ -2,13 +2,13 @@ import { linkSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { diskUsage } from "../../../bench/measure/disk-usage.ts";
-import { childTicks, ioCounters, residentMemory } from "../../../bench/measure/proc.ts";
+import { childTicks, ioCounters, residentMemory, threadTicks } from "../../../bench/measure/proc.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 describe("what the kernel accounts for a process", () => {
-	it("finds the children's ticks behind a name with spaces and parentheses", () => {
+	it("finds ticks, its own and its children's, behind a name with spaces and parentheses", () => {
 		const stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 900 8 0 0 11 13 170 19 20 0 7 0 500 1000 200";
-		expect(childTicks(stat)).toBe(189);
+		expect([childTicks(stat), threadTicks(stat)]).toEqual([189, 24]);
 	});
 
 	it("reads the counters of bytes", () => {
