@@ -206,7 +206,7 @@ async function stream(
 			inTurns(
 				writer.finishing(kept, (file) => {
 					const stored = collector.stored(file);
-					assert(stored !== undefined, `no content for entry ${file.body.entry}`);
+					assert(stored !== undefined, `no content for entry ${file.entry}`);
 					return stored;
 				}),
 				signal,

@@ -19,14 +19,14 @@ import { hasTail } from "./fragment-rule.ts";
 import { newFile, type OpenFile, type Provenance } from "./open-file.ts";
 import type { Placement } from "./placement.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
-import type {
-	BlockPlace,
+import {
+	type BlockPlace,
 	Content,
-	DataMark,
-	DataSink,
-	DataStatistics,
-	PlacedBlock,
-	StoredFile,
+	type DataMark,
+	type DataSink,
+	type DataStatistics,
+	type PlacedBlock,
+	type StoredFile,
 } from "./stored-data.ts";
 
 // Invariants
@@ -55,6 +55,7 @@ export interface DataWriterOptions {
 export type DescribeFile = (recipe: FileRecipe, tail: FragmentPlace | undefined) => void;
 
 const NO_BLOCKS = new BlockList();
+const EMPTY = new Content();
 const ZEROS = Buffer.alloc(MiB);
 
 /**
@@ -444,9 +445,10 @@ export class DataWriter {
 		}
 		this.#counts.files++;
 		this.#counts.inputBytes += byteLength;
-		const content = known ?? file.content;
+		const content = known ?? (byteLength === 0 ? EMPTY : file.content);
+		content.byteLength = byteLength;
 		describe?.(recipe, content.fragment);
-		return { byteLength, sparseBytes: hasHoles ? file.holeBytes : 0, content };
+		return hasHoles ? { byteLength, sparseBytes: file.holeBytes, content } : content;
 	}
 
 	#addPlace(content: Content, slot: BlockSlot, { position, size }: BlockPlace): void {

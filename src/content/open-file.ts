@@ -1,6 +1,6 @@
 import type { BlockDigests } from "../binary/block-digests.ts";
-import { BlockList, type BlockSlot } from "./block-list.ts";
-import type { Content } from "./stored-data.ts";
+import type { BlockSlot } from "./block-list.ts";
+import { Content } from "./stored-data.ts";
 
 /** Where in a stream a file's bytes are, and digests of that stream's blocks. */
 export interface Provenance {
@@ -31,7 +31,7 @@ export interface OpenFile {
 export function newFile(from?: Provenance): OpenFile {
 	return {
 		from,
-		content: { firstBlock: 0, blocks: new BlockList(), fragment: undefined },
+		content: new Content(),
 		byteLength: 0,
 		cutBytes: 0,
 		hasHoles: false,

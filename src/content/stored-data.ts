@@ -1,13 +1,5 @@
-import type { BlockList } from "./block-list.ts";
+import { BlockList } from "./block-list.ts";
 import type { FragmentPlace } from "./fragment-packer.ts";
-
-/** A content that is stored once, however many files have it. */
-export interface Content {
-	/** Absolute position; 0 until the first block is stored. */
-	firstBlock: number;
-	blocks: BlockList;
-	fragment: FragmentPlace | undefined;
-}
 
 /** The outcome of one `endFile`. Its place in the image is known after `DataWriter.finish`. */
 export interface StoredFile {
@@ -16,6 +8,20 @@ export interface StoredFile {
 	readonly sparseBytes: number;
 	/** @internal */
 	readonly content: Content;
+}
+
+/** A content that is stored once, however many files have it; and itself a file that was given without holes: there may be millions. */
+export class Content implements StoredFile {
+	byteLength = 0;
+	readonly sparseBytes = 0;
+	/** Absolute position; 0 until the first block is stored. */
+	firstBlock = 0;
+	blocks = new BlockList();
+	fragment: FragmentPlace | undefined = undefined;
+
+	get content(): this {
+		return this;
+	}
 }
 
 /** What went into the data blocks; all but counts in bytes. */

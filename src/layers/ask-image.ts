@@ -152,8 +152,8 @@ class AskedImage {
 	}
 
 	async #content(root: DirectoryInode, file: FileInode): Promise<Uint8Array> {
-		const { body, byteLength } = file;
-		const kept = this.#kept.get(body);
+		const { layer, entry, byteLength } = file;
+		const kept = this.#kept.get(file);
 		if (kept !== undefined || byteLength === 0) return kept ?? Buffer.alloc(0);
 		if (byteLength > MAX_HELD_BYTES) throw fileTooLarge(root, file, MAX_HELD_BYTES);
 		if (!this.#held.tryHold(byteLength)) {
@@ -162,17 +162,17 @@ class AskedImage {
 			this.#kept.clear();
 			this.#held.hold(byteLength, "");
 		}
-		const toc = this.#tocs.get(body.layer);
+		const toc = this.#tocs.get(layer);
 		if (toc !== undefined) {
-			const bytes = await toc.content(body.entry, this.#options.signal);
+			const bytes = await toc.content(entry, this.#options.signal);
 			this.#cost.keptBytes += byteLength;
-			this.#kept.set(body, bytes);
+			this.#kept.set(file, bytes);
 			return bytes;
 		}
 		this.#cost.layersReadAgain++;
-		await readAgain(this.#layers, [body], (number, layer, isNeeded) => this.#read(number, layer, isNeeded));
-		const bytes = this.#kept.get(body);
-		assert(bytes !== undefined, `layer ${body.layer} has an entry ${body.entry}`);
+		await readAgain(this.#layers, [file], (number, layer, isNeeded) => this.#read(number, layer, isNeeded));
+		const bytes = this.#kept.get(file);
+		assert(bytes !== undefined, `layer ${layer} has an entry ${entry}`);
 		return bytes;
 	}
 

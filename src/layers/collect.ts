@@ -134,9 +134,7 @@ export class LayerCollector {
 	 * where there is no room for that.
 	 */
 	async fetchAside(files: Iterable<FileInode>): Promise<void> {
-		const missing = [...files]
-			.map(({ body }) => body)
-			.filter((body) => !this.#stored.get(body) && !this.#aside.get(body));
+		const missing = [...files].filter((file) => !this.#stored.get(file) && !this.#aside.get(file));
 		const read = this.#again(({ byteLength, path }, { digest }) => {
 			this.#held.hold(byteLength, `${digest}, ${displayName(path)}`);
 			return "aside";
@@ -145,15 +143,15 @@ export class LayerCollector {
 	}
 
 	/** The handle of a content in the root file system. */
-	stored({ body }: FileInode): StoredFile | undefined {
-		return this.#stored.get(body);
+	stored(file: FileInode): StoredFile | undefined {
+		return this.#stored.get(file);
 	}
 
 	/** A content that is in memory. */
 	async aside(file: FileInode): Promise<Uint8Array> {
 		await this.fetchAside([file]);
-		const bytes = this.#aside.get(file.body);
-		assert(bytes?.byteLength === file.byteLength, `no content for entry ${file.body.entry}`);
+		const bytes = this.#aside.get(file);
+		assert(bytes?.byteLength === file.byteLength, `no content for entry ${file.entry}`);
 		return bytes;
 	}
 

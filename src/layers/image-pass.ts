@@ -95,7 +95,7 @@ export async function settleImage(
 export function* missingBodies(root: DirectoryInode, isThere: (body: BodyId) => boolean): Steps<BodyId[]> {
 	const missing: BodyId[] = [];
 	for (const inode of inodesBelow(root)) {
-		if (inode.type === "file" && !isThere(inode.body)) missing.push(inode.body);
+		if (inode.type === "file" && !isThere(inode)) missing.push(inode);
 		yield;
 	}
 	return missing;

@@ -66,8 +66,8 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 			continue;
 		}
 		const { inode } = content.file;
-		const { mode, uid, gid, mtime, byteLength, body } = inode;
-		const contentKey = `image ${body.layer} ${body.entry}`;
+		const { mode, uid, gid, mtime, byteLength, layer, entry } = inode;
+		const contentKey = `image ${layer} ${entry}`;
 		sources.set(contentKey, { kind: "image", inode });
 		files.push([iso, { type: "file", mode, uid, gid, mtimeSeconds: mtime.seconds, byteLength, contentKey }]);
 	}

@@ -16,6 +16,8 @@ interface ChangeApplierOptions {
 	readonly maxLookupSteps: number;
 	/** The layers are the upper ones: `LowerLayersNeeded` is thrown where what a layer does depends on those below. */
 	readonly onUnknownBase?: boolean;
+	/** The layers are applied this once: what they say is forgotten as it is done, for there may be millions of changes. */
+	readonly forgetsChanges?: boolean;
 }
 
 /** A directory of the tree with the way to it. */
@@ -53,7 +55,7 @@ export class ChangeApplier {
 	#touched: Map<DirectoryInode, Set<ByteString>> | undefined;
 	#origin = "";
 	#index = -1;
-	#changes: readonly LayerChange[] = [];
+	#changes: readonly (LayerChange | undefined)[] = [];
 	/** Of the changes, those that were applied or are being applied. */
 	#appliedChanges = 0;
 	/** What this layer has put in place and is neither a directory nor a file; undefined until somebody asks. */
@@ -104,18 +106,20 @@ export class ChangeApplier {
 	}
 
 	/** Applies the layer of this number on top of those before, a change a step; `origin` names it in errors. */
-	*layer(changes: readonly LayerChange[], index: number, origin: string): Steps<void> {
+	*layer(changes: (LayerChange | undefined)[], index: number, origin: string): Steps<void> {
 		this.#origin = origin;
 		this.#index = index;
 		this.#changes = changes;
 		this.#appliedChanges = 0;
 		this.#ownInodes = undefined;
 		this.#parent = undefined;
-		const hasWhiteouts = changes.some(({ type }) => type === "whiteout" || type === "opaque");
+		const hasWhiteouts = changes.some((change) => change?.type === "whiteout" || change?.type === "opaque");
 		this.#touched = hasWhiteouts ? new Map() : undefined;
-		for (const change of changes) {
+		for (const [i, change] of changes.entries()) {
 			this.#appliedChanges++;
-			this.#apply(change);
+			if (change !== undefined) this.#apply(change);
+			// `#isOwn` may yet ask for the others
+			if (this.#options.forgetsChanges === true && !isOwnedByChange(change)) changes[i] = undefined;
 			yield;
 		}
 		this.#changes = [];
@@ -151,7 +155,7 @@ export class ChangeApplier {
 				return;
 			}
 			case "inode":
-				if (change.inode.type !== "file") this.#ownInodes?.add(change.inode);
+				if (isOwnedByChange(change)) this.#ownInodes?.add(change.inode);
 				this.#put(change.path, this.#parentOf(change.path), this.#nameOf(change.path), change.inode);
 		}
 	}
@@ -166,7 +170,16 @@ export class ChangeApplier {
 			this.#touch(parent, name);
 		} else {
 			const { mode, uid, gid, mtime, xattrs } = attributes;
-			const directory: DirectoryInode = { type: "directory", mode, uid, gid, mtime, xattrs, entries: new Map() };
+			const directory: DirectoryInode = {
+				type: "directory",
+				mode,
+				uid,
+				gid,
+				mtime,
+				xattrs,
+				number: 0,
+				entries: new Map(),
+			};
 			if (this.#unknown?.isKnown(parent.directory, name) === false) this.#unknown.open(directory);
 			this.#put(path, parent, name, directory);
 		}
@@ -340,12 +353,12 @@ export class ChangeApplier {
 
 	/** Whether this layer has put it there; of hard links, whether it has put the file they lead to. */
 	#isOwn(inode: Inode): boolean {
-		if (inode.type === "file") return inode.body.layer === this.#index;
+		if (inode.type === "file") return inode.layer === this.#index;
 		if (this.#ownInodes === undefined) {
 			this.#ownInodes = new Set();
 			for (let i = 0; i < this.#appliedChanges; i++) {
 				const change = this.#changes[i];
-				if (change?.type === "inode" && change.inode.type !== "file") this.#ownInodes.add(change.inode);
+				if (isOwnedByChange(change)) this.#ownInodes.add(change.inode);
 			}
 		}
 		return this.#ownInodes.has(inode);
@@ -377,6 +390,20 @@ export class ChangeApplier {
 	}
 }
 
+/** Whether nothing but the change says that its layer has put the inode there: a file names its layer itself. */
+function isOwnedByChange(change: LayerChange | undefined): change is LayerChange & { readonly type: "inode" } {
+	return change?.type === "inode" && change.inode.type !== "file";
+}
+
 function newDirectory(mtime: Timestamp): DirectoryInode {
-	return { type: "directory", mode: CREATED_MODE, uid: 0, gid: 0, mtime, xattrs: NO_XATTRS, entries: new Map() };
+	return {
+		type: "directory",
+		mode: CREATED_MODE,
+		uid: 0,
+		gid: 0,
+		mtime,
+		xattrs: NO_XATTRS,
+		number: 0,
+		entries: new Map(),
+	};
 }

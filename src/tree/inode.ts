@@ -11,6 +11,8 @@ export interface InodeAttributes {
 	mtime: Timestamp;
 	/** Full names with their prefix (`security.capability`), raw values. */
 	xattrs: ReadonlyMap<ByteString, Uint8Array>;
+	/** For whoever numbers the inodes of a tree, and as long as that takes; nobody else goes by it. */
+	number?: number;
 }
 
 /** Seconds since 1970 (may be negative or beyond 2^32), and 0 to 999 999 999 nanoseconds after that second. */
@@ -25,12 +27,11 @@ export interface DirectoryInode extends InodeAttributes {
 	readonly entries: Map<ByteString, Inode>;
 }
 
-export interface FileInode extends InodeAttributes {
+/** Names its content by `layer` and `entry`. */
+export interface FileInode extends InodeAttributes, BodyId {
 	readonly type: "file";
 	/** Logical length in bytes, holes included. */
 	readonly byteLength: number;
-	/** Names the content; the same for all links of one file. See `BodyId`. */
-	readonly body: BodyId;
 }
 
 export interface SymlinkInode extends InodeAttributes {

@@ -60,20 +60,20 @@ export function changeOf(
 					`${where}, ${displayName(path)}`,
 					`1 to ${MAX_TARGET_BYTES} bytes`,
 				);
-			return { type: "inode", path, inode: { type, mode: SYMLINK_MODE, uid, gid, mtime, xattrs, target } };
+			return { type: "inode", path, inode: { type, mode: SYMLINK_MODE, uid, gid, mtime, xattrs, number: 0, target } };
 		}
 		case "file": {
-			const { byteLength } = entry;
-			const body = { layer, entry: entry.index };
-			return { type: "inode", path, inode: { type, mode, uid, gid, mtime, xattrs, byteLength, body } };
+			const { byteLength, index } = entry;
+			const attributes = { type, mode, uid, gid, mtime, xattrs, number: 0, byteLength, layer, entry: index } as const;
+			return { type: "inode", path, inode: attributes };
 		}
 		case "character-device":
 		case "block-device": {
 			const { major, minor } = entry;
-			return { type: "inode", path, inode: { type, mode, uid, gid, mtime, xattrs, major, minor } };
+			return { type: "inode", path, inode: { type, mode, uid, gid, mtime, xattrs, number: 0, major, minor } };
 		}
 		default:
-			return { type: "inode", path, inode: { type, mode, uid, gid, mtime, xattrs } };
+			return { type: "inode", path, inode: { type, mode, uid, gid, mtime, xattrs, number: 0 } };
 	}
 }
 

@@ -190,11 +190,12 @@ export class TreeMerger {
 				Math.floor((this.#maxMetadataBytes - this.#metadataBytes) / INODE_COST_BYTES),
 			),
 			maxLookupSteps: this.#maxLookupSteps,
+			forgetsChanges: true,
 		});
 		for (const [index, changes] of this.#layers.entries()) {
 			assert(changes !== undefined, `layer ${index} was read`);
-			yield* applier.layer(changes, index, elementAt(this.#origins, index));
 			this.#layers[index] = undefined;
+			yield* applier.layer(changes, index, elementAt(this.#origins, index));
 		}
 		const { root } = applier;
 		return {

@@ -56,7 +56,7 @@ export async function readImageTree(
 		excludedPaths: settled.excludedPaths,
 		droppedXattrs: settled.droppedXattrs,
 		notes: settled.losses,
-		digestOf: ({ body }) => elementAt(digests, body.layer).get(body.entry),
+		digestOf: ({ layer, entry }) => elementAt(digests, layer).get(entry),
 		hasOwnTime: ({ mtime }) => mtime !== createdParentTime,
 	};
 }

@@ -63,7 +63,7 @@ function merge(layers: Layers, contents: Map<FileInode, readonly ContentPart[]>)
 	const rows = rowsOf(root);
 	for (const { path, inode } of walk(root)) {
 		if (inode.type !== "file") continue;
-		const parts = bodies.get(`${inode.body.layer}:${inode.body.entry}`) ?? [];
+		const parts = bodies.get(`${inode.layer}:${inode.entry}`) ?? [];
 		contents.set(inode, parts);
 		const row = rows.get(path);
 		if (row !== undefined) row.detail = contentDetail(Buffer.concat([...withZeros(parts)]));

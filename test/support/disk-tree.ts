@@ -62,7 +62,7 @@ function inodeOf(attributes: InodeAttributes, format: number, rdev: bigint, byte
 		case 0o040000:
 			return { type: "directory", ...attributes, entries: new Map() };
 		case 0o100000:
-			return { type: "file", ...attributes, byteLength, body: { layer: 0, entry: 0 } };
+			return { type: "file", ...attributes, byteLength, layer: 0, entry: 0 };
 		case 0o120000:
 			return { type: "symlink", ...attributes, target: readlinkSync(place, { encoding: "latin1" }) };
 		case 0o060000:

@@ -36,7 +36,7 @@ export class SmallRoot implements ImageTree {
 	}
 
 	read(file: FileInode, maxBytes: number): Promise<Uint8Array> {
-		const content = this.#contents[file.body.entry] ?? new Uint8Array();
+		const content = this.#contents[file.entry] ?? new Uint8Array();
 		const bytes = typeof content === "string" ? readFileSync(content) : content;
 		if (bytes.byteLength > maxBytes)
 			return Promise.reject(new Oci2isoError({ code: "FILE_TOO_LARGE", kind: "corrupt", what: "file too large" }));
@@ -76,7 +76,8 @@ export class SmallRoot implements ImageTree {
 			...attributes(mode),
 			type: "file",
 			byteLength,
-			body: { layer: 0, entry: this.#contents.push(content) - 1 },
+			layer: 0,
+			entry: this.#contents.push(content) - 1,
 		};
 	}
 

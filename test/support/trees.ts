@@ -35,8 +35,13 @@ export class TreeBuilder {
 		const parts =
 			typeof content === "string" ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content;
 		const byteLength = parts.reduce((sum, part) => sum + ("hole" in part ? part.hole : part.byteLength), 0);
-		const body = { layer: 0, entry: this.#entry++ };
-		const inode: FileInode = { type: "file", ...withDefaults(0o644, attributes), byteLength, body };
+		const inode: FileInode = {
+			type: "file",
+			...withDefaults(0o644, attributes),
+			byteLength,
+			layer: 0,
+			entry: this.#entry++,
+		};
 		this.contents.set(inode, parts);
 		return inode;
 	}

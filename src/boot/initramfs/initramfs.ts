@@ -140,7 +140,7 @@ class Parts {
 			root,
 			content(path) {
 				const inode = lookup(path)?.inode;
-				return inode?.type === "file" ? kept.get(inode.body.entry) : undefined;
+				return inode?.type === "file" ? kept.get(inode.entry) : undefined;
 			},
 		};
 	}

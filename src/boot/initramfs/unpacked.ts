@@ -127,7 +127,7 @@ export class Unpacked {
 		// Of several links one holds the content, with GNU cpio the last: they share the first one's body.
 		const body = (entry.linkCount > 1 ? this.#linked.get(entry.fileId) : undefined) ?? { layer: 0, entry: index };
 		if (entry.linkCount > 1) this.#linked.set(entry.fileId, body);
-		return { ...attributes, type: "file", byteLength: entry.byteLength, body };
+		return { ...attributes, type: "file", byteLength: entry.byteLength, ...body };
 	}
 
 	#put(path: ByteString, inode: Inode): void {
@@ -173,8 +173,8 @@ export class Unpacked {
 
 	#take(entry: CpioEntry, bytes: Buffer): void {
 		const inode = this.#current;
-		if (inode?.type === "file" && (bytes.byteLength > 0 || !this.kept.has(inode.body.entry)))
-			this.kept.set(inode.body.entry, bytes);
+		if (inode?.type === "file" && (bytes.byteLength > 0 || !this.kept.has(inode.entry)))
+			this.kept.set(inode.entry, bytes);
 		else if (inode?.type === "symlink") {
 			const target = bytes.toString("latin1");
 			this.#put(cleanPath(entry.path), { ...inode, target: target.replaceAll("\0", "") });

@@ -123,13 +123,13 @@ export class TreeWriter {
 			const child = directory.inode.entries.get(name);
 			assert(child !== undefined, "an entry has an inode");
 			const inode = this.#writeInode(child, () => pathOf(directory, name));
-			yield { name, inodeNumber: this.#numberOf(child), inode, type: INODE_TYPE[child.type] };
+			yield { name, inodeNumber: numberOf(child), inode, type: INODE_TYPE[child.type] };
 		}
 	}
 
 	/** Writes an inode, or finds it where one of its other links was written. */
 	#writeInode(inode: Inode, path: () => ByteString): MetadataPosition {
-		const number = this.#numberOf(inode);
+		const number = numberOf(inode);
 		const reference = Number(this.#references[number]);
 		if (reference !== NOT_WRITTEN) {
 			this.#counts.extraLinks++;
@@ -207,12 +207,11 @@ export class TreeWriter {
 		this.#unstorableXattrs.set(name, counter);
 		counter.add(path);
 	}
+}
 
-	#numberOf(inode: Inode): number {
-		const number = this.#numbering.numbers.get(inode);
-		assert(number !== undefined, "every inode of the tree has a number");
-		return number;
-	}
+function numberOf({ number = 0 }: Inode): number {
+	assert(number > 0, "every inode of the tree has a number");
+	return number;
 }
 
 /** Whole seconds from 1970 to 2106. */

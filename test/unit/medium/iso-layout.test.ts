@@ -13,7 +13,8 @@ const inode = {
 	mtime: { seconds: 3, nanoseconds: 0 },
 	xattrs: new Map(),
 	byteLength: 5000,
-	body: { layer: 0, entry: 9 },
+	layer: 0,
+	entry: 9,
 } as const;
 
 function layout(squashfsBytes: number) {

@@ -43,7 +43,7 @@ export function mergeEntries(
 
 /** The contents that a tree has, "LAYER:ENTRY", each once. */
 export function neededBodies(root: DirectoryInode): string[] {
-	const files = [...walk(root)].flatMap(({ inode }) => (inode.type === "file" ? [inode.body] : []));
+	const files = [...walk(root)].flatMap(({ inode }) => (inode.type === "file" ? [inode] : []));
 	return [...new Set(files.map(({ layer, entry }) => `${layer}:${entry}`))];
 }
 
@@ -82,7 +82,7 @@ export function rowsOf(root: DirectoryInode): Map<ByteString, Row> {
 function detailOf(inode: Inode): string {
 	switch (inode.type) {
 		case "file":
-			return `body ${inode.body.layer}:${inode.body.entry}, ${inode.byteLength} bytes`;
+			return `body ${inode.layer}:${inode.entry}, ${inode.byteLength} bytes`;
 		case "symlink":
 			return `-> ${inode.target}`;
 		case "block-device":

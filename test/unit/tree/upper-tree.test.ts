@@ -31,7 +31,7 @@ function describeInode(inode: Inode | undefined): string {
 	const attributes = `${inode.type} ${inode.mode} ${inode.uid}`;
 	if (inode.type === "directory") return inode.type;
 	if (inode.type === "symlink") return `${attributes} ${inode.target}`;
-	return inode.type === "file" ? `${attributes} ${inode.body.layer}:${inode.body.entry}` : attributes;
+	return inode.type === "file" ? `${attributes} ${inode.layer}:${inode.entry}` : attributes;
 }
 
 /** What is at a path, or in a directory; undefined where that cannot be known. */
