@@ -12,8 +12,8 @@ const DIGEST_AT = 16;
 export class BlockDigests {
 	/** From 4 KiB to 1 MiB. */
 	readonly blockBytes: number;
-	#table: Uint8Array = new Uint8Array();
-	#view = new DataView(this.#table.buffer);
+	#table: Buffer = Buffer.alloc(0);
+	#view = new DataView(this.#table.buffer, 0, 0);
 	#at = 0;
 	#end = 0;
 
@@ -22,7 +22,7 @@ export class BlockDigests {
 	}
 
 	/** The next piece's: `count` entries of `table`, which are valid until the next call. */
-	load(table: Uint8Array, count: number): void {
+	load(table: Buffer, count: number): void {
 		if (this.#table !== table) this.#view = new DataView(table.buffer, table.byteOffset, table.byteLength);
 		this.#table = table;
 		this.#at = 0;
@@ -38,7 +38,9 @@ export class BlockDigests {
 			if (start !== offset || view.getUint32(this.#at + LENGTH_AT, true) !== byteLength) return undefined;
 			const from = this.#at + DIGEST_AT;
 			this.#at += BLOCK_DIGEST_ENTRY_BYTES;
-			return Uint8Array.prototype.slice.call(this.#table, from, from + DIGEST_BYTES);
+			const digest = Buffer.allocUnsafe(DIGEST_BYTES);
+			this.#table.copy(digest, 0, from, from + DIGEST_BYTES);
+			return digest;
 		}
 		return undefined;
 	}
