@@ -64,6 +64,7 @@
 				"native/block_compressor.cc",
 				"native/block_copier.cc",
 				"native/block_decompressor.cc",
+				"native/content_digester.cc",
 				"native/block_digester.cc",
 				"native/codec.cc",
 				"native/codec_deflate.cc",

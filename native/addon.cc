@@ -4,6 +4,7 @@
 #include "block_copier.h"
 #include "block_decompressor.h"
 #include "codec.h"
+#include "content_digester.h"
 #include "digest.h"
 #include "file_digester.h"
 #include "file_lock.h"
@@ -33,6 +34,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("BlockCompressor", oci2iso::BlockCompressor::Define(env));
   exports.Set("BlockCopier", oci2iso::BlockCopier::Define(env));
   exports.Set("BlockDecompressor", oci2iso::BlockDecompressor::Define(env));
+  exports.Set("ContentDigester", oci2iso::ContentDigester::Define(env));
   exports.Set("ZstdInflater", oci2iso::ZstdInflater::Define(env));
   exports.Set("digests", oci2iso::Digest::Make("sha256") != nullptr && oci2iso::Digest::Make("sha512") != nullptr);
   exports.Set("LayerInflater", oci2iso::LayerInflater::Define(env));

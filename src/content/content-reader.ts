@@ -9,7 +9,8 @@ import { Recent } from "./recent.ts";
 import type { BlockPlace } from "./stored-data.ts";
 
 const MAX_CHUNK_BYTES = MiB;
-const FRAGMENTS_KEPT = 8;
+/** Fragment blocks that are kept for the next files. */
+export const FRAGMENTS_KEPT = 8;
 const ZEROS = new Uint8Array(MAX_CHUNK_BYTES);
 
 /** Told of every block that is read, once each time; what it throws ends the reading. */
@@ -18,6 +19,14 @@ export interface BlockVisitor {
 	block(place: BlockPlace): void;
 	/** The bytes of a compressed one, before they are decoded. */
 	compressed(bytes: Uint8Array, place: BlockPlace): void;
+}
+
+/** A block, a hole where `place` is absent, or a tail where there is an `offset` into the fragment block. */
+interface PartPlace {
+	readonly place?: BlockPlace;
+	/** Of the content. */
+	readonly byteLength: number;
+	readonly offset?: number;
 }
 
 /** Reads contents back: holes as zeros, blocks and tails decompressed. */
@@ -55,48 +64,72 @@ export class ContentReader {
 
 	/** As `read`, block by block: bytes, or the length of a hole. */
 	async *parts(layout: FileLayout, visitor?: BlockVisitor): AsyncGenerator<Uint8Array | number> {
-		const { blockBytes, byteLength, tail } = layout;
-		const { alignment, padding } = this.#alignment;
+		const { blockBytes } = layout;
 		const scratch = new Scratch(blockBytes);
-		let start = layout.firstBlock - (layout.firstBlock % alignment);
+		for await (const { place, byteLength, offset } of this.places(layout)) {
+			if (place === undefined) yield byteLength;
+			else if (offset === undefined) {
+				const block = await this.#readBlock(place, blockBytes, visitor, scratch);
+				if (block.byteLength !== byteLength) throw wrongLength(place.position, block.byteLength, byteLength);
+				yield block;
+			} else {
+				const { position, size } = place;
+				const known = this.#fragments.get(position);
+				const isKnown = known?.size === size;
+				const content = isKnown ? known.content : await this.#readBlock(place, blockBytes, visitor);
+				if (!isKnown) this.#fragments.set(position, { size, content });
+				const end = offset + byteLength;
+				if (end > content.byteLength) throw wrongLength(position, content.byteLength, end);
+				yield content.subarray(offset, end);
+			}
+		}
+	}
+
+	/** Where the parts of a content are, in order, the tail last. */
+	async *places({ blockBytes, byteLength, firstBlock, blocks, tail }: FileLayout): AsyncGenerator<PartPlace> {
+		const { alignment, padding } = this.#alignment;
+		let start = firstBlock - (firstBlock % alignment);
 		let rest = byteLength;
-		for await (const sizes of layout.blocks.chunks()) {
+		for await (const sizes of blocks.chunks()) {
 			for (const size of sizes) {
 				const length = Math.min(blockBytes, rest);
 				rest -= length;
 				if (size === 0) {
-					yield length;
+					yield { byteLength: length };
 					continue;
 				}
 				const end = start + alignUp(storedBytes(size), alignment);
 				const position = padding === "before" && size < STORED_RAW ? end - storedBytes(size) : start;
-				const block = await this.#readBlock({ position, size }, blockBytes, visitor, scratch);
-				if (block.byteLength !== length) throw wrongLength(position, block.byteLength, length);
-				yield block;
+				yield { place: { position, size }, byteLength: length };
 				start = end;
 			}
 		}
 		if (rest === 0) return;
 		if (tail === undefined) throw corrupt("CORRUPT_BLOCK", `the last ${rest} of ${byteLength} bytes are missing`);
 		const { position, size, offset } = tail;
-		const known = this.#fragments.get(position);
-		const isKnown = known?.size === size;
-		const content = isKnown ? known.content : await this.#readBlock({ position, size }, blockBytes, visitor);
-		if (!isKnown) this.#fragments.set(position, { size, content });
-		if (offset + rest > content.byteLength) throw wrongLength(position, content.byteLength, offset + rest);
-		yield content.subarray(offset, offset + rest);
+		yield { place: { position, size }, byteLength: rest, offset };
 	}
 
-	async #readBlock(place: BlockPlace, maxBytes: number, visitor: BlockVisitor | undefined, scratch?: Scratch) {
+	/** Tells `visitor` of a block. Throws CORRUPT_BLOCK where its size cannot be. */
+	announce(place: BlockPlace, maxBytes: number, visitor: BlockVisitor | undefined): void {
 		const { position, size } = place;
 		const length = storedBytes(size);
 		if (size >= 2 * STORED_RAW || length === 0 || length > maxBytes)
 			throw corrupt("CORRUPT_BLOCK", `a data block has the size field ${size}`, `offset ${position}`);
 		visitor?.block(place);
-		const bytes = await this.#source.read(position, length, scratch?.stored);
-		if (size >= STORED_RAW) return bytes;
-		visitor?.compressed(bytes, place);
-		return this.#decompressor.decompress(bytes, maxBytes, scratch?.content);
+	}
+
+	/** The bytes of an announced block as they are stored, perhaps in `into`. */
+	async stored(place: BlockPlace, visitor: BlockVisitor | undefined, into?: Uint8Array): Promise<Uint8Array> {
+		const bytes = await this.#source.read(place.position, storedBytes(place.size), into);
+		if (place.size < STORED_RAW) visitor?.compressed(bytes, place);
+		return bytes;
+	}
+
+	async #readBlock(place: BlockPlace, maxBytes: number, visitor: BlockVisitor | undefined, scratch?: Scratch) {
+		this.announce(place, maxBytes, visitor);
+		const bytes = await this.stored(place, visitor, scratch?.stored);
+		return place.size >= STORED_RAW ? bytes : this.#decompressor.decompress(bytes, maxBytes, scratch?.content);
 	}
 }
 

@@ -15,6 +15,7 @@ export interface NativeAddon {
 	) => NativeBlockCompressor;
 	readonly BlockCopier: new (fd: number, onReady: () => void) => NativeBlockCopier;
 	readonly BlockDecompressor: new (codec: CodecName) => { decompress(block: Uint8Array, output: Uint8Array): number };
+	readonly ContentDigester: new (codec: CodecName | "", blockBytes: number, threads: number) => NativeContentDigester;
 	readonly ZstdInflater: new (maxWindowLog: number) => NativeZstdInflater;
 	/** Whether `LayerInflater` can digest. */
 	readonly digests: boolean;
@@ -57,6 +58,13 @@ interface NativeBlockCompressor {
 	submit(slot: number, length: number): void;
 	drain(results: Int32Array): number;
 	encodeNow(block: Uint8Array, output: Uint8Array): number;
+	close(): void;
+}
+
+interface NativeContentDigester {
+	addSlot(byteLength: number): Buffer;
+	submit(slot: number, length: number, maxBytes: number, units: Int32Array): void;
+	take(waits: boolean, digests: Uint8Array): number;
 	close(): void;
 }
 

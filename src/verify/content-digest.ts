@@ -1,19 +1,60 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
+import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 
-const UNIT_BYTES = 65_536;
+export const UNIT_BYTES = 65_536;
 const ZEROS = Buffer.alloc(UNIT_BYTES);
+const NO_DIGEST = ZEROS.subarray(0, DIGEST_BYTES);
 /** Units of digests that are finished: most files are small, and making one for each takes longer than hashing it. */
 const spare: Buffer[] = [];
 
 /**
- * SHA-256 over a file's units of 64 KiB that are not all zero, each with its position, and the length: equal contents have equal
- * digests however they are cut and wherever they have holes, and a hole costs nothing whatever its length.
+ * The digest of a content from those of its units of 64 KiB, in order: equal contents have equal ones however they are cut and wherever they have holes, a
+ * hole costs nothing whatever its length, and units can be digested on their own. A content of one unit has the SHA-256 of its bytes and its length; of more,
+ * the SHA-256 of number and SHA-256 of each unit that is not all zero, and the length; numbers are 8 bytes little endian.
  */
+export class UnitDigests {
+	readonly #byteLength: number;
+	#hash: Hash | undefined;
+	#whole: Buffer | undefined;
+
+	/** Of the content, holes included. */
+	constructor(byteLength: number) {
+		this.#byteLength = byteLength;
+	}
+
+	/** The length is digested with the only unit. */
+	get isWhole(): boolean {
+		return this.#byteLength <= UNIT_BYTES;
+	}
+
+	/** `digest` is copied; zeros say that the unit is all zero. */
+	add(unit: number, digest: Uint8Array): void {
+		if (NO_DIGEST.equals(digest)) return;
+		if (this.isWhole) this.#whole = Buffer.from(digest);
+		else this.#open().update(numberBytes(unit)).update(digest);
+	}
+
+	finish(): Buffer {
+		return this.#whole ?? this.#open().update(numberBytes(this.#byteLength)).digest();
+	}
+
+	#open(): Hash {
+		this.#hash ??= createHash("sha256");
+		return this.#hash;
+	}
+}
+
+/** The digest that `UnitDigests` describes, made here. */
 export class ContentDigest {
-	readonly #hash = createHash("sha256");
+	readonly #units: UnitDigests;
 	#unit = 0;
 	#partial: Buffer | undefined;
 	#filled = 0;
+
+	/** Of what will be given to it, holes included. */
+	constructor(byteLength: number) {
+		this.#units = new UnitDigests(byteLength);
+	}
 
 	update(bytes: Uint8Array): void {
 		for (let at = 0; at < bytes.byteLength; ) {
@@ -44,13 +85,12 @@ export class ContentDigest {
 		this.#filled = rest;
 	}
 
-	/** 64 hexadecimal digits. */
-	finish(): string {
-		const length = this.#unit * UNIT_BYTES + this.#filled;
+	/** 32 bytes. */
+	finish(): Buffer {
 		if (this.#filled > 0 && this.#partial !== undefined) this.#take(this.#partial.subarray(0, this.#filled));
 		if (this.#partial !== undefined) spare.push(this.#partial);
 		this.#partial = undefined;
-		return this.#hash.update(`length ${length}`).digest("hex");
+		return this.#units.finish();
 	}
 
 	#open(): Buffer {
@@ -66,8 +106,16 @@ export class ContentDigest {
 	}
 
 	#take(unit: Uint8Array): void {
-		if (Buffer.compare(ZEROS.subarray(0, unit.byteLength), unit) !== 0)
-			this.#hash.update(`unit ${this.#unit} ${unit.byteLength}\n`).update(unit);
-		this.#unit++;
+		const number = this.#unit++;
+		if (Buffer.compare(ZEROS.subarray(0, unit.byteLength), unit) === 0) return;
+		const hash = createHash("sha256").update(unit);
+		if (this.#units.isWhole) hash.update(numberBytes(unit.byteLength));
+		this.#units.add(number, hash.digest());
 	}
+}
+
+function numberBytes(value: number): Buffer {
+	const bytes = Buffer.alloc(8);
+	bytes.writeBigUInt64LE(BigInt(value));
+	return bytes;
 }

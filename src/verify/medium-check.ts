@@ -230,9 +230,9 @@ function checkFiles(
 }
 
 function digestOf(bytes: Uint8Array): string {
-	const digest = new ContentDigest();
+	const digest = new ContentDigest(bytes.byteLength);
 	digest.update(bytes);
-	return digest.finish();
+	return digest.finish().toString("hex");
 }
 
 /** GRUB's boot information table, and the block list that it is started by. */

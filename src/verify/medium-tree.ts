@@ -49,9 +49,9 @@ export async function readMediumContents(
 			bytesLeft -= node.byteLength;
 			if (bytesLeft < 0)
 				throw corrupt("TOO_MUCH_CONTENT", "its files have more bytes than the medium", `/${displayName(path)}`);
-			const content = new ContentDigest();
+			const content = new ContentDigest(node.byteLength);
 			for await (const chunk of chunksOf(source, node)) content.update(chunk);
-			digest = content.finish();
+			digest = content.finish().toString("hex");
 			byPlace.set(place, digest);
 		}
 		digests.set(path, digest);

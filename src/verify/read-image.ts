@@ -3,12 +3,12 @@ import { inTurns } from "../binary/turns.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { DroppedXattrs, XattrDropper } from "../layers/drop-xattrs.ts";
 import type { IsExcluded } from "../layers/filter.ts";
-import { missingBodies, type ReadLayer, readAgain, settleImage } from "../layers/image-pass.ts";
+import { missingBodies, type ReadLayer, readAgain, type SettledTree, settleImage } from "../layers/image-pass.ts";
 import { type ContentSink, readLayer } from "../layers/read-layer.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
-import { ContentDigest } from "./content-digest.ts";
 import { DigestTable } from "./digest-table.ts";
+import { digestContents } from "./digested-contents.ts";
 
 /** What a squashfs made of an image has to hold. */
 export interface ExpectedTree {
@@ -43,13 +43,23 @@ export async function readImageTree(
 	// One object marks the directories that got it.
 	const createdParentTime: Timestamp = { seconds: 0, nanoseconds: 1 };
 	const digests = layers.map(() => new DigestTable());
-	const read: ReadLayer = (number, layer, isNeeded) => {
+	const contents = digestContents();
+	const read: ReadLayer = async (number, layer, isNeeded) => {
 		const found = elementAt(digests, number);
-		return readLayer(layer, (entry) => (isNeeded(entry) ? digester(found, entry) : undefined), { signal });
+		const sinkOf = (entry: TarEntry): ContentSink | undefined =>
+			isNeeded(entry) ? contents.sink(entry.byteLength, (digest) => found.set(entry.index, digest)) : undefined;
+		const notes = await readLayer(layer, sinkOf, { signal });
+		contents.finish();
+		return notes;
 	};
-	const settled = await settleImage({ image, createdParentTime, isExcluded, dropXattrs, signal }, read);
-	const isThere = ({ layer, entry }: BodyId): boolean => elementAt(digests, layer).has(entry);
-	await readAgain(layers, await inTurns(missingBodies(settled.whole, isThere), signal), read);
+	let settled: SettledTree;
+	try {
+		settled = await settleImage({ image, createdParentTime, isExcluded, dropXattrs, signal }, read);
+		const isThere = ({ layer, entry }: BodyId): boolean => elementAt(digests, layer).has(entry);
+		await readAgain(layers, await inTurns(missingBodies(settled.whole, isThere), signal), read);
+	} finally {
+		contents.close();
+	}
 	return {
 		root: settled.kept,
 		whole: settled.whole,
@@ -58,14 +68,5 @@ export async function readImageTree(
 		notes: settled.losses,
 		digestOf: ({ layer, entry }) => elementAt(digests, layer).get(entry),
 		hasOwnTime: ({ mtime }) => mtime !== createdParentTime,
-	};
-}
-
-function digester(found: DigestTable, { index }: TarEntry): ContentSink {
-	const digest = new ContentDigest();
-	return {
-		data: (bytes) => digest.update(bytes),
-		hole: (byteLength) => digest.hole(byteLength),
-		end: () => found.set(index, Buffer.from(digest.finish(), "hex")),
 	};
 }

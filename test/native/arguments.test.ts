@@ -41,7 +41,9 @@ function cases(): Readonly<Record<string, Case>> {
 	const addon = nativeAddon();
 	const make =
 		(
-			name: "BlockCompressor" | "BlockCopier" | "BlockDecompressor" | "FileDigester" | "LayerInflater" | "ZstdInflater",
+			name:
+				| ("BlockCompressor" | "BlockCopier" | "BlockDecompressor" | "ContentDigester" | "FileDigester")
+				| ("LayerInflater" | "ZstdInflater"),
 		): Call =>
 		(...args) =>
 			Reflect.construct(addon[name], args);
@@ -55,6 +57,8 @@ function cases(): Readonly<Record<string, Case>> {
 		new addon.FileDigester(fd, Buffer.alloc(0), Float64Array.of(20), noop),
 		new addon.BlockCopier(fd, noop),
 	];
+	const contents = new addon.ContentDigester("zstd", 4096, 1);
+	contents.addSlot(100);
 	compressor.addSlot();
 	copier.addSource(fd);
 	const slots = [Buffer.alloc(10)];
@@ -76,6 +80,12 @@ function cases(): Readonly<Record<string, Case>> {
 			wrong: { 0: [Buffer.alloc(8193)], 1: [Buffer.alloc(99)] },
 		},
 		"new BlockDecompressor": { call: make("BlockDecompressor"), good: ["zstd"], fine: { 0: ["zstd"] } },
+		"new ContentDigester": { call: make("ContentDigester"), good: ["zstd", 4096, 1], fine: { 0: ["zstd"] } },
+		"submit of a ContentDigester": {
+			call: method(contents, "submit"),
+			good: [0, 10, 0, Int32Array.of(0, 5, 0)],
+			wrong: { 0: [1], 1: [0, 101], 2: [4097], 3: [Int32Array.of(-1, 5, 0)] },
+		},
 		"new ZstdInflater": { call: make("ZstdInflater"), good: [27] },
 		step: {
 			call: method(new addon.ZstdInflater(27), "step"),

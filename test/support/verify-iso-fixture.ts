@@ -206,12 +206,12 @@ async function smallSquashfs(stored: boolean) {
 	});
 	const digests = new Map(
 		[...tree.contents].map(([file, parts]) => {
-			const digest = new ContentDigest();
+			const digest = new ContentDigest(file.byteLength);
 			for (const part of parts) {
 				if ("hole" in part) digest.hole(part.hole);
 				else digest.update(part);
 			}
-			return [file, digest.finish()] as const;
+			return [file, digest.finish().toString("hex")] as const;
 		}),
 	);
 	const expected: ExpectedTree = {
