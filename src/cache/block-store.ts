@@ -143,7 +143,9 @@ export class BlockStore implements StoredBlocks {
 
 	/** Owned by the caller. */
 	content(key: Uint8Array, rawBytes: number): Uint8Array {
-		return Uint8Array.from(this.#read(this.#placeOf("content", key, rawBytes)));
+		const place = this.#placeOf("content", key, rawBytes);
+		const bytes = Buffer.allocUnsafeSlow(storedBytes(place));
+		return checked(place, isReadable(place.pack, place.offset, bytes) ? bytes : undefined);
 	}
 
 	/** Names of the packs that something was read from. */
@@ -218,10 +220,7 @@ export class BlockStore implements StoredBlocks {
 
 	/** The stored bytes, valid until the next call. */
 	#read(place: Place): Buffer {
-		const bytes = this.#bytes(place);
-		if (bytes === undefined) throw place.pack.damaged(CUT_SHORT);
-		if (!hash("sha256", bytes, "buffer").equals(place.checksum)) throw place.pack.damaged(WRONG_CHECKSUM);
-		return bytes;
+		return checked(place, this.#bytes(place));
 	}
 
 	#bytes({ pack, offset, kind, storedSize }: Place): Buffer | undefined {
@@ -253,6 +252,13 @@ export class BlockStore implements StoredBlocks {
 			throw pack.damaged("a block does not decode");
 		}
 	}
+}
+
+/** The stored bytes of a place; undefined where the file is shorter. */
+function checked({ pack, checksum }: Place, bytes: Buffer | undefined): Buffer {
+	if (bytes === undefined) throw pack.damaged(CUT_SHORT);
+	if (!hash("sha256", bytes, "buffer").equals(checksum)) throw pack.damaged(WRONG_CHECKSUM);
+	return bytes;
 }
 
 function isCompressed({ kind, storedSize }: Place): boolean {

@@ -176,7 +176,9 @@ export class DataWriter {
 		assert(this.#file === undefined, "a file is still open");
 		const { byteLength, hasHoles, zeroRuns, blockHashes, tailHash } = recipe;
 		assert(this.#hasTail(byteLength) === (tailHash !== undefined), "the recipe is for this way of packing tails");
-		const file: OpenFile = { ...newFile(), byteLength, hasHoles };
+		const file = newFile();
+		file.byteLength = byteLength;
+		file.hasHoles = hasHoles;
 		const blockCount = blockCountOf(byteLength, this.#blockBytes, tailHash !== undefined);
 		const bytesIn = (first: number, blocks: number): number =>
 			Math.min(blocks * this.#blockBytes, byteLength - first * this.#blockBytes);
@@ -373,7 +375,7 @@ export class DataWriter {
 			this.#table.setPlace(id, place.position, place.size, isEarlier);
 		};
 		if (isEarlier) {
-			const copy = Uint8Array.from(key);
+			const copy = new Uint8Array(key);
 			this.#compressor.after(() => done(this.#area.storeEarlier(earlier.block(copy, byteLength))));
 			return false;
 		}

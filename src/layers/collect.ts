@@ -29,7 +29,7 @@ import {
 	settleImage,
 } from "./image-pass.ts";
 import { type ContentSink, keptContent, readLayer } from "./read-layer.ts";
-import { lackingBlocks, replayLayer } from "./replay-layer.ts";
+import { addLackingBlocks, replayLayer } from "./replay-layer.ts";
 
 /** Of contents that are kept in memory before it is known that they are needed. */
 const MAX_ASIDE_BYTES = 64 * MiB;
@@ -190,13 +190,8 @@ export class LayerCollector {
 				const route = job.route(indexed.entry);
 				routes.push(route);
 				if (needs === undefined) continue;
-				for (const need of lackingBlocks(indexed, route, this.#options)) {
-					if (need === "unknown" || supply === undefined) {
-						needs = undefined;
-						break;
-					}
-					needs.push(need);
-				}
+				const isKnown = addLackingBlocks(needs, indexed, route, this.#options);
+				if (!isKnown || (supply === undefined && needs.length > 0)) needs = undefined;
 			}
 			if (needs?.length === 0 || (needs !== undefined && (await supply?.(needs)) === true))
 				return await this.#replay(job, known, routes);

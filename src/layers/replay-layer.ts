@@ -24,26 +24,29 @@ interface ReplayOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
-/** What an entry's content needs to go where its route says and is not at hand; "unknown" where no key says what that is. */
-export function* lackingBlocks(
+/** Adds to `needs` what an entry's content needs to go where its route says and is not at hand; false where no key says what that is. */
+export function addLackingBlocks(
+	needs: BlockNeed[],
 	{ entry, content: { whole, stored } }: IndexedEntry,
 	route: Route,
 	{ data, blocks }: Pick<ReplayOptions, "data" | "blocks">,
-): Generator<BlockNeed | "unknown", void, undefined> {
-	if (entry.type !== "file" || route === "skip" || route === "ignore") return;
+): boolean {
+	if (entry.type !== "file" || route === "skip" || route === "ignore") return true;
 	if (route === "aside") {
-		if (whole === undefined) yield "unknown";
-		else if (entry.byteLength > 0 && blocks?.hasContent(whole) !== true) yield { kind: "content", key: whole };
-	} else if (stored === undefined) yield "unknown";
-	else if (!data.hasContent(stored.recipe)) {
-		const { recipe, tail } = stored;
-		if (tail !== undefined && blocks?.hasFragment(tail.fragment) !== true)
-			yield { kind: "fragment", key: tail.fragment };
-		for (let at = 0; at < recipe.blockHashes.byteLength; at += DIGEST_BYTES) {
-			const key = recipe.blockHashes.subarray(at, at + DIGEST_BYTES);
-			if (!data.hasBlock(key) && blocks?.hasBlock(key) !== true) yield { kind: "block", key };
-		}
+		if (whole === undefined) return false;
+		if (entry.byteLength > 0 && blocks?.hasContent(whole) !== true) needs.push({ kind: "content", key: whole });
+		return true;
 	}
+	if (stored === undefined) return false;
+	const { recipe, tail } = stored;
+	if (data.hasContent(recipe)) return true;
+	if (tail !== undefined && blocks?.hasFragment(tail.fragment) !== true)
+		needs.push({ kind: "fragment", key: tail.fragment });
+	for (let at = 0; at < recipe.blockHashes.byteLength; at += DIGEST_BYTES) {
+		const key = recipe.blockHashes.subarray(at, at + DIGEST_BYTES);
+		if (!data.hasBlock(key) && blocks?.hasBlock(key) !== true) needs.push({ kind: "block", key });
+	}
+	return true;
 }
 
 /**
