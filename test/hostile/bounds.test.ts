@@ -91,7 +91,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 		"two thousand links to one large file": {
 			top: () =>
 				tarArchive([
-					file("opt/big", Buffer.alloc(32 << 20)),
+					file("opt/big", Buffer.alloc(16 << 20)),
 					...range(2000).map((i) => link(`${GRUB}/s${i}`, "/opt/big")),
 				]),
 			inspect: "3",
@@ -136,8 +136,8 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 			inspect: "3",
 			build: "0",
 		},
-		"a hundred thousand kernel directories": {
-			top: () => tarArchive(range(100_000).map((i) => directory(`usr/lib/modules/${i}`))),
+		"thirty thousand kernel directories": {
+			top: () => tarArchive(range(30_000).map((i) => directory(`usr/lib/modules/${i}`))),
 			inspect: "3",
 			build: "0",
 		},
@@ -157,19 +157,19 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 						{ path: "init", mode: 0o100755 },
 						{ path: "etc", mode: 0o40755 },
 						{ path: "etc/cmdline.d", mode: 0o40755 },
-						...range(6).map((i) => ({ path: `etc/cmdline.d/${i}.conf`, content: Buffer.alloc(8 << 20, "a ") })),
+						...range(3).map((i) => ({ path: `etc/cmdline.d/${i}.conf`, content: Buffer.alloc(4 << 20, "a ") })),
 					]),
 					menuOf(1000, () => KERNEL),
 				]),
 			inspect: "3",
 			build: "0",
 		},
-		"sixty menu entries, each with another name of one kernel of 60 MiB": {
+		"thirty menu entries, each with another name of one kernel of 30 MiB": {
 			top: () =>
 				tarArchive([
-					file("opt/big", Buffer.alloc(60 << 20)),
-					...range(60).map((i) => link(`${GRUB}/k${i}`, "/opt/big")),
-					menuOf(60, (i) => `/boot/grub2/i386-pc/k${i}`),
+					file("opt/big", Buffer.alloc(30 << 20)),
+					...range(30).map((i) => link(`${GRUB}/k${i}`, "/opt/big")),
+					menuOf(30, (i) => `/boot/grub2/i386-pc/k${i}`),
 				]),
 			inspect: "3",
 			build: "0",
@@ -211,7 +211,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 			build: "0",
 		},
 		"SELinux's configuration out of line ends and spaces": {
-			top: () => tarArchive([file("etc/selinux/config", "\n ".repeat(7_000_000))]),
+			top: () => tarArchive([file("etc/selinux/config", "\n ".repeat(2_000_000))]),
 			inspect: "3",
 			build: "0",
 		},
@@ -256,10 +256,10 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 			inspect: "5 NAME_TOO_LONG",
 			build: "5 NAME_TOO_LONG",
 		},
-		"aliases of aliases in lists of fifty thousand": {
+		"aliases of aliases in lists of ten thousand": {
 			top: () => {
 				const list = (name: string): string =>
-					`[${range(50_000)
+					`[${range(10_000)
 						.fill(0)
 						.map(() => name)
 						.join(", ")}]`;
@@ -271,7 +271,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 		"lists of GRUB's and the kernel's modules that need each other": {
 			top: () =>
 				tarArchive([
-					file(`${MODULES}/modules.dep`, "kernel/a.ko: kernel/b.ko\nkernel/b.ko: kernel/a.ko\n".repeat(200_000)),
+					file(`${MODULES}/modules.dep`, "kernel/a.ko: kernel/b.ko\nkernel/b.ko: kernel/a.ko\n".repeat(50_000)),
 					file(`${MODULES}/modules.builtin`, "/".repeat(4_000_000)),
 					file(
 						`${GRUB}/moddep.lst`,
@@ -289,31 +289,31 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 			top: () => tarArchive([packed(range(2000).map((i) => ({ path: `${i}/${"d/".repeat(2040)}f` })))]),
 			inspect: "3",
 		},
-		"with 600 000 entries": {
-			top: () => tarArchive([packed(range(600_000).map((i) => ({ path: `f${i}` })))]),
+		"with 100 000 entries": {
+			top: () => tarArchive([packed(range(100_000).map((i) => ({ path: `f${i}` })))]),
 			inspect: "3",
 		},
 		"of 8 GiB of zeros in gzip": { top: () => tarArchive([initramfs(gzipOfZeros(8192))]), inspect: "3" },
 		"of 8 GiB of zeros in zstd": { top: () => tarArchive([initramfs(zstdOfZeros(8192))]), inspect: "3" },
-		"with 2 GiB of zeros behind its archive, in gzip": {
-			top: () => tarArchive([initramfs(Buffer.concat([gzipSync(newcArchive([{ path: "init" }])), gzipOfZeros(2032)]))]),
+		"with 512 MiB of zeros behind its archive, in gzip": {
+			top: () => tarArchive([initramfs(Buffer.concat([gzipSync(newcArchive([{ path: "init" }])), gzipOfZeros(512)]))]),
 			inspect: "3",
 		},
-		"with 2 GiB of zeros behind its archive, in zstd": {
+		"with 512 MiB of zeros behind its archive, in zstd": {
 			top: () =>
-				tarArchive([initramfs(Buffer.concat([zstdStored(newcArchive([{ path: "init" }])), zstdOfZeros(2032)]))]),
+				tarArchive([initramfs(Buffer.concat([zstdStored(newcArchive([{ path: "init" }])), zstdOfZeros(512)]))]),
 			inspect: "3",
 		},
 		"of a thousand archives one after another": {
 			top: () => tarArchive([initramfs(Buffer.concat(range(1000).map(() => gzipSync(newcArchive([])))))]),
 			inspect: "3",
 		},
-		"of 100 000 links to each other": {
+		"of 30 000 names below a link to a link": {
 			top: () =>
 				tarArchive([
 					packed([
 						...range(40).map((i) => ({ path: `l${i}`, mode: 0o120777, content: Buffer.from(`l${i + 1}`) })),
-						...range(100_000).map((i) => ({ path: `l0/${i}` })),
+						...range(30_000).map((i) => ({ path: `l0/${i}` })),
 					]),
 				]),
 			inspect: "3",
@@ -339,8 +339,8 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 		"many files that the squashfs leaves out": {
 			top: () =>
 				archive(
-					...range(40).map((i) => hole(`boot/grub2/b${i}`, 60 << 20)),
-					members(...range(40).map((i) => link(`${GRUB}/b${i}.mod`, `/boot/grub2/b${i}`))),
+					...range(15).map((i) => hole(`boot/grub2/b${i}`, 60 << 20)),
+					members(...range(15).map((i) => link(`${GRUB}/b${i}.mod`, `/boot/grub2/b${i}`))),
 				),
 			inspect: "3",
 			build: "3 CONTRACT_NOT_MET",
@@ -359,38 +359,36 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 			build: "0",
 			verify: "8 VERIFICATION_FAILED",
 		},
-		"fifty thousand names in one directory": {
-			top: () => tarArchive(range(50_000).map((i) => file(`srv/${i}`))),
+		"fifteen thousand names in one directory": {
+			top: () => tarArchive(range(15_000).map((i) => file(`srv/${i}`))),
 			inspect: "3",
 			build: "0",
 			verify: "8 VERIFICATION_FAILED",
 		},
-		"fifty thousand hard links that stand for one another": {
+		"fifteen thousand hard links that stand for one another": {
 			top: () =>
 				tarArchive(
-					range(50_000).map((i) =>
+					range(15_000).map((i) =>
 						i === 0 ? file("srv/0") : { path: `srv/${i}`, type: "hard-link", linkTarget: `srv/${i - 1}` },
 					),
 				),
 			inspect: "3",
 			build: "0",
 		},
-		"sixty thousand extended attributes, each another": {
+		"fifteen thousand extended attributes, each another": {
 			top: () =>
-				archive(...range(60_000).map((i) => withPax(`srv/${i}`, paxRecord(`SCHILY.xattr.user.a${i}`, `${i}`)))),
+				archive(...range(15_000).map((i) => withPax(`srv/${i}`, paxRecord(`SCHILY.xattr.user.a${i}`, `${i}`)))),
 			inspect: "3",
 			build: "0",
 		},
-		"forty thousand owners": {
-			top: () => tarArchive(range(40_000).map((i) => ({ path: `srv/${i}`, uid: 100 + i, gid: 100_000 + i }))),
+		"thirty-three thousand owners and groups": {
+			top: () => tarArchive(range(33_000).map((i) => ({ path: `srv/${i}`, uid: 100 + i, gid: 100_000 + i }))),
 			inspect: "3",
 			build: "3 TOO_MANY_IDS",
 		},
 		"directories made, removed and made again": {
 			top: () =>
-				tarArchive(
-					range(30_000).flatMap((i) => [file(`srv/d/e/${i}/f`), file("srv/d/.wh.e"), link("srv/d/e", "/etc")]),
-				),
+				tarArchive(range(8000).flatMap((i) => [file(`srv/d/e/${i}/f`), file("srv/d/.wh.e"), link("srv/d/e", "/etc")])),
 			inspect: "3",
 		},
 	},

@@ -124,6 +124,9 @@ describe("archives", () => {
 		["a hard link to the root", links(["a", "hard-link", "/"]), "5 HARD_LINK_TO_DIRECTORY"],
 		["a file below a file", tarArchive([{ path: "a" }, { path: "a/b" }]), "5 PARENT_NOT_DIRECTORY"],
 		["a file below a loop", links(["a", "symlink", "b"], ["b", "symlink", "a"], ["a/x", "file", ""]), "5 SYMLINK_LOOP"],
+		["a link target of 65535 bytes", links(["l", "symlink", "t".repeat(65_535)]), "5 SYMLINK_TARGET_INVALID"],
+		["an empty link", links(["l", "symlink", ""]), "5 SYMLINK_TARGET_INVALID"],
+		["a file without a name", tarArchive([{ path: "", content: Buffer.from("x") }]), "5 ROOT_NOT_DIRECTORY"],
 		["a sparse file of 8 PiB", sparseMember("", 2 ** 53 - 1), "3 TOO_MANY_BLOCKS"],
 	])("%s", async (_, archive, expected) => {
 		const image = imageOf(archive);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,28 +7,19 @@ import { gnuHeader, sparseEntry } from "../../src/formats/tar/header.ts";
 import type { BuildReport } from "../../src/index.ts";
 import { buildIso } from "../../src/index.ts";
 import type { VerifyReport } from "../../src/verify/report.ts";
-import { ArchiveWriter } from "../support/archive-writer.ts";
 import { oci2iso } from "../support/cli.ts";
 import { HOST_GRUB } from "../support/contract-image.ts";
-import { streamContractLayout, writeContractLayout } from "../support/contract-layout.ts";
+import { writeContractLayout } from "../support/contract-layout.ts";
 import { withLoopMount } from "../support/loop.ts";
 import { requires } from "../support/requires.ts";
-import {
-	padded,
-	paxHeader,
-	paxRecord,
-	type TarMember,
-	tarArchive,
-	tarHeader,
-	tarMember,
-} from "../support/tar-fixtures.ts";
+import { padded, paxHeader, paxRecord, type TarMember, tarHeader, tarMember } from "../support/tar-fixtures.ts";
 
 const SQUASHFS_OFFSET = 64 * 2048;
 const CAPABILITY = "0100000200040000000000000000000000000000";
 const MAX_NAME = "n".repeat(255);
 /** Names of 255 bytes and of one, both far beyond what one system call takes. */
 const LONG_NAMES = Array.from({ length: 47 }, (_, i) => `${i}`.padEnd(255, "-")).join("/");
-const SHORT_NAMES = "d/".repeat(6000).slice(0, -1);
+const SHORT_NAMES = "d/".repeat(2500).slice(0, -1);
 const LINKS = 70_000;
 const END = Buffer.alloc(1024);
 
@@ -142,12 +133,11 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 						encoding: "latin1",
 					});
 				contents = new Map(["deep", "names", "twice"].map((directory) => [directory, print(directory)]));
-				contents.set(
-					"sparse",
-					execFileSync("tail", ["-c", `+${2 ** 30 + 1}`, "sparse/gnu"], { cwd: mountPoint, maxBuffer: 2 ** 32 })
-						.subarray(0, 6)
-						.toString("latin1"),
-				);
+				const sparse = openSync(join(mountPoint, "sparse/gnu"), "r");
+				const start = Buffer.alloc(6);
+				readSync(sparse, start, 0, 6, 2 ** 30);
+				closeSync(sparse);
+				contents.set("sparse", start.toString("latin1"));
 				xattrs = execFileSync("getfattr", ["-P", "-h", "-d", "-m", "-", "-e", "hex", "xattrs/all", "xattrs/symlink"], {
 					cwd: mountPoint,
 					encoding: "latin1",
@@ -274,13 +264,6 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 			);
 			expect(shown.match(/^\w+\.[^=]*/gm)?.sort()).toEqual(["security.capability", "trusted.overlay.opaque"]);
 			expect((await verify(dropped, ...patterns)).status).toBe("pass");
-			const strict = await verify(dropped);
-			expect(strict.faults).toEqual([
-				"xattr security.selinux is missing",
-				"xattr security.selinux is missing",
-				"xattr user.binary is missing",
-				"xattr user.empty is missing",
-			]);
 			// The other way round: attributes that should be gone and are not.
 			expect((await verify(iso, "--drop-xattr", "user.*")).faults.length).toBe(2);
 		});
@@ -295,72 +278,3 @@ describe.skipIf(requires("root", "mount", "find", "getfattr") !== undefined || !
 		}
 	},
 );
-
-describe.skipIf(!existsSync(HOST_GRUB))("an image of what no squashfs holds", () => {
-	const work = mkdtempSync(join(tmpdir(), "oci2iso-refused-"));
-	afterAll(() => rmSync(work, { recursive: true, force: true }));
-
-	async function refusal(image: string) {
-		const output = join(work, "x.iso");
-		const { status, stderr } = await oci2iso([
-			"build",
-			image,
-			"-o",
-			output,
-			"--tools",
-			"builtin",
-			"--progress",
-			"none",
-		]);
-		expect(existsSync(output)).toBe(false);
-		return [status, stderr.trimEnd()];
-	}
-
-	it.each<[string, TarMember[], number, RegExp]>([
-		[
-			"a link target of 65535 bytes",
-			[{ path: "l", type: "symlink", linkTarget: "t".repeat(65_535) }],
-			5,
-			/^oci2iso: SYMLINK_TARGET_INVALID: a symbolic link to a target of 65535 bytes \(.*, l\): expected 1 to 4095 bytes$/,
-		],
-		[
-			"a link target of 900000 bytes",
-			[{ path: "l", type: "symlink", linkTarget: "t".repeat(900_000) }],
-			5,
-			/SYMLINK_TARGET_INVALID/,
-		],
-		["a name of 256 bytes", [{ path: `d/${"n".repeat(256)}` }], 5, /^oci2iso: NAME_TOO_LONG: a name of 256 bytes/],
-		["a path of 20000 bytes", [{ path: "d/".repeat(10_000) }], 5, /^oci2iso: PATH_TOO_LONG: .*at most 16383 bytes$/],
-		["a file without a name", [{ path: "", content: Buffer.from("x") }], 5, /^oci2iso: ROOT_NOT_DIRECTORY: /],
-		["an empty link", [{ path: "l", type: "symlink" }], 5, /^oci2iso: SYMLINK_TARGET_INVALID: /],
-	])("is refused in one line: %s", async (name, upper, status, line) => {
-		const image = writeContractLayout(join(work, name), [tarArchive(upper)]);
-		expect(await refusal(image)).toEqual([status, expect.stringMatching(line)]);
-	});
-
-	it("is refused in one line: more than 65535 ids", async () => {
-		const write = (count: number) => async (append: (bytes: Uint8Array) => Promise<void>) => {
-			const archive = new ArchiveWriter(append);
-			// Ids of the image's own files and of its directories are 0.
-			for (let i = 0; i < count; i++)
-				await archive.add({ name: `ids/${i}`, uid: 2 ** 32 - 2 - i, gid: 2 ** 32 - 2 - i });
-			await archive.finish();
-		};
-		const tooMany = await streamContractLayout(join(work, "ids"), write(65_535));
-		expect(await refusal(tooMany)).toEqual([
-			3,
-			expect.stringMatching(
-				/^oci2iso: TOO_MANY_IDS: .*more than 65535 different user and group ids: expected at most 65535, .*; change the image/,
-			),
-		]);
-		const asMany = await streamContractLayout(join(work, "fewer ids"), write(65_534));
-		const { squashfs } = await buildIso({
-			image: asMany,
-			output: join(work, "ids.iso"),
-			level: 1,
-			tools: "builtin",
-			force: true,
-		});
-		expect(squashfs.ids).toBe(65_535);
-	});
-});

@@ -3,9 +3,10 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ImageInspection } from "../../src/inspect/inspect.ts";
 import { oci2iso } from "../support/cli.ts";
-import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
+import { thinImage } from "../support/thin-image.ts";
 
 const missing = requires(...FIXTURE_NEEDS);
 
@@ -20,7 +21,7 @@ describe.skipIf(missing !== undefined)("oci2iso inspect", () => {
 	let scratch: string;
 
 	beforeAll(async () => {
-		layout = await debianFixture();
+		layout = await thinImage();
 		parts = await realParts(layout);
 		scratch = await mkdtemp(join(dirname(layout), "inspect-command-"));
 	});

@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { BootPath } from "../../src/findings/finding.ts";
 import { type ImageInspection, inspectImage } from "../../src/inspect/inspect.ts";
@@ -14,7 +13,7 @@ import {
 } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { writeThinImage } from "../support/thin-image.ts";
+import { thinImage } from "../support/thin-image.ts";
 
 const missing = requires(...FIXTURE_NEEDS, "sed");
 
@@ -24,7 +23,7 @@ describe.skipIf(missing !== undefined)("inspect tells images that boot from thos
 	const scratch = temporaryDirectory("inspect");
 
 	beforeAll(async () => {
-		layout = await writeThinImage(join(scratch, "real"));
+		layout = await thinImage();
 		parts = await realParts(layout);
 	});
 

@@ -1,15 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ImageInspection, inspectImage } from "../../src/index.ts";
 import { openImage } from "../../src/oci/open-image.ts";
-import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { noise } from "../support/noise.ts";
 import { type LayoutLayer, writeOciLayout } from "../support/oci-layout.ts";
 import { readArchives } from "../support/registry-images.ts";
 import { requires } from "../support/requires.ts";
 import { tarArchive, tarMember } from "../support/tar-fixtures.ts";
+import { thinImage } from "../support/thin-image.ts";
 
 describe.skipIf(requires(...FIXTURE_NEEDS))("inspect reads no more of the real image than it needs", () => {
 	let scratch: string;
@@ -17,11 +17,11 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("inspect reads no more of the real i
 	let whole: ImageInspection;
 	const base = tarArchive([
 		{ path: "usr/", type: "directory", mode: 0o755 },
-		{ path: "usr/large", content: noise(20_000_000, "base") },
+		{ path: "usr/large", content: noise(4_000_000, "base") },
 	]);
 
 	beforeAll(async () => {
-		const layout = await debianFixture();
+		const layout = await thinImage();
 		scratch = await mkdtemp(join(dirname(layout), "inspect-reading-"));
 		const image = await openImage(`oci:${layout}:latest`, { platform: "linux/amd64" });
 		archives = await readArchives(image);
@@ -30,7 +30,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("inspect reads no more of the real i
 	});
 	afterAll(() => rm(scratch, { recursive: true, force: true }));
 
-	const stored = (tar: Buffer): LayoutLayer => ({ tar, compression: "gzip", blob: gzipSync(tar, { level: 1 }) });
+	const stored = (tar: Buffer): LayoutLayer => ({ tar, compression: "none" });
 
 	async function inspect(name: string, layers: readonly LayoutLayer[]): Promise<ImageInspection> {
 		const { reference } = writeOciLayout(join(scratch, name), { layers });
@@ -47,7 +47,7 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("inspect reads no more of the real i
 		expect(contentOf(inspection)).toEqual(contentOf(whole));
 		const { layersRead, layers, blobBytes, totalBytes } = inspection.read;
 		expect([layersRead, layers]).toEqual([archives.length, archives.length + 1]);
-		expect(totalBytes - blobBytes).toBeGreaterThan(20_000_000);
+		expect(totalBytes - blobBytes).toBeGreaterThan(4_000_000);
 	});
 
 	it("reads the base where only that shows that something is nowhere", async () => {

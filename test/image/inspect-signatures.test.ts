@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { decodeSignature } from "../../src/formats/pe/authenticode.ts";
 import { commonNameOf, isIssuedBy, vendorLists } from "../../src/formats/pe/certificates.ts";
 import { decodePe, type PeImage, sectionBytes } from "../../src/formats/pe/pe-image.ts";
-import { debianFixture, FIXTURE_NEEDS } from "../support/fixture.ts";
+import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { type RealParts, realParts, unsigned } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
+import { thinImage } from "../support/thin-image.ts";
 
 const missing = requires(...FIXTURE_NEEDS);
 
@@ -24,7 +25,7 @@ function validSignatures(image: PeImage): number {
 describe.skipIf(missing !== undefined)("the distribution's signatures", () => {
 	let parts: RealParts;
 	beforeAll(async () => {
-		parts = await realParts(await debianFixture());
+		parts = await realParts(await thinImage());
 	});
 
 	it("are valid, and lead from shim's certificate to GRUB, the MOK manager and the kernel", () => {
@@ -64,7 +65,7 @@ describe.skipIf(missing !== undefined)("the distribution's signatures", () => {
 		const image = decoded(parts.grub);
 		const [signature = new Uint8Array()] = image.signatures;
 		let stillValid = 0;
-		for (let at = 0; at < signature.byteLength; at++) {
+		for (let at = 0; at < signature.byteLength; at += 3) {
 			const changed = Buffer.from(signature);
 			changed.writeUInt8(changed.readUInt8(at) ^ 0x55, at);
 			const result = decodeSignature(image, changed);
@@ -73,7 +74,7 @@ describe.skipIf(missing !== undefined)("the distribution's signatures", () => {
 			expect(typeof other === "string" || !other.coversProgram).toBe(true);
 		}
 		// Versions, unsigned fields and the certificates' own signatures, which the authority's key checks.
-		expect(stillValid).toBeLessThan(signature.byteLength * 0.8);
+		expect(stillValid).toBeLessThan((signature.byteLength / 3) * 0.8);
 		expect(stillValid).toBeGreaterThan(0);
 	}, 120_000);
 });

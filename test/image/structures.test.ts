@@ -10,6 +10,7 @@ import { buildReferenceIso, REFERENCE_PIPELINE_NEEDS } from "../support/referenc
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { thinImage } from "../support/thin-image.ts";
 
 const NEEDS = ["unsquashfs", "xorriso", "sgdisk", "fsck.fat", "checkisomd5", "isoinfo", ...FIXTURE_NEEDS];
 const SQUASHFS_BLOCK = 64;
@@ -21,15 +22,15 @@ describe.skipIf(requires(...NEEDS))("the Debian image's ISO", () => {
 	let report: BuildReport;
 
 	beforeAll(async () => {
-		layout = await debianFixture();
+		layout = await thinImage();
 		iso = join(work, "debian.iso");
-		report = await buildIso({ image: `oci:${layout}:latest`, output: iso, level: 3, jobs: 2 });
+		report = await buildIso({ image: `oci:${layout}:latest`, output: iso, level: 1, jobs: 2 });
 	});
 
 	it("has the same bytes from one thread and from many", async () => {
 		for (const jobs of [1, 7]) {
 			const again = join(work, `${jobs}.iso`);
-			await buildIso({ image: `oci:${layout}:latest`, output: again, level: 3, jobs });
+			await buildIso({ image: `oci:${layout}:latest`, output: again, level: 1, jobs });
 			expect(await sha256Of(again)).toBe(await sha256Of(iso));
 			await rm(again);
 		}
@@ -52,7 +53,7 @@ describe.skipIf(requires(...NEEDS))("the Debian image's ISO", () => {
 			const reference = [transport, join(work, path), ...tag].join(":");
 			await run("skopeo", ["copy", "--quiet", `oci:${join(work, "gzip")}:latest`, reference]);
 			const again = join(work, "again.iso");
-			const other = await buildIso({ image: reference, output: again, level: 3 });
+			const other = await buildIso({ image: reference, output: again, level: 1 });
 			expect(other.squashfs).toEqual(report.squashfs);
 			expect((await mediumFiles(again)).get("LiveOS/squashfs.img")).toEqual(expected);
 			await rm(again);
@@ -68,7 +69,7 @@ describe.skipIf(requires(...NEEDS))("the Debian image's ISO", () => {
 
 	it.each(["buildroot", "host"] as const)("is the same, byte for byte, with tools: %s", async (tools) => {
 		const again = join(work, `${tools}.iso`);
-		const other = await buildIso({ image: `oci:${layout}:latest`, output: again, level: 3, tools });
+		const other = await buildIso({ image: `oci:${layout}:latest`, output: again, level: 1, tools });
 		expect(other.tools.map(({ used }) => used)).toEqual([tools, tools]);
 		expect(other.tools[0]?.sameAsBuiltin).toBe(true);
 		await run("cmp", [iso, again]);

@@ -46,10 +46,30 @@ beforeAll(() => {
 	if (missing !== undefined) return;
 	base = mkdtempSync(join(tmpdir(), "oci2iso-hostile-tools-"));
 	chmodSync(base, 0o755);
+	for (const { uid } of USERS) {
+		mkdirSync(userDirectory(uid));
+		writeFileSync(secretOf(uid), "secret");
+		for (const path of [userDirectory(uid), secretOf(uid)]) chownSync(path, uid, uid);
+	}
 });
 afterAll(() => {
 	if (base !== "") rmSync(base, { recursive: true, force: true });
 });
+
+const userDirectory = (uid: number): string => join(base, `user-${uid}`);
+const secretOf = (uid: number): string => join(userDirectory(uid), "secret");
+
+const SOURCE = readFileSync(join(import.meta.dirname, "hostile-tool.c"));
+/** Programs by name, compiled once. */
+const compiled = new Set<string>();
+
+function compile(name: string, input: string | Buffer, ...options: string[]): string {
+	const program = join(base, name);
+	if (!compiled.has(name))
+		execFileSync("cc", ["-std=gnu11", "-O1", "-static", ...options, "-o", program, "-x", "c", "-"], { input });
+	compiled.add(name);
+	return program;
+}
 
 interface Place {
 	readonly image: string;
@@ -61,16 +81,12 @@ interface Place {
 /** An image whose tool means harm, and a user's directory with something to steal beside the output. */
 function makePlace(tool: string, ending: string, uid: number): Place {
 	const place = mkdtempSync(join(base, "place-"));
-	const secret = join(place, "secret");
-	writeFileSync(secret, "secret");
-	const program = join(place, "tool");
-	const source = join(import.meta.dirname, "hostile-tool.c");
-	execFileSync("cc", ["-std=gnu11", "-O1", "-static", `-DSECRET="${secret}"`, `-D${ending}`, "-o", program, source]);
+	const secret = secretOf(uid);
+	const program = compile(`${ending}-${uid}`, SOURCE, `-DSECRET="${secret}"`, `-D${ending}`);
 	const members = [{ path: `usr/bin/${tool}`, content: readFileSync(program), mode: 0o4755 }];
 	if (tool !== "grub-mkimage") {
 		// comes first: without one a build that may use nothing else would never reach the other tool
-		const harmless = join(place, "mkimage");
-		execFileSync("cc", ["-O1", "-static", "-o", harmless, "-x", "c", "-"], { input: HARMLESS_MKIMAGE });
+		const harmless = compile("mkimage", HARMLESS_MKIMAGE);
 		members.push({ path: "usr/bin/grub-mkimage", content: readFileSync(harmless), mode: 0o755 });
 	}
 	const layers = [...contractLayers(), tarArchive(members)];
@@ -79,7 +95,7 @@ function makePlace(tool: string, ending: string, uid: number): Place {
 	});
 	const [out, home] = [join(place, "out"), join(place, "home")];
 	for (const directory of [out, home]) mkdirSync(directory);
-	for (const path of [place, secret, out, home]) chownSync(path, uid, uid);
+	for (const path of [place, out, home]) chownSync(path, uid, uid);
 	return { image: reference, out, secret, home };
 }
 
@@ -139,9 +155,11 @@ describe.skipIf(missing !== undefined).concurrent("an image's tool that means ha
 		});
 	});
 
-	it("does find ways out where nothing confines it: the control", async () => {
-		const place = makePlace("implantisomd5", "TOOL_END_FAIL", 0);
-		const out = execFileSync("sh", ["-c", `"${join(place.secret, "..", "tool")}" /dev/null 2>&1 || true`]).toString();
+	it("does find ways out where nothing confines it: the control", () => {
+		const secret = join(base, "control-secret");
+		writeFileSync(secret, "secret");
+		const program = compile("control", SOURCE, `-DSECRET="${secret}"`, "-DTOOL_END_FAIL");
+		const out = execFileSync("sh", ["-c", `"${program}" /dev/null 2>&1 || true`]).toString();
 		expect(out).toMatch(/ways out:.*read-secret.*internet-socket.*processes/);
 	});
 });

@@ -1,14 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
-	closeSync,
-	createReadStream,
-	existsSync,
-	lstatSync,
-	openSync,
-	readdirSync,
-	readFileSync,
-	readSync,
-} from "node:fs";
+import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { CodecName } from "../../src/codec/types.ts";
@@ -27,9 +18,9 @@ const GiB = 2 ** 30;
 function richTree(blockBytes: number): { tree: TreeBuilder; root: DirectoryInode } {
 	const tree = new TreeBuilder();
 	const capability = Buffer.from("0100000200040000000000000000000000000000", "hex");
-	const program = readFileSync(process.execPath).subarray(1_000_000, 5_000_000);
+	const program = readFileSync(process.execPath).subarray(1_000_000, 2_500_000);
 	const hard = tree.file("linked twice");
-	const sizes = [0, 1, blockBytes - 1, blockBytes, blockBytes + 1, 3 * blockBytes + 5, 2_500_000];
+	const sizes = [0, 1, blockBytes - 1, blockBytes, blockBytes + 1, 3 * blockBytes + 5, 1_200_000];
 	const files = Object.fromEntries(
 		sizes.flatMap((size, i): [string, Inode][] => [
 			[`noise-${size}`, tree.file(noise(size, i))],
@@ -43,7 +34,8 @@ function richTree(blockBytes: number): { tree: TreeBuilder; root: DirectoryInode
 	for (const name of ["\xff\xfe", "a".repeat(255), " ", "\n", "\\", "caf\xc3\xa9", "-rf", "'\"$`"])
 		names.entries.set(name, tree.file(name));
 	const many = Object.fromEntries(
-		Array.from({ length: 3000 }, (_, i): [string, Inode] => [
+		// More ids than one block of their table has.
+		Array.from({ length: 2100 }, (_, i): [string, Inode] => [
 			`number ${i}`,
 			tree.file(`file ${i}`, { uid: i, gid: 70_000 + (i % 9), xattrs: i % 5 ? {} : { "user.i": `${i % 50}` } }),
 		]),
@@ -89,7 +81,6 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 	// Each codec and each size, of which the driver knows nothing together.
 	const cases: [CodecName, number][] = [
 		["zstd", 4 * KiB],
-		["zstd", 1024 * KiB],
 		["gzip", 128 * KiB],
 		["xz", 1024 * KiB],
 		["lz4", 4 * KiB],
@@ -111,7 +102,7 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 		async (blockBytes) => {
 			const tree = new TreeBuilder();
 			const root = tree.directory(
-				Object.fromEntries(PROGRAMS.map((path, i) => [`program-${i}`, tree.file([readStart(path, 4 * 1024 * KiB)])])),
+				Object.fromEntries(PROGRAMS.map((path, i) => [`program-${i}`, tree.file([readStart(path, 2 * 1024 * KiB)])])),
 			);
 			const partsOf = (file: FileInode) => tree.contents.get(file) ?? [];
 			await writeImageFile(image, root, partsOf, { codec: "xz", blockBytes });
@@ -128,7 +119,11 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 		const partsOf = (file: FileInode) => tree.contents.get(file) ?? [];
 		await writeImageFile(image, root, partsOf, { codec: "gzip", level: 1, blockBytes: 16 * KiB, ...options });
 		const expected = await treeFacts<FileInode>(root, (file) => withZeros(partsOf(file)));
-		expect(await withLoopMount(image, "squashfs", {}, diskFacts)).toEqual(expected);
+		await withLoopMount(image, "squashfs", {}, async (mountPoint) => {
+			expect(await diskFacts(mountPoint)).toEqual(expected);
+			const text = execFileSync("getcap", [join(mountPoint, "program")]).toString();
+			expect(text).toContain("cap_net_bind_service=ep");
+		});
 	});
 
 	it("reads an empty root", async () => {
@@ -160,27 +155,19 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 			try {
 				expect(at(0, 5).toString()).toBe("begin");
 				expect(at(5 * GiB + 5, 300_000).equals(noise(300_000, 1))).toBe(true);
-				expect(at(4.5 * GiB, 1_000_000).equals(Buffer.alloc(1_000_000))).toBe(true);
+				for (let i = 1; i < 50; i++) expect(at(i * 100 * 2 ** 20, 1 << 20).equals(Buffer.alloc(1 << 20))).toBe(true);
 				expect(at(stat.size - 10, 10).equals(Buffer.alloc(10))).toBe(true);
 			} finally {
 				closeSync(file);
 			}
-			let length = 0;
-			let nonZero = 0;
-			for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
-				const bytes = chunk as Buffer;
-				if (!bytes.equals(ZEROS.subarray(0, bytes.byteLength))) nonZero++;
-				length += bytes.byteLength;
-			}
-			expect([length, nonZero]).toEqual([stat.size, 2]);
 		});
 	});
 
-	it("finds names in a directory of 500 000 at once", async () => {
+	it("finds names in a directory of 100 000 at once", async () => {
 		const tree = new TreeBuilder();
 		const target = tree.file("shared");
 		const large = tree.directory();
-		const count = 500_000;
+		const count = 100_000;
 		for (let i = 0; i < count; i++) large.entries.set(`entry-${i}`, i % 10 === 0 ? tree.symlink(`${i}`) : target);
 		const options = { codec: "lz4", blockBytes: 128 * KiB } as const;
 		await writeImageFile(image, tree.directory({ large }), (file) => tree.contents.get(file) ?? [], options);
@@ -192,7 +179,7 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 			}
 			expect((performance.now() - start) / 200).toBeLessThan(20);
 			expect(readdirSync(join(mountPoint, "large")).length).toBe(count);
-			expect(lstatSync(join(mountPoint, "large/entry-1")).nlink).toBe(450_000);
+			expect(lstatSync(join(mountPoint, "large/entry-1")).nlink).toBe(90_000);
 		});
 	});
 
@@ -231,19 +218,4 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 			}
 		});
 	});
-
-	it("gives programs their capabilities", async () => {
-		const { tree, root } = richTree(128 * KiB);
-		await writeImageFile(image, root, (file) => tree.contents.get(file) ?? [], {
-			codec: "gzip",
-			level: 1,
-			blockBytes: 128 * KiB,
-		});
-		await withLoopMount(image, "squashfs", {}, async (mountPoint) => {
-			const text = execFileSync("getcap", [join(mountPoint, "program")]).toString();
-			expect(text).toContain("cap_net_bind_service=ep");
-		});
-	});
 });
-
-const ZEROS = Buffer.alloc(1 << 20);

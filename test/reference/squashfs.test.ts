@@ -65,8 +65,8 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 		mkdirSync(join(source, "many"));
 		writeFileSync(join(source, "small"), "small");
 		writeFileSync(join(source, "empty"), "");
-		writeFileSync(join(source, "sub/program"), readFileSync(process.execPath).subarray(0, 3_000_001));
-		writeFileSync(join(source, "sub/copy"), readFileSync(process.execPath).subarray(0, 3_000_001));
+		writeFileSync(join(source, "sub/program"), readFileSync(process.execPath).subarray(0, 1_300_001));
+		writeFileSync(join(source, "sub/copy"), readFileSync(process.execPath).subarray(0, 1_300_001));
 		for (let i = 0; i < 2000; i++) writeFileSync(join(source, "many", `a name of some length ${i}`), `file ${i % 700}`);
 		writeFileSync(Buffer.from(join(source, "caf\xff\n"), "latin1"), "odd name");
 		const sparse = openSync(join(source, "sparse"), "w");
@@ -86,8 +86,8 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 		["lz4", ["-comp", "lz4", "-Xhc"]],
 		["zstd, blocks of 1 MiB", ["-comp", "zstd", "-Xcompression-level", "3", "-b", "1M"]],
 		["nothing compressed", ["-noI", "-noD", "-noF", "-noX", "-noId"]],
-		["no fragments", ["-comp", "zstd", "-no-fragments"]],
-		["every tail in a fragment", ["-comp", "zstd", "-always-use-fragments"]],
+		["no fragments", ["-comp", "zstd", "-Xcompression-level", "1", "-no-fragments"]],
+		["every tail in a fragment", ["-comp", "zstd", "-Xcompression-level", "1", "-always-use-fragments"]],
 		["no export table", ["-comp", "gzip", "-Xcompression-level", "1", "-no-exports"]],
 		["no extended attributes", ["-comp", "gzip", "-no-xattrs"]],
 	])("reads an image of mksquashfs (%s)", async (name, options) => {
@@ -111,7 +111,11 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 		["none", 131_072],
 	])("is accepted by unsquashfs (%s, blocks of %d bytes)", async (codec, blockBytes) => {
 		const tree = await diskTree(source);
-		const { summary } = await writeOurs(tree, { codec, blockBytes });
+		const { summary } = await writeOurs(tree, {
+			codec,
+			blockBytes,
+			...(codec === "zstd" || codec === "xz" ? { level: 1 } : {}),
+		});
 		const facts = await run("unsquashfs", ["-s", ours]);
 		expect(facts).toContain(`Number of inodes ${summary.inodes}\n`);
 		expect(facts).toContain(`Filesystem size ${summary.bytesUsed} bytes`);

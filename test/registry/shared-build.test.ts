@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type BuildOptions, type BuildReport, buildIso } from "../../src/index.ts";
+import { fileDigest } from "../support/cache-build.ts";
 import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
 import { type FaultyProxy, startFaultyProxy } from "../support/faulty-proxy.ts";
-import { sha256Of } from "../support/host-tree.ts";
+
 import { noise } from "../support/noise.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { type RegistryFixture, startRegistry } from "../support/registry.ts";
@@ -95,7 +96,7 @@ describe.skipIf(requires("docker-registry", "skopeo", HOST_GRUB))(
 				...{ image: `docker://${host}/${image}`, output, comp: "zstd", level: 1, tools: "builtin", tlsVerify: false },
 				...{ force: true, transferPolicy: HASTY, ...options },
 			});
-			const sum = await sha256Of(output);
+			const sum = fileDigest(output);
 			rmSync(output);
 			return { sum, report, read: report.layers.map(({ timesRead }) => timesRead) };
 		}

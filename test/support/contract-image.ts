@@ -6,9 +6,18 @@ import { type TarMember, tarArchive } from "./tar-fixtures.ts";
 /** GRUB's BIOS directory of this machine, which the image borrows. */
 export const HOST_GRUB = "/usr/lib/grub/i386-pc";
 
-/** By name, what GRUB's directory of this machine has. */
+/** Modules that a live ISO uses. What they depend on is a fifth of GRUB's directory. */
+const MODULES = ["biosdisk", "part_gpt", "iso9660", "normal", "configfile", "linux", "gzio", "search", "search_label"];
+
+/** By name, what of GRUB's directory of this machine a small image has. */
 function hostGrub(): Readonly<Record<string, Uint8Array>> {
-	const names = readdirSync(HOST_GRUB).filter((name) => /\.(mod|lst|img)$/.test(name));
+	const lines = readFileSync(join(HOST_GRUB, "moddep.lst"), "utf8").split("\n");
+	const needed = new Map(lines.map((line) => [line.split(":")[0] ?? "", line.split(/[: ]+/).slice(1)]));
+	const wanted = new Set(MODULES);
+	for (const name of wanted) for (const other of needed.get(name) ?? []) if (other !== "") wanted.add(other);
+	const names = readdirSync(HOST_GRUB).filter((name) =>
+		name.endsWith(".mod") ? wanted.has(name.slice(0, -4)) : /\.(lst|img)$/.test(name),
+	);
 	return Object.fromEntries(names.map((name) => [name, readFileSync(join(HOST_GRUB, name))]));
 }
 

@@ -52,7 +52,7 @@ async function isCurrent(layoutDir: string, profile: string): Promise<boolean> {
 }
 
 /** A directory is the lock: creating one is atomic everywhere. One left by a killed process goes stale. */
-async function withLock<T>(lock: string, action: () => Promise<T>): Promise<T> {
+export async function withLock<T>(lock: string, action: () => Promise<T>): Promise<T> {
 	for (;;) {
 		const taken = await mkdir(lock).then(
 			() => true,

@@ -531,7 +531,7 @@ export async function realParts(layout: string): Promise<RealParts> {
 			release,
 			modules,
 			initramfs,
-			members: newcMembers(Buffer.concat(pieces)),
+			members: newcMembers(Buffer.concat(pieces)).map(withoutBulk),
 			kernel: await contentOf(tree, `${modules}/vmlinuz`),
 			shim: await contentOf(tree, `${EFI}/shimx64.efi`),
 			mokManager: await contentOf(tree, `${EFI}/mmx64.efi`),
@@ -541,6 +541,12 @@ export async function realParts(layout: string): Promise<RealParts> {
 	} finally {
 		await image.close();
 	}
+}
+
+/** Programs and libraries, which nothing looks into, are most of an initramfs. */
+function withoutBulk(member: NewcMember): NewcMember {
+	const isBulk = member.content.byteLength > 32 << 10 && !/\.ko$|\/modules\./.test(member.path);
+	return isBulk ? { ...member, content: Buffer.alloc(0) } : member;
 }
 
 async function contentOf(tree: ImageTree, path: string): Promise<Buffer> {

@@ -1,27 +1,47 @@
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { decompress } from "fzstd";
 import type { Digest } from "../../src/oci/digest.ts";
-import { debianFixture } from "./fixture.ts";
+import { debianFixture, withLock } from "./fixture.ts";
 import { type BlobDescriptor, blobPath, OCI_MEDIA_TYPES, writeOciLayout } from "./oci-layout.ts";
 
 const BLOCK_BYTES = 512;
-/** What a boot takes from the image or what is looked into before one. */
-const KEPT = /^(\.\/)?(boot\/|usr\/lib\/(grub|shim|efi|modules\/[^/]+\/[^/]+$)|usr\/share\/grub\/)/;
+/** What a boot takes from the image or what is looked into before one, and the image's own tools that can be asked for. */
+const KEPT = new RegExp(
+	`^(\\./)?(${[
+		"boot/|usr/lib/(grub|shim|efi|modules/[^/]+/[^/]+$)|usr/share/grub/",
+		"usr/bin/(grub-mkimage|implantisomd5)$",
+		"(usr/)?lib(64)?/([^/]+-linux-gnu/)?(ld-linux|lib(c|m|lzma|devmapper|pcre2-8|popt|selinux|udev)[.-])",
+	].join("|")})`,
+);
 const KEPT_BYTES = 16 << 10;
 
 /**
- * The real image as a layout in `directory`, with the large files that no boot takes from it empty and nothing compressed: a fifth of the bytes, for tests
- * of how it boots. Every path, mode, owner, time and attribute is there. Resolves to `directory`.
+ * The real image as a layout directory, with the large files that no boot takes from it empty and nothing compressed: a fifth of the bytes, for tests
+ * of how it boots. Every path, mode, owner, time and attribute is there. Made once for all files of tests, which must not change it.
  */
-export async function writeThinImage(directory: string): Promise<string> {
+export async function thinImage(): Promise<string> {
 	const base = await debianFixture();
+	const directory = `${base}-thin`;
+	const madeOf = join(directory, "made-of");
+	const index = `${readFileSync(join(base, "index.json"), "utf8")}${KEPT}`;
+	return withLock(`${directory}.lock`, async () => {
+		if (existsSync(madeOf) && readFileSync(madeOf, "utf8") === index) return directory;
+		rmSync(directory, { recursive: true, force: true });
+		mkdirSync(directory);
+		writeThinImage(base, directory);
+		writeFileSync(madeOf, index);
+		return directory;
+	});
+}
+
+function writeThinImage(base: string, directory: string): void {
 	const json = (digest: Digest) => JSON.parse(readFileSync(blobPath(base, digest), "utf8"));
 	const index = JSON.parse(readFileSync(`${base}/index.json`, "utf8"));
 	const { layers } = json(index.manifests[0].digest) as { layers: BlobDescriptor[] };
 	const tars = layers.map(({ digest, mediaType }) => thin(archiveOf(readFileSync(blobPath(base, digest)), mediaType)));
 	writeOciLayout(directory, { layers: tars.map((tar) => ({ tar, compression: "none" })) });
-	return directory;
 }
 
 function archiveOf(blob: Buffer, mediaType: string): Uint8Array {
