@@ -1,3 +1,4 @@
+import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, byteStringFromText, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { readInitramfs } from "../boot/initramfs/initramfs.ts";
@@ -10,8 +11,8 @@ import { findNode, type VolumeFile } from "../formats/iso9660/volume.ts";
 import { fileAt, fileSource, streamOf } from "./medium-files.ts";
 import type { BootVolume } from "./menu-check.ts";
 
-/** The menus of all ways of starting have the same initramfs. */
-const known = new WeakMap<VolumeFile, Promise<ReadSupport>>();
+/** The menus of all ways of starting, and both volumes, have the same initramfs; of a medium by its place. */
+const known = new WeakMap<ByteSource, Map<string, ReadSupport>>();
 
 interface ReadSupport {
 	readonly support: LiveSupport | undefined;
@@ -54,13 +55,21 @@ async function supportOn(
 	for (const path of initrds) {
 		const file = fileAt(volume.root, path);
 		if (file === undefined || file.byteLength > MAX_INITRAMFS_BYTES) continue;
-		const read = known.get(file) ?? readSupport(volume, file, path);
-		known.set(file, read);
-		const { support, damage } = await read;
+		const { support, damage } = await knownSupport(volume, file, path);
 		if (damage !== undefined) findings.fault(`${displayName(path)} is damaged: ${damage}`, where, "an initramfs");
 		last = support ?? last;
 	}
 	return last;
+}
+
+async function knownSupport(volume: BootVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
+	const { medium, firstBlock } = volume;
+	const place = file.extents.map(({ block, byteLength }) => `${firstBlock + block}+${byteLength}`).join(" ");
+	const ofMedium = known.get(medium) ?? new Map<string, ReadSupport>();
+	known.set(medium, ofMedium);
+	const support = ofMedium.get(place) ?? (await readSupport(volume, file, path));
+	ofMedium.set(place, support);
+	return support;
 }
 
 async function readSupport({ source }: BootVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {

@@ -15,6 +15,9 @@ import { fileAt, machineOn, readFileHead } from "./medium-files.ts";
 export interface BootVolume {
 	/** What its blocks count from. */
 	readonly source: ByteSource;
+	readonly medium: ByteSource;
+	/** Where `source` begins on the medium. */
+	readonly firstBlock: number;
 	readonly root: VolumeDirectory;
 	readonly label: ByteString;
 	/** As blkid makes it of the volume's dates. */

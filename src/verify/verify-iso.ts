@@ -127,10 +127,10 @@ async function checkAll(
 	else run.skip("media-checksum", "not asked for");
 
 	const volumes = [
-		...(volume === undefined ? [] : [bootVolume(source, volume, "the volume")]),
+		...(volume === undefined ? [] : [bootVolume(source, 0, volume, "the volume")]),
 		...(second === undefined || gpt === undefined
 			? []
-			: [bootVolume(fromBlock(source, gpt.volumeBlock), second, "the partition's volume")]),
+			: [bootVolume(source, gpt.volumeBlock, second, "the partition's volume")]),
 	];
 	const onlyFirst = volumes.slice(0, 1);
 	const cd = await run.check("bios-cd", [volume, bios], (findings, _, image) =>
@@ -213,12 +213,10 @@ function readInTurns(iso: ByteSource, signal: AbortSignal | undefined): ByteSour
 	};
 }
 
-function bootVolume(source: ByteSource, { root, primary }: Volume, name: string): BootVolume {
+function bootVolume(medium: ByteSource, firstBlock: number, { root, primary }: Volume, name: string): BootVolume {
 	const { volumeIdentifier: label, modifiedAtSeconds, createdAtSeconds } = primary;
-	return { source, root, label, uuid: volumeUuid(modifiedAtSeconds ?? createdAtSeconds ?? 0), name };
-}
-
-function fromBlock(source: ByteSource, block: number): ByteSource {
-	const start = block * ISO_BLOCK_BYTES;
-	return region(source, start, Math.max(0, source.byteLength - start));
+	const uuid = volumeUuid(modifiedAtSeconds ?? createdAtSeconds ?? 0);
+	const start = firstBlock * ISO_BLOCK_BYTES;
+	const source = region(medium, start, Math.max(0, medium.byteLength - start));
+	return { source, medium, firstBlock, root, label, uuid, name };
 }
