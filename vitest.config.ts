@@ -26,7 +26,8 @@ const LONG = [
 	"squashfs",
 	"inspect-matrix",
 	"shared-build",
-	"documents",
+	"structures",
+	"verify",
 	"package",
 ];
 

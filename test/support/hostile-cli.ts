@@ -134,8 +134,6 @@ async function shared(args: readonly string[]): Promise<Running> {
 
 async function startShared(): Promise<ChildProcess> {
 	const node = [`--max-old-space-size=${BUDGET.heapMiB}`, "--expose-gc"];
-	// What `start.ts` sets: see there.
-	node.push("--semi-space-growth-factor=1", "--heap-growing-percent=25");
 	const child = spawn(process.execPath, [...node, COMPILED_HOSTILE_PROCESS], {
 		stdio: ["ignore", "ignore", "inherit", "ipc"],
 	});

@@ -1,7 +1,12 @@
 // One command after another in one process, for `hostileRun`: most of what a command costs is the start of its process.
 import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import { printFailure } from "../../src/cli/failure.ts";
 import { runProgram } from "../../src/cli/program.ts";
+
+// The heap grows as in `start.ts`: see there.
+if (Number.parseInt(process.versions.v8, 10) <= 13)
+	for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=25"]) setFlagsFromString(flag);
 
 const written = { stdout: "", stderr: "" };
 for (const name of ["stdout", "stderr"] as const)
