@@ -7,12 +7,8 @@ import { runProgram } from "./program.ts";
 // An engine that does not know these switches would say so on standard error.
 if (Number.parseInt(process.versions.v8, 10) <= 13) {
 	setFlagsFromString("--semi-space-growth-factor=1");
-	// So little is collected at once that other threads come too late to help.
-	setFlagsFromString("--no-parallel-scavenge");
 	setFlagsFromString("--heap-growing-percent=25");
 }
-// Node 20 optimizes functions whose optimizing takes longer than all that they do: they wait six times as long for it.
-if (process.versions.v8.startsWith("11.3.")) setFlagsFromString("--interrupt-budget=400000");
 
 guardStreams();
 process.on("uncaughtException", (error) => process.exit(printFailure(error, process.argv)));
