@@ -12,6 +12,8 @@ export interface ProcessCost {
 	readonly cpuSeconds: number;
 	/** Of the thread that took most. */
 	readonly busiestSeconds: number;
+	/** Of the thread that it began with: what more processors take nothing of. */
+	readonly mainSeconds: number;
 	/** Most resident memory. */
 	readonly peakBytes: number;
 }
@@ -44,6 +46,7 @@ export async function processCost(command: string, args: readonly string[]): Pro
 		wallSeconds,
 		cpuSeconds: seconds.reduce((sum, one) => sum + one, 0),
 		busiestSeconds: Math.max(0, ...seconds),
+		mainSeconds: (ticks.get(String(child.pid)) ?? 0) / TICKS_PER_SECOND,
 		peakBytes,
 	};
 }
