@@ -35,3 +35,5 @@ export function settings(gzipEncoder: string): readonly Setting[] {
 /** What takes minutes on the real image stays for `--full`. */
 export const QUICK_SETTINGS = ["zstd 15", "zstd 3", "lz4"];
 export const BLOCK_BYTES = 128 * 1024;
+/** oci2iso's arguments for zstd 3. */
+export const ZSTD_3_ARGUMENTS = ["--comp", "zstd", "--level", "3", "--block-size", "128K"] as const;

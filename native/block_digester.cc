@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "zero_bytes.h"
+
 namespace oci2iso {
 namespace {
 
@@ -27,10 +29,6 @@ uint64_t SizeOf(const uint8_t* header) noexcept {
   while (i < kSizeBytes && field[i] == ' ') i++;
   for (; i < kSizeBytes && field[i] >= '0' && field[i] <= '7'; i++) size = size << 3 | (field[i] - '0');
   return i < kSizeBytes && field[i] != ' ' && field[i] != 0 ? kMaxSize : size;
-}
-
-bool IsZero(const uint8_t* header, size_t length) noexcept {
-  return header[0] == 0 && std::memcmp(header, header + 1, length - 1) == 0;
 }
 
 }  // namespace

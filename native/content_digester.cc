@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "digest.h"
+#include "zero_bytes.h"
 
 namespace oci2iso {
 namespace {
@@ -24,10 +25,6 @@ struct Unit {
   size_t length;
   bool ends_with_length;
 };
-
-bool IsZero(const uint8_t* bytes, size_t length) noexcept {
-  return length == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, length - 1) == 0);
-}
 
 bool Finish(Digest& digest, const Unit& unit, uint8_t* out) noexcept {
   if (unit.ends_with_length) {

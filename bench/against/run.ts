@@ -5,13 +5,14 @@ import { tarMember } from "../../test/support/tar-fixtures.ts";
 import { addLayer } from "../changed-image.ts";
 import { flushDisk } from "../machine.ts";
 import { type ProcessCost, processCost } from "../measure/threads.ts";
+import { ZSTD_3_ARGUMENTS } from "../settings.ts";
 
 /** Of the image's layers. */
 const CHANGED_SHARE = 0.01;
 const MANY_INODES = 1_000_000;
 const MEMBERS_AT_A_TIME = 1000;
 const WAYS = {
-	"zstd 3": ["--comp", "zstd", "--level", "3", "--block-size", "128K"],
+	"zstd 3": ZSTD_3_ARGUMENTS,
 	lz4: ["--comp", "lz4", "--block-size", "128K"],
 	none: ["--comp", "none", "--block-size", "128K"],
 	"the default": [],
@@ -61,11 +62,7 @@ export async function measureAgainst(
 		if (!existsSync(main)) throw new Error(`${main} is missing: build that checkout, its addon too`);
 		return { name: side, main, directory: join(work, side) };
 	});
-	const [first, second, many] = ["first", "second", "many"].map((image) => join(work, image)) as [
-		string,
-		string,
-		string,
-	];
+	const [first, second, many] = [join(work, "first"), join(work, "second"), join(work, "many")];
 	mkdirSync(work, { recursive: true });
 	await addLayer(layout, first, CHANGED_SHARE * layerBytes, "first");
 	await addLayer(layout, second, CHANGED_SHARE * layerBytes, "second");
@@ -82,11 +79,7 @@ export async function measureAgainst(
 	for (let round = 0; round < trials; round++) {
 		for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
 			const { directory } = side;
-			const [cache, used, iso] = ["cache", "used", "image.iso"].map((file) => join(directory, file)) as [
-				string,
-				string,
-				string,
-			];
+			const [cache, used, iso] = [join(directory, "cache"), join(directory, "used"), join(directory, "image.iso")];
 			const make = (what: string, image: string, ...options: string[]) =>
 				run(
 					side,

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { childTicks, textOf } from "./proc.ts";
 
 export interface ChildTime {
 	readonly wallSeconds: number;
@@ -16,10 +16,7 @@ export function timedChild(command: string, args: readonly string[]): ChildTime 
 	return { wallSeconds, cpuSeconds: childSeconds() - before };
 }
 
-/** Of children that have ended: fields 16 and 17 of proc_pid_stat(5), in hundredths. */
+/** Of children that have ended; ticks are hundredths. */
 function childSeconds(): number {
-	const fields = readFileSync("/proc/self/stat", "latin1")
-		.replace(/^.*\) /s, "")
-		.split(" ");
-	return (Number(fields[13]) + Number(fields[14])) / 100;
+	return childTicks(textOf("/proc/self/stat")) / 100;
 }

@@ -3,15 +3,22 @@ import { readFileSync } from "node:fs";
 
 /** Clock ticks of children that have ended and been waited for, theirs included: fields 16 and 17 of /proc/PID/stat. */
 export function childTicks(stat: string): number {
-	// The second field is the command's name in parentheses and may hold anything.
-	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-	return Number(fields[13]) + Number(fields[14]);
+	return ticksFrom(stat, 16);
 }
 
 /** Clock ticks of one thread: fields 14 and 15 of /proc/PID/task/TID/stat. */
 export function threadTicks(stat: string): number {
-	const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-	return Number(fields[11]) + Number(fields[12]);
+	return ticksFrom(stat, 14);
+}
+
+/** User and system time, which are neighbours; `field` is the first one's number in proc(5). */
+function ticksFrom(stat: string, field: number): number {
+	// The second field is the command's name in parentheses and may hold anything.
+	const [user, system] = stat
+		.slice(stat.lastIndexOf(")") + 2)
+		.split(" ")
+		.slice(field - 3);
+	return Number(user) + Number(system);
 }
 
 export interface IoCounters {

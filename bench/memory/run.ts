@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { oci2iso } from "../contenders.ts";
 import type { Inputs } from "../inputs.ts";
 import { runTrial } from "../run-rounds.ts";
+import { ZSTD_3_ARGUMENTS } from "../settings.ts";
 import { growImage } from "./grown-image.ts";
 
 /** Copies of the image beside the image. */
 const COPIES = 2;
 const WAYS = [
-	{ name: "zstd 3, 128 KiB", args: ["--comp", "zstd", "--level", "3", "--block-size", "128K"] },
+	{ name: "zstd 3, 128 KiB", args: ZSTD_3_ARGUMENTS },
 	{ name: "the default, 1 MiB", args: [] },
 ] as const;
 

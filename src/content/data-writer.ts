@@ -162,7 +162,7 @@ export class DataWriter {
 		let tail: Tail | undefined;
 		if (this.#filled > 0 && this.#block !== undefined && this.#hasTail(file.byteLength)) {
 			const content = this.#block.subarray(0, this.#filled);
-			const hash = this.#givenHash(file, content.byteLength) ?? this.#hashBehindHeld(file, content);
+			const hash = this.#givenHash(file, file.cutBytes, content.byteLength) ?? this.#hashBehindHeld(file, content);
 			tail = { byteLength: content.byteLength, hash, content };
 		} else if (this.#filled > 0) this.#endBlock(file);
 		this.#placeHeld(file);
@@ -310,14 +310,14 @@ export class DataWriter {
 		assert(block !== undefined, "no block is open");
 		const length = this.#filled;
 		this.#filled = 0;
+		const start = file.cutBytes;
+		file.cutBytes += length;
 		if (isZero(block, length)) {
-			file.cutBytes += length;
 			this.#addZeroBlocks(file, 1, length);
 			return;
 		}
 		this.#block = undefined;
-		const given = this.#givenHash(file, length);
-		file.cutBytes += length;
+		const given = this.#givenHash(file, start, length);
 		if (given !== undefined) {
 			this.#placeHeld(file);
 			this.#placeBlock(file, given, length, block);
@@ -325,9 +325,9 @@ export class DataWriter {
 		else this.#placeBlock(file, this.#hashBehindHeld(file, block.subarray(0, length)), length, block);
 	}
 
-	/** The hash that the file's next bytes came with. */
-	#givenHash({ from, hasHoles, cutBytes }: OpenFile, byteLength: number): Uint8Array | undefined {
-		return hasHoles ? undefined : from?.digests.take(from.offset + cutBytes, byteLength);
+	/** The hash that `byteLength` of the file's bytes, from `start` on, came with. */
+	#givenHash({ from, hasHoles }: OpenFile, start: number, byteLength: number): Uint8Array | undefined {
+		return hasHoles ? undefined : from?.digests.take(from.offset + start, byteLength);
 	}
 
 	/** The hash of a content; the block that is held goes first. */

@@ -1,11 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
-import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { interruption, Oci2isoError } from "../errors.ts";
-import { readBlanked, storedChecksum } from "../formats/isomd5/media-checksum.ts";
+import { CHECKSUM_HEAD_BYTES, readBlanked, storedChecksum } from "../formats/isomd5/media-checksum.ts";
 import { digestFileInBackground } from "../native/background-digest.ts";
-
-/** The descriptors before it and the one that holds the checksum. */
-const HEAD_BYTES = 17 * ISO_BLOCK_BYTES;
 
 /** The MD5s of a medium, which are made while other things are checked. */
 export interface MediaDigest {
@@ -27,7 +23,7 @@ export async function beginMediaDigest(
 	});
 	if (found === undefined || found.range.totalBytes > source.byteLength) return undefined;
 	const { totalBytes, sumOffsets } = found.range;
-	const head = await readBlanked(source, 0, HEAD_BYTES);
+	const head = await readBlanked(source, 0, CHECKSUM_HEAD_BYTES);
 	const digest = digestFileInBackground(descriptor, head, [...sumOffsets, totalBytes]);
 	digest?.allow(totalBytes);
 	return (

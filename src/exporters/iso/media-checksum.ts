@@ -1,11 +1,10 @@
-import { ISO_BLOCK_BYTES } from "../../binary/units.ts";
 import { checksumByTool, type ToolChoice, type ToolReport } from "../../buildroot/tools.ts";
 import { interruption, throwIfAborted } from "../../errors.ts";
-import { FIRST_DESCRIPTOR_BLOCK } from "../../formats/iso9660/finish-volume.ts";
 import { encodeApplicationUse } from "../../formats/isomd5/application-use.ts";
 import { checksumOfDigests, hashedRange } from "../../formats/isomd5/hashed-range.ts";
 import {
 	APPLICATION_USE_OFFSET,
+	CHECKSUM_HEAD_BYTES,
 	type ChecksumProgress,
 	computeMediaChecksum,
 } from "../../formats/isomd5/media-checksum.ts";
@@ -13,8 +12,6 @@ import { digestFileInBackground } from "../../native/background-digest.ts";
 import type { FileTarget } from "../../output/file-target.ts";
 import type { ImageTree } from "../../tree/image-tree.ts";
 
-/** The descriptors before it and the one that will hold the checksum. */
-const HEAD_BYTES = (FIRST_DESCRIPTOR_BLOCK + 1) * ISO_BLOCK_BYTES;
 const PROGRESS_MILLISECONDS = 100;
 const OWN: ToolReport = { task: "media-checksum", used: "builtin" };
 
@@ -34,7 +31,7 @@ interface MediaChecksumJob {
  */
 export async function beginMediaChecksum(target: FileTarget, imageBlocks: number): Promise<MediaChecksumJob> {
 	const { totalBytes, sumOffsets } = hashedRange(imageBlocks);
-	const head = await target.read(0, HEAD_BYTES);
+	const head = await target.read(0, CHECKSUM_HEAD_BYTES);
 	const digest = digestFileInBackground(target.descriptor, head, [...sumOffsets, totalBytes]);
 	if (digest === undefined)
 		return {

@@ -14,6 +14,8 @@ import { checksumOfDigests, type HashedRange, hashedRange } from "./hashed-range
 const DESCRIPTOR_OFFSET = 16 * ISO_BLOCK_BYTES;
 /** Of the application-use area within the image: ECMA-119 8.4.32, BP 884 of the primary volume descriptor. */
 export const APPLICATION_USE_OFFSET = DESCRIPTOR_OFFSET + 883;
+/** Of an image up to the end of the descriptor that holds the checksum. */
+export const CHECKSUM_HEAD_BYTES = DESCRIPTOR_OFFSET + ISO_BLOCK_BYTES;
 /** ECMA-119 8.4.8, BP 81; the big-endian half is what `implantisomd5` reads. */
 const SPACE_SIZE_BE_OFFSET = 84;
 const READ_BYTES = 1 * MiB;
