@@ -4,7 +4,15 @@ import type { ImageTree } from "../tree/image-tree.ts";
 import type { FoundFile, KernelFiles } from "./contract.ts";
 import { findDirectory, findFile, findFirstFile, namesIn, whyNoFile } from "./image-files.ts";
 
-const MODULE_DIRECTORIES = ["/usr/lib/modules", "/lib/modules"];
+/** Where images have a directory for each kernel; the contract's comes first. */
+export const MODULE_DIRECTORIES = ["/usr/lib/modules", "/lib/modules"];
+/** Before a version or a flavour; the last two are Gentoo's and those of machines with `Image` kernels. */
+const KERNELS = ["/boot/vmlinuz", "/boot/kernel", "/boot/Image"];
+/** Of kernels and initramfs that no name says the version of, as Kairos has them. */
+const NAMELESS_KERNELS = ["/boot/vmlinuz", "/boot/Image"];
+const NAMELESS_INITRAMFS = ["/boot/initrd", "/boot/initrd.img", "/boot/initramfs.img", "/boot/initrd.gz"];
+/** Flavours are read of so many; nobody keeps more kernels. */
+const MAX_FLAVOURED_VERSIONS = 64;
 const MAX_FLAVOUR_BYTES = 256;
 const MAX_SHOWN = 10;
 const HOW_TO_CHOOSE = "pass --kernel VERSION for another one";
@@ -20,7 +28,7 @@ interface Candidate {
 
 /**
  * The kernel and its initramfs: the first directory of /usr/lib/modules, in byte order, that has a `vmlinuz`; failing that,
- * one of /boot that is named after that directory, or, where there is only one such directory, after its flavour or after nothing. The initramfs is
+ * one of /boot that is named after that directory or, as far as that tells directories apart, after its flavour or after nothing. The initramfs is
  * looked for likewise. A kernel without an initramfs yields to one that has both.
  */
 export async function chooseKernel(
@@ -28,10 +36,9 @@ export async function chooseKernel(
 	wanted: string | undefined,
 	findings: Findings,
 ): Promise<KernelFiles | undefined> {
-	const root = MODULE_DIRECTORIES.find((path) => findDirectory(tree, path) !== undefined);
-	const candidates = root === undefined ? [] : await candidatesIn(tree, root, wanted);
+	const candidates = await candidatesOf(tree, wanted);
 	const chosen = candidates.find(({ initramfs }) => initramfs !== undefined) ?? candidates[0];
-	if (chosen === undefined) return reportNoKernel(tree, root, wanted, findings);
+	if (chosen === undefined) return reportNoKernel(tree, wanted, findings);
 	const { version, directory, vmlinuz, initramfs } = chosen;
 	const shown = displayName(version);
 	if (initramfs === undefined)
@@ -55,60 +62,88 @@ export async function chooseKernel(
 	return { version, vmlinuz, initramfs };
 }
 
+/** Of the first directory of modules that has kernels: without a merged /usr there may be two. */
+async function candidatesOf(tree: ImageTree, wanted: string | undefined): Promise<readonly Candidate[]> {
+	for (const root of MODULE_DIRECTORIES) {
+		const candidates = await candidatesIn(tree, root, wanted);
+		if (candidates.length > 0) return candidates;
+	}
+	return [];
+}
+
 async function candidatesIn(tree: ImageTree, root: ByteString, wanted: string | undefined): Promise<Candidate[]> {
 	const modules = findDirectory(tree, root);
 	const all = namesIn(modules).filter((name) => modules?.inode.entries.get(name)?.type === "directory");
 	const versions = wanted === undefined ? all : [byteStringFromText(wanted)].filter((name) => isComponent(name));
+	const flavours = await flavoursOf(tree, root, all);
+	const nameless = findFirstFile(tree, NAMELESS_KERNELS);
 	const candidates: Candidate[] = [];
 	for (const version of versions) {
 		const directory = `${root}/${version}`;
 		if (findDirectory(tree, directory) === undefined) continue;
 		const inModules = findFile(tree, `${directory}/vmlinuz`);
-		// A name without a version says nothing where there are several.
-		const flavours = all.length === 1 ? await flavoursOf(tree, directory, version) : [];
-		const vmlinuz = inModules ?? findFirstFile(tree, kernelsInBoot(version, flavours));
+		const names = [version, ...(flavours.get(version) ?? [])];
+		const named =
+			inModules ??
+			findFirstFile(tree, [
+				`${directory}/Image`,
+				...KERNELS.flatMap((kernel) => names.map((name) => `${kernel}-${name}`)),
+			]);
+		// A name without a version says nothing where there are several, unless it is a link to this one.
+		const isOnly = all.length === 1 || wanted !== undefined || (named !== undefined && named.inode === nameless?.inode);
+		const vmlinuz = named ?? (isOnly ? nameless : undefined);
 		if (vmlinuz === undefined) continue;
-		const initramfs =
-			findFile(tree, `${directory}/initramfs.img`) ??
-			findFirstFile(tree, [`${directory}/initrd`, ...initramfsInBoot(version, flavours)]);
+		const initramfs = findFirstFile(tree, [
+			`${directory}/initramfs.img`,
+			`${directory}/initrd`,
+			...names.flatMap(initramfsInBoot),
+			...(isOnly ? NAMELESS_INITRAMFS : []),
+		]);
 		candidates.push({ version, directory, vmlinuz, initramfs, isInModules: inModules !== undefined });
 	}
 	const asContract = candidates.filter(({ isInModules }) => isInModules);
 	return asContract.length > 0 ? asContract : candidates;
 }
 
-/** Of Debian, Fedora, SUSE, elemental and Kairos; then those that name no version. */
-function kernelsInBoot(version: ByteString, flavours: readonly ByteString[]): ByteString[] {
-	return [version, ...flavours]
-		.map((name) => `/boot/vmlinuz-${name}`)
-		.concat(flavours.length > 0 ? "/boot/vmlinuz" : []);
-}
-
-/** Of Debian, Fedora, and SUSE (with elemental and Kairos); Arch's, Alpine's, and links without a version. */
-function initramfsInBoot(version: ByteString, flavours: readonly ByteString[]): ByteString[] {
+/** Debian's, Fedora's and Mageia's, SUSE's (with elemental and Kairos), Arch's, Alpine's. */
+function initramfsInBoot(name: ByteString): ByteString[] {
 	return [
-		`/boot/initrd.img-${version}`,
-		`/boot/initramfs-${version}.img`,
-		`/boot/initrd-${version}`,
-		`/boot/initramfs-${version}`,
-		...flavours.flatMap((name) => [`/boot/initramfs-${name}.img`, `/boot/initramfs-${name}`, `/boot/initrd-${name}`]),
-		...(flavours.length > 0 ? ["/boot/initrd", "/boot/initrd.img", "/boot/initramfs.img"] : []),
+		`/boot/initrd.img-${name}`,
+		`/boot/initramfs-${name}.img`,
+		`/boot/initrd-${name}.img`,
+		`/boot/initrd-${name}`,
+		`/boot/initramfs-${name}`,
 	];
 }
 
 /**
- * What Arch calls a kernel's package (`pkgbase`, such as `linux`), the one name in /boot that is of no version, and the end of the version as Alpine has
- * it (`6.6.1-0-lts`).
+ * By version, names in /boot that stand for it, as long as they stand for no other: what Arch calls a kernel's package (`pkgbase`, such as `linux`), the end
+ * of the version as Alpine has it (`6.6.1-0-lts`), and for the only version there is the only name of a kernel.
  */
-async function flavoursOf(tree: ImageTree, directory: ByteString, version: ByteString): Promise<ByteString[]> {
-	const file = findFile(tree, `${directory}/pkgbase`);
-	const isShort = file !== undefined && file.inode.byteLength <= MAX_FLAVOUR_BYTES;
-	const named = isShort ? byteStringOf(await tree.read(file.inode, MAX_FLAVOUR_BYTES)).trim() : "";
-	const inBoot = namesIn(findDirectory(tree, "/boot")).filter(
-		(name) => name.startsWith("vmlinuz-") && name !== `vmlinuz-${version}`,
-	);
-	const only = inBoot.length === 1 ? (inBoot[0] ?? "").slice("vmlinuz-".length) : "";
-	return [named, only, version.slice(version.lastIndexOf("-") + 1)].filter((name) => isComponent(name));
+async function flavoursOf(
+	tree: ImageTree,
+	root: ByteString,
+	versions: readonly ByteString[],
+): Promise<ReadonlyMap<ByteString, readonly ByteString[]>> {
+	if (versions.length > MAX_FLAVOURED_VERSIONS) return new Map();
+	const inBoot = namesIn(findDirectory(tree, "/boot")).filter((name) => name.startsWith("vmlinuz-"));
+	const only = versions.length === 1 && inBoot.length === 1 ? (inBoot[0] ?? "").slice("vmlinuz-".length) : "";
+	const flavours = new Map<ByteString, readonly ByteString[]>();
+	const uses = new Map<ByteString, number>();
+	for (const version of versions) {
+		const file = findFile(tree, `${root}/${version}/pkgbase`);
+		const isShort = file !== undefined && file.inode.byteLength <= MAX_FLAVOUR_BYTES;
+		const named = isShort ? byteStringOf(await tree.read(file.inode, MAX_FLAVOUR_BYTES)).trim() : "";
+		const own = new Set([named, only, version.slice(version.lastIndexOf("-") + 1)].filter((name) => isComponent(name)));
+		for (const name of own) uses.set(name, (uses.get(name) ?? 0) + 1);
+		flavours.set(version, [...own]);
+	}
+	for (const [version, own] of flavours)
+		flavours.set(
+			version,
+			own.filter((name) => uses.get(name) === 1),
+		);
+	return flavours;
 }
 
 function isComponent(name: ByteString): boolean {
@@ -124,23 +159,27 @@ function noteFallback(file: FoundFile, expectedPath: ByteString, tree: ImageTree
 	});
 }
 
-function reportNoKernel(
-	tree: ImageTree,
-	root: ByteString | undefined,
-	wanted: string | undefined,
-	findings: Findings,
-): undefined {
+function reportNoKernel(tree: ImageTree, wanted: string | undefined, findings: Findings): undefined {
 	const where = MODULE_DIRECTORIES[0];
-	const versions = root === undefined ? [] : namesIn(findDirectory(tree, root)).map(displayName);
-	const listed = versions.length === 0 ? "" : `: it has ${versions.slice(0, MAX_SHOWN).join(", ")}`;
+	const versions = MODULE_DIRECTORIES.map((root) => namesIn(findDirectory(tree, root)).map(displayName)).find(
+		({ length }) => length > 0,
+	);
+	const listed = versions === undefined ? "" : `: it has ${versions.slice(0, MAX_SHOWN).join(", ")}`;
+	const nameless = findFirstFile(tree, NAMELESS_KERNELS);
+	const isUnclear = wanted === undefined && versions !== undefined && nameless !== undefined;
 	findings.problem({
 		code: "KERNEL_MISSING",
 		what:
 			wanted === undefined
-				? `no directory in ${where} has a kernel${listed}`
+				? `no directory in ${where} has a kernel${listed}${isUnclear ? `; ${displayName(nameless.path)} does not say which of them it is of` : ""}`
 				: `there is no kernel ${JSON.stringify(wanted)} in ${where}${listed}`,
 		where: wanted === undefined ? `${where}/*/vmlinuz` : "--kernel",
 		expected: "the contract: a kernel in /usr/lib/modules/VERSION/vmlinuz",
-		remedy: wanted === undefined ? "install a kernel in the image" : "pass a --kernel that the image has",
+		remedy:
+			wanted !== undefined
+				? "pass a --kernel that the image has"
+				: isUnclear
+					? "pass --kernel VERSION, or install the kernel there"
+					: "install a kernel in the image",
 	});
 }

@@ -15,12 +15,12 @@ const PATTERNS: readonly string[] = [
 	"usr/lib/image-builder/bootc/iso.yaml",
 	"usr/lib/bootc-image-builder/iso.yaml",
 	...["usr/lib/modules/*", "lib/modules/*"].flatMap((directory) =>
-		["vmlinuz", "initramfs.img", "initrd", "pkgbase", "config", "modules.builtin", "modules.dep"].map(
+		["vmlinuz", "Image", "initramfs.img", "initrd", "pkgbase", "config", "modules.builtin", "modules.dep"].map(
 			(name) => `${directory}/${name}`,
 		),
 	),
-	...["vmlinuz", "initrd.img", "initrd", "initramfs", "config"].map((name) => `boot/${name}-*`),
-	...["vmlinuz", "initrd", "initrd.img", "initramfs.img"].map((name) => `boot/${name}`),
+	...["vmlinuz", "kernel", "Image", "initrd.img", "initrd", "initramfs", "config"].map((name) => `boot/${name}-*`),
+	...["vmlinuz", "Image", "initrd", "initrd.img", "initrd.gz", "initramfs.img"].map((name) => `boot/${name}`),
 	...["boot/efi", "usr/lib/bootupd/updates", "usr/lib/efi/*/*", "usr/lib/ostree-boot/efi", "efi"].flatMap((place) => [
 		...["efi", "EFI"].map((suffix) => `${place}/EFI/*/*.${suffix}`),
 	]),

@@ -10,6 +10,7 @@ import { placeMenus } from "../boot/grub/place-menus.ts";
 import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import type { Contract } from "../contract/contract.ts";
 import { findDirectory, namesIn } from "../contract/image-files.ts";
+import { MODULE_DIRECTORIES } from "../contract/kernel.ts";
 import { readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
@@ -161,7 +162,7 @@ async function findContract(
 				[paths.grub, efi.grub],
 			] as const
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
-	const kernels = [undefined, ...textNamesIn(tree, "/usr/lib/modules")];
+	const kernels = [undefined, ...new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)))];
 	const vendors = [
 		undefined,
 		...textNamesIn(tree, "/boot/efi/EFI"),

@@ -208,7 +208,11 @@ describe("kernel and initramfs in other places", () => {
 			"/boot/initramfs-linux.img",
 		],
 		["Arch's other kernel", [`${K}/vmlinuz`, "/boot/vmlinuz-a", "/boot/vmlinuz-b"], "/boot/initramfs-linux-zen.img"],
+		["Mageia", ["/boot/vmlinuz-6.1"], "/boot/initrd-6.1.img"],
+		["Gentoo", ["/boot/kernel-6.1"], "/boot/initramfs-6.1.img"],
+		["SUSE on other machines", [`${K}/Image`, "/boot/Image-6.1"], "/boot/initrd-6.1"],
 		["no version at all", ["/boot/vmlinuz"], "/boot/initrd"],
+		["no version and no compression", ["/boot/Image"], "/boot/initrd.gz"],
 	])("are found as %s has them, and reported", async (_, kernels, initramfs) => {
 		const image = withGrub(withVendor(new SmallRoot(), "fedora")).directory(K);
 		image.file(`${K}/pkgbase`, "linux-zen\n");
@@ -225,6 +229,39 @@ describe("kernel and initramfs in other places", () => {
 			.file("/usr/lib/modules/6.2/modules.dep", "")
 			.file("/boot/initrd", "i");
 		expect(await problemsOf(image)).toEqual([`INITRAMFS_MISSING ${K}/initramfs.img`]);
+	});
+
+	test("are taken by a name that stands for one of several kernels", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora"));
+		for (const flavour of ["lts", "virt"]) {
+			image.directory(`/lib/modules/6.6.1-0-${flavour}`).file(`/boot/vmlinuz-${flavour}`, flavour);
+			image.file(`/boot/initramfs-${flavour}`, `initramfs ${flavour}`);
+		}
+		const paths = async (kernel?: string): Promise<string[]> => {
+			const { vmlinuz, initramfs } = (await contractOf(image, { kernel })).kernel;
+			return [vmlinuz.path, initramfs.path];
+		};
+		expect(await paths()).toEqual(["/boot/vmlinuz-lts", "/boot/initramfs-lts"]);
+		expect(await paths("6.6.1-0-virt")).toEqual(["/boot/vmlinuz-virt", "/boot/initramfs-virt"]);
+		image.directory("/lib/modules/6.6.0-0-virt");
+		expect(await problemsOf(image, { kernel: "6.6.1-0-virt" })).toEqual(["KERNEL_MISSING --kernel"]);
+	});
+
+	test("without a version are those of the kernel that a link or --kernel names", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora")).directory(`${K}/extra`);
+		image.directory("/usr/lib/modules/6.2").file("/boot/vmlinuz", "k").file("/boot/initrd", "i");
+		const [problem] = (await failureOf(image)).problems;
+		expect(problem?.what).toContain("6.1, 6.2; /boot/vmlinuz does not say which");
+		expect(problem?.remedy).toContain("--kernel VERSION");
+		expect((await contractOf(image, { kernel: "6.2" })).kernel.initramfs.path).toBe("/boot/initrd");
+		image.file("/boot/vmlinuz-6.2", "k").symlink("/boot/vmlinuz", "vmlinuz-6.2");
+		expect((await contractOf(image)).kernel).toMatchObject({ version: "6.2", initramfs: { path: "/boot/initrd" } });
+	});
+
+	test("are looked for in /lib/modules where /usr/lib/modules has no kernel", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora")).directory("/usr/lib/modules/6.1/extra");
+		image.file("/lib/modules/6.1/vmlinuz", "k").file("/lib/modules/6.1/initramfs.img", "i");
+		expect((await contractOf(image)).kernel.vmlinuz.path).toBe("/lib/modules/6.1/vmlinuz");
 	});
 
 	test("yield to the contract's own", async () => {
