@@ -1,5 +1,5 @@
 import { type ByteString, bytesOf } from "../binary/byte-string.ts";
-import type { Contract, FoundFile } from "../contract/contract.ts";
+import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig } from "./grub/made/menu.ts";
 import { biosFilePath, ISO_PATHS, loaderPaths } from "./iso-paths.ts";
@@ -35,7 +35,7 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
 	readonly efi?: Contract["efi"] | undefined;
 	readonly kernel?: Contract["kernel"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
-	readonly grubModules?: Pick<Contract["grubModules"], "files"> | undefined;
+	readonly grubModules?: Pick<GrubModules, "files"> | undefined;
 }
 
 /**
@@ -57,7 +57,9 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		...both(loaders.grub, efi?.grub),
 		...both(ISO_PATHS.efiFont, unicodeFont),
 		...STANDARD_MENUS.map((place) => ({ ...place, content: menu })),
-		isoOnly(ISO_PATHS.biosMenu, text(renderGrubConfig(contract, "bios"))),
+		...(contract.machine.grub.bios === undefined
+			? []
+			: [isoOnly(ISO_PATHS.biosMenu, text(renderGrubConfig(contract, "bios")))]),
 		...(grubModules?.files ?? []).map(({ relativePath, file }) => isoOnly(biosFilePath(relativePath), image(file))),
 		...(kernel === undefined
 			? []

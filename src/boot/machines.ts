@@ -34,8 +34,8 @@ export interface Machine {
 	};
 	/** GRUB's builds; `bios` is undefined for machines without a BIOS. */
 	readonly grub: { readonly efi: GrubPlatform; readonly bios: GrubPlatform | undefined };
-	/** What its kernels begin with: x86's setup header, or the header of Linux's `Image` on others. */
-	readonly kernelFormat: "bzImage" | "Image";
+	/** What its kernels are: x86's with a setup header, or Linux's `Image` on others, also packed with gzip or as an EFI program that unpacks it (zboot). */
+	readonly kernelFormats: readonly ("bzImage" | "Image" | "Image.gz" | "zboot")[];
 	readonly packages: PackageSpelling;
 }
 
@@ -54,12 +54,22 @@ const X64: Machine = {
 	peMachine: 0x8664,
 	efi: efiNames("x64"),
 	grub: { efi: { name: "x86_64-efi", elfClass: 2, elfMachine: 62 }, bios: PC_BIOS },
-	kernelFormat: "bzImage",
+	kernelFormats: ["bzImage"],
 	packages: PACKAGES.amd64,
 };
 
+const AARCH64: Machine = {
+	name: "aarch64",
+	ociArchitecture: "arm64",
+	peMachine: 0xaa64,
+	efi: efiNames("aa64"),
+	grub: { efi: { name: "arm64-efi", elfClass: 2, elfMachine: 183 }, bios: undefined },
+	kernelFormats: ["Image", "Image.gz", "zboot"],
+	packages: PACKAGES.arm64,
+};
+
 /** Every machine that media are made for; the first is taken where nothing says which. */
-export const MACHINES: readonly [Machine, ...Machine[]] = [X64];
+export const MACHINES: readonly [Machine, ...Machine[]] = [X64, AARCH64];
 
 /** The machine of an image, by OCI's name of it; undefined where media cannot be made for it. */
 export function machineOfImage(ociArchitecture: string): Machine | undefined {

@@ -1,3 +1,4 @@
+import { foreignArchitecture } from "../buildroot/elf.ts";
 import { requireTools, type ToolChoice, type ToolReport, toolNotices } from "../buildroot/tools.ts";
 import { BuildCache } from "../cache/build-cache.ts";
 import { architectureFault } from "../contract/read-contract.ts";
@@ -6,6 +7,7 @@ import type { Exporter, MediumReport } from "../exporters/exporter.ts";
 import { exporters } from "../exporters/table.ts";
 import type { Digest } from "../oci/digest.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
+import { hostPlatform } from "../oci/platform.ts";
 import { type ImageOptions, openingOptions } from "../options/image-options.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
@@ -56,6 +58,7 @@ async function build({ image: asked, tools: made, work, planOf }: BuildRequest):
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked }, async (image) => {
 			const plan = await planOf(image);
+			requireOwnTools(image, made);
 			await checkChoices(image, plan, signal);
 			for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
 			return await withStore(plan, work, shared, progress, (cache) =>
@@ -65,6 +68,12 @@ async function build({ image: asked, tools: made, work, planOf }: BuildRequest):
 	} finally {
 		output.discard();
 	}
+}
+
+/** Throws `Oci2isoError` TOOL_FOREIGN_ARCHITECTURE (exit 7) where the image's tools are to run and are for another architecture than this machine's. */
+function requireOwnTools({ platform: { architecture } }: OciImage, tools: ToolChoice["tools"]): void {
+	if (tools === "buildroot" && architecture !== hostPlatform().architecture)
+		throw foreignArchitecture(`what is in an image for ${architecture}`, "--tools buildroot");
 }
 
 interface PlannedBuild {
@@ -141,7 +150,7 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 		const medium = await writing.finish();
 		// the system tells of a failed write only once
 		await flushing;
-		const reports = [system.coreReport, ...medium.tools];
+		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...medium.tools];
 		for (const notice of reports.flatMap(toolNotices)) progress.notice(notice);
 		return { medium, checks, tools: reports, losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)] };
 	} finally {

@@ -25,7 +25,7 @@ export async function checkChoices(
 		image.layers,
 		async (tree) => {
 			const findings = new Findings();
-			if (kernel !== undefined) chooseKernel(tree, kernel, findings);
+			if (kernel !== undefined) await chooseKernel(tree, kernel, findings);
 			if (vendor !== undefined)
 				await chooseEfi(tree, { vendor, architecture }, await readOsRelease(tree, new Findings()), findings);
 			return findings;

@@ -5,7 +5,7 @@ import type { BuildCache } from "../cache/build-cache.ts";
 import type { CacheSource } from "../cache/remote/cache-source.ts";
 import type { Contract } from "../contract/contract.ts";
 import { assert } from "../errors.ts";
-import type { LiveSystem } from "../exporters/live-system.ts";
+import type { BiosBoot, LiveSystem } from "../exporters/live-system.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { FileTarget } from "../output/file-target.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
@@ -35,7 +35,8 @@ export interface ComposedSystem extends LiveSystem {
 	readonly stage: Omit<RootFileSystemStage, "writeTables" | "fetchAside">;
 	readonly rootfs: RootSummary;
 	readonly addedFiles: readonly AddedFile[];
-	readonly coreReport: ToolReport;
+	/** Undefined where no core image was made. */
+	readonly coreReport: ToolReport | undefined;
 	/** Whether it would boot; throws as `checkContract`. */
 	check(): Promise<BootCheckReport>;
 }
@@ -78,7 +79,7 @@ async function addBoot(
 	await stage.fetchAside(standard.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : [])));
 	const { files, added: addedFiles } = await placeMenus(tree, contract, standard);
 
-	progress.phase("tools");
+	if (contract.grubModules !== undefined) progress.phase("tools");
 	const [core, summary] = await besideCoreImage(tree, contract, tools, () => {
 		progress.phase("squashfs");
 		return stage.writeTables();
@@ -89,30 +90,34 @@ async function addBoot(
 		tree,
 		rootfs: summary,
 		files,
-		biosCore: core.image,
+		bios: core && { core: core.image, bootHybrid: core.bootHybrid },
 		ingredients: ingredients(plan, contract),
 		preparer: `OCI2ISO-${plan.oci2iso}`,
 		stage,
 		addedFiles,
-		coreReport: core.report,
+		coreReport: core?.report,
 		check: () => checkContract(tree, contract, checks),
 	};
 }
 
-/** Makes the core image, and beside a tool that does so the rest. */
+type BiosCore = Awaited<ReturnType<typeof elToritoCore>> & Pick<BiosBoot, "bootHybrid">;
+
+/** Makes the core image, where there is a BIOS, and beside a tool that does so the rest. */
 async function besideCoreImage<Result>(
 	tree: ImageTree,
 	contract: Contract,
 	tools: ToolChoice,
 	rest: () => Promise<Result>,
-): Promise<[Awaited<ReturnType<typeof elToritoCore>>, Result]> {
+): Promise<[BiosCore | undefined, Result]> {
+	const { grubModules } = contract;
+	if (grubModules === undefined) return [undefined, await rest()];
 	const stop = new AbortController();
 	const signal = AbortSignal.any([stop.signal, ...(tools.signal === undefined ? [] : [tools.signal])]);
-	const making = elToritoCore(tree, contract.grubModules.path, { ...tools, signal });
+	const making = elToritoCore(tree, grubModules.path, { ...tools, signal });
 	try {
 		if (!usesTool(tools)) await making;
 		const [core, result] = await Promise.all([making, rest()]);
-		return [core, result];
+		return [{ ...core, bootHybrid: grubModules.bootHybrid.inode }, result];
 	} finally {
 		stop.abort();
 		await making.catch(() => {});

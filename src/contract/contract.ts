@@ -26,7 +26,8 @@ export interface Contract {
 	readonly efi: EfiFiles;
 	/** GRUB's font, `unicode.pf2`. */
 	readonly unicodeFont: FoundFile;
-	readonly grubModules: GrubModules;
+	/** Undefined for machines without a BIOS. */
+	readonly grubModules: GrubModules | undefined;
 	/** What the built-in entry and `${root}` pass to the kernel, in order; a label inside is escaped for GRUB's command line. */
 	readonly kernelArgs: readonly string[];
 	readonly grub2: Grub2Menu;

@@ -68,7 +68,8 @@ export async function readContract(tree: ImageTree, options: ContractOptions): P
 export function contractOf({ findings, isMenuKnown: _, boot, ...parts }: ContractParts): Contract {
 	requireMet(findings.problems);
 	const { kernel, unicodeFont, grubModules } = parts;
-	assert(kernel && boot && unicodeFont && grubModules, "a part is missing without a problem");
+	const hasBios = parts.machine.grub.bios !== undefined;
+	assert(kernel && boot && unicodeFont && (grubModules || !hasBios), "a part is missing without a problem");
 	return {
 		version: CONTRACT_VERSION,
 		...parts,
@@ -100,7 +101,7 @@ export function architectureFault(architecture: string): Problem | undefined {
 		code: "ARCHITECTURE_UNSUPPORTED",
 		what: `the image is for ${JSON.stringify(architecture)}`,
 		where: "image configuration",
-		expected: `${known.join(", ")}, the one architecture that contract v0.1.0 describes`,
-		remedy: `pass --platform linux/${MACHINES[0].ociArchitecture} where the image has several`,
+		expected: `one that media are made for: ${known.join(", ")}`,
+		remedy: "pass --platform where the image is there for such a one too",
 	};
 }

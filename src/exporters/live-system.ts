@@ -1,6 +1,15 @@
 import type { BootFile } from "../boot/boot-files.ts";
 import type { Contract } from "../contract/contract.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+import type { FileInode } from "../tree/inode.ts";
+
+/** GRUB for BIOS. */
+export interface BiosBoot {
+	/** Its core image, which knows no place yet. */
+	readonly core: Uint8Array;
+	/** Its boot_hybrid.img. */
+	readonly bootHybrid: FileInode;
+}
 
 /** An image's live system: what every medium holds, whichever it is. */
 export interface LiveSystem {
@@ -14,8 +23,8 @@ export interface LiveSystem {
 	readonly rootfs: { readonly byteLength: number };
 	/** Kernel, initramfs, boot loaders, menus. */
 	readonly files: readonly BootFile[];
-	/** GRUB's core image for BIOS, which knows no place yet. */
-	readonly biosCore: Uint8Array;
+	/** Undefined for machines without a BIOS. */
+	readonly bios: BiosBoot | undefined;
 	/** Everything that decides the content, as JSON: what ids are made of. */
 	readonly ingredients: unknown;
 	/** The program, as media name it. */

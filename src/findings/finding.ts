@@ -3,8 +3,9 @@ import type { Problem } from "../errors.ts";
 /** The ways a firmware starts the ISO. `secure-boot` is UEFI that enforces signatures. */
 export type BootPath = "bios" | "uefi" | "secure-boot";
 
-/** Whether each way of starting the ISO is expected to reach the image's init. */
-export type BootPaths = Readonly<Record<BootPath, "expected to boot" | "will not boot">>;
+/** Whether each way of starting the ISO is expected to reach the image's init; there is no `bios` for machines without one. */
+export type BootPaths = Readonly<Partial<Record<"bios", Verdict>> & Record<Exclude<BootPath, "bios">, Verdict>>;
+type Verdict = "expected to boot" | "will not boot";
 
 export const ALL_PATHS: readonly BootPath[] = ["bios", "uefi", "secure-boot"];
 export const UEFI_PATHS: readonly BootPath[] = ["uefi", "secure-boot"];

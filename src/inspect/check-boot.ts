@@ -1,6 +1,7 @@
 import { grubWords } from "../boot/grub/menu-words.ts";
 import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
 import { grubCommandLine } from "../boot/live-root/kernel-command-line.ts";
+import type { Machine } from "../boot/machines.ts";
 import type { CodecName } from "../codec/types.ts";
 import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
@@ -71,8 +72,12 @@ export async function checkBoot(
 	return { parts, findings };
 }
 
-export function bootPathsOf(findings: readonly Finding[], isContractMet: boolean): BootPaths {
+export function bootPathsOf(findings: readonly Finding[], isContractMet: boolean, machine: Machine): BootPaths {
 	const willNot = (path: BootPath): boolean => !isContractMet || findings.some(({ blocks }) => blocks.includes(path));
 	const verdict = (path: BootPath) => (willNot(path) ? "will not boot" : "expected to boot");
-	return { bios: verdict("bios"), uefi: verdict("uefi"), "secure-boot": verdict("secure-boot") };
+	return {
+		...(machine.grub.bios === undefined ? {} : { bios: verdict("bios") }),
+		uefi: verdict("uefi"),
+		"secure-boot": verdict("secure-boot"),
+	};
 }

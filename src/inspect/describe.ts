@@ -42,7 +42,9 @@ export function describeInspection(inspection: ImageInspection): string {
 		"boot",
 		...findings.flatMap((finding) => describeFinding(finding, osRelease)),
 		"",
-		...(["bios", "uefi", "secure-boot"] as const).map((path) => `${PATH_NAMES[path]}: ${bootPaths[path]}`),
+		...(["bios", "uefi", "secure-boot"] as const).map(
+			(path) => `${PATH_NAMES[path]}: ${bootPaths[path] ?? "there is none on such machines"}`,
+		),
 		describeCost(read),
 	];
 	return `${lines.map(printable).join("\n")}\n`;

@@ -108,7 +108,7 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 		},
 		tools,
 		findings: findings.list,
-		bootPaths: bootPathsOf(findings.list, isMet),
+		bootPaths: bootPathsOf(findings.list, isMet, found.machine),
 		isBootable: isMet && !findings.list.some(({ severity }) => severity === "blocker"),
 	};
 }

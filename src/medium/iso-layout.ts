@@ -28,14 +28,16 @@ export interface IsoLayout {
 	/** By content key. */
 	readonly sources: ReadonlyMap<string, BodySource>;
 	readonly bootCatalogBlock: number;
-	readonly elToritoBlock: number;
+	/** Undefined where nothing is there for BIOS. */
+	readonly elToritoBlock: number | undefined;
 }
 
 interface IsoParts {
 	readonly label: string;
 	readonly epochSeconds: number;
 	readonly squashfsBytes: number;
-	readonly elToritoBytes: number;
+	/** Undefined where nothing is there for BIOS. */
+	readonly elToritoBytes: number | undefined;
 	readonly esp: FatImage;
 	readonly bootFiles: readonly BootFile[];
 	readonly guids: DiskGuids;
@@ -56,7 +58,9 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 	};
 	const files: [ByteString, IsoFile][] = [
 		[ISO_PATHS.squashfs, made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK)],
-		[ISO_PATHS.coreImage, made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })],
+		...(elToritoBytes === undefined
+			? []
+			: [[ISO_PATHS.coreImage, made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })] as [ByteString, IsoFile]]),
 		[ISO_PATHS.efiImage, made("esp", esp.byteLength, { kind: "esp" })],
 	];
 	for (const { iso, content } of parts.bootFiles) {
@@ -86,7 +90,7 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		disk: layOutDisk(volume.endBlock, esp.byteLength, parts.guids),
 		sources,
 		bootCatalogBlock: blockOfContent(volume, BOOT_CATALOG_KEY),
-		elToritoBlock: blockOfContent(volume, EL_TORITO_KEY),
+		elToritoBlock: elToritoBytes === undefined ? undefined : blockOfContent(volume, EL_TORITO_KEY),
 	};
 }
 

@@ -1,6 +1,6 @@
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
-import { assertNever, throwIfAborted } from "../errors.ts";
-import { encodeBootCatalog, loadSectors } from "../formats/eltorito/boot-catalog.ts";
+import { assert, assertNever, throwIfAborted } from "../errors.ts";
+import { type BootImage, encodeBootCatalog, loadSectors } from "../formats/eltorito/boot-catalog.ts";
 import { patchBootImage } from "../formats/eltorito/boot-info.ts";
 import { encodeBootRecord } from "../formats/eltorito/boot-record.ts";
 import type { FatImage } from "../formats/fat/build-fat.ts";
@@ -17,8 +17,8 @@ export const BIOS_LOAD_SECTORS = 4;
 interface IsoContents {
 	readonly tree: ImageTree;
 	readonly esp: FatImage;
-	/** As the tool made it; its place on the medium is patched in here. */
-	readonly elToritoImage: Uint8Array;
+	/** As the tool made it, for a layout with a place for it; that place is patched in here. */
+	readonly elToritoImage: Uint8Array | undefined;
 	readonly signal?: AbortSignal | undefined;
 	/** Called with the bytes written so far. */
 	readonly onBytes: (bytes: number) => void;
@@ -30,10 +30,10 @@ export interface Piece {
 	readonly bytes: Uint8Array;
 }
 
-/** What precedes the squashfs: system area, volume descriptors. `isActive` as `encodeMbr` takes it. */
+/** What precedes the squashfs: system area, volume descriptors. `bootHybrid` and `isActive` as `encodeMbr` takes them. */
 export function* frontPieces(
 	{ volume, disk, ...layout }: IsoLayout,
-	bootHybrid: Uint8Array,
+	bootHybrid: Uint8Array | undefined,
 	mbr: { readonly isActive?: boolean } = {},
 ): Generator<Piece> {
 	const descriptors = finishVolume(volume, {
@@ -41,7 +41,9 @@ export function* frontPieces(
 		bootRecords: [encodeBootRecord(layout.bootCatalogBlock)],
 	});
 	for (const { block, bytes } of descriptors) yield { position: block * ISO_BLOCK_BYTES, bytes };
-	yield { position: 0, bytes: encodeMbr(bootHybrid, layout.elToritoBlock, disk.imageSectors, mbr) };
+	const { elToritoBlock } = layout;
+	const boot = bootHybrid && elToritoBlock !== undefined ? { bootHybrid, elToritoBlock } : undefined;
+	yield { position: 0, bytes: encodeMbr(boot, disk.imageSectors, mbr) };
 	yield sectors(encodePrimaryGpt(disk.gpt));
 }
 
@@ -70,7 +72,7 @@ export async function* restPieces(layout: IsoLayout, contents: Omit<IsoContents,
  * Sets the target's length and writes what precedes the squashfs. Everything up to the end of the squashfs is then final, but for the media
  * checksum.
  */
-export function writeFront(target: Target, layout: IsoLayout, bootHybrid: Uint8Array): void {
+export function writeFront(target: Target, layout: IsoLayout, bootHybrid: Uint8Array | undefined): void {
 	target.truncate(layout.disk.imageBlocks * ISO_BLOCK_BYTES);
 	for (const { position, bytes } of frontPieces(layout, bootHybrid)) target.write(position, bytes);
 }
@@ -108,6 +110,7 @@ async function* bodyChunks(
 			yield bootCatalog(layout);
 			return;
 		case "el-torito":
+			assert(contents.elToritoImage && layout.elToritoBlock !== undefined, "a place for BIOS without an image");
 			yield patchBootImage(contents.elToritoImage, {
 				pvdBlock: FIRST_DESCRIPTOR_BLOCK,
 				imageBlock: layout.elToritoBlock,
@@ -122,8 +125,7 @@ async function* bodyChunks(
 
 function bootCatalog({ elToritoBlock, disk }: IsoLayout): Uint8Array {
 	const espBytes = disk.efiSystemBlocks * ISO_BLOCK_BYTES;
-	return encodeBootCatalog([
-		{ platform: "bios", block: elToritoBlock, sectorCount: BIOS_LOAD_SECTORS },
-		{ platform: "uefi", block: disk.efiSystemBlock, sectorCount: loadSectors(espBytes) },
-	]);
+	const uefi: BootImage = { platform: "uefi", block: disk.efiSystemBlock, sectorCount: loadSectors(espBytes) };
+	if (elToritoBlock === undefined) return encodeBootCatalog([uefi]);
+	return encodeBootCatalog([{ platform: "bios", block: elToritoBlock, sectorCount: BIOS_LOAD_SECTORS }, uefi]);
 }

@@ -45,7 +45,7 @@ export class CheckRun {
 		return result;
 	}
 
-	skip(name: CheckName, why: string): void {
+	skip(name: CheckName, why: string): undefined {
 		const title = CHECKS[name];
 		this.#done.set(name, { name, title, status: "skipped", detail: why, findings: [], omittedFindings: 0 });
 	}

@@ -23,8 +23,13 @@ interface BootCatalog {
 
 const ENTRY_BYTES = 32;
 
-/** The boot record in block 17 and the catalog that it names. */
-export async function checkElTorito(source: ByteSource, volume: Volume, findings: Findings): Promise<BootCatalog> {
+/** The boot record in block 17 and the catalog that it names, of a medium for a machine with a BIOS or without. */
+export async function checkElTorito(
+	source: ByteSource,
+	volume: Volume,
+	hasBios: boolean,
+	findings: Findings,
+): Promise<BootCatalog> {
 	const [record] = volume.bootRecords;
 	const block = record === undefined ? undefined : decodeBootRecord(record);
 	const atSeventeen = await source.read(17 * ISO_BLOCK_BYTES, ISO_BLOCK_BYTES);
@@ -43,11 +48,14 @@ export async function checkElTorito(source: ByteSource, volume: Volume, findings
 	checkReserved(bytes, images.length, where, findings);
 	const bios = images.find(({ platform }) => platform === "bios");
 	const uefi = images.find(({ platform }) => platform === "uefi");
-	if (images[0]?.platform !== "bios") findings.fault("the default entry is not for BIOS", where, "platform 0x00");
-	if (bios === undefined) findings.fault("there is no image for BIOS", where, "one");
-	else findings.equal("sectors to load of the BIOS image", bios.sectorCount, BIOS_LOAD_SECTORS, where);
+	if (hasBios) {
+		if (images[0]?.platform !== "bios") findings.fault("the default entry is not for BIOS", where, "platform 0x00");
+		if (bios === undefined) findings.fault("there is no image for BIOS", where, "one");
+		else findings.equal("sectors to load of the BIOS image", bios.sectorCount, BIOS_LOAD_SECTORS, where);
+	}
 	if (uefi === undefined) findings.fault("there is no image for UEFI", where, "one");
-	if (images.length !== 2) findings.fault(`there are ${images.length} images`, where, "one for BIOS, one for UEFI");
+	const wanted = hasBios ? "one for BIOS, one for UEFI" : "one, for UEFI";
+	if (images.length !== (hasBios ? 2 : 1)) findings.fault(`there are ${images.length} images`, where, wanted);
 	findings.detail = `catalog at ${where}, images ${images.map((each) => `${each.platform} at ${each.block}`).join(", ")}`;
 	return { block, images, bios, uefi };
 }

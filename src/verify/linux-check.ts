@@ -1,16 +1,19 @@
 import { compressionOf } from "../boot/initramfs/decompress.ts";
-import { kernelImageOf } from "../boot/linux/kernel-image.ts";
+import { isFormatOf, kernelImageOf } from "../boot/linux/kernel-image.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { Findings } from "../findings/findings.ts";
+import { decodePeHead } from "../formats/pe/pe-layout.ts";
 
 export const KERNEL_HEAD_BYTES = 4096;
 
 /** A kernel for the machine, by the boot protocol of its loaders; its EFI side is read with the signatures. */
 export function checkKernelHead(head: Uint8Array, machine: Machine, where: string, findings: Findings): void {
-	const { format, architecture } = kernelImageOf(head, "not asked");
-	if (format !== machine.kernelFormat)
-		findings.fault(`it is no Linux kernel for ${machine.name}`, where, `a ${machine.kernelFormat}`);
-	else if (architecture !== machine.name) findings.fault(`it is a kernel for ${architecture}`, where, machine.name);
+	const image = kernelImageOf(head, decodePeHead(head, Number.MAX_SAFE_INTEGER) ?? "its headers lie further on");
+	const { architecture } = image;
+	if (!isFormatOf(machine, image)) {
+		const formats = machine.kernelFormats.join(", ");
+		findings.fault(`it is no Linux kernel for ${machine.name}`, where, formats);
+	} else if (architecture !== machine.name) findings.fault(`it is a kernel for ${architecture}`, where, machine.name);
 }
 
 /** Of an archive that the kernel unpacks, by its first bytes; what is in it is not read. */

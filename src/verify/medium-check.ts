@@ -8,7 +8,7 @@ import { grubFileReader } from "../boot/grub/made/image-reader.ts";
 import { decompressGrubCore } from "../boot/grub/model/modules.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
 import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
-import type { Contract } from "../contract/contract.ts";
+import type { Contract, GrubModules } from "../contract/contract.ts";
 import { findDirectory, namesIn } from "../contract/image-files.ts";
 import { MODULE_DIRECTORIES } from "../contract/kernel.ts";
 import { readContract } from "../contract/read-contract.ts";
@@ -32,7 +32,7 @@ import { fileAt, machineOn, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 
 /** Files that neither the image has nor a menu is: made from the others, and compared with them elsewhere. */
-const MADE_FILES: readonly ByteString[] = [ISO_PATHS.squashfs, ISO_PATHS.coreImage, ISO_PATHS.efiImage];
+const MADE_FILES: readonly ByteString[] = [ISO_PATHS.squashfs, ISO_PATHS.efiImage];
 const MAX_DISC_INFO_BYTES = 4096;
 const OWN_PREPARER = "OCI2ISO-";
 const MAX_CORE_BYTES = 16 * MiB;
@@ -76,15 +76,17 @@ export async function checkMedium(
 	const present = (isOwn ? files : await withTimeOfMedium(files, source, volume)).filter(
 		({ iso }) => iso === undefined || contents.digests.has(iso) || !beyond.has(iso),
 	);
-	const unknown = checkFiles(present, image, contents, isOwn, findings);
+	const hasBios = contract.grubModules !== undefined;
+	const unknown = checkFiles(present, image, contents, { isOwn, hasBios }, findings);
 	const kernel = displayName(contract.kernel.version);
 	findings.detail = `label ${contract.label}, kernel ${kernel}, boot loaders of ${displayName(contract.vendor)}`;
 	const squashfs = fileAt(volume.root, ISO_PATHS.squashfs);
 	const coreFile = fileAt(volume.root, ISO_PATHS.coreImage);
-	if (squashfs === undefined || coreFile === undefined)
+	const { grubModules } = contract;
+	if (squashfs === undefined || (coreFile === undefined && grubModules !== undefined))
 		throw corrupt("FILE_MISSING", "squashfs or core image is missing");
-	const core = await readVolumeFile(source, coreFile, MAX_CORE_BYTES, ISO_PATHS.coreImage);
-	await checkCore(core, tree, contract, findings);
+	const core = grubModules && coreFile && (await readVolumeFile(source, coreFile, MAX_CORE_BYTES, ISO_PATHS.coreImage));
+	if (core !== undefined && grubModules !== undefined) await checkCore(core, tree, grubModules, findings);
 	if (!isOwn) {
 		const who = preparer === "" ? "another program" : displayName(preparer);
 		findings.note(`made by ${who}: volume structures, tables and padding were not made again to be compared`);
@@ -99,7 +101,7 @@ export async function checkMedium(
 		label: contract.label,
 		epochSeconds,
 		squashfsBytes: squashfs.byteLength,
-		elToritoBytes: core.byteLength,
+		elToritoBytes: core?.byteLength,
 		esp,
 		bootFiles: files,
 		guids: guidsOf(facts),
@@ -107,7 +109,7 @@ export async function checkMedium(
 	});
 	const comparison = new Comparison(source, layout, unknown, findings);
 	comparison.skip(SQUASHFS_BLOCK * ISO_BLOCK_BYTES, squashfs.byteLength);
-	const bootHybrid = await tree.read(contract.grubModules.bootHybrid.inode, hybridMbr.byteLength);
+	const bootHybrid = grubModules && (await tree.read(grubModules.bootHybrid.inode, hybridMbr.byteLength));
 	const mbr = decodeMbr(await source.read(0, hybridMbr.byteLength));
 	for (const piece of frontPieces(layout, bootHybrid, mbr)) await comparison.compare(piece);
 	for await (const piece of restPieces(layout, { tree: onMedium(tree, image, contents), esp, elToritoImage: core })) {
@@ -202,11 +204,11 @@ function checkFiles(
 	files: readonly BootFile[],
 	image: ImageOfMedium,
 	{ digests }: MediumContents,
-	isOwn: boolean,
+	{ isOwn, hasBios }: { readonly isOwn: boolean; readonly hasBios: boolean },
 	findings: Findings,
 ): ReadonlySet<ByteString> {
 	const wrong = new Set<ByteString>();
-	const expected = new Set<ByteString>(MADE_FILES);
+	const expected = new Set<ByteString>(hasBios ? [...MADE_FILES, ISO_PATHS.coreImage] : MADE_FILES);
 	for (const { iso, content } of files) {
 		if (iso === undefined) continue;
 		expected.add(iso);
@@ -243,8 +245,8 @@ const PATCHED = [
 ] as const;
 
 /** The core image is made again; where another program compressed it, what it holds is compared. */
-async function checkCore(core: Buffer, tree: ImageTree, contract: Contract, findings: Findings): Promise<void> {
-	const read = grubFileReader(tree, contract.grubModules.path);
+async function checkCore(core: Buffer, tree: ImageTree, { path }: GrubModules, findings: Findings): Promise<void> {
+	const read = grubFileReader(tree, path);
 	const own = Buffer.from(await buildElToritoCore(read, CORE_IMAGE));
 	const unpatched = (bytes: Buffer): Buffer => {
 		const copy = Buffer.from(bytes);

@@ -42,14 +42,19 @@ export function checkMbr(
 		if (partition.status !== 0 && partition.status !== 0x80)
 			findings.fault(`the partition's status is ${partition.status}`, where, "0 or 0x80");
 	}
-	if (biosBlock === undefined) return;
+	if (biosBlock === undefined) {
+		if (sector.subarray(0, hybridMbr.fields.diskSignature.offset).some((byte) => byte !== 0))
+			findings.note("it has boot code, and nothing else is there for BIOS", where);
+		findings.detail = "protective";
+		return;
+	}
 	findings.equal("where GRUB's boot code jumps to", kernelBlock, grubKernelBlock(biosBlock), where);
 	if (bootHybrid === undefined) {
 		findings.note("the boot code was not compared: there is no boot_hybrid.img on the medium");
 		return;
 	}
 	if (!isActive) findings.note("no partition is active: some BIOSes do not offer such a disk", where);
-	const wanted = encodeMbr(bootHybrid, biosBlock, imageSectors, { isActive });
+	const wanted = encodeMbr({ bootHybrid, elToritoBlock: biosBlock }, imageSectors, { isActive });
 	const code = hybridMbr.fields.partitions.offset;
 	for (const [name, from, to] of [
 		["boot code", 0, code],

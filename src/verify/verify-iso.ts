@@ -82,8 +82,10 @@ async function checkAll(
 	const second = await run.check("second-volume", [volume, gpt], (findings, first, { volumeBlock }) =>
 		checkSecondVolume(source, first, volumeBlock, findings, signal),
 	);
+	const machine = volume && machineOn(volume.root);
+	const hasBios = machine?.grub.bios !== undefined;
 	const catalog = await run.check("el-torito", [volume, gpt], async (findings, first, { efiSystem }) => {
-		const found = await checkElTorito(source, first, findings);
+		const found = await checkElTorito(source, first, hasBios, findings);
 		if (found.uefi !== undefined) checkUefiImage(found.uefi, efiSystem, findings);
 		return found;
 	});
@@ -98,7 +100,12 @@ async function checkAll(
 		};
 		return inTurns(checkExtents(placed, findings), signal);
 	});
-	const bios = await run.check("boot-image", [volume, catalog?.bios], (findings, first, entry) =>
+	/** A check of what only machines with a BIOS have. */
+	const checkBios: CheckRun["check"] = async (name, needs, action) =>
+		machine === undefined || hasBios
+			? run.check(name, needs, action)
+			: run.skip(name, `there is no BIOS on ${machine.name}`);
+	const bios = await checkBios("boot-image", [volume, catalog?.bios], (findings, first, entry) =>
 		checkBootImage(source, first, entry, findings, signal),
 	);
 	await run.check("mbr", [volume], async (findings, first) => {
@@ -133,10 +140,10 @@ async function checkAll(
 			: [bootVolume(source, gpt.volumeBlock, second, "the partition's volume")]),
 	];
 	const onlyFirst = volumes.slice(0, 1);
-	const cd = await run.check("bios-cd", [volume, bios], (findings, _, image) =>
+	const cd = await checkBios("bios-cd", [volume, bios], (findings, _, image) =>
 		walkBiosCd(source, image, onlyFirst, findings),
 	);
-	const usb = await run.check("bios-usb", [volume, bios], (findings, _, image) =>
+	const usb = await checkBios("bios-usb", [volume, bios], (findings, _, image) =>
 		walkBiosUsb(source, image, volumes, findings),
 	);
 	const [own] = volumes;

@@ -105,7 +105,7 @@ export function writeIso(
 		const write = (block: number, bytes: Uint8Array, blockBytes = ISO_BLOCK_BYTES) =>
 			writeSync(file, bytes, 0, bytes.byteLength, block * blockBytes);
 		ftruncateSync(file, disk.imageBlocks * ISO_BLOCK_BYTES);
-		write(0, encodeMbr(options.bootHybrid, elToritoBlock, disk.imageSectors));
+		write(0, encodeMbr({ bootHybrid: options.bootHybrid, elToritoBlock }, disk.imageSectors));
 		for (const part of [encodePrimaryGpt(disk.gpt), encodeBackupGpt(disk.gpt)]) write(part.block, part.bytes, 512);
 		for (const table of plan.tables) write(table.block, table.bytes);
 		const bootRecords = [encodeBootRecord(catalogBlock)];

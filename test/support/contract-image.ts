@@ -23,9 +23,12 @@ function hostGrub(): Readonly<Record<string, Uint8Array>> {
 
 /**
  * Layers of an image that fulfils the contract and can be converted with `--tools builtin`, in well under a second. GRUB is real unless given, kernel and
- * EFI programs are noise: it does not boot. Bottom first.
+ * EFI programs (`efi` in their names) are noise: it does not boot. Bottom first.
  */
-export function contractLayers(grub: Readonly<Record<string, Uint8Array>> = hostGrub()): Buffer[] {
+export function contractLayers(
+	grub: Readonly<Record<string, Uint8Array>> = hostGrub(),
+	efi: "x64" | "aa64" = "x64",
+): Buffer[] {
 	const file = (path: string, content: Uint8Array | string): TarMember => ({
 		type: "file",
 		path,
@@ -43,7 +46,7 @@ export function contractLayers(grub: Readonly<Record<string, Uint8Array>> = host
 		]),
 		tarArchive([
 			{ type: "directory", path: "usr/lib/efi/shim/1/EFI/test/" },
-			...["shimx64.efi", "mmx64.efi", "gcdx64.efi"].map((name) =>
+			...[`shim${efi}.efi`, `mm${efi}.efi`, `gcd${efi}.efi`].map((name) =>
 				file(`boot/efi/EFI/test/${name}`, noise(20_000, name)),
 			),
 		]),

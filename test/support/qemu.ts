@@ -18,22 +18,57 @@ export const BOOT_PATHS: readonly BootPath[] = [
 const BOOT_MARKER = /\nOCI2ISO-BOOT-OK\r*\n/;
 const MARKER_MAX_CHARACTERS = 4096;
 
-const FIRMWARE_DIR = "/usr/share/OVMF";
-const FIRMWARE = {
-	plain: { code: "OVMF_CODE_4M.fd", variables: "OVMF_VARS_4M.fd" },
-	// These variables hold Microsoft's keys and leave Secure Boot switched on.
-	secureBoot: { code: "OVMF_CODE_4M.secboot.fd", variables: "OVMF_VARS_4M.ms.fd" },
-} as const;
+interface Firmware {
+	readonly code: string;
+	readonly variables: string;
+}
+
+/** QEMU's machine and its firmware; the variables of the second hold Microsoft's keys and leave Secure Boot switched on. */
+interface GuestMachine {
+	readonly command: string;
+	readonly arguments: readonly string[];
+	readonly plain: Firmware;
+	readonly secureBoot: Firmware;
+	readonly cd: (iso: string) => string[];
+}
+
+const MACHINES = {
+	x86_64: {
+		command: "qemu-system-x86_64",
+		arguments: ["-cpu", "max"],
+		plain: firmware("/usr/share/OVMF", "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+		secureBoot: firmware("/usr/share/OVMF", "OVMF_CODE_4M.secboot.fd", "OVMF_VARS_4M.ms.fd"),
+		cd: (iso) => ["-drive", `file=${iso},format=raw,media=cdrom,index=2,readonly=on`],
+	},
+	aarch64: {
+		command: "qemu-system-aarch64",
+		arguments: ["-machine", "virt", "-cpu", "cortex-a57"],
+		plain: firmware("/usr/share/AAVMF", "AAVMF_CODE.fd", "AAVMF_VARS.fd"),
+		secureBoot: firmware("/usr/share/AAVMF", "AAVMF_CODE.ms.fd", "AAVMF_VARS.ms.fd"),
+		cd: (iso) => [
+			...["-drive", `file=${iso},format=raw,if=none,id=cd,media=cdrom,readonly=on`],
+			...["-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=cd,bootindex=1"],
+		],
+	},
+} as const satisfies Record<string, GuestMachine>;
+export type GuestArchitecture = keyof typeof MACHINES;
+
+function firmware(directory: string, code: string, variables: string): Firmware {
+	return { code: join(directory, code), variables: join(directory, variables) };
+}
 
 /** Why this machine cannot boot an ISO in QEMU, or undefined. */
-export function bootRequirements(): string | undefined {
-	const firmware = Object.values(FIRMWARE).flatMap(({ code, variables }) => [code, variables]);
-	const missing = firmware.map((name) => join(FIRMWARE_DIR, name)).find((path) => !existsSync(path));
+export function bootRequirements(architecture: GuestArchitecture = "x86_64"): string | undefined {
+	const { command, plain, secureBoot } = MACHINES[architecture];
+	const files = [plain, secureBoot].flatMap(({ code, variables }) => [code, variables]);
+	const missing = files.find((path) => !existsSync(path));
 	// `requires` reports a missing file as it does a missing command.
-	return requires("qemu-system-x86_64", "setpriv", ...(missing === undefined ? [] : [missing]));
+	return requires(command, "setpriv", ...(missing === undefined ? [] : [missing]));
 }
 
 export interface BootOptions {
+	/** Default: x86_64. */
+	readonly architecture?: GuestArchitecture | undefined;
 	/** Default: ten minutes, which is ten times what software emulation needs on a slow machine. */
 	readonly timeoutMs?: number;
 	/** What to wait for on the console, at most 4096 characters long. */
@@ -49,17 +84,14 @@ export interface BootOptions {
  * before the marker. With OCI2ISO_SHOW_BOOT=1 the log is also shown while it grows.
  */
 export async function bootIso(iso: string, path: BootPath, options: BootOptions = {}): Promise<string> {
-	const { timeoutMs = 600_000, until = BOOT_MARKER, memoryMebibytes = 1536, mediumBytesPerSecond } = options;
+	const { architecture = "x86_64", timeoutMs = 600_000, until = BOOT_MARKER, memoryMebibytes = 1536 } = options;
+	const guest: GuestMachine = MACHINES[architecture];
 	const scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-"));
 	try {
-		const machine = ["-accel", "tcg,thread=multi", "-cpu", "max", "-m", String(memoryMebibytes), "-smp", "1"];
+		const machine = ["-accel", "tcg,thread=multi", "-m", String(memoryMebibytes), "-smp", "1", ...guest.arguments];
 		const console = ["-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"];
-		return await watch(
-			[...machine, ...console, ...(await pathArguments(path, iso, scratch, mediumBytesPerSecond))],
-			until,
-			timeoutMs,
-			path,
-		);
+		const medium = await pathArguments(path, guest, { iso, scratch, bytesPerSecond: options.mediumBytesPerSecond });
+		return await watch([guest.command, ...machine, ...console, ...medium], until, timeoutMs, path);
 	} finally {
 		await rm(scratch, { recursive: true, force: true });
 	}
@@ -67,12 +99,16 @@ export async function bootIso(iso: string, path: BootPath, options: BootOptions 
 
 async function pathArguments(
 	path: BootPath,
-	iso: string,
-	scratch: string,
-	bytesPerSecond: number | undefined,
+	guest: GuestMachine,
+	{
+		iso,
+		scratch,
+		bytesPerSecond,
+	}: { readonly iso: string; readonly scratch: string; readonly bytesPerSecond: number | undefined },
 ): Promise<string[]> {
 	const throttle = bytesPerSecond === undefined ? "" : `,throttling.bps-read=${bytesPerSecond}`;
-	const cd = ["-drive", `file=${iso},format=raw,media=cdrom,index=2,readonly=on`];
+	const cd = guest.cd(iso);
+	const isPc = guest === MACHINES.x86_64;
 	const usb = [
 		...["-drive", `file=${iso},format=raw,if=none,id=stick,readonly=on${throttle}`],
 		...["-device", "nec-usb-xhci", "-device", "usb-storage,drive=stick,bootindex=1"],
@@ -83,21 +119,20 @@ async function pathArguments(
 		case "BIOS from USB disk":
 			return usb;
 		case "UEFI from CD":
-			return ["-machine", "q35", ...(await flash(FIRMWARE.plain, scratch)), ...cd];
+			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch)), ...cd];
 		case "UEFI from USB disk with Secure Boot": {
 			// The firmware must be able to keep the guest away from its variables, or it would not enforce anything.
 			const enforcement = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];
-			return [...enforcement, ...(await flash(FIRMWARE.secureBoot, scratch)), ...usb];
+			return [...(isPc ? enforcement : []), ...(await flash(guest.secureBoot, scratch)), ...usb];
 		}
 	}
 }
 
-async function flash(firmware: { code: string; variables: string }, scratch: string): Promise<string[]> {
+async function flash(firmware: Firmware, scratch: string): Promise<string[]> {
 	const variables = join(scratch, "variables.fd");
-	await copyFile(join(FIRMWARE_DIR, firmware.variables), variables);
-	const code = join(FIRMWARE_DIR, firmware.code);
+	await copyFile(firmware.variables, variables);
 	return [
-		...["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${code}`],
+		...["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${firmware.code}`],
 		...["-drive", `if=pflash,format=raw,unit=1,file=${variables}`],
 	];
 }
@@ -106,7 +141,7 @@ function watch(args: readonly string[], until: RegExp, timeoutMs: number, path: 
 	const show = process.env["OCI2ISO_SHOW_BOOT"] === "1";
 	return new Promise((resolve, reject) => {
 		// A test runner that is killed takes its machine along.
-		const command = ["--pdeathsig", "KILL", "--", "qemu-system-x86_64", ...args];
+		const command = ["--pdeathsig", "KILL", "--", ...args];
 		const qemu = spawn("setpriv", command, { stdio: ["ignore", "pipe", "pipe"] });
 		let log = "";
 		const decoder = new TextDecoder();

@@ -150,7 +150,7 @@ export async function checkedAreas({ bytes, layout, squashfsBytes }: SmallIso): 
 		},
 		{
 			name: "boot image",
-			start: block(layout.elToritoBlock),
+			start: block(layout.elToritoBlock ?? 0),
 			byteLength:
 				volume.files.find(({ paths }) => paths.some((path) => path.endsWith("eltorito.img")))?.byteLength ?? 0,
 			records: [any(bootInfoTable)],

@@ -4,15 +4,15 @@ const SECTION_ALIGNMENT = 512;
 const HEADERS_BYTES = 1024;
 const HEADERS_START = 0x80;
 
-/** A PE32+ EFI application for x86-64 with these sections; long names go to a string table, as GNU's linker does it. */
-export function makeProgram(sections: Readonly<Record<string, Uint8Array>>, head?: Buffer): Buffer {
+/** A PE32+ EFI application, for x86-64 unless another machine is named, with these sections; long names go to a string table, as GNU's linker does it. */
+export function makeProgram(sections: Readonly<Record<string, Uint8Array>>, head?: Buffer, peMachine = 0x8664): Buffer {
 	const headers = Buffer.alloc(HEADERS_BYTES);
 	headers.set(head ?? Buffer.alloc(0));
 	headers.write("MZ", 0, "latin1");
 	const start = head === undefined ? HEADERS_START : 0x300;
 	headers.writeUInt32LE(start, 60);
 	headers.write("PE\0\0", start, "latin1");
-	headers.writeUInt16LE(0x8664, start + 4);
+	headers.writeUInt16LE(peMachine, start + 4);
 	const names = Object.keys(sections);
 	headers.writeUInt16LE(names.length, start + 6);
 	headers.writeUInt16LE(112 + 40, start + 20);

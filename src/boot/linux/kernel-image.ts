@@ -1,5 +1,8 @@
+import { constants, gunzipSync } from "node:zlib";
 import { from0, record } from "../../binary/record.ts";
-import { machineName } from "../../formats/pe/pe-layout.ts";
+import { MiB } from "../../binary/units.ts";
+import { decodePeHead, machineName } from "../../formats/pe/pe-layout.ts";
+import type { Machine } from "../machines.ts";
 
 /** Linux, Documentation/arch/x86/boot.rst: "The Real-Mode Kernel Header". */
 const setupHeader = record("x86 Linux setup header", 0x268, {
@@ -10,6 +13,23 @@ const setupHeader = record("x86 Linux setup header", 0x268, {
 	xloadflags: from0.u16le(0x236),
 });
 
+/** Linux, Documentation/arch/arm64/booting.rst, "Call the kernel image"; RISC-V has the same header with another magic. */
+const imageHeader = record("Linux Image header", 64, {
+	magic: from0.text(56, 4),
+});
+/** Linux, drivers/firmware/efi/libstub/zboot-header.S: a program that unpacks the kernel and starts it. */
+const zbootHeader = record("EFI zboot header", 64, {
+	magic: from0.text(0, 2),
+	imageType: from0.text(4, 4),
+});
+/** By the magic of its `Image`, as `uname -m` has it. */
+const IMAGE_MACHINES: Readonly<Record<string, string>> = { "ARM\x64": "aarch64", "RSC\x05": "riscv64" };
+/** RFC 1952, 2.3.1. */
+const GZIP_MAGIC = [0x1f, 0x8b, 8];
+/** Of a kernel in gzip, for its first bytes. */
+const GZIP_HEAD_BYTES = 4096;
+const MAX_UNPACKED_BYTES = 8 * MiB;
+
 const BOOT_FLAG = 0xaa55;
 /** xloadflags bit 0: the 64-bit entry point is there. */
 const XLF_KERNEL_64 = 1;
@@ -19,14 +39,19 @@ const MAX_VERSION_BYTES = 256;
 
 /** What a kernel image says of itself. */
 export interface KernelImage {
-	/** `bzImage`, or in words what it is instead. */
-	readonly format: "bzImage" | "Image" | "PE" | "other";
+	/** `bzImage`, `Image` (also in gzip, and as EFI zboot program), or what it is instead. */
+	readonly format: "bzImage" | "Image" | "Image.gz" | "zboot" | "PE" | "other";
 	/** `x86_64`, `i386`, `aarch64`, or undefined where it does not say. */
 	readonly architecture: string | undefined;
 	/** As `uname -r` prints it, or undefined. */
 	readonly release: string | undefined;
-	/** It can be started by UEFI (CONFIG_EFI_STUB), which GRUB under Secure Boot needs. */
+	/** It, or what is in the gzip, can be started by UEFI (CONFIG_EFI_STUB): GRUB needs it under Secure Boot, and always where kernels are `Image`s. */
 	readonly isEfiProgram: boolean;
+}
+
+/** It is what loaders of the machine start. */
+export function isFormatOf({ kernelFormats }: Pick<Machine, "kernelFormats">, { format }: KernelImage): boolean {
+	return kernelFormats.some((each) => each === format);
 }
 
 /** Reads the boot protocol's header at the start of a file, with what its PE headers say; 66 KiB and more are as good as the whole. Never throws. */
@@ -39,6 +64,12 @@ export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: number 
 		release: undefined,
 		isEfiProgram,
 	};
+	if (bytes.byteLength < imageHeader.byteLength) return none;
+	const architectureOfImage = IMAGE_MACHINES[imageHeader.decode(bytes).magic];
+	if (architectureOfImage !== undefined) return { ...none, format: "Image", architecture: architectureOfImage };
+	const zboot = zbootHeader.decode(bytes);
+	if (zboot.magic === "MZ" && zboot.imageType === "zimg") return { ...none, format: "zboot" };
+	if (GZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return inGzip(bytes) ?? none;
 	if (bytes.byteLength < setupHeader.byteLength) return none;
 	const setup = setupHeader.decode(bytes);
 	if (setup.bootFlag !== BOOT_FLAG || setup.header !== "HdrS") return none;
@@ -49,6 +80,22 @@ export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: number 
 		release: releaseAt(bytes, setup.kernelVersion),
 		isEfiProgram,
 	};
+}
+
+/** What is packed, by its first bytes; undefined where that is no `Image`. */
+function inGzip(bytes: Uint8Array): KernelImage | undefined {
+	let head: Buffer;
+	try {
+		head = gunzipSync(bytes.subarray(0, GZIP_HEAD_BYTES), {
+			finishFlush: constants.Z_SYNC_FLUSH,
+			maxOutputLength: MAX_UNPACKED_BYTES,
+		});
+	} catch {
+		return undefined;
+	}
+	if (GZIP_MAGIC.every((byte, index) => head[index] === byte)) return undefined;
+	const inner = kernelImageOf(head, decodePeHead(head, Number.MAX_SAFE_INTEGER) ?? "its headers lie further on");
+	return inner.format === "Image" ? { ...inner, format: "Image.gz" } : undefined;
 }
 
 /** boot.rst, "kernel_version": the string is 512 bytes behind the pointer; its first word is the release. */

@@ -20,7 +20,7 @@ export const isoExporter: Exporter = { name: "iso", rootfsStart: ROOTFS_START, w
 
 /** The checksum goes on behind: a thread reads the root file system from the moment on that everything before its end is final. */
 async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Promise<WrittenMedium> {
-	const { contract, epochSeconds, tree, files, biosCore } = system;
+	const { contract, epochSeconds, tree, files, bios } = system;
 	const { signal, onBytes } = run;
 	const { guids, fatVolumeId } = deriveIdentifiers(system.ingredients);
 	const esp = await buildEsp(tree, files, fatVolumeId, epochSeconds);
@@ -28,7 +28,7 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 		label: contract.label,
 		epochSeconds,
 		squashfsBytes: system.rootfs.byteLength,
-		elToritoBytes: biosCore.byteLength,
+		elToritoBytes: bios?.core.byteLength,
 		esp,
 		bootFiles: files,
 		guids,
@@ -38,7 +38,8 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 	run.onLayout?.(describeLayout(layout));
 	const { imageBlocks } = layout.disk;
 	const byteLength = imageBlocks * ISO_BLOCK_BYTES;
-	writeFront(target, layout, await tree.read(contract.grubModules.bootHybrid.inode, hybridMbr.byteLength));
+	const bootHybrid = bios && (await tree.read(bios.bootHybrid, hybridMbr.byteLength));
+	writeFront(target, layout, bootHybrid);
 
 	const checksum = usesTool(run.tools)
 		? checksumOfTool(tree, target, run.tools)
@@ -55,7 +56,7 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 	};
 	try {
 		checksum.allow(ROOTFS_START + system.rootfs.byteLength);
-		await writeRest(target, layout, { tree, esp, elToritoImage: biosCore, signal, onBytes });
+		await writeRest(target, layout, { tree, esp, elToritoImage: bios?.core, signal, onBytes });
 		checksum.allow(byteLength);
 		return medium;
 	} catch (error) {

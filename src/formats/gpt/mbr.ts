@@ -50,28 +50,26 @@ const ACTIVE_ENTRY: MbrPartition = {
 	blockCount: 1,
 };
 
+/** What a BIOS starts from a disk. */
+interface MbrBoot {
+	/** GRUB's boot_hybrid.img, 512 bytes. */
+	readonly bootHybrid: Uint8Array;
+	/** 2048-byte block of the El Torito image. */
+	readonly elToritoBlock: number;
+}
+
 /**
- * `bootHybrid` (GRUB's boot_hybrid.img, 512 bytes) with the place of the El Torito image (a block of 2048 bytes) and a
- * protective partition over a disk of `diskBlocks` 512-byte blocks, and an active entry unless `isActive` is false. Code bytes stay as they are.
+ * A protective partition over a disk of `diskBlocks` 512-byte blocks, and no code but what `boot` has, whose bytes stay as they are but for the place
+ * that they jump to. With code, an entry is active unless `isActive` is false.
  */
 export function encodeMbr(
-	bootHybrid: Uint8Array,
-	elToritoBlock: number,
+	boot: MbrBoot | undefined,
 	diskBlocks: number,
 	{ isActive = true }: { readonly isActive?: boolean } = {},
 ): Buffer {
-	if (bootHybrid.byteLength !== DISK_BLOCK_BYTES || hybridMbr.decode(bootHybrid).signature !== SIGNATURE)
-		throw new Oci2isoError({
-			code: "BAD_BOOT_HYBRID",
-			kind: "contract",
-			what: `boot_hybrid.img has ${bootHybrid.byteLength} bytes or no boot signature`,
-			where: "boot_hybrid.img",
-			expected: "512 bytes that end in 55 aa",
-			remedy: "install GRUB's BIOS modules (grub2-pc-modules, grub-pc-bin) in the image",
-		});
-	const mbr = Buffer.from(bootHybrid);
-	mbr.writeBigUInt64LE(grubKernelBlock(elToritoBlock), hybridMbr.fields.kernelBlock.offset);
+	const mbr = boot === undefined ? Buffer.alloc(DISK_BLOCK_BYTES) : bootSector(boot);
 	mbr.fill(0, hybridMbr.fields.diskSignature.offset, hybridMbr.fields.signature.offset);
+	mbr.writeUInt16LE(SIGNATURE, hybridMbr.fields.signature.offset);
 	const blockCount = Math.min(diskBlocks - 1, MAX_U32);
 	const [lastHead, lastSector, lastCylinder] = chs(blockCount);
 	const partition = mbrPartition.encode({
@@ -88,8 +86,23 @@ export function encodeMbr(
 	});
 	const { offset } = hybridMbr.fields.partitions;
 	mbr.set(partition, offset);
-	if (isActive) mbr.set(mbrPartition.encode(ACTIVE_ENTRY), offset + mbrPartition.byteLength);
+	if (boot !== undefined && isActive) mbr.set(mbrPartition.encode(ACTIVE_ENTRY), offset + mbrPartition.byteLength);
 	return mbr;
+}
+
+function bootSector({ bootHybrid, elToritoBlock }: MbrBoot): Buffer {
+	if (bootHybrid.byteLength !== DISK_BLOCK_BYTES || hybridMbr.decode(bootHybrid).signature !== SIGNATURE)
+		throw new Oci2isoError({
+			code: "BAD_BOOT_HYBRID",
+			kind: "contract",
+			what: `boot_hybrid.img has ${bootHybrid.byteLength} bytes or no boot signature`,
+			where: "boot_hybrid.img",
+			expected: "512 bytes that end in 55 aa",
+			remedy: "install GRUB's BIOS modules (grub2-pc-modules, grub-pc-bin) in the image",
+		});
+	const sector = Buffer.from(bootHybrid);
+	sector.writeBigUInt64LE(grubKernelBlock(elToritoBlock), hybridMbr.fields.kernelBlock.offset);
+	return sector;
 }
 
 /** Head, sector with high cylinder bits, low cylinder byte of a 512-byte block, for 64 heads of 32 sectors; saturates at cylinder 1023. */

@@ -1,7 +1,8 @@
 import { displayName } from "../../binary/byte-string.ts";
 import { INITRAMFS_DECODER_SETTINGS } from "../../boot/linux/facts.ts";
+import { isFormatOf, type KernelImage } from "../../boot/linux/kernel-image.ts";
 import type { Machine } from "../../boot/machines.ts";
-import { ALL_PATHS } from "../../findings/finding.ts";
+import { ALL_PATHS, UEFI_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts, InitramfsPart, KernelPart } from "../boot-parts.ts";
@@ -12,13 +13,13 @@ export function checkKernel({ kernel, tree, machine }: BootParts, findings: Find
 	if (kernel === undefined) return;
 	const { image, file, version } = kernel;
 	const where = displayName(file.path);
-	if (image.format !== machine.kernelFormat)
+	if (!isFormatOf(machine, image))
 		return findings.block(
 			"KERNEL_NOT_BOOTABLE",
-			`the kernel is no Linux kernel image for ${machine.name} (${machine.kernelFormat})`,
+			`the kernel is no Linux kernel image for ${machine.name} (${machine.kernelFormats.join(", ")})`,
 			ALL_PATHS,
 			{
-				evidence: `${where}: ${image.format === "PE" ? `a PE program for ${image.architecture}` : "no boot protocol header"}`,
+				evidence: `${where}: ${describeImage(image)}`,
 				containerfile: kernelLines(machine),
 			},
 		);
@@ -29,17 +30,27 @@ export function checkKernel({ kernel, tree, machine }: BootParts, findings: Find
 			containerfile: kernelLines(machine),
 		});
 	findings.ok("KERNEL", `Linux ${image.release ?? version} for ${machine.name}`, where);
+	if (image.format === "Image.gz")
+		findings.block("KERNEL_COMPRESSED", "the kernel is packed with gzip, and its signature with it", ["secure-boot"], {
+			evidence: where,
+			remedy: "unpack it in the image: GRUB checks signatures of files as they are",
+		});
 	if (!image.isEfiProgram)
 		findings.block(
 			"KERNEL_NO_EFI_STUB",
-			"the kernel is no EFI program, which signed GRUBs insist on",
-			["secure-boot"],
+			`the kernel is no EFI program, which ${machine.grub.bios === undefined ? "GRUB insists" : "signed GRUBs insist"} on`,
+			machine.grub.bios === undefined ? UEFI_PATHS : ["secure-boot"],
 			{
 				evidence: where,
 				remedy: "use a kernel with CONFIG_EFI_STUB",
 			},
 		);
 	checkRelease(kernel, (path) => lookupQuietly(tree, path) !== undefined, machine, findings);
+}
+
+function describeImage({ format, architecture }: KernelImage): string {
+	if (format === "other") return "no boot protocol header";
+	return `${format === "PE" ? "a PE program" : format} for ${architecture}`;
 }
 
 function checkRelease(

@@ -138,7 +138,7 @@ function detailsOf(
 	});
 	switch (code) {
 		case "COMMAND_LINE_TOO_LONG":
-			return { evidence, remedy: "shorten it: a kernel for x86 takes 2047 bytes" };
+			return { evidence, remedy: "shorten it: a kernel takes 2047 bytes" };
 		case "DRIVER_BARRED":
 		case "MENU_BREAK":
 		case "MENU_INITRAMFS_PROGRAM":

@@ -19,8 +19,8 @@ grub2:
 `;
 
 /** An EFI program, with something in its certificate table or without one. */
-export function efiProgram(isSigned: boolean): Buffer {
-	const program = makeProgram({ ".text": Buffer.alloc(8) });
+export function efiProgram(isSigned: boolean, peMachine?: number): Buffer {
+	const program = makeProgram({ ".text": Buffer.alloc(8) }, undefined, peMachine);
 	return isSigned ? withSignatures(program, Buffer.alloc(104)) : program;
 }
 
@@ -71,6 +71,16 @@ export function debianImage(): SmallRoot {
 		.file("/usr/lib/shim/mmx64.efi.signed", efiProgram(true))
 		.file("/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed", efiProgram(true));
 	return withGrub(image);
+}
+
+/** As the contract has it, for a machine without a BIOS. */
+export function arm64Image(): SmallRoot {
+	const image = new SmallRoot()
+		.file("/usr/lib/os-release", 'NAME="Fedora Linux"\nID=fedora\nVERSION_ID=43\n')
+		.file("/usr/share/grub/unicode.pf2", "PFF2");
+	for (const name of ["shimaa64.efi", "mmaa64.efi", "gcdaa64.efi"])
+		image.file(`/boot/efi/EFI/fedora/${name}`, efiProgram(true, 0xaa64));
+	return withKernel(image, "6.19.3-300.fc43.aarch64");
 }
 
 export function contractOf(image: SmallRoot, options: Partial<ContractOptions> = {}): Promise<Contract> {

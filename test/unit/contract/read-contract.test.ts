@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { formatProblem } from "../../../src/errors.ts";
 import { SmallRoot } from "../../support/small-root.ts";
 import {
+	arm64Image,
 	codesOf,
 	contractOf,
 	debianImage,
@@ -15,6 +16,8 @@ import {
 	withKernel,
 	withVendor,
 } from "./contract-images.ts";
+
+const biosFiles = ({ grubModules }: Awaited<ReturnType<typeof contractOf>>) => grubModules?.files ?? [];
 
 describe("an image that meets the contract", () => {
 	test("gives all its parts, and no choice was needed", async () => {
@@ -91,9 +94,25 @@ describe("an image that meets the contract", () => {
 	});
 });
 
+test("an image for arm64 needs nothing for a BIOS, and its own boot loaders", async () => {
+	const contract = await contractOf(arm64Image(), { architecture: "arm64" });
+	expect(contract).toMatchObject({
+		machine: { name: "aarch64" },
+		label: "Fedora-S-dvd-aarch64-43",
+		vendor: "fedora",
+	});
+	expect(contract.grubModules).toBeUndefined();
+	expect(codesOf(contract).filter((code) => code.startsWith("EFI_"))).toEqual([]);
+	expect(await problemsOf(fedoraImage(), { architecture: "arm64" })).toEqual([
+		"SHIM_MISSING /boot/efi/EFI/fedora/shimaa64.efi",
+		"MOK_MANAGER_MISSING /boot/efi/EFI/fedora/mmaa64.efi",
+		"GRUB_EFI_MISSING /boot/efi/EFI/fedora/gcdaa64.efi",
+	]);
+});
+
 describe("violations", () => {
 	test("of an empty image are reported all at once, with path and contract", async () => {
-		const failure = await failureOf(new SmallRoot(), { architecture: "arm64", label: "x".repeat(33) });
+		const failure = await failureOf(new SmallRoot(), { architecture: "riscv64", label: "x".repeat(33) });
 		expect(failure.code).toBe("CONTRACT_NOT_MET");
 		expect(failure.exitStatus).toBe(3);
 		expect(failure.problems.map(({ code }) => code)).toEqual([
@@ -468,11 +487,11 @@ describe("GRUB's files", () => {
 			.symlink("/usr/lib/grub/i386-pc/loop", ".")
 			.symlink("/usr/lib/grub/i386-pc/dangling", "/nowhere");
 		const contract = await contractOf(image);
-		const paths = contract.grubModules.files.map(({ relativePath }) => relativePath);
+		const paths = biosFiles(contract).map(({ relativePath }) => relativePath);
 		expect(paths).toEqual([...paths].sort());
 		expect(paths).toContain("sub/b.mod");
 		expect(paths).toContain("zdir/c.mod");
-		const link = contract.grubModules.files.find(({ relativePath }) => relativePath === "a-link.mod");
+		const link = biosFiles(contract).find(({ relativePath }) => relativePath === "a-link.mod");
 		expect(link?.file.path).toBe("/opt/shared/c.mod");
 		const skipped = contract.choices.filter(({ code }) => code === "GRUB_MODULE_SKIPPED");
 		expect(skipped.map(({ where }) => where)).toContain("/usr/lib/grub/i386-pc/dangling");
@@ -482,8 +501,8 @@ describe("GRUB's files", () => {
 		const selfLinks = fedoraImage();
 		for (let i = 0; i < 200; i++) selfLinks.symlink(`/usr/lib/grub/i386-pc/s${i}`, i % 2 === 0 ? "." : "../i386-pc");
 		const contract = await contractOf(selfLinks);
-		const own = (await contractOf(fedoraImage())).grubModules.files;
-		expect(contract.grubModules.files.map(({ relativePath }) => relativePath)).toEqual(
+		const own = biosFiles(await contractOf(fedoraImage()));
+		expect(biosFiles(contract).map(({ relativePath }) => relativePath)).toEqual(
 			own.map(({ relativePath }) => relativePath),
 		);
 		expect(contract.choices.filter(({ code }) => code === "GRUB_MODULE_SKIPPED")).toHaveLength(20);
@@ -501,7 +520,7 @@ describe("GRUB's files", () => {
 		// Contents are on the ISO once.
 		const shared = fedoraImage().file("/opt/big", Buffer.alloc(33 << 20));
 		for (let i = 0; i < 500; i++) shared.symlink(`/usr/lib/grub/i386-pc/big${i}`, "/opt/big");
-		expect((await contractOf(shared)).grubModules.files.length).toBe(own.length + 500);
+		expect(biosFiles(await contractOf(shared)).length).toBe(own.length + 500);
 	});
 
 	test("include the font from the other places distributions use", async () => {

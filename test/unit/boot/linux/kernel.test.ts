@@ -1,9 +1,11 @@
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dracutFacts } from "../../../../src/boot/linux/facts.ts";
 import { kernelImageOf } from "../../../../src/boot/linux/kernel-image.ts";
 import { KernelModules } from "../../../../src/boot/linux/kernel-modules.ts";
 import { decodePe } from "../../../../src/formats/pe/pe-image.ts";
+import { makeProgram } from "../../../support/verify-programs.ts";
 
 function bzImage(release: string, xloadflags = 1): Buffer {
 	const bytes = Buffer.alloc(4096);
@@ -14,6 +16,20 @@ function bzImage(release: string, xloadflags = 1): Buffer {
 	bytes.writeUInt16LE(xloadflags, 0x236);
 	bytes.write(`${release} (builder@host) #1 SMP`, 0x600, "latin1");
 	return bytes;
+}
+
+/** Linux, Documentation/arch/arm64/booting.rst. */
+function armImage(): Buffer {
+	const head = Buffer.alloc(64);
+	head.write("ARM\x64", 56, "latin1");
+	return makeProgram({ ".text": Buffer.alloc(3000, "linux") }, head, 0xaa64);
+}
+
+function zbootImage(): Buffer {
+	const head = Buffer.alloc(64);
+	head.write("zimg", 4, "latin1");
+	head.write("zstd22", 24, "latin1");
+	return makeProgram({ ".text": Buffer.alloc(3000, "packed") }, head, 0xaa64);
 }
 
 const headerOf = (bytes: Uint8Array) => kernelImageOf(bytes, decodePe(bytes));
@@ -29,15 +45,28 @@ describe("kernel images", () => {
 		expect(headerOf(bzImage("6.1.0", 0)).architecture).toBe("i386");
 	});
 
-	it("never throws", () => {
+	it("knows arm64's, plain, in gzip and as a program that unpacks it", () => {
+		const isArm = { architecture: "aarch64", release: undefined };
+		expect(headerOf(armImage())).toEqual({ ...isArm, format: "Image", isEfiProgram: true });
+		expect(headerOf(gzipSync(armImage()))).toEqual({ ...isArm, format: "Image.gz", isEfiProgram: true });
+		expect(headerOf(zbootImage())).toEqual({ ...isArm, format: "zboot", isEfiProgram: true });
+		const bare = armImage();
+		bare.fill(0, 0, 2);
+		expect(headerOf(bare)).toEqual({ ...isArm, format: "Image", isEfiProgram: false });
+		expect(headerOf(gzipSync(bzImage("6.1.0"))).format).toBe("other");
+		expect(headerOf(gzipSync(gzipSync(armImage()))).format).toBe("other");
+	});
+
+	it.each([bzImage("6.1.0"), armImage(), gzipSync(armImage()), zbootImage()])("never throws", (image) => {
 		expect(headerOf(Buffer.from("text")).format).toBe("other");
 		fc.assert(
-			fc.property(fc.nat(4095), fc.nat(255), fc.nat(4096), (at, value, length) => {
-				const bytes = bzImage("6.1.0");
+			fc.property(fc.nat(image.byteLength - 1), fc.nat(255), fc.nat(image.byteLength), (at, value, length) => {
+				const bytes = Buffer.from(image);
 				bytes[at] = value;
-				expect(["bzImage", "PE", "other"]).toContain(headerOf(bytes.subarray(0, length)).format);
+				const formats = ["bzImage", "Image", "Image.gz", "zboot", "PE", "other"];
+				expect(formats).toContain(headerOf(bytes.subarray(0, length)).format);
 			}),
-			{ seed: 6, numRuns: 1000 },
+			{ seed: 6, numRuns: 500 },
 		);
 	});
 });
