@@ -18,7 +18,10 @@ const missing = bootRequirements() ?? requires(...FIXTURE_NEEDS, "xorriso", "mco
 const newest = missing === undefined ? await newestProfile() : "sid";
 /** Between them an old suite and a new one boot every way: their builds of GRUB look for their menu in different places, and their dracuts differ. */
 const BOOTS: readonly (readonly [profile: string, paths: readonly BootPath[]])[] = isEverything
-	? [...new Set(["debian", "trixie", newest])].map((profile) => [profile, BOOT_PATHS])
+	? [
+			...[...new Set(["debian", "trixie", "forky", newest])].map((profile) => [profile, BOOT_PATHS] as const),
+			...arm64Profiles().map((profile) => [profile, BOOT_PATHS.filter((path) => path.startsWith("UEFI"))] as const),
+		]
 	: [
 			["debian", ["UEFI from USB disk with Secure Boot", "BIOS from CD"]],
 			[newest, ["UEFI from CD", "BIOS from USB disk"]],
@@ -40,6 +43,7 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 		const iso = join(scratch, `${profile}.iso`);
 		const { addedFiles } = await buildIso({
 			image: `oci:${await debianFixture(profile)}:latest`,
+			platform: isArm64(profile) ? "linux/arm64" : "linux/amd64",
 			output: iso,
 			level: 3,
 		});
@@ -53,7 +57,7 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 	describe.each(BOOTS)("Debian %s", (profile, paths) => {
 		it.each(paths)("%s, and its kernel reads every file of the medium", async (path) => {
 			const { iso, written } = await mediumOf(profile);
-			await expectBoot(path, iso, written);
+			await expectBoot(path, iso, written, isArm64(profile) ? "aarch64" : "x86_64");
 		});
 	});
 
@@ -71,6 +75,16 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 		});
 	});
 });
+
+/** Their initramfs is made by their own dracut, emulated. */
+function arm64Profiles(): string[] {
+	const missing = bootRequirements("aarch64") ?? requires("/proc/sys/fs/binfmt_misc/qemu-aarch64");
+	return missing === undefined ? ["trixie-arm64", "sid-arm64"] : [];
+}
+
+function isArm64(profile: string): boolean {
+	return profile.endsWith("-arm64");
+}
 
 /** Byte offset of GPT partition 2 (UEFI 5.3.2 and 5.3.3). */
 async function efiPartitionOffset(file: string): Promise<number> {

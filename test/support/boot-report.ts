@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { MediumFile } from "./medium-files.ts";
-import { type BootPath, bootIso } from "./qemu.ts";
+import { type BootPath, bootIso, type GuestArchitecture } from "./qemu.ts";
 
 /** What the fixture's report service says on the serial console at the end of boot. */
 export interface BootReport {
@@ -38,7 +38,7 @@ export function parseBootReport(log: string): BootReport {
 	};
 }
 
-/** What the firmware's variable and the guest's kernel say of Secure Boot on each path. */
+/** What the firmware's variable and the guest's kernel, that of a PC, say of Secure Boot on each path. */
 const SECURE_BOOT_OF_PATH: Record<BootPath, Pick<BootReport, "secureBoot" | "kernelSecureBoot">> = {
 	"BIOS from CD": { secureBoot: "no UEFI", kernelSecureBoot: undefined },
 	"BIOS from USB disk": { secureBoot: "no UEFI", kernelSecureBoot: undefined },
@@ -46,11 +46,23 @@ const SECURE_BOOT_OF_PATH: Record<BootPath, Pick<BootReport, "secureBoot" | "ker
 	"UEFI from USB disk with Secure Boot": { secureBoot: "enabled", kernelSecureBoot: "Secure boot enabled" },
 };
 
+const LOADERS: Record<GuestArchitecture, string> = {
+	x86_64: "EFI/BOOT/BOOTX64.EFI",
+	aarch64: "EFI/BOOT/BOOTAA64.EFI",
+};
+
 /** Boots an ISO of the fixture, and compares what its guest says with the way it was booted and with what was `written` on the medium. */
-export async function expectBoot(path: BootPath, iso: string, written: Map<string, MediumFile>): Promise<void> {
-	const report = parseBootReport(await bootIso(iso, path));
-	expect(report).toMatchObject(SECURE_BOOT_OF_PATH[path]);
+export async function expectBoot(
+	path: BootPath,
+	iso: string,
+	written: Map<string, MediumFile>,
+	architecture: GuestArchitecture = "x86_64",
+): Promise<void> {
+	const report = parseBootReport(await bootIso(iso, path, { architecture }));
+	const { secureBoot, kernelSecureBoot } = SECURE_BOOT_OF_PATH[path];
+	expect(report.secureBoot).toBe(secureBoot);
+	if (architecture === "x86_64") expect(report.kernelSecureBoot).toBe(kernelSecureBoot);
 	expect(report.root).toBe("overlayfs oci2iso");
 	expect(report.files).toEqual(written);
-	expect([...written.keys()]).toEqual(expect.arrayContaining(["LiveOS/squashfs.img", "EFI/BOOT/BOOTX64.EFI"]));
+	expect([...written.keys()]).toEqual(expect.arrayContaining(["LiveOS/squashfs.img", LOADERS[architecture]]));
 }
