@@ -14,7 +14,7 @@
 
 namespace {
 
-/** `{ zstd: { encoder: "zstd 1.5.7", minLevel: 1, maxLevel: 22 }, … }`, without the codecs that this build lacks. */
+/** `{ zstd: { encoder: "zstd 1.5.7", minLevel: 1, maxLevel: 22, filters: [] }, … }`, without the codecs that this build lacks. */
 Napi::Object DescribeCodecs(Napi::Env env) {
   Napi::Object described = Napi::Object::New(env);
   for (const char* name : {"zstd", "gzip", "xz", "lz4"}) {
@@ -24,6 +24,9 @@ Napi::Object DescribeCodecs(Napi::Env env) {
     entry.Set("encoder", codec->encoder);
     entry.Set("minLevel", codec->min_level);
     entry.Set("maxLevel", codec->max_level);
+    Napi::Array filters = Napi::Array::New(env);
+    for (const std::string& filter : codec->filters) filters.Set(filters.Length(), filter);
+    entry.Set("filters", filters);
     described.Set(name, entry);
   }
   return described;

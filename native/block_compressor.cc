@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
+#include <string>
 
 #include "arguments.h"
 
@@ -21,6 +22,15 @@ constexpr size_t kMetadataBlockBytes = 8192;
 /** Blocks of one byte cannot shrink; for others the output must be shorter than the input. */
 ptrdiff_t EncodeShorter(BlockEncoder& encoder, const uint8_t* block, size_t length, uint8_t* out) noexcept {
   return length < 2 ? kDoesNotFit : encoder.Encode(block, length, out, length - 1);
+}
+
+/** Throws a RangeError for what is not one of the codec's; kChosen where there is none. */
+BranchFilter FilterArgument(const Napi::CallbackInfo& info, size_t index, const Codec& codec) {
+  if (info.Length() <= index || info[index].IsUndefined()) return BranchFilter::kChosen;
+  const std::string name = StringArgument(info, index);
+  if (std::find(codec.filters.begin(), codec.filters.end(), name) == codec.filters.end())
+    throw Napi::RangeError::New(info.Env(), std::string(codec.name) + " has no filter " + name);
+  return name == "none" ? BranchFilter::kNone : name == "x86" ? BranchFilter::kX86 : BranchFilter::kArm64;
 }
 
 struct FreePages {
@@ -91,9 +101,12 @@ BlockCompressor::BlockCompressor(const Napi::CallbackInfo& info) : Napi::ObjectW
   block_bytes_ = static_cast<size_t>(IntegerArgument(info, 2, kMinBlockBytes, kMaxBlockBytes));
   const unsigned threads = static_cast<unsigned>(IntegerArgument(info, 3, 1, kMaxThreads));
 
+  const BranchFilter filter = FilterArgument(info, 5, *codec);
+
   try {
-    now_ = codec->make_encoder(level, kMetadataBlockBytes);
-    for (unsigned worker = 0; worker < threads; worker++) encoders_.push_back(codec->make_encoder(level, block_bytes_));
+    now_ = codec->make_encoder(level, kMetadataBlockBytes, filter);
+    for (unsigned worker = 0; worker < threads; worker++)
+      encoders_.push_back(codec->make_encoder(level, block_bytes_, filter));
     const auto absent = [](const std::unique_ptr<BlockEncoder>& encoder) { return encoder == nullptr; };
     if (absent(now_) || std::any_of(encoders_.begin(), encoders_.end(), absent)) throw std::bad_alloc();
   } catch (const std::bad_alloc&) {

@@ -14,7 +14,7 @@
 namespace oci2iso {
 
 /**
- * JavaScript class `BlockCompressor(codec, level, blockBytes, threads, onReady)`: compresses blocks on its own threads.
+ * JavaScript class `BlockCompressor(codec, level, blockBytes, threads, onReady, filter?)`: compresses blocks on its own threads. `filter` is one of the codec's `filters`.
  *
  * - `addSlot(): [input, output]` makes the next slot (numbered from 0): two Buffers of blockBytes in memory that both sides share.
  * - `submit(slot, length)` starts compressing the first `length` bytes of the slot's input.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace oci2iso {
 
@@ -26,6 +27,9 @@ class BlockDecoder {
   virtual ptrdiff_t Decode(const uint8_t* block, size_t length, uint8_t* out, size_t capacity) noexcept = 0;
 };
 
+/** What a block may go through before the compressor; only xz has any. `kChosen`: x86 where a block looks as if it helps. The others are tried beside none, and the shorter one is taken. */
+enum class BranchFilter { kChosen, kNone, kX86, kArm64 };
+
 /** One compressor of the squashfs format as this build holds it. */
 struct Codec {
   const char* name;
@@ -33,9 +37,11 @@ struct Codec {
   std::string encoder;
   int min_level;
   int max_level;
-  /** nullptr when memory is short. `max_block_bytes` bounds what Encode will be given. */
-  std::unique_ptr<BlockEncoder> (*make_encoder)(int level, size_t max_block_bytes);
+  /** nullptr when memory is short. `max_block_bytes` bounds what Encode will be given; `filter` is one of `filters`, or kChosen. */
+  std::unique_ptr<BlockEncoder> (*make_encoder)(int level, size_t max_block_bytes, BranchFilter filter);
   std::unique_ptr<BlockDecoder> (*make_decoder)();
+  /** Names of what `make_encoder` takes. */
+  std::vector<std::string> filters = {};
 };
 
 /** The codec of that name, or nullptr when this build lacks it. */

@@ -52,7 +52,7 @@ class LibdeflateEncoder final : public BlockEncoder {
   libdeflate_compressor* compressor_;
 };
 
-std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t) {
+std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t, BranchFilter) {
   libdeflate_compressor* compressor = libdeflate_alloc_compressor(level);
   return compressor == nullptr ? nullptr : std::make_unique<LibdeflateEncoder>(compressor);
 }
@@ -82,7 +82,7 @@ class ZlibEncoder final : public BlockEncoder {
   bool open_ = false;
 };
 
-std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t) {
+std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t, BranchFilter) {
   auto encoder = std::make_unique<ZlibEncoder>();
   if (!encoder->Open(level)) return nullptr;
   return encoder;

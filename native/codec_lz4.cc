@@ -51,7 +51,7 @@ class Lz4Decoder final : public BlockDecoder {
   }
 };
 
-std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t) {
+std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t, BranchFilter) {
   State state(std::malloc(static_cast<size_t>(level == 0 ? LZ4_sizeofState() : LZ4_sizeofStateHC())));
   if (state == nullptr) return nullptr;
   if (level == 0) return std::make_unique<Lz4Encoder>(std::move(state));

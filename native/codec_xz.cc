@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <vector>
 
 namespace oci2iso {
 namespace {
@@ -14,6 +16,8 @@ constexpr size_t kMetadataBlockBytes = 8192;
 constexpr size_t kMinDictionaryBytes = kMetadataBlockBytes;
 /** Of what is decided here. Part of the encoder's name, and with that of the key of every cached block. */
 constexpr char kRevision[] = "1";
+/** The .xz file format 1.1.0, 5.3.2; headers before liblzma 5.4 have no name for it. */
+constexpr lzma_vli kArm64Filter = 0x0A;
 /** Enough for any dictionary of a 1 MiB block; a block that asks for more is hostile. */
 constexpr uint64_t kDecoderMemoryBytes = 16u << 20;
 
@@ -39,11 +43,29 @@ bool IsLinkedX86(const uint8_t* block, size_t length) {
 
 class XzEncoder final : public BlockEncoder {
  public:
-  explicit XzEncoder(const lzma_options_lzma& options) : options_(options) {}
+  /** Throws std::bad_alloc. */
+  XzEncoder(const lzma_options_lzma& options, BranchFilter filter, size_t max_block_bytes)
+      : options_(options), filter_(filter), other_(TriesBoth() ? max_block_bytes : 0) {}
 
   ptrdiff_t Encode(const uint8_t* block, size_t length, uint8_t* out, size_t capacity) noexcept override {
-    lzma_filter filters[] = {{LZMA_FILTER_X86, nullptr}, {LZMA_FILTER_LZMA2, &options_}, {LZMA_VLI_UNKNOWN, nullptr}};
-    lzma_filter* const chain = IsLinkedX86(block, length) ? filters : filters + 1;
+    if (!TriesBoth()) return EncodeWith(filter_ == BranchFilter::kChosen && IsLinkedX86(block, length), block, length, out, capacity);
+    const ptrdiff_t plain = EncodeWith(false, block, length, out, capacity);
+    if (plain == kFailed) return kFailed;
+    const size_t shorter = plain == kDoesNotFit ? capacity : static_cast<size_t>(plain) - 1;
+    const ptrdiff_t filtered = EncodeWith(true, block, length, other_.data(), std::min(shorter, other_.size()));
+    if (filtered == kDoesNotFit) return plain;
+    if (filtered > 0) std::memcpy(out, other_.data(), static_cast<size_t>(filtered));
+    return filtered;
+  }
+
+ private:
+  bool TriesBoth() const { return filter_ == BranchFilter::kX86 || filter_ == BranchFilter::kArm64; }
+
+  ptrdiff_t EncodeWith(bool filtered, const uint8_t* block, size_t length, uint8_t* out, size_t capacity) noexcept {
+    lzma_filter filters[] = {{filter_ == BranchFilter::kArm64 ? kArm64Filter : LZMA_FILTER_X86, nullptr},
+                             {LZMA_FILTER_LZMA2, &options_},
+                             {LZMA_VLI_UNKNOWN, nullptr}};
+    lzma_filter* const chain = filtered ? filters : filters + 1;
     size_t position = 0;
     // The kernel knows no check beyond CRC32.
     const lzma_ret status =
@@ -52,8 +74,10 @@ class XzEncoder final : public BlockEncoder {
     return status == LZMA_BUF_ERROR ? kDoesNotFit : kFailed;
   }
 
- private:
   lzma_options_lzma options_;
+  BranchFilter filter_;
+  /** What the filter's outcome is compared in. */
+  std::vector<uint8_t> other_;
 };
 
 class XzDecoder final : public BlockDecoder {
@@ -83,11 +107,11 @@ bool SetOptions(int level, size_t max_block_bytes, lzma_options_lzma& options) {
   return true;
 }
 
-std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t max_block_bytes) {
+std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t max_block_bytes, BranchFilter filter) {
   lzma_options_lzma options;
   if (!SetOptions(level, max_block_bytes, options)) return nullptr;
   options.dict_size = static_cast<uint32_t>(std::max(max_block_bytes, kMinDictionaryBytes));
-  return std::make_unique<XzEncoder>(options);
+  return std::make_unique<XzEncoder>(options, filter, max_block_bytes);
 }
 
 std::unique_ptr<BlockDecoder> MakeDecoder() { return std::make_unique<XzDecoder>(); }
@@ -96,7 +120,9 @@ std::unique_ptr<BlockDecoder> MakeDecoder() { return std::make_unique<XzDecoder>
 
 Codec XzCodec() {
   const std::string encoder = std::string("liblzma ") + lzma_version_string() + "+" + kRevision;
-  return {"xz", encoder, 0, 9, MakeEncoder, MakeDecoder};
+  std::vector<std::string> filters = {"none", "x86"};
+  if (lzma_filter_encoder_is_supported(kArm64Filter)) filters.push_back("arm64");
+  return {"xz", encoder, 0, 9, MakeEncoder, MakeDecoder, filters};
 }
 
 }  // namespace oci2iso

@@ -44,7 +44,7 @@ class ZstdDecoder final : public BlockDecoder {
   ZSTD_DCtx* context_;
 };
 
-std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t max_block_bytes) {
+std::unique_ptr<BlockEncoder> MakeEncoder(int level, size_t max_block_bytes, BranchFilter) {
   std::unique_ptr<MatchFinder> finder;
   if (WantsMatchFinder(level, max_block_bytes)) {
     finder = MatchFinder::Make(max_block_bytes);

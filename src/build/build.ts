@@ -90,9 +90,9 @@ interface PlannedBuild {
 async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	const { plan, image, output, work, progress, cache, shared } = input;
 	const exporter = exporters[plan.medium.exporter];
-	const { blockSize: blockBytes } = plan.rootfs;
+	const { blockSize: blockBytes, fragmentRule } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
-	const source = cache === undefined ? undefined : await shared.openSource(image, cache, blockBytes);
+	const source = cache === undefined ? undefined : await shared.openSource(image, cache, { blockBytes, fragmentRule });
 	const system = await compose({ ...input, target: output.target, rootfsStart: exporter.rootfsStart, source });
 	let made: Exported;
 	try {
@@ -105,7 +105,7 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	if (cache !== undefined && shared.isPushed) {
 		progress.phase("share");
 		const { comp: codec, level, encoder } = plan.rootfs;
-		await shared.push(image, cache, { codec, level, encoder, blockBytes });
+		await shared.push(image, cache, { codec, level, encoder, blockBytes }, fragmentRule);
 	}
 	for (const notice of shared.notices) progress.notice(notice);
 	progress.phase("publish");
@@ -144,6 +144,10 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 		for (const finding of checks.findings) progress.notice(describeCheck(finding));
 		for (const { pattern, count } of stage.droppedXattrs)
 			progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
+		if (stage.givenToRoot !== undefined)
+			progress.notice(
+				`--all-root: ${stage.givenToRoot} inodes of other owners belong to root, set-user-ID programs too`,
+			);
 		const told = rootfs.losses.flatMap(({ what, isCommon }) => (isCommon ? [] : [what]));
 		for (const note of [...image.notes, ...stage.notes, ...stage.losses, ...told]) progress.notice(note);
 		await stage.finishCache();
@@ -177,14 +181,14 @@ async function withImage<Result>(
 
 /** Opens the store that the options name; what is shared goes through a passing one where they name none that can be used. */
 async function withStore<Result>(
-	{ rootfs: { blockSize: blockBytes } }: BuildPlan,
+	{ rootfs: { blockSize: blockBytes, fragmentRule } }: BuildPlan,
 	{ cache: path, cacheSize, signal }: Work,
 	shared: SharedCache,
 	progress: BuildProgress,
 	work: (cache: BuildCache | undefined) => Promise<Result>,
 ): Promise<Result> {
 	const onNotice = (text: string): void => progress.notice(text);
-	const common = { blockBytes, origins: shared.origins, onNotice, signal };
+	const common = { blockBytes, fragmentRule, origins: shared.origins, onNotice, signal };
 	const own = path === undefined ? undefined : BuildCache.open({ ...common, path, maxBytes: cacheSize });
 	if (own !== undefined || !shared.isUsed) return await work(own);
 	const temporary = makeScratchDirectory("cache");

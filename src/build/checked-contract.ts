@@ -1,4 +1,4 @@
-import type { CodecName } from "../codec/types.ts";
+import type { BranchFilter, CodecName } from "../codec/types.ts";
 import type { Contract, ContractOptions } from "../contract/contract.ts";
 import { contractOf, readContractParts, requireMet } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
@@ -17,6 +17,8 @@ export interface BootCheckReport {
 interface CheckOptions extends ContractOptions {
 	/** Compressor of the squashfs. */
 	readonly codec: CodecName;
+	/** Its branch filter as it was asked for. */
+	readonly bcj?: BranchFilter | undefined;
 	/** What only UEFI Secure Boot would refuse is refused too. */
 	readonly requireSecureBoot: boolean;
 	/** Go on whatever the checks say. */
@@ -30,7 +32,7 @@ export async function readBuildContract(tree: ImageTree, options: CheckOptions):
 	const parts = await readContractParts(tree, options);
 	const { problems } = parts.findings;
 	if (problems.length > 0) {
-		const { findings } = await checkBoot(tree, parts, options.codec);
+		const { findings } = await checkBoot(tree, parts, options);
 		requireMet([...problems, ...blockersOf(findings.list, options)]);
 	}
 	return contractOf(parts);
@@ -45,7 +47,7 @@ export async function checkContract(
 	contract: Contract,
 	options: CheckOptions,
 ): Promise<BootCheckReport> {
-	const { findings } = await checkBoot(tree, { ...contract, boot: contract, isMenuKnown: true }, options.codec);
+	const { findings } = await checkBoot(tree, { ...contract, boot: contract, isMenuKnown: true }, options);
 	const problems = blockersOf(findings.list, options);
 	if (problems.length > 0 && !options.force) throw wouldNotBoot(problems);
 	return {

@@ -47,11 +47,12 @@ export interface ComposedSystem extends LiveSystem {
  */
 export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 	const { plan, image, target, rootfsStart: start, work, progress, cache, source } = input;
-	const { comp, level, blockSize, encoder } = plan.rootfs;
-	const { dropXattr, sourceDateEpoch: epochSeconds } = plan;
+	const { encoder, ...rootfs } = plan.rootfs;
+	const { dropXattr, allRoot, sourceDateEpoch: epochSeconds } = plan;
 	const exclude = [...plan.defaultExcludes, ...plan.exclude];
 	const { jobs, signal } = work;
-	const options = { comp, level: comp === "none" ? undefined : level, blockSize, exclude, dropXattr, jobs, signal };
+	const level = rootfs.comp === "none" ? undefined : rootfs.level;
+	const options = { ...rootfs, level, exclude, dropXattr, allRoot, jobs, signal };
 	const stage = await writeRootFileSystem({ image, target, start, epochSeconds, options, progress, cache, source });
 	assert(stage.compressor.encoder === encoder, `the encoder was ${stage.compressor.encoder}, not ${encoder}`);
 	try {
@@ -70,7 +71,7 @@ async function addBoot(
 	const { sourceDateEpoch: epochSeconds, label, kernel, vendor, rootfs } = plan;
 	const { requireSecureBoot, force } = work;
 	const { architecture } = image.platform;
-	const checks = { label, kernel, vendor, architecture, codec: rootfs.comp, requireSecureBoot, force };
+	const checks = { label, kernel, vendor, architecture, codec: rootfs.comp, bcj: rootfs.bcj, requireSecureBoot, force };
 
 	progress.phase("contract");
 	const contract = await readBuildContract(tree, checks);
@@ -126,15 +127,15 @@ async function besideCoreImage<Result>(
 
 /** What the image and the plan come to. Where files were found, threads and limits do not count. */
 function ingredients(
-	{ oci2iso, image, rootfs, exclude, defaultExcludes, dropXattr, sourceDateEpoch }: BuildPlan,
+	{ oci2iso, image, rootfs, exclude, defaultExcludes, dropXattr, allRoot, sourceDateEpoch }: BuildPlan,
 	contract: Contract,
 ): unknown {
-	const { comp: codec, level, blockSize } = rootfs;
+	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
 	const { label, kernel, vendor } = contract;
-	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr };
+	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr, ...(allRoot && { allRoot }) };
 	return [
 		oci2iso,
 		image.manifestDigest,
-		{ label, kernel: kernel.version, vendor, codec, level, blockSize, ...left, epoch: sourceDateEpoch },
+		{ label, kernel: kernel.version, vendor, codec, level, blockSize, ...asked, ...left, epoch: sourceDateEpoch },
 	];
 }

@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
+import { requireFilter } from "../codec/codec-table.ts";
+import { DEFAULT_FRAGMENT_RULE, type FragmentRule } from "../content/fragment-rule.ts";
 import type { Problem } from "../errors.ts";
 import type { OciImage, OpenImageOptions } from "../oci/open-image.ts";
 import { checkOptions, invalidOptions } from "../options/check-options.ts";
@@ -58,13 +60,14 @@ export interface PlanOptions extends Omit<BuildOptions, "output"> {
 }
 
 /** What decides the bytes, with every default filled in that needs no image. */
-export interface Shape extends Omit<OptionsOf<typeof shapingFields>, "preset"> {
+export interface Shape extends Omit<OptionsOf<typeof shapingFields>, "preset" | "fragments" | "alwaysUseFragments"> {
 	readonly image: string;
 	readonly comp: NonNullable<BuildOptions["comp"]>;
 	readonly blockSize: number;
 	readonly exclude: readonly string[];
 	readonly defaultExcludes: boolean;
 	readonly dropXattr: readonly string[];
+	readonly fragmentRule: FragmentRule;
 	readonly tools: BuildPlan["tools"];
 }
 
@@ -127,9 +130,10 @@ function requireUnshaped(options: object): void {
 }
 
 function shapeOf(options: PlanOptions): Shape {
-	const { image, platform, label, kernel, vendor, sourceDateEpoch, tools = "auto" } = options;
+	const { image, platform, label, kernel, vendor, sourceDateEpoch, bcj, exports, allRoot, tools = "auto" } = options;
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
+	requireFilter(comp, bcj);
 	return {
 		image,
 		platform,
@@ -141,11 +145,23 @@ function shapeOf(options: PlanOptions): Shape {
 		// another compressor's levels mean something else
 		level: options.level ?? (comp === preset.comp ? preset.level : undefined),
 		blockSize: options.blockSize ?? preset.blockSize,
+		bcj,
+		fragmentRule: fragmentRuleOf(options),
+		exports,
 		exclude: options.exclude ?? [],
 		defaultExcludes: options.defaultExcludes ?? true,
 		dropXattr: options.dropXattr ?? [],
+		allRoot,
 		tools: tools === "auto" ? "builtin" : tools,
 	};
+}
+
+function fragmentRuleOf({ fragments = true, alwaysUseFragments = false }: PlanOptions): FragmentRule {
+	if (!fragments && alwaysUseFragments)
+		throw invalidOptions([
+			{ code: "INVALID_OPTION", what: "fragments are asked for and refused", where: "alwaysUseFragments" },
+		]);
+	return !fragments ? "none" : alwaysUseFragments ? "all-tails" : DEFAULT_FRAGMENT_RULE;
 }
 
 function completed(options: OptionsOf<typeof workFields> & { readonly output: string }): Work {

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { createCompressor } from "../codec/compressor.ts";
-import type { CodecName } from "../codec/types.ts";
 import { Oci2isoError } from "../errors.ts";
 import { compileXattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
@@ -49,6 +48,8 @@ const schema = z.strictObject({
 	),
 	exclude: as(treeFields.exclude),
 	dropXattr: as(treeFields.dropXattr),
+	/** Absent: files belong to whom the image says. */
+	allRoot: z.literal(true).optional(),
 	/** What was asked for; absent: as the image says. */
 	label: as(bootFields.label).optional(),
 	kernel: as(bootFields.kernel).optional(),
@@ -60,6 +61,10 @@ const schema = z.strictObject({
 		comp: as(squashfsFields.comp),
 		level: as(squashfsFields.level),
 		blockSize: as(squashfsFields.blockSize),
+		/** What was asked for; absent: as mksquashfs does, and x86 for the blocks of xz that look as if it helped. */
+		bcj: as(squashfsFields.bcj).optional(),
+		fragmentRule: z.enum(["none", "all-tails"]).optional(),
+		exportable: z.literal(false).optional(),
 		/** Name and revision. */
 		encoder: z.string(),
 	}),
@@ -73,7 +78,7 @@ export type BuildPlan = Readonly<z.infer<typeof schema>>;
 
 /** The plan of what was asked for of this image. Throws `Oci2isoError` (exit 2) where patterns or levels are wrong, or no encoder is there. */
 export async function makePlan(image: OciImage, shape: Shape): Promise<BuildPlan> {
-	const { comp, level, blockSize, label, kernel, vendor, exclude, dropXattr, tools } = shape;
+	const { comp, blockSize, bcj, fragmentRule, exports, label, kernel, vendor, exclude, dropXattr, tools } = shape;
 	const { platform, manifestDigest, config } = image;
 	const { variant: _, ...plainPlatform } = platform;
 	compileExcludes(exclude);
@@ -89,11 +94,20 @@ export async function makePlan(image: OciImage, shape: Shape): Promise<BuildPlan
 		defaultExcludes: shape.defaultExcludes ? DEFAULT_EXCLUDES : [],
 		exclude,
 		dropXattr,
+		...(shape.allRoot === true ? { allRoot: true } : {}),
 		...(label === undefined ? {} : { label }),
 		...(kernel === undefined ? {} : { kernel }),
 		...(vendor === undefined ? {} : { vendor }),
 		sourceDateEpoch: epochSeconds(shape.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], config.createdSeconds),
-		rootfs: { format: "squashfs", comp, blockSize, ...(await encoderOf(comp, level, blockSize)) },
+		rootfs: {
+			format: "squashfs",
+			comp,
+			blockSize,
+			...(bcj === undefined ? {} : { bcj }),
+			...(fragmentRule === "small-files" ? {} : { fragmentRule }),
+			...(exports === false ? { exportable: false } : {}),
+			...(await encoderOf(shape)),
+		},
 		tools,
 		medium: { exporter: "iso", checksum: "isomd5" },
 	};
@@ -132,15 +146,17 @@ export function checkPlan(value: unknown): BuildPlan {
 
 /** Throws `Oci2isoError` PLAN_UNSUPPORTED (exit 2) where this oci2iso has another encoder than the plan. */
 export async function requireEncoder({ rootfs }: BuildPlan): Promise<void> {
-	const { comp, level, blockSize, encoder } = rootfs;
-	const own = await encoderOf(comp, comp === "none" && level === 0 ? undefined : level, blockSize);
+	const { comp, level, encoder } = rootfs;
+	const own = await encoderOf({ ...rootfs, level: comp === "none" && level === 0 ? undefined : level });
 	if (own.encoder !== encoder)
 		throw planUnsupported(`its encoder is ${encoder}, which this oci2iso does not have`, "rootfs.encoder", own.encoder);
 }
 
+type Encoding = Pick<Shape, "comp" | "level" | "bcj" | "blockSize">;
+
 /** What would compress. Other encoders, and other versions of one, make other bytes. */
-async function encoderOf(codec: CodecName, level: number | undefined, blockBytes: number) {
-	const compressor = await createCompressor({ codec, level, blockBytes, threads: 1 });
+async function encoderOf({ comp: codec, level, bcj, blockSize: blockBytes }: Encoding) {
+	const compressor = await createCompressor({ codec, level, bcj, blockBytes, threads: 1 });
 	await compressor.close();
 	return { level: compressor.level, encoder: compressor.encoder };
 }

@@ -100,6 +100,8 @@ export interface SquashfsReport {
 	readonly excludedPaths: number;
 	/** Extended attributes left out as asked for, by pattern. */
 	readonly droppedXattrs: readonly { readonly pattern: string; readonly count: number }[];
+	/** Inodes of other owners that were given to root; absent where that was not asked for. */
+	readonly givenToRoot?: number;
 }
 
 interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
@@ -153,6 +155,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			duplicateBytes: rootfs.data.duplicateBytes,
 			excludedPaths: stage.excludedPaths,
 			droppedXattrs: stage.droppedXattrs,
+			...(stage.givenToRoot === undefined ? {} : { givenToRoot: stage.givenToRoot }),
 		},
 		...(parts.shared === undefined ? {} : { sharedCache: parts.shared }),
 		tools: parts.tools,

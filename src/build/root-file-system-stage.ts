@@ -10,7 +10,8 @@ import type { BlockNeed, CacheSource } from "../cache/remote/cache-source.ts";
 import type { BlockSettings } from "../cache/settings.ts";
 import { createCompressor } from "../codec/compressor.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
-import type { BlockCompressor, CodecName } from "../codec/types.ts";
+import type { BlockCompressor, BranchFilter, CodecName } from "../codec/types.ts";
+import type { FragmentRule } from "../content/fragment-rule.ts";
 import { assert } from "../errors.ts";
 import { LayerCollector, type LayerCounts } from "../layers/collect.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
@@ -45,6 +46,8 @@ export interface RootFileSystemStage {
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
 	readonly droppedXattrs: readonly DroppedXattrs[];
+	/** Inodes that were others' and are root's; undefined where that was not asked for. */
+	readonly givenToRoot: number | undefined;
 	readonly notes: readonly string[];
 	/** What layers hold and no tree can, one sentence each. */
 	readonly losses: readonly string[];
@@ -64,9 +67,13 @@ interface StageOptions {
 	readonly comp: CodecName;
 	readonly level: number | undefined;
 	readonly blockSize: number;
+	readonly bcj?: BranchFilter | undefined;
+	readonly fragmentRule?: FragmentRule | undefined;
+	readonly exportable?: boolean | undefined;
 	/** All patterns. */
 	readonly exclude: readonly string[];
 	readonly dropXattr: readonly string[];
+	readonly allRoot?: boolean | undefined;
 	readonly jobs: number;
 	readonly signal?: AbortSignal | undefined;
 }
@@ -100,6 +107,7 @@ export async function writeRootFileSystem(
 		const compressor = await createCompressor({
 			codec: options.comp,
 			level: options.level,
+			bcj: options.bcj,
 			blockBytes: options.blockSize,
 			threads: options.jobs,
 			onNotice: (text) => progress.notice(text),
@@ -136,7 +144,7 @@ async function stream(
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
 	const { image, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
-	const { signal, blockSize: blockBytes, comp, jobs } = input.options;
+	const { signal, blockSize: blockBytes, comp, jobs, allRoot, fragmentRule, exportable } = input.options;
 	const copier = new ImageCopier(target, start);
 	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
 		sink: {
@@ -145,6 +153,8 @@ async function stream(
 		},
 		compressor,
 		blockBytes,
+		fragmentRule,
+		exportable,
 		modificationTimeSeconds: epochSeconds,
 		maxPendingBlocks: pendingBlocks(blockBytes, jobs),
 		earlier: blocks,
@@ -167,7 +177,7 @@ async function stream(
 		data,
 		cache,
 		blocks,
-		blockBytes,
+		cut: { blockBytes, fragmentRule },
 		supply,
 		signal,
 		onBytes: (bytes) => progress.bytes(Math.min(bytes, totalBytes), totalBytes),
@@ -193,10 +203,11 @@ async function stream(
 			createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
 			isExcluded,
 			dropXattrs,
+			allRoot,
 			signal,
 			onMerged: () => copier.flush(),
 		});
-		const { whole, kept, excludedPaths, droppedXattrs, losses, notes } = merged;
+		const { whole, kept, excludedPaths, droppedXattrs, givenToRoot, losses, notes } = merged;
 		await collector.collectMissing(kept);
 
 		await data.finish();
@@ -236,6 +247,7 @@ async function stream(
 			compressor,
 			excludedPaths,
 			droppedXattrs,
+			givenToRoot,
 			losses,
 			notes,
 			async finishCache() {

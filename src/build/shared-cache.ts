@@ -5,6 +5,8 @@ import { CacheKey } from "../cache/remote/cache-key.ts";
 import { type CacheDestination, type CacheSinkReport, exportCache } from "../cache/remote/cache-sink.ts";
 import { CacheSource, type CacheSourceReport } from "../cache/remote/cache-source.ts";
 import type { BlockSettings } from "../cache/settings.ts";
+import type { Cut } from "../content/file-recipe.ts";
+import type { FragmentRule } from "../content/fragment-rule.ts";
 import { Oci2isoError } from "../errors.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../oci/docker-reference.ts";
 import type { OciImage } from "../oci/open-image.ts";
@@ -75,11 +77,7 @@ export class SharedCache {
 	}
 
 	/** Reads the manifests of `--cache-from`, and gets the indexes that the store does not have; undefined without such a reference. */
-	async openSource(
-		image: Pick<OciImage, "layers">,
-		cache: BuildCache,
-		blockBytes: number,
-	): Promise<CacheSource | undefined> {
+	async openSource(image: Pick<OciImage, "layers">, cache: BuildCache, cut: Cut): Promise<CacheSource | undefined> {
 		if (this.#from.length === 0) return undefined;
 		const names = new Map(this.#from.map((reference) => [reference.text, reference]));
 		this.#source = await CacheSource.open(
@@ -92,14 +90,19 @@ export class SharedCache {
 		const missing = [...layers.values()].filter(({ digest }) => !cache.hasLayer(digest));
 		const source = this.#source;
 		await inParallel(missing, INDEXES_AT_A_TIME, async (layer) => {
-			const found = await source.layerIndex(layer, blockBytes, this.#options.signal);
+			const found = await source.layerIndex(layer, cut, this.#options.signal);
 			if (found !== undefined) await cache.addLayer(layer.digest, found.bytes, found.origin);
 		});
 		return this.#source;
 	}
 
 	/** Pushes to `--cache-to`, if that was given. */
-	async push(image: Pick<OciImage, "layers">, cache: BuildCache, settings: BlockSettings): Promise<void> {
+	async push(
+		image: Pick<OciImage, "layers">,
+		cache: BuildCache,
+		settings: BlockSettings,
+		fragmentRule?: FragmentRule,
+	): Promise<void> {
 		const to = this.#to;
 		if (to === undefined) return;
 		const { domain, repository } = to.name;
@@ -123,6 +126,7 @@ export class SharedCache {
 		const build = {
 			directory,
 			settings,
+			fragmentRule,
 			layers,
 			origins,
 			packNames,

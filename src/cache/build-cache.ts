@@ -1,5 +1,6 @@
 import { inTurns, type Steps } from "../binary/turns.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
+import type { Cut } from "../content/file-recipe.ts";
 import { throwIfAborted } from "../errors.ts";
 import { BlockStore } from "./block-store.ts";
 import type { LayerIndex } from "./layer-index-format.ts";
@@ -18,11 +19,10 @@ import { pruneStore } from "./prune.ts";
 import { type BlockSettings, settingsId, settingsText } from "./settings.ts";
 import { reasonOf, StoreDirectory } from "./store-directory.ts";
 
-interface BuildCacheOptions {
+interface BuildCacheOptions extends Cut {
 	readonly path: string;
 	/** What the store may hold after the build. */
 	readonly maxBytes: number;
-	readonly blockBytes: number;
 	/** Shared caches that the build reads from (`originOf`), the first that has something first; what came from others is not used. */
 	readonly origins: readonly string[];
 	/** Told, in a sentence, why something is not used or not kept. */
@@ -98,7 +98,7 @@ export class BuildCache {
 
 	/** Adds the index of a layer that another machine has read. */
 	async addLayer(digest: string, index: Buffer, origin: string): Promise<void> {
-		await this.#guarded(writingLayerIndex(this.#directory, digest, this.#options.blockBytes, index, origin));
+		await this.#guarded(writingLayerIndex(this.#directory, digest, this.#options, index, origin));
 	}
 
 	/**
@@ -114,7 +114,7 @@ export class BuildCache {
 			return index !== undefined && agrees(index, layer) ? { index, origin: made.origin } : undefined;
 		}
 		for (const origin of [undefined, ...this.origins]) {
-			const index = await this.#guarded(readingLayerIndex(this.#directory, digest, this.#options.blockBytes, origin));
+			const index = await this.#guarded(readingLayerIndex(this.#directory, digest, this.#options, origin));
 			if (index === undefined) continue;
 			if (!agrees(index, layer)) return undefined;
 			this.#usedIndexes.add(this.#nameOf(digest, origin));
@@ -167,7 +167,7 @@ export class BuildCache {
 			if (this.#kept.has(digest)) continue;
 			this.#kept.add(digest);
 			this.#usedIndexes.add(this.#nameOf(digest, origin));
-			await this.#guarded(writingLayerIndex(this.#directory, digest, this.#options.blockBytes, bytes, origin));
+			await this.#guarded(writingLayerIndex(this.#directory, digest, this.#options, bytes, origin));
 		}
 	}
 
@@ -181,7 +181,7 @@ export class BuildCache {
 	}
 
 	#nameOf(digest: string, origin: string | undefined): string {
-		return layerIndexName(digest, this.#options.blockBytes, origin);
+		return layerIndexName(digest, this.#options, origin);
 	}
 
 	/** One notice is enough for a store that is full or read-only. Rejects with INTERRUPTED alone. */

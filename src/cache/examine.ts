@@ -122,8 +122,7 @@ function* isWholeIndex(file: OpenFile, name: string): Steps<boolean> {
 	if (file.byteLength > MAX_INDEX_BYTES) return false;
 	const bytes = Buffer.allocUnsafe(file.byteLength);
 	const index = (yield* readingFully(file, 0, bytes)) ? yield* openingLayerIndex(bytes) : undefined;
-	if (index === undefined || name !== layerIndexName(index.layer.digest, index.blockBytes, originIn(name)))
-		return false;
+	if (index === undefined || name !== layerIndexName(index.layer.digest, index, originIn(name))) return false;
 	try {
 		for (const _ of index.entries()) yield;
 		return true;

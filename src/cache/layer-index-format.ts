@@ -1,5 +1,5 @@
 import { from0, record } from "../binary/record.ts";
-import type { FileRecipe, TailSource } from "../content/file-recipe.ts";
+import type { Cut, FileRecipe, TailSource } from "../content/file-recipe.ts";
 import type { TarEntry, TarEntryType } from "../formats/tar/entry.ts";
 
 // A layer index: header, the layer's identity, notes, entries, fragment keys. Strings and lists are preceded by their length; numbers are varints.
@@ -15,6 +15,8 @@ export const INDEX_HEADER = record("layer index header", 80, {
 	entryCount: from0.u32le(16),
 	noteCount: from0.u32le(20),
 	fragmentCount: from0.u32le(24),
+	/** Index in `FRAGMENT_RULES` */
+	fragmentRule: from0.u32le(28),
 	/** Length of the uncompressed archive. */
 	tarBytes: from0.safe64le(32),
 	bodyBytes: from0.safe64le(40),
@@ -73,9 +75,8 @@ export interface LayerIdentity {
 }
 
 /** What reading a layer tells, without its blob. */
-export interface LayerIndex {
+export interface LayerIndex extends Cut {
 	readonly layer: LayerIdentity;
-	readonly blockBytes: number;
 	readonly entryCount: number;
 	readonly tarBytes: number;
 	/** The archive's notes, without the layer's name. */

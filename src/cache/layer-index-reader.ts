@@ -3,6 +3,7 @@ import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
 import { NO_XATTRS } from "../binary/xattrs.ts";
 import { blockCountOf } from "../content/file-recipe.ts";
+import { FRAGMENT_RULES } from "../content/fragment-rule.ts";
 import type { TarEntry, TarEntryType } from "../formats/tar/entry.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 import { BrokenIndex } from "./failures.ts";
@@ -36,7 +37,8 @@ export function* openingLayerIndex(file: Buffer): Steps<LayerIndex | undefined> 
 	if (file.byteLength < INDEX_HEADER.byteLength) return undefined;
 	const header = INDEX_HEADER.decode(file);
 	const { blockBytes, entryCount, noteCount, fragmentCount, tarBytes, bodyBytes } = header;
-	if (header.magic !== MAGIC || header.version !== INDEX_VERSION) return undefined;
+	const fragmentRule = FRAGMENT_RULES[header.fragmentRule];
+	if (header.magic !== MAGIC || header.version !== INDEX_VERSION || fragmentRule === undefined) return undefined;
 	if (INDEX_HEADER.byteLength + bodyBytes !== file.byteLength || fragmentCount * DIGEST_BYTES > bodyBytes)
 		return undefined;
 	if (!(yield* hashingWithBlank(file, INDEX_HEADER.fields.checksum)).equals(header.checksum)) return undefined;
@@ -58,7 +60,8 @@ export function* openingLayerIndex(file: Buffer): Steps<LayerIndex | undefined> 
 		};
 		const entries = () => decodeEntries(body, header);
 		const files = () => decodeFiles(body, header);
-		return { layer, blockBytes, entryCount, tarBytes, notes, byteLength: file.byteLength, entries, files };
+		const byteLength = file.byteLength;
+		return { layer, blockBytes, fragmentRule, entryCount, tarBytes, notes, byteLength, entries, files };
 	} catch (error) {
 		if (error instanceof BrokenIndex) return undefined;
 		throw error;

@@ -1,8 +1,10 @@
 import { hash } from "node:crypto";
 import type { Steps } from "../binary/turns.ts";
 import { GiB, MiB } from "../binary/units.ts";
+import { type Cut, isSameCut } from "../content/file-recipe.ts";
 import type { LayerIdentity, LayerIndex } from "./layer-index-format.ts";
 import { openingLayerIndex } from "./layer-index-reader.ts";
+import { cutText } from "./settings.ts";
 import type { StoreDirectory } from "./store-directory.ts";
 
 export const MAX_INDEX_BYTES = GiB;
@@ -12,9 +14,9 @@ const PIECE_BYTES = MiB / 4;
 /** A layer as an image describes it. */
 export type ClaimedLayer = Omit<LayerIdentity, "compression">;
 
-/** Of a layer's index, by the digest of its blob; blocks of another size have other recipes. `origin`: see `originOf`. */
-export function layerIndexName(digest: string, blockBytes: number, origin?: string): string {
-	return `${fileNameOf(digest)}.${blockBytes}${suffixOf(origin)}.index`;
+/** Of a layer's index, by the digest of its blob and how contents are cut. `origin`: see `originOf`. */
+export function layerIndexName(digest: string, cut: Cut, origin?: string): string {
+	return `${fileNameOf(digest)}.${cutText(cut)}${suffixOf(origin)}.index`;
 }
 
 /** A digest as a part of a file name. */
@@ -44,14 +46,14 @@ export function originIn(name: string): string | undefined {
 export function* readingLayerIndex(
 	directory: StoreDirectory,
 	digest: string,
-	blockBytes: number,
+	cut: Cut,
 	origin?: string,
 ): Steps<LayerIndex | undefined> {
-	const name = layerIndexName(digest, blockBytes, origin);
+	const name = layerIndexName(digest, cut, origin);
 	const bytes = yield* directory.readingFile("layer", name, MAX_INDEX_BYTES);
 	if (bytes === undefined) return undefined;
 	const index = yield* openingLayerIndex(bytes);
-	if (index?.layer.digest === digest && index.blockBytes === blockBytes) return index;
+	if (index?.layer.digest === digest && isSameCut(index, cut)) return index;
 	directory.remove("layer", name);
 	return undefined;
 }
@@ -65,7 +67,7 @@ export function agrees({ layer }: LayerIndex, { digest, compressedBytes, diffId 
 export function* writingLayerIndex(
 	directory: StoreDirectory,
 	digest: string,
-	blockBytes: number,
+	cut: Cut,
 	bytes: Uint8Array,
 	origin?: string,
 ): Steps<void> {
@@ -75,7 +77,7 @@ export function* writingLayerIndex(
 			file.write(at, bytes.subarray(at, at + PIECE_BYTES));
 			yield;
 		}
-		file.publish(layerIndexName(digest, blockBytes, origin));
+		file.publish(layerIndexName(digest, cut, origin));
 	} finally {
 		file.discard();
 	}

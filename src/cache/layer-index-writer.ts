@@ -4,7 +4,8 @@ import { hashingWithBlank } from "../binary/hashing.ts";
 import type { Steps } from "../binary/turns.ts";
 import { KiB } from "../binary/units.ts";
 import { NO_XATTRS } from "../binary/xattrs.ts";
-import type { FileRecipe } from "../content/file-recipe.ts";
+import { type Cut, type FileRecipe, ruleOf } from "../content/file-recipe.ts";
+import { FRAGMENT_RULES } from "../content/fragment-rule.ts";
 import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import { writeSignedVarint, writeVarint } from "./byte-cursor.ts";
@@ -41,7 +42,7 @@ interface TailPlace {
 
 /** Collects a layer's entries while it is read; each `entry` of a regular file is followed by one of `stored`, `whole` and `skipped`. */
 export class LayerIndexWriter {
-	readonly #blockBytes: number;
+	readonly #cut: Cut;
 	/** The entries' bytes, but for those in `#out`: no copy of all of them is made before the end. */
 	readonly #parts: Buffer[] = [];
 	#partsBytes = 0;
@@ -57,8 +58,8 @@ export class LayerIndexWriter {
 	#lastOffset = 0;
 
 	/** `previous` knows contents that may be passed over this time. */
-	constructor(blockBytes: number, previous?: LayerIndex) {
-		this.#blockBytes = blockBytes;
+	constructor(cut: Cut, previous?: LayerIndex) {
+		this.#cut = cut;
 		this.#previous = previous?.entries();
 	}
 
@@ -126,7 +127,8 @@ export class LayerIndexWriter {
 		const header = INDEX_HEADER.encode({
 			magic: MAGIC,
 			version: INDEX_VERSION,
-			blockBytes: this.#blockBytes,
+			blockBytes: this.#cut.blockBytes,
+			fragmentRule: FRAGMENT_RULES.indexOf(ruleOf(this.#cut)),
 			entryCount: this.#entryCount,
 			noteCount: notes.length,
 			fragmentCount: this.#fragments.length,

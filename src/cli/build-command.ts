@@ -60,14 +60,19 @@ export function registerBuild(program: Command): void {
 				.default("auto"),
 		)
 		.option("-q, --quiet", "print nothing but errors, as --progress none does")
-		.action(async (image: string | undefined, { defaultExcludes, ...given }: BuildArguments) => {
+		.action(async (image: string | undefined, given: BuildArguments) => {
 			try {
-				const isGiven = command.getOptionValueSource("defaultExcludes") !== "default";
-				await run(image, isGiven ? { ...given, defaultExcludes } : given, command);
+				await run(image, withoutDefaults(given, command), command);
 			} catch (error) {
 				throw withFlags(error, command);
 			}
 		});
+}
+
+/** What `--no-...` is not given for has a value all the same, and a plan takes none beside it. */
+function withoutDefaults(given: BuildArguments, command: Command): BuildArguments {
+	const isSet = (name: string): boolean => name === "progress" || command.getOptionValueSource(name) !== "default";
+	return { progress: given.progress, ...Object.fromEntries(Object.entries(given).filter(([name]) => isSet(name))) };
 }
 
 async function run(image: string | undefined, given: BuildArguments, command: Command): Promise<void> {

@@ -63,7 +63,7 @@ const groups = {
 			],
 		},
 	),
-	squashfs: group("Compression:", squashfsFields, {
+	squashfs: group("Squashfs:", squashfsFields, {
 		preset: ["--preset <name>", "squashfs compressor, level and block size together (default: balanced)"],
 		comp: ["--comp <name>", "squashfs compressor"],
 		level: [
@@ -72,8 +72,12 @@ const groups = {
 			parseInteger,
 		],
 		blockSize: ["--block-size <size>", "squashfs block size, 4K to 1M (default: the preset's)", parseSize],
+		bcj: ["--bcj <filter>", "filter for machine code, of xz alone, as mksquashfs -Xbcj (default: x86 where it helps)"],
+		fragments: ["--no-fragments", "do not pack small files together"],
+		alwaysUseFragments: ["--always-use-fragments", "pack the ends of larger files too"],
+		exports: ["--no-exports", "leave the table out that NFS servers need"],
 	}),
-	tree: group("What is left out:", treeFields, {
+	tree: group("What is left out or changed:", treeFields, {
 		exclude: [
 			"--exclude <pattern>",
 			"leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable",
@@ -85,6 +89,7 @@ const groups = {
 			"leave extended attributes out, by shell pattern: security.selinux, user.*; repeatable",
 			collect,
 		],
+		allRoot: ["--all-root", "give every file to user and group 0, as mksquashfs -all-root does"],
 	}),
 	image: group("Image:", imageFields, {
 		platform: ["--platform <os/arch[/variant]>", "which image of an index (default: linux on this architecture)"],

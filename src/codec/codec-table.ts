@@ -1,6 +1,6 @@
 import { KiB, MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
-import type { CodecName } from "./types.ts";
+import type { BranchFilter, CodecName } from "./types.ts";
 
 export const BLOCK_BYTES_EXPECTED = "a power of two from 4096 to 1048576";
 
@@ -37,6 +37,18 @@ export function checkedLevel(codec: CodecName, level: number | undefined): numbe
 	if (!Number.isInteger(level) || level < levels.min || level > levels.max)
 		throw levelOutOfRange(codec, level, `${levels.min} to ${levels.max}`);
 	return level;
+}
+
+/** Throws `Oci2isoError` INVALID_OPTION (usage) where a filter is asked of a codec that has none. */
+export function requireFilter(codec: CodecName, bcj: BranchFilter | undefined): void {
+	if (bcj === undefined || codec === "xz") return;
+	throw new Oci2isoError({
+		code: "INVALID_OPTION",
+		kind: "usage",
+		what: `the compressor ${codec} has no branch filters`,
+		where: "bcj",
+		expected: "the compressor xz",
+	});
 }
 
 export function levelOutOfRange(codec: CodecName, level: number, expected: string): Oci2isoError {

@@ -2,14 +2,14 @@ import { Oci2isoError } from "../errors.ts";
 import { loadNativeAddon } from "../native/addon.ts";
 import { nativePool } from "../native/native-pool.ts";
 import { codecBackend, codecUnavailable } from "./backend.ts";
-import { BLOCK_BYTES_EXPECTED, checkedLevel, isBlockBytes, levelOutOfRange } from "./codec-table.ts";
+import { BLOCK_BYTES_EXPECTED, checkedLevel, isBlockBytes, levelOutOfRange, requireFilter } from "./codec-table.ts";
 import { createDecompressor } from "./decompressor.ts";
 import type { EncodingPoolFactory } from "./encoding-pool.ts";
 import { OrderedCompressor } from "./ordered-compressor.ts";
 import { portablePool } from "./portable-pool.ts";
 import { selfTestFailure } from "./self-test.ts";
 import { storedPool } from "./stored-pool.ts";
-import type { BlockCompressor, CodecBackend, CompressorOptions } from "./types.ts";
+import type { BlockCompressor, BranchFilter, CodecBackend, CompressorOptions } from "./types.ts";
 
 interface Candidate {
 	readonly backend: Exclude<CodecBackend, "auto">;
@@ -22,18 +22,19 @@ const trusted = new Set<string>();
 
 /**
  * A compressor for one codec configuration: the addon's threads, or a portable encoder, which `onNotice` tells and `encoder` names.
- * Throws `Oci2isoError` (usage): INVALID_BLOCK_SIZE, INVALID_THREADS, LEVEL_OUT_OF_RANGE, and CODEC_UNAVAILABLE where no encoder
+ * Throws `Oci2isoError` (usage): INVALID_BLOCK_SIZE, INVALID_THREADS, INVALID_OPTION, LEVEL_OUT_OF_RANGE, and CODEC_UNAVAILABLE where no encoder
  * works here.
  */
 export async function createCompressor(options: CompressorOptions): Promise<BlockCompressor> {
 	const { blockBytes, threads } = options;
 	checkOptions(blockBytes, threads);
-	const { codec } = options;
+	const { codec, bcj } = options;
+	requireFilter(codec, bcj);
 	const level = checkedLevel(codec, options.level);
 	if (codec === "none")
-		return new OrderedCompressor(codec, level, blockBytes, "none", (onReady) => storedPool(blockBytes, onReady));
+		return new OrderedCompressor({ codec, level }, blockBytes, "none", (onReady) => storedPool(blockBytes, onReady));
 
-	const settings = { codec, level, blockBytes, threads };
+	const settings = { codec, level, bcj, blockBytes, threads };
 	const backend = codecBackend(options.backend);
 	const refusals: string[] = [];
 	for (const choose of backend === "auto" ? [native, portable] : backend === "native" ? [native] : [portable]) {
@@ -42,8 +43,8 @@ export async function createCompressor(options: CompressorOptions): Promise<Bloc
 			refusals.push(candidate);
 			continue;
 		}
-		const compressor = new OrderedCompressor(codec, level, blockBytes, candidate.encoder, candidate.makePool);
-		const key = JSON.stringify([candidate.backend, settings.codec, level, blockBytes]);
+		const compressor = new OrderedCompressor(settings, blockBytes, candidate.encoder, candidate.makePool);
+		const key = JSON.stringify([candidate.backend, settings.codec, level, bcj, blockBytes]);
 		const failure = trusted.has(key) ? undefined : await selfTest(compressor, candidate.backend, blockBytes);
 		if (failure === undefined) {
 			trusted.add(key);
@@ -63,6 +64,9 @@ function native(settings: Settings): Candidate | string {
 	if (addon === undefined) return `the native addon cannot be loaded: ${reason}`;
 	const codec = addon.codecs[settings.codec];
 	if (codec === undefined) return `the native addon was built without ${settings.codec}`;
+	const { bcj } = settings;
+	if (bcj !== undefined && !codec.filters.includes(bcj))
+		return `the native addon was built with ${codec.encoder}, which has no ${bcj} filter`;
 	if (settings.level < codec.minLevel || settings.level > codec.maxLevel)
 		throw levelOutOfRange(
 			settings.codec,
@@ -71,12 +75,14 @@ function native(settings: Settings): Candidate | string {
 		);
 	return {
 		backend: "native",
-		encoder: `${codec.encoder} (native addon)`,
+		encoder: `${codec.encoder}${filterName(bcj)} (native addon)`,
 		makePool: (onReady) => nativePool(addon, settings, onReady),
 	};
 }
 
 async function portable(settings: Settings): Promise<Candidate | string> {
+	const { bcj } = settings;
+	if (bcj !== undefined && bcj !== "none") return "there is no portable encoder with branch filters";
 	// Megabytes of code that the addon makes needless.
 	const { portableEncoder } = await import("./portable-encoders.ts");
 	const encoder = portableEncoder(settings.codec, settings.level, settings.blockBytes);
@@ -86,6 +92,11 @@ async function portable(settings: Settings): Promise<Candidate | string> {
 		encoder: `${encoder.name} (portable)`,
 		makePool: (onReady) => portablePool(encoder, settings.blockBytes, settings.threads, onReady),
 	};
+}
+
+/** As a part of the encoder's name, and with that of whatever names blocks. A portable encoder has no filter anyway. */
+function filterName(bcj: BranchFilter | undefined): string {
+	return bcj === undefined ? "" : `, filter ${bcj}`;
 }
 
 async function selfTest(compressor: BlockCompressor, backend: CodecBackend, blockBytes: number) {

@@ -4,9 +4,9 @@ import { decodeZstdFrameHeader } from "./zstd-frame.ts";
 
 /** The kernel's decoders get a window of the block size, and never less than a metadata block. */
 const MIN_WINDOW_BYTES = 8192;
-/** The .xz file format, 5.3.2: branch filters, which the kernel takes in front of LZMA2. */
+/** The .xz file format, 5.3.2: branch filters, which the kernel takes in front of LZMA2; the last two since Linux 6.12. */
 const XZ_FIRST_BRANCH_FILTER = 4;
-const XZ_LAST_BRANCH_FILTER = 9;
+const XZ_LAST_BRANCH_FILTER = 11;
 
 /**
  * Why the Linux kernel's squashfs would refuse a compressed block (it answers EIO where user-space tools read happily), judged by

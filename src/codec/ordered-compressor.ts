@@ -1,6 +1,6 @@
 import { assert, Oci2isoError } from "../errors.ts";
 import type { EncodingPool, EncodingPoolFactory, EncodingResult } from "./encoding-pool.ts";
-import type { BlockCompressor, CodecName, CompressedBlock } from "./types.ts";
+import type { BlockCompressor, BranchFilter, CodecName, CompressedBlock } from "./types.ts";
 
 const MAX_METADATA_BLOCK_BYTES = 8192;
 
@@ -23,6 +23,7 @@ interface Waiter {
 export class OrderedCompressor implements BlockCompressor {
 	readonly codec: CodecName;
 	readonly level: number;
+	readonly bcj: BranchFilter | undefined;
 	readonly encoder: string;
 	readonly #blockBytes: number;
 	readonly #pool: EncodingPool;
@@ -35,9 +36,15 @@ export class OrderedCompressor implements BlockCompressor {
 	#failure: { readonly error: unknown } | undefined;
 	#closed = false;
 
-	constructor(codec: CodecName, level: number, blockBytes: number, encoder: string, makePool: EncodingPoolFactory) {
+	constructor(
+		{ codec, level, bcj }: Pick<BlockCompressor, "codec" | "level" | "bcj">,
+		blockBytes: number,
+		encoder: string,
+		makePool: EncodingPoolFactory,
+	) {
 		this.codec = codec;
 		this.level = level;
+		this.bcj = bcj;
 		this.encoder = encoder;
 		this.#blockBytes = blockBytes;
 		this.#pool = makePool(() => this.#flush());

@@ -2,6 +2,15 @@
 export const CODEC_NAMES = ["zstd", "xz", "gzip", "lz4", "none"] as const;
 export type CodecName = (typeof CODEC_NAMES)[number];
 
+/** What xz blocks of machine code may go through before LZMA2: `none`, or one whose outcome is taken where it is the shorter one. */
+export const BRANCH_FILTERS = ["x86", "arm64", "none"] as const;
+export type BranchFilter = (typeof BRANCH_FILTERS)[number];
+
+/** The filter that blocks may have gone through, where `bcj` was asked for. */
+export function branchFilterOf(codec: CodecName, bcj: BranchFilter | undefined): "x86" | "arm64" | undefined {
+	return codec !== "xz" || bcj === "none" ? undefined : (bcj ?? "x86");
+}
+
 /** The outcome for one block, in `bytes`; when `compressed` is false, `bytes` is the block itself because compression would not shrink it. */
 export interface CompressedBlock {
 	readonly compressed: boolean;
@@ -13,6 +22,8 @@ export interface CompressorOptions {
 	readonly codec: CodecName;
 	/** Absent: the codec's default (zstd 15, gzip 9, xz 6, lz4 0 = fast; see the codec table). */
 	readonly level?: number | undefined;
+	/** Of xz alone. Absent: x86, for the blocks that look as if it helped. */
+	readonly bcj?: BranchFilter | undefined;
 	/** 4 KiB to 1 MiB, a power of two. */
 	readonly blockBytes: number;
 	/** Worker threads, at least 1. The output does not depend on it. */
@@ -32,6 +43,8 @@ export type CodecBackend = "native" | "portable" | "auto";
 export interface BlockCompressor {
 	readonly codec: CodecName;
 	readonly level: number;
+	/** As it was asked for. */
+	readonly bcj?: BranchFilter | undefined;
 	/** What made the bytes, for the build report: "zstd 1.5.7 (native addon)". */
 	readonly encoder: string;
 	/** Blocks submitted whose `done` has not run yet. */

@@ -1,4 +1,21 @@
 import { createHash } from "node:crypto";
+import { DEFAULT_FRAGMENT_RULE, type FragmentRule } from "./fragment-rule.ts";
+
+/** How contents are cut: their recipes are of no use where they are cut otherwise. */
+export interface Cut {
+	/** Content of a full block: a power of two. */
+	readonly blockBytes: number;
+	/** Default: `DEFAULT_FRAGMENT_RULE`. */
+	readonly fragmentRule?: FragmentRule | undefined;
+}
+
+export function isSameCut(a: Cut, b: Cut): boolean {
+	return a.blockBytes === b.blockBytes && ruleOf(a) === ruleOf(b);
+}
+
+export function ruleOf({ fragmentRule }: Cut): FragmentRule {
+	return fragmentRule ?? DEFAULT_FRAGMENT_RULE;
+}
 
 /** A file's content by hashes: enough to place it where its blocks can be had compressed. All hashes are SHA-256. */
 export interface FileRecipe {

@@ -24,6 +24,8 @@ export interface BootParts {
 	readonly menu: Grub2Menu;
 	/** Compressor of the squashfs that would be built. */
 	readonly codec: CodecName;
+	/** The branch filter that its blocks may have gone through. */
+	readonly filter: "x86" | "arm64" | undefined;
 	readonly kernel: KernelPart | undefined;
 	readonly initramfs: InitramfsPart | undefined;
 	/** Undefined where the image has none. */

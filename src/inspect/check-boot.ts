@@ -2,7 +2,7 @@ import { grubWords } from "../boot/grub/menu-words.ts";
 import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
 import { grubCommandLine } from "../boot/live-root/kernel-command-line.ts";
 import type { Machine } from "../boot/machines.ts";
-import type { CodecName } from "../codec/types.ts";
+import { type BranchFilter, branchFilterOf, type CodecName } from "../codec/types.ts";
 import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
 import type { BootPath, BootPaths, Finding } from "../findings/finding.ts";
@@ -20,11 +20,11 @@ import { checkSystem } from "./checks/system.ts";
 import { MenuFindings } from "./menu-findings.ts";
 import { fixedIsoYaml } from "./menu-fix.ts";
 
-/** What the parts are, and everything that a boot of the ISO would come upon. `codec` is the squashfs's. */
+/** What the parts are, and everything that a boot of the ISO would come upon. `codec` is the squashfs's, `bcj` its branch filter as it was asked for. */
 export async function checkBoot(
 	tree: ImageTree,
 	found: Omit<ContractParts, "findings">,
-	codec: CodecName,
+	{ codec, bcj }: { readonly codec: CodecName; readonly bcj?: BranchFilter | undefined },
 ): Promise<{ readonly parts: BootParts; readonly findings: MenuFindings }> {
 	const kernel = found.kernel && (await readKernelPart(tree, found.kernel));
 	const release = kernel?.image.release ?? kernel?.version;
@@ -37,6 +37,7 @@ export async function checkBoot(
 		label: found.label,
 		menu: found.grub2,
 		codec,
+		filter: branchFilterOf(codec, bcj),
 		kernel,
 		initramfs,
 		config: release === undefined ? undefined : await readKernelConfig(tree, release),

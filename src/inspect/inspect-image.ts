@@ -1,5 +1,5 @@
 import { displayName } from "../binary/byte-string.ts";
-import type { CodecName } from "../codec/types.ts";
+import type { BranchFilter, CodecName } from "../codec/types.ts";
 import { CONTRACT_VERSION, type Contract, type OsRelease } from "../contract/contract.ts";
 import { readContractParts } from "../contract/read-contract.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
@@ -17,6 +17,8 @@ interface InspectOptions {
 	readonly vendor?: string | undefined;
 	/** Compressor of the squashfs that would be built; absent: zstd. */
 	readonly codec?: CodecName | undefined;
+	/** Its branch filter; absent: the codec's usual one. */
+	readonly bcj?: BranchFilter | undefined;
 }
 
 /** What an image is, whether it builds, and whether the ISO boots. */
@@ -75,7 +77,7 @@ export async function inspectTree(tree: ImageTree, options: InspectOptions): Pro
 		.filter(({ severity }) => severity === "blocker")
 		.map((finding) => ({ ...finding, containerfile: contractLines(finding.code, found.machine) }));
 	const isMet = violations.length === 0;
-	const { parts, findings } = await checkBoot(tree, found, options.codec ?? "zstd");
+	const { parts, findings } = await checkBoot(tree, found, { codec: options.codec ?? "zstd", bcj: options.bcj });
 	const tools = await checkTools(tree, findings);
 	const { kernel, initramfs } = parts;
 	return {

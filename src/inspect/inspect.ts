@@ -1,3 +1,4 @@
+import { requireFilter } from "../codec/codec-table.ts";
 import { interruptible } from "../errors.ts";
 import { askImage, type ReadCost } from "../layers/ask-image.ts";
 import { openImage } from "../oci/open-image.ts";
@@ -62,12 +63,13 @@ export async function inspectImage(reference: string, options: InspectImageOptio
 }
 
 async function inspect(reference: string, options: InspectImageOptions): Promise<ImageInspection> {
-	const { label, kernel, vendor, preset = DEFAULT_PRESET, comp = presets[preset].comp, onBytes } = options;
+	const { label, kernel, vendor, preset = DEFAULT_PRESET, comp = presets[preset].comp, bcj, onBytes } = options;
+	requireFilter(comp, bcj);
 	const image = await openImage(reference, { ...openingOptions(options), announceLayers: false });
 	try {
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const { architecture } = image.platform;
-		const asked = { architecture, label, kernel, vendor, codec: comp };
+		const asked = { architecture, label, kernel, vendor, codec: comp, bcj };
 		const {
 			answer: inspection,
 			cost,

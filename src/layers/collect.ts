@@ -12,6 +12,7 @@ import { sameEntry } from "../cache/layer-index-format.ts";
 import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
 import type { BlockNeed } from "../cache/remote/cache-source.ts";
 import type { DataWriter, DescribeFile } from "../content/data-writer.ts";
+import type { Cut } from "../content/file-recipe.ts";
 import type { DataMark, StoredFile } from "../content/stored-data.ts";
 import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
@@ -62,7 +63,8 @@ interface CollectOptions {
 	/** What is known of layers and compressed blocks from earlier builds; a build without a store has neither. */
 	readonly cache: BuildCache | undefined;
 	readonly blocks: BlockStore | undefined;
-	readonly blockBytes: number;
+	/** As `data` does. */
+	readonly cut: Cut;
 	/** Gets blocks from other machines into `blocks`; false where it cannot get all of them. */
 	readonly supply?: ((needs: readonly BlockNeed[]) => Promise<boolean>) | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -234,15 +236,15 @@ export class LayerCollector {
 
 	/** `previous` knows contents that may be passed over this time. */
 	async #readArchive(job: LayerJob, previous?: KnownLayer["index"]): Promise<readonly string[]> {
-		const { cache, blockBytes, signal, data } = this.#options;
+		const { cache, cut, signal, data } = this.#options;
 		const { layer, target } = job;
 		const { counts } = target;
-		const recorder = cache && new LayerIndexWriter(blockBytes, previous);
+		const recorder = cache && new LayerIndexWriter(cut, previous);
 		let readBytes = 0;
 		counts.timesRead++;
 		counts.tarBytes = 0;
 		return this.#inStretch(target, async () => {
-			const blockDigests = new BlockDigests(blockBytes);
+			const blockDigests = new BlockDigests(cut.blockBytes);
 			const notes = await readLayer(layer, this.#sinks(job, recorder, blockDigests), {
 				signal,
 				blockDigests,

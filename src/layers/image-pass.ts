@@ -6,6 +6,7 @@ import type { Layer } from "../oci/layer.ts";
 import type { BodyId, DirectoryInode, Timestamp } from "../tree/inode.ts";
 import { TreeMerger } from "../tree/merge.ts";
 import { inodesBelow } from "../tree/walk.ts";
+import { givingToRoot } from "./all-root.ts";
 import type { DroppedXattrs, XattrDropper } from "./drop-xattrs.ts";
 import { type IsExcluded, leavingOut } from "./filter.ts";
 
@@ -58,6 +59,8 @@ export interface ImageTreeOptions {
 	readonly isExcluded: IsExcluded;
 	/** Absent: every attribute is kept. */
 	readonly dropXattrs?: XattrDropper | undefined;
+	/** Everything belongs to user and group 0. Default: to whom layers say. */
+	readonly allRoot?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
 	/** Told once no layer is left, before the tree is settled. */
 	readonly onMerged?: (() => void) | undefined;
@@ -69,15 +72,17 @@ export interface SettledTree {
 	readonly kept: DirectoryInode;
 	readonly excludedPaths: number;
 	readonly droppedXattrs: readonly DroppedXattrs[];
+	/** Inodes that were given to root; undefined where that was not asked for. */
+	readonly givenToRoot: number | undefined;
 	/** What layers hold and no tree can, one sentence each. */
 	readonly losses: readonly string[];
 	/** What layers leave open and was chosen. */
 	readonly notes: readonly string[];
 }
 
-/** All that is done to a tree, in this order: merge the layers, settle, leave paths out, drop extended attributes. Rejects as `read` and `TreeMerger` do. */
+/** All that is done to a tree, in this order: merge the layers, settle, leave paths out, drop extended attributes, give everything to root. Rejects as `read` and `TreeMerger` do. */
 export async function settleImage(
-	{ image, isExcluded, dropXattrs, signal, onMerged, createdParentTime }: ImageTreeOptions,
+	{ image, isExcluded, dropXattrs, allRoot, signal, onMerged, createdParentTime }: ImageTreeOptions,
 	read: ReadLayer,
 ): Promise<SettledTree> {
 	const { layers, treeLimits } = image;
@@ -88,7 +93,8 @@ export async function settleImage(
 	const { root: whole, notes } = await inTurns(merger.settling(), signal);
 	const { root: kept, excludedPaths } = await inTurns(leavingOut(whole, isExcluded), signal);
 	const droppedXattrs = dropXattrs === undefined ? [] : await inTurns(dropXattrs(kept), signal);
-	return { whole, kept, excludedPaths, droppedXattrs, losses, notes };
+	const givenToRoot = allRoot === true ? await inTurns(givingToRoot(kept), signal) : undefined;
+	return { whole, kept, excludedPaths, droppedXattrs, givenToRoot, losses, notes };
 }
 
 /** The contents below `root` that `isThere` does not know: those that a symbolic link led elsewhere than their path says. An inode a step. */

@@ -96,7 +96,7 @@ function* movedIndex(
 	layer: number,
 	{ stored: storedFiles }: ReplayOptions,
 ): Steps<LayerIndexWriter> {
-	const writer = new LayerIndexWriter(index.blockBytes, index);
+	const writer = new LayerIndexWriter(index, index);
 	for (const { entry, content } of index.entries()) {
 		yield;
 		writer.entry(entry);

@@ -12,6 +12,7 @@ export interface NativeAddon {
 		blockBytes: number,
 		threads: number,
 		onReady: () => void,
+		filter?: string,
 	) => NativeBlockCompressor;
 	readonly BlockCopier: new (fd: number, onReady: () => void) => NativeBlockCopier;
 	readonly BlockDecompressor: new (codec: CodecName) => { decompress(block: Uint8Array, output: Uint8Array): number };
@@ -51,6 +52,8 @@ interface NativeCodec {
 	readonly encoder: string;
 	readonly minLevel: number;
 	readonly maxLevel: number;
+	/** What `BlockCompressor` takes as a filter. */
+	readonly filters: readonly string[];
 }
 
 interface NativeBlockCompressor {

@@ -1,5 +1,5 @@
 import type { EncodingPool, EncodingResult } from "../codec/encoding-pool.ts";
-import type { CodecName } from "../codec/types.ts";
+import type { BranchFilter, CodecName } from "../codec/types.ts";
 import { assert } from "../errors.ts";
 import { type NativeAddon, startThreads } from "./addon.ts";
 
@@ -20,11 +20,12 @@ export function nativePool(
 		readonly level: number;
 		readonly blockBytes: number;
 		readonly threads: number;
+		readonly bcj?: BranchFilter | undefined;
 	},
 	onReady: () => void,
 ): EncodingPool {
-	const { codec, level, blockBytes, threads } = settings;
-	const native = startThreads(() => new addon.BlockCompressor(codec, level, blockBytes, threads, onReady));
+	const { codec, level, blockBytes, threads, bcj } = settings;
+	const native = startThreads(() => new addon.BlockCompressor(codec, level, blockBytes, threads, onReady, bcj));
 	const slots: Slot[] = [];
 	const slotOf = new Map<Buffer, number>();
 	const free: Buffer[] = [];

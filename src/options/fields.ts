@@ -1,5 +1,5 @@
 import { BLOCK_BYTES_EXPECTED, isBlockBytes } from "../codec/codec-table.ts";
-import { CODEC_NAMES } from "../codec/types.ts";
+import { BRANCH_FILTERS, CODEC_NAMES } from "../codec/types.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
@@ -65,7 +65,7 @@ export const bootFields = {
 	vendor: directoryName("the name of a directory in /boot/efi/EFI"),
 } satisfies Fields;
 
-/** What of the image's tree is left out of the squashfs. */
+/** What of the image's tree is left out of the squashfs, and what is changed in it. */
 export const treeFields = {
 	/** More patterns to leave out, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */
 	exclude: texts("patterns"),
@@ -73,6 +73,8 @@ export const treeFields = {
 	defaultExcludes: flag(),
 	/** Extended attributes to leave out: shell patterns for their full names, for example `security.selinux` or `user.*`. Default: none. */
 	dropXattr: texts("patterns"),
+	/** Everything belongs to user and group 0 (`mksquashfs -all-root`). Default: false, to whom the image says. */
+	allRoot: flag(),
 } satisfies Fields;
 
 /** How the root file system is stored. */
@@ -85,6 +87,14 @@ export const squashfsFields = {
 	level: field<number>("a whole number in the compressor's range", Number.isSafeInteger),
 	/** A power of two, 4096 to 1048576. Default: the preset's, 1048576, for every compressor. */
 	blockSize: field<number>(BLOCK_BYTES_EXPECTED, (value) => typeof value === "number" && isBlockBytes(value)),
+	/** Filter for machine code, of xz alone (`mksquashfs -Xbcj`): it is tried beside none. Default: x86, for the blocks that look as if it helped; `none` is for kernels without it. */
+	bcj: oneOf(BRANCH_FILTERS),
+	/** Pack small files together (not so: `mksquashfs -no-fragments`). Default: true. */
+	fragments: flag(),
+	/** Pack the ends of larger files too (`mksquashfs -always-use-fragments`). Default: false. */
+	alwaysUseFragments: flag(),
+	/** Write the table that NFS servers need (not so: `mksquashfs -no-exports`). Default: true. */
+	exports: flag(),
 } satisfies Fields;
 
 /** What else decides bytes of a medium. */

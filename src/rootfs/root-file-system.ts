@@ -4,6 +4,7 @@ import type { Steps } from "../binary/turns.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { ContentReader } from "../content/content-reader.ts";
 import type { DataWriter, DataWriterOptions } from "../content/data-writer.ts";
+import type { FragmentRule } from "../content/fragment-rule.ts";
 import type { DataStatistics, StoredFile } from "../content/stored-data.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
@@ -50,6 +51,10 @@ export interface RootWriterOptions extends DataWriterOptions {
 	readonly blockBytes: number;
 	/** Of the file system: 0 to 2^32 - 1. */
 	readonly modificationTimeSeconds: number;
+	/** Default: `DEFAULT_FRAGMENT_RULE`. */
+	readonly fragmentRule?: FragmentRule | undefined;
+	/** With the table that NFS needs. Default true. */
+	readonly exportable?: boolean | undefined;
 }
 
 /** Writes an image from position 0 of the sink on: contents first, through `data`, then the tree. */

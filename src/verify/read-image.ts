@@ -31,13 +31,15 @@ interface ReadImageOptions {
 	readonly isExcluded: IsExcluded;
 	/** Absent: every attribute is expected. */
 	readonly dropXattrs?: XattrDropper | undefined;
+	/** Everything is expected to belong to root. */
+	readonly allRoot?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
 /** Reads an image as `build` does, and digests contents in place of storing them. Throws as layers and merger do. */
 export async function readImageTree(
 	image: Pick<OciImage, "layers"> & Partial<Pick<OciImage, "treeLimits">>,
-	{ isExcluded, dropXattrs, signal }: ReadImageOptions,
+	{ isExcluded, dropXattrs, allRoot, signal }: ReadImageOptions,
 ): Promise<ExpectedTree> {
 	const { layers } = image;
 	// One object marks the directories that got it.
@@ -54,7 +56,7 @@ export async function readImageTree(
 	};
 	let settled: SettledTree;
 	try {
-		settled = await settleImage({ image, createdParentTime, isExcluded, dropXattrs, signal }, read);
+		settled = await settleImage({ image, createdParentTime, isExcluded, dropXattrs, allRoot, signal }, read);
 		const isThere = ({ layer, entry }: BodyId): boolean => elementAt(digests, layer).has(entry);
 		await readAgain(layers, await inTurns(missingBodies(settled.whole, isThere), signal), read);
 	} finally {

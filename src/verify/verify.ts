@@ -60,13 +60,21 @@ async function verifySource(
 	descriptor: number | undefined,
 	options: VerifyOptions,
 ): Promise<VerifyReport> {
-	const { image: reference, signal, secureBoot, exclude = [], defaultExcludes = true, dropXattr = [] } = options;
+	const {
+		image: reference,
+		signal,
+		secureBoot,
+		exclude = [],
+		defaultExcludes = true,
+		dropXattr = [],
+		allRoot,
+	} = options;
 	const isExcluded = compileExcludes([...(defaultExcludes ? DEFAULT_EXCLUDES : []), ...exclude]);
 	const dropXattrs = compileXattrDropper(dropXattr);
 	if (reference === undefined) return verifyIso(iso, { descriptor, secureBoot, signal });
 	const image = await openImage(reference, openingOptions(options));
 	try {
-		const expected = await readImageTree(image, { isExcluded, dropXattrs, signal });
+		const expected = await readImageTree(image, { isExcluded, dropXattrs, allRoot, signal });
 		return await verifyIso(iso, { descriptor, expected, secureBoot, signal });
 	} finally {
 		await image.close();

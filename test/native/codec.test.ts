@@ -12,7 +12,7 @@ import { createDecompressor } from "../../src/codec/decompressor.ts";
 import { kernelRefusal } from "../../src/codec/kernel-limits.ts";
 import { loadLzmaPackage } from "../../src/codec/lzma-package.ts";
 import { patternedBytes } from "../../src/codec/self-test.ts";
-import type { BlockCompressor, CodecName } from "../../src/codec/types.ts";
+import type { BlockCompressor, BranchFilter, CodecName } from "../../src/codec/types.ts";
 import { decodeXzContainer, decodeXzHeaders } from "../../src/codec/xz-container.ts";
 import { addonMissing, nativeAddon } from "./addon-required.ts";
 
@@ -394,4 +394,59 @@ describe.skipIf(addonMissing)("native decompressor", () => {
 			{ seed, numRuns: 1000 },
 		);
 	});
+
+	it.skipIf(nativeAddon().codecs.xz === undefined)(
+		"takes the shorter of a block with a branch filter and without one",
+		async () => {
+			const text = mixedBytes(512 * KiB, 5, 1);
+			const made = async (content: Buffer, bcj: BranchFilter) => {
+				const compressor = await createCompressor({ codec: "xz", blockBytes: MiB, threads: 2, level: 1, bcj });
+				let block: Buffer = Buffer.alloc(0);
+				submit(compressor, content, (_, bytes) => (block = bytes));
+				await compressor.settle(0);
+				await compressor.close();
+				expect(kernelRefusal("xz", block, MiB)).toBeUndefined();
+				expect(content.equals(createDecompressor("xz").decompress(block, MiB))).toBe(true);
+				const headers = decodeXzHeaders(block);
+				return {
+					byteLength: block.byteLength,
+					filters: typeof headers === "string" ? [] : headers.filters.map(({ id }) => id),
+				};
+			};
+			for (const [content, bcj, id] of [
+				[calls(20_000, 0xe8), "x86", 4],
+				[calls(20_000, 0x94), "arm64", 10],
+			] as const) {
+				const plain = await made(content, "none");
+				const filtered = await made(content, bcj);
+				expect([plain.filters, filtered.filters]).toEqual([[0x21], [id, 0x21]]);
+				expect(filtered.byteLength).toBeLessThan(plain.byteLength);
+				expect((await made(text, bcj)).filters).toEqual([0x21]);
+			}
+		},
+	);
+
+	it("has filters for xz alone, and none that is portable", async () => {
+		const settings = { blockBytes: 4 * KiB, threads: 1 };
+		for (const codec of ["zstd", "gzip", "lz4", "none"] as const)
+			await expect(createCompressor({ ...settings, codec, bcj: "x86" })).rejects.toMatchObject({
+				code: "INVALID_OPTION",
+				where: "bcj",
+			});
+		const portable = createCompressor({ ...settings, codec: "xz", bcj: "x86", backend: "portable" });
+		await expect(portable).rejects.toMatchObject({ code: "CODEC_UNAVAILABLE" });
+	});
 });
+
+/** Calls from everywhere to a few functions, of x86 (E8) or AArch64 (94, BL): each distance is another one, each target is not. */
+function calls(count: number, opcode: 0xe8 | 0x94): Buffer {
+	const isX86 = opcode === 0xe8;
+	const step = isX86 ? 8 : 4;
+	const code = Buffer.alloc(step * count, 0x90);
+	for (let i = 0; i < count; i++) {
+		const target = ((i * 7919) % 13) * 4096;
+		if (isX86) code.writeInt32LE(target - step * i, code.writeUInt8(opcode, step * i));
+		else code.writeUInt32LE(((opcode << 24) | ((target - i) & 0x3ffffff)) >>> 0, step * i);
+	}
+	return code;
+}

@@ -86,7 +86,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		withOpen(CacheSource.open([`${proxy.host}/${name}`], openSource), async (source) => {
 			const directory = openStore(newStore());
 			const indexes = [];
-			for (const layer of layers) indexes.push((await source.layerIndex(layer, TEST_SETTINGS.blockBytes))?.bytes);
+			for (const layer of layers) indexes.push((await source.layerIndex(layer, TEST_SETTINGS))?.bytes);
 			const ids = new Set(layers.map(({ diffId }) => diffId));
 			const fetched = await source.fetch(layers.flatMap(wanted), directory, TEST_SETTINGS, ids);
 			return { indexes, ...fetched, directory, report: source.reports[0] };
@@ -124,7 +124,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		for (const name of names)
 			expect(same(fileIn(directory, "pack", name), fileIn(first.directory, "pack", atHome(name)))).toBe(true);
 		for (const [i, { digest }] of layers.entries())
-			expect(same(indexes[i], fileIn(first.directory, "layer", layerIndexName(digest, 131072)))).toBe(true);
+			expect(same(indexes[i], fileIn(first.directory, "layer", layerIndexName(digest, TEST_SETTINGS)))).toBe(true);
 	});
 
 	it("is the same artifact whoever pushes it, and is sent once", async () => {
@@ -273,7 +273,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 		const directory = openStore(newStore());
 		const fetched = await source.fetch(base.blocks, directory, TEST_SETTINGS, new Set());
 		expect(fetched.isComplete).toBe(true);
-		expect(await source.layerIndex(base, 131072)).toBeDefined();
+		expect(await source.layerIndex(base, TEST_SETTINGS)).toBeDefined();
 		expect(source.reports.map(({ blocks, problem }) => [blocks, problem === undefined])).toEqual([
 			[0, false],
 			[60, true],
@@ -284,7 +284,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 	it("is nothing where there is no such artifact, registry or permission, and says why", async () => {
 		const names = [`${registry.host}/no/such:1`, "127.0.0.1:1/a/b:1"];
 		const source = await CacheSource.open(names, openSource);
-		expect(await source.layerIndex(base, 131072)).toBeUndefined();
+		expect(await source.layerIndex(base, TEST_SETTINGS)).toBeUndefined();
 		expect(source.reports.map(({ problem }) => problem)).toEqual([
 			expect.stringContaining("IMAGE_NOT_FOUND"),
 			expect.stringContaining("REGISTRY_UNREACHABLE"),
@@ -302,7 +302,7 @@ describe.skipIf(requires("docker-registry"))("a cache shared through a registry"
 			const name = `cache/faulty:${seed}`;
 			const source = await CacheSource.open([`${proxy.host}/${tag}`], (text) => openSource(text, IMPATIENT));
 			const directory = openStore(newStore());
-			const index = await source.layerIndex(base, 131072);
+			const index = await source.layerIndex(base, TEST_SETTINGS);
 			const { isComplete } = await source.fetch(base.blocks, directory, TEST_SETTINGS, new Set([base.diffId]));
 			await source.close();
 			const found = checkBlocks(directory, [base]);

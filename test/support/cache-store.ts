@@ -34,13 +34,13 @@ export function testLayer(name: string, blockCount: number): TestLayer {
 export function fillStore(path: string, layers: readonly TestLayer[], settings = TEST_SETTINGS) {
 	const directory = openStore(path);
 	const packNames = layers.map(({ digest, compressedBytes, diffId, blocks }) => {
-		const encoding = new LayerIndexWriter(settings.blockBytes).encoding(
+		const encoding = new LayerIndexWriter(settings).encoding(
 			{ digest, compressedBytes, diffId, compression: "gzip" },
 			blocks.length * 512,
 			[`notes of ${diffId}`],
 			() => Buffer.alloc(32),
 		);
-		atOnce(writingLayerIndex(directory, digest, settings.blockBytes, atOnce(encoding)));
+		atOnce(writingLayerIndex(directory, digest, settings, atOnce(encoding)));
 		const description = { diffId, settings: settingsText(settings) };
 		const prefix = `${fileNameOf(diffId)}.${settingsId(settings)}`;
 		return atOnce(writingPack(directory, prefix, description, blocks, () => Buffer.alloc(0)));

@@ -1,7 +1,7 @@
 import { rmSync, truncateSync } from "node:fs";
 import type { ByteSource } from "../../src/binary/byte-source.ts";
 import { createCompressor } from "../../src/codec/compressor.ts";
-import type { CodecName } from "../../src/codec/types.ts";
+import type { BranchFilter, CodecName } from "../../src/codec/types.ts";
 import type { RootFile } from "../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../src/rootfs/squashfs/squashfs-reader.ts";
 import type { DirectoryInode, FileInode } from "../../src/tree/inode.ts";
@@ -18,6 +18,7 @@ import {
 export interface CodecOptions extends ImageOptions {
 	readonly codec: CodecName;
 	readonly level?: number;
+	readonly bcj?: BranchFilter;
 	readonly threads?: number;
 	/** Leave the zeros at the end of a write unwritten. */
 	readonly holes?: boolean;
@@ -28,10 +29,10 @@ export async function writeImageFile(
 	path: string,
 	root: DirectoryInode,
 	partsOf: (file: FileInode) => Iterable<ContentPart> | AsyncIterable<ContentPart>,
-	{ codec, level, threads = 2, holes = false, ...options }: CodecOptions,
+	{ codec, level, bcj, threads = 2, holes = false, ...options }: CodecOptions,
 ): Promise<WrittenImage> {
 	rmSync(path, { force: true });
-	const compressor = await createCompressor({ codec, level, threads, blockBytes: options.blockBytes });
+	const compressor = await createCompressor({ codec, level, bcj, threads, blockBytes: options.blockBytes });
 	const file = new ImageFile(path, holes);
 	try {
 		const written = await writeTree(root, partsOf, file, compressor, options);

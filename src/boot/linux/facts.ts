@@ -40,8 +40,12 @@ export function dracutFacts(version: number | undefined): DracutFact[] {
 	return version === undefined ? [] : DRACUT_FACTS.filter(({ since, before }) => since <= version && version < before);
 }
 
-/** Linux, lib/xz/Kconfig: on wherever nobody turned it off. Blocks of machine code go through this filter before LZMA2. */
-export const X86_FILTER_SETTING = "CONFIG_XZ_DEC_X86";
+/** Linux, lib/xz/Kconfig: on wherever nobody turned it off, in kernels that know it: `isOld` says that all do which are met. */
+export const BRANCH_FILTER_SETTINGS = {
+	x86: { setting: "CONFIG_XZ_DEC_X86", isOld: true },
+	/** Since Linux 6.12. */
+	arm64: { setting: "CONFIG_XZ_DEC_ARM64", isOld: false },
+} as const;
 
 /** Linux, usr/Kconfig: decoders for the initramfs. */
 export const INITRAMFS_DECODER_SETTINGS: Readonly<Record<string, string>> = {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import type { Cut } from "../../content/file-recipe.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { STORE_VERSION } from "../settings.ts";
+import { cutText, parseCut, STORE_VERSION } from "../settings.ts";
 
 // A store's files as an OCI artifact (image-spec manifest.md, "Guidelines for Artifact Usage"): one layer for each layer index and each pack.
 
@@ -31,11 +32,10 @@ interface ArtifactBlob {
 }
 
 /** A layer index, gzipped. */
-export interface IndexBlob extends ArtifactBlob {
+export interface IndexBlob extends ArtifactBlob, Cut {
 	readonly kind: "index";
 	/** Digest of the layer's blob. */
 	readonly layer: string;
-	readonly blockBytes: number;
 }
 
 /** A pack as it is in a store. */
@@ -77,7 +77,7 @@ export function descriptorOf(entry: ArtifactEntry): Descriptor {
 	const { digest, size } = entry;
 	const seal = entry.seal === undefined ? {} : { [SEAL]: entry.seal };
 	if (entry.kind === "index") {
-		const annotations = { [LAYER]: entry.layer, [BLOCK_BYTES]: String(entry.blockBytes), ...seal };
+		const annotations = { [LAYER]: entry.layer, [BLOCK_BYTES]: cutText(entry), ...seal };
 		return { mediaType: INDEX_TYPE, digest, size, annotations };
 	}
 	const annotations = {
@@ -97,9 +97,9 @@ function entryOf({ mediaType, digest, size, annotations }: Descriptor): Artifact
 	const blob = { digest, size, ...(seal === undefined ? {} : { seal }) };
 	if (mediaType === INDEX_TYPE) {
 		const layer = said.get(LAYER);
-		const blockBytes = numberOf(said.get(BLOCK_BYTES));
-		if (layer === undefined || blockBytes === undefined) return undefined;
-		return { kind: "index", ...blob, layer, blockBytes };
+		const cut = parseCut(said.get(BLOCK_BYTES) ?? "");
+		if (layer === undefined || cut === undefined) return undefined;
+		return { kind: "index", ...blob, layer, ...cut };
 	}
 	const diffId = said.get(DIFF_ID);
 	const settings = said.get(SETTINGS);

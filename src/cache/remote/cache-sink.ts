@@ -2,6 +2,8 @@ import { Gzip } from "fflate";
 import { inParallel } from "../../binary/in-parallel.ts";
 import { inTurns, type Steps } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
+import type { Cut } from "../../content/file-recipe.ts";
+import type { FragmentRule } from "../../content/fragment-rule.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../../errors.ts";
 import { Digester } from "../../oci/digest.ts";
 import type { BlobContent } from "../../oci/registry/blob-upload.ts";
@@ -10,7 +12,7 @@ import type { RegistrySource } from "../../oci/registry/registry-source.ts";
 import { readingPackHead } from "../block-store.ts";
 import { layerIndexName } from "../layer-index-store.ts";
 import type { PackHead } from "../pack-format.ts";
-import { type BlockSettings, settingsText } from "../settings.ts";
+import { type BlockSettings, cutText, settingsText } from "../settings.ts";
 import { type OpenFile, readFully, type StoreDirectory } from "../store-directory.ts";
 import {
 	ARTIFACT_CONFIG,
@@ -35,6 +37,8 @@ const UPLOADS_AT_A_TIME = 3;
 export interface CacheExport {
 	readonly directory: StoreDirectory;
 	readonly settings: BlockSettings;
+	/** Absent: `DEFAULT_FRAGMENT_RULE`. */
+	readonly fragmentRule?: FragmentRule | undefined;
 	/** Digests of the image's layers, bottom first. */
 	readonly layers: readonly string[];
 	/** Shared caches whose indexes are passed on, as far as this machine has none of its own. */
@@ -138,12 +142,13 @@ async function push(
 	report: CacheSinkReport,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
-	const { directory, settings } = build;
+	const { directory, settings, fragmentRule } = build;
+	const cut = { blockBytes: settings.blockBytes, fragmentRule };
 	const names = (layer: string): string[] =>
-		[undefined, ...(build.origins ?? [])].map((origin) => layerIndexName(layer, settings.blockBytes, origin));
-	const indexes = (
-		await inTurn(build.layers, (layer) => indexOf(directory, layer, names(layer), settings.blockBytes, signal))
-	).flatMap((index) => index ?? []);
+		[undefined, ...(build.origins ?? [])].map((origin) => layerIndexName(layer, cut, origin));
+	const indexes = (await inTurn(build.layers, (layer) => indexOf(directory, layer, names(layer), cut, signal))).flatMap(
+		(index) => index ?? [],
+	);
 	const packs = await inTurns(openingPacks(build), signal);
 	try {
 		const wanted = new Set(packs.flatMap(({ head }) => [...head.entries].map(nameOf)));
@@ -188,7 +193,7 @@ function others(
 	maxBytes: number,
 ): ArtifactEntry[] {
 	const identity = (entry: ArtifactEntry): string =>
-		entry.kind === "index" ? `${entry.layer} ${entry.blockBytes}` : entry.digest;
+		entry.kind === "index" ? `${entry.layer} ${cutText(entry)}` : entry.digest;
 	const known = new Set(first.map(identity));
 	let bytes = first.reduce((sum, { size }) => sum + size, 0);
 	const kept: ArtifactEntry[] = [];
@@ -267,14 +272,14 @@ async function indexOf(
 	directory: StoreDirectory,
 	layer: string,
 	names: readonly string[],
-	blockBytes: number,
+	cut: Cut,
 	signal: AbortSignal | undefined,
 ): Promise<Upload | undefined> {
 	for (const name of names) {
 		const file = await inTurns(directory.readingFile("layer", name, MAX_INDEX_BYTES), signal);
 		if (file === undefined) continue;
 		const content = contentOf(await inTurns(gzipping(file), signal));
-		const entry: IndexBlob = { kind: "index", digest: content.digest, size: content.size, layer, blockBytes };
+		const entry: IndexBlob = { kind: "index", digest: content.digest, size: content.size, layer, ...cut };
 		return { entry, content };
 	}
 	return undefined;

@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { inTurns } from "../../binary/turns.ts";
 import { MiB } from "../../binary/units.ts";
+import { type Cut, isSameCut } from "../../content/file-recipe.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../../errors.ts";
 import type { RegistrySource } from "../../oci/registry/registry-source.ts";
 import { verifiedBlob } from "../../oci/verified-blob.ts";
@@ -108,14 +109,14 @@ export class CacheSource {
 	}
 
 	/** The index file of a layer, from the first reference that has a whole one; undefined where the image says other things of the layer than it does. */
-	async layerIndex(layer: ClaimedLayer, blockBytes: number, signal?: AbortSignal): Promise<FetchedIndex | undefined> {
+	async layerIndex(layer: ClaimedLayer, cut: Cut, signal?: AbortSignal): Promise<FetchedIndex | undefined> {
 		for (const reference of this.#references) {
 			for (const entry of reference.entries) {
-				if (entry.kind !== "index" || entry.layer !== layer.digest || entry.blockBytes !== blockBytes) continue;
+				if (entry.kind !== "index" || entry.layer !== layer.digest || !isSameCut(entry, cut)) continue;
 				const found = await this.#attempt(reference, signal, async ({ source }) => {
 					const bytes = await readIndex(source, entry, signal);
 					const index = await inTurns(openingLayerIndex(bytes), signal);
-					if (index?.layer.digest !== layer.digest || index.blockBytes !== blockBytes)
+					if (index?.layer.digest !== layer.digest || !isSameCut(index, cut))
 						throw corrupt(REMOTE_DAMAGED, "a layer index of the shared cache is none", entry.digest);
 					return { bytes, isOfUse: agrees(index, layer) };
 				});

@@ -1,8 +1,7 @@
 import { byteStringFromText } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
 import { expandFile } from "../../boot/initramfs/decompress.ts";
-import { X86_FILTER_SETTING } from "../../boot/linux/facts.ts";
-import type { CodecName } from "../../codec/types.ts";
+import { BRANCH_FILTER_SETTINGS } from "../../boot/linux/facts.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM } from "../../rootfs/root-file-systems.ts";
@@ -23,7 +22,8 @@ const CD_HOSTS = ["ahci", "ata_piix", "ata_generic", "virtio_scsi", "nvme", "usb
 const MAX_MODULE_BYTES = 16 * MiB;
 
 /** The drivers between the medium and the root file system, in the initramfs or built into the kernel. */
-export async function checkDrivers({ initramfs, codec, config }: BootParts, findings: Findings): Promise<void> {
+export async function checkDrivers(parts: BootParts, findings: Findings): Promise<void> {
+	const { initramfs } = parts;
 	if (initramfs === undefined) return;
 	const { drivers, release, releases } = initramfs;
 	const missing = REQUIRED.filter(({ driver }) => !drivers.has(driver));
@@ -51,7 +51,7 @@ export async function checkDrivers({ initramfs, codec, config }: BootParts, find
 	}
 	checkMedia(initramfs, findings);
 	checkModuleIndex(initramfs, findings);
-	if (drivers.has(ROOT)) await checkRootModule(initramfs, codec, config, findings);
+	if (drivers.has(ROOT)) await checkRootModule(initramfs, parts, findings);
 }
 
 function evidenceOf({ drivers, release }: InitramfsPart, driver: string): string {
@@ -102,11 +102,17 @@ function checkModuleIndex({ content, drivers, release }: InitramfsPart, findings
 	});
 }
 
+/** A configuration of a kernel that does not know a filter says nothing of it. */
+function lacksFilter(filter: "x86" | "arm64", config: KernelConfig | undefined): boolean {
+	const { setting, isOld } = BRANCH_FILTER_SETTINGS[filter];
+	const value = config?.get(setting);
+	return value === "n" || (!isOld && config !== undefined && value === undefined);
+}
+
 /** The module fits the kernel, and reads the compressor that the root file system will have. */
 async function checkRootModule(
 	initramfs: InitramfsPart,
-	codec: CodecName,
-	config: KernelConfig | undefined,
+	{ codec, filter, config }: BootParts,
 	findings: Findings,
 ): Promise<void> {
 	const { drivers, content, release } = initramfs;
@@ -131,9 +137,14 @@ async function checkRootModule(
 			evidence: imported === false ? `${ROOT}.ko uses no ${symbols[0]}` : `${setting} is not set`,
 			remedy,
 		});
-	else if (codec === "xz" && config?.get(X86_FILTER_SETTING) === "n")
-		findings.block(`${decoder}_MISSING`, "the kernel does not read xz with the x86 filter", ALL_PATHS, {
-			evidence: `${X86_FILTER_SETTING} is not set`,
+	else if (filter !== undefined && lacksFilter(filter, config))
+		findings.block(`${decoder}_MISSING`, `the kernel does not read xz with the ${filter} filter`, ALL_PATHS, {
+			evidence: `${BRANCH_FILTER_SETTINGS[filter].setting} is not set`,
+			remedy: "build with --bcj none or another --comp, or use a kernel with this decoder",
+		});
+	else if (filter !== undefined && config === undefined && !BRANCH_FILTER_SETTINGS[filter].isOld)
+		findings.warn(`${decoder}_UNKNOWN`, `whether the kernel reads xz with the ${filter} filter cannot be seen`, {
+			evidence: "there is no kernel configuration",
 			remedy,
 		});
 	else if (imported === true || configured === "y")

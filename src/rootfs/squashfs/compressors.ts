@@ -1,5 +1,5 @@
 import { from0, record } from "../../binary/record.ts";
-import type { CodecName } from "../../codec/types.ts";
+import type { BlockCompressor, BranchFilter, CodecName } from "../../codec/types.ts";
 import { corrupt } from "../../errors.ts";
 
 /** squashfs 4.0, compressor options: gzip. */
@@ -26,6 +26,16 @@ export const zstdOptions = record("squashfs zstd options", 4, {
 	compressionLevel: from0.u32le(0),
 });
 
+/** squashfs 4.0, compressor options: xz. */
+export const xzOptions = record("squashfs xz options", 8, {
+	/** Bytes */
+	dictionaryBytes: from0.u32le(0),
+	/** Bit set of what the encoder tried beside no filter */
+	filters: from0.u32le(4),
+});
+
+/** squashfs-tools, xz_wrapper.c; arm64 since 4.6.1. */
+const XZ_FILTER_BIT: Readonly<Record<Exclude<BranchFilter, "none">, number>> = { x86: 0x01, arm64: 0x40 };
 const GZIP_DEFAULT_LEVEL = 9;
 const GZIP_WINDOW_BITS = 15;
 const ZSTD_DEFAULT_LEVEL = 15;
@@ -49,8 +59,11 @@ export function codecOfCompressor(id: number): CodecName {
 	);
 }
 
-/** The compressor options (3.1), or undefined where squashfs-tools write none for this level. */
-export function optionsBlock(codec: CodecName, level: number): Uint8Array | undefined {
+/** The compressor options (3.1), or undefined where squashfs-tools write none for these settings. */
+export function optionsBlock(
+	{ codec, level, bcj }: Pick<BlockCompressor, "codec" | "level" | "bcj">,
+	blockBytes: number,
+): Uint8Array | undefined {
 	switch (codec) {
 		case "gzip":
 			// Readers refuse levels above 9, which libdeflate has.
@@ -62,6 +75,8 @@ export function optionsBlock(codec: CodecName, level: number): Uint8Array | unde
 			return level === ZSTD_DEFAULT_LEVEL ? undefined : zstdOptions.encode({ compressionLevel: level });
 		// The preset is not recorded, and the dictionary is always the default one.
 		case "xz":
+			if (bcj === undefined || bcj === "none") return undefined;
+			return xzOptions.encode({ dictionaryBytes: blockBytes, filters: XZ_FILTER_BIT[bcj] });
 		case "none":
 			return undefined;
 	}

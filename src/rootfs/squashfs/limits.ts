@@ -1,9 +1,5 @@
 import { type ByteString, displayName } from "../../binary/byte-string.ts";
-import type { FragmentRule } from "../../content/fragment-rule.ts";
 import { Oci2isoError } from "../../errors.ts";
-
-/** As mksquashfs does by default. */
-export const FRAGMENT_RULE: FragmentRule = "small-files";
 
 /** The superblock counts ids in 16 bits. */
 export const MAX_IDS = 65_535;

@@ -1,7 +1,7 @@
 import { atOnce, type Steps } from "../../binary/turns.ts";
 import { alignUp } from "../../binary/units.ts";
 import { DataWriter } from "../../content/data-writer.ts";
-import type { FragmentRule } from "../../content/fragment-rule.ts";
+import { DEFAULT_FRAGMENT_RULE, type FragmentRule } from "../../content/fragment-rule.ts";
 import { type Placement, UNALIGNED } from "../../content/placement.ts";
 import type { BlockPlace, StoredFile } from "../../content/stored-data.ts";
 import type { DirectoryInode, FileInode } from "../../tree/inode.ts";
@@ -16,7 +16,7 @@ import {
 	SUPERBLOCK_BYTES,
 } from "./constants.ts";
 import { numberInodes } from "./inode-numbers.ts";
-import { FRAGMENT_RULE, MAX_TOTAL_BLOCKS } from "./limits.ts";
+import { MAX_TOTAL_BLOCKS } from "./limits.ts";
 import { writeLookupTable } from "./lookup-table-writer.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
 import { describeLosses, type Loss, type XattrLoss } from "./reports.ts";
@@ -25,14 +25,7 @@ import type { InodeCounts } from "./tree-writer.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
 /** Position 0 of the sink is the superblock's place, which is written last. */
-export interface SquashfsWriterOptions extends RootWriterOptions {
-	/** Write the table that NFS needs. Default true. */
-	readonly exportable?: boolean | undefined;
-	/** Pack files below one block together. Default true. */
-	readonly fragments?: boolean | undefined;
-	/** Pack the last, short block of larger files too. Default false. */
-	readonly alwaysUseFragments?: boolean | undefined;
-}
+export type SquashfsWriterOptions = RootWriterOptions;
 
 /** What was written; all but counts in bytes. */
 export interface SquashfsSummary extends InodeCounts, RootSummary {
@@ -57,17 +50,17 @@ export class SquashfsWriter implements RootWriter {
 	readonly #compressorOptions: Uint8Array | undefined;
 
 	constructor(options: SquashfsWriterOptions) {
-		const { blockBytes, compressor, sink, fragments = true, alwaysUseFragments = false } = options;
+		const { blockBytes, compressor, sink, fragmentRule = DEFAULT_FRAGMENT_RULE } = options;
 		this.#options = options;
-		this.#fragmentRule = !fragments ? "none" : alwaysUseFragments ? "all-tails" : FRAGMENT_RULE;
-		this.#compressorOptions = optionsBlock(compressor.codec, compressor.level);
+		this.#fragmentRule = fragmentRule;
+		this.#compressorOptions = optionsBlock(compressor, blockBytes);
 		const optionsBytes = encodeOptionsBlock(this.#compressorOptions);
 		if (optionsBytes.byteLength > 0) sink.write(SUPERBLOCK_BYTES, optionsBytes);
 		const placement: Placement = {
 			...UNALIGNED,
 			blockBytes,
 			start: SUPERBLOCK_BYTES + optionsBytes.byteLength,
-			fragmentRule: this.#fragmentRule,
+			fragmentRule,
 			maxBlocks: MAX_TOTAL_BLOCKS,
 		};
 		this.data = new DataWriter(placement, options);

@@ -55,6 +55,26 @@ describe.skipIf(noGrub)("a build with a cache", () => {
 		expect(warm.report.notices).toEqual(plain.report.notices);
 	});
 
+	it("knows recipes and blocks of other options from those that it needs", async () => {
+		const cache = newCache();
+		const written = image("options", imageLayers(dataLayer("a"), dataLayer("b")));
+		const variants = [
+			{},
+			{ fragments: false },
+			{ alwaysUseFragments: true },
+			{ comp: "xz", level: 0, bcj: "x86" },
+		] as const;
+		const digests = [];
+		for (const options of variants) {
+			digests.push((await buildWith(work, written.reference, undefined, options)).digest);
+			expect((await buildWith(work, written.reference, cache, options)).digest).toBe(digests.at(-1));
+		}
+		expect(new Set(digests).size).toBe(variants.length);
+		spoilLayers(written.directory, written);
+		for (const [i, options] of variants.entries())
+			expect((await buildWith(work, written.reference, cache, options)).digest).toBe(digests[i]);
+	});
+
 	it("holds a layer to --max-layer-bytes although it is not read", async () => {
 		const cache = newCache();
 		const written = image("bounded", imageLayers(dataLayer("a")));

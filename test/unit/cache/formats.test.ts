@@ -172,7 +172,7 @@ describe("a layer index", () => {
 		previous?: Buffer,
 	) {
 		const earlier = previous === undefined ? undefined : openLayerIndex(previous);
-		const writer = new LayerIndexWriter(BLOCK, earlier);
+		const writer = new LayerIndexWriter({ blockBytes: BLOCK }, earlier);
 		for (const entry of entries) {
 			writer.entry(entry);
 			if (entry.type !== "file") continue;

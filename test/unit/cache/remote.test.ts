@@ -71,6 +71,9 @@ describe("the artifact", () => {
 		expect(changed('"size":10', '"size":8')).toHaveLength(1);
 		expect(changed('"4096"', '"-1"')).toHaveLength(1);
 		expect(changed('"4096"', '"1e3"')).toHaveLength(1);
+		expect(changed('"4096"', '"4096-all-tails"')).toHaveLength(2);
+		expect(changed('"4096"', '"4096-small-files"')).toHaveLength(1);
+		expect(changed('"4096"', '"4096-other"')).toHaveLength(1);
 		expect(changed('"size":5', '"size":0')).toHaveLength(1);
 		expect(changed(".pack", ".other")).toHaveLength(1);
 		expect(changed(".config+json", ".other+json")).toBeUndefined();

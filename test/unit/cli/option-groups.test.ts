@@ -55,6 +55,8 @@ describe("the groups of options", () => {
 					"--exclude",
 					"y",
 					"--no-default-excludes",
+					"--no-fragments",
+					"--all-root",
 					"--block-size",
 					"128K",
 				],
@@ -66,6 +68,9 @@ describe("the groups of options", () => {
 			tlsVerify: false,
 			exclude: ["x", "y"],
 			defaultExcludes: false,
+			allRoot: true,
+			fragments: false,
+			exports: true,
 			blockSize: 131072,
 		});
 		expect(() =>

@@ -19,7 +19,7 @@ const halving: PortableEncoder = {
 };
 
 function halvingCompressor(concurrency: number): OrderedCompressor {
-	return new OrderedCompressor("gzip", 9, BLOCK_BYTES, "halving", (onReady) =>
+	return new OrderedCompressor({ codec: "gzip", level: 9 }, BLOCK_BYTES, "halving", (onReady) =>
 		portablePool(halving, BLOCK_BYTES, concurrency, onReady),
 	);
 }
@@ -161,7 +161,7 @@ describe("OrderedCompressor", () => {
 
 describe("storing", () => {
 	it("hands every block back as it is, later", async () => {
-		const compressor = new OrderedCompressor("none", 0, BLOCK_BYTES, "none", (onReady) =>
+		const compressor = new OrderedCompressor({ codec: "none", level: 0 }, BLOCK_BYTES, "none", (onReady) =>
 			storedPool(BLOCK_BYTES, onReady),
 		);
 		const called: string[] = [];

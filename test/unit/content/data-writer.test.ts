@@ -160,8 +160,8 @@ describe("file contents", () => {
 			return [summary.data.blocks, summary.fragments];
 		};
 		expect(await blocksOf({})).toEqual([2, 1]);
-		expect(await blocksOf({ alwaysUseFragments: true })).toEqual([1, 1]);
-		expect(await blocksOf({ fragments: false })).toEqual([3, 0]);
+		expect(await blocksOf({ fragmentRule: "all-tails" })).toEqual([1, 1]);
+		expect(await blocksOf({ fragmentRule: "none" })).toEqual([3, 0]);
 	});
 
 	it("pass a failure of the sink on through settle", async () => {

@@ -49,6 +49,21 @@ describe("inspecting a tree", () => {
 	});
 
 	it.each([
+		["x86", "# CONFIG_XZ_DEC_X86 is not set", "SQUASHFS_DECODER_MISSING"],
+		["x86", "CONFIG_XZ_DEC_X86=y", "SQUASHFS_DECODER"],
+		["x86", undefined, "SQUASHFS_DECODER"],
+		["none", "# CONFIG_XZ_DEC_X86 is not set", "SQUASHFS_DECODER"],
+		["arm64", "CONFIG_XZ_DEC_ARM64=y", "SQUASHFS_DECODER"],
+		["arm64", "# CONFIG_XZ_DEC_ARM64 is not set", "SQUASHFS_DECODER_MISSING"],
+		["arm64", "CONFIG_XZ_DEC_X86=y", "SQUASHFS_DECODER_MISSING"],
+		["arm64", undefined, "SQUASHFS_DECODER_UNKNOWN"],
+	] as const)("asks for the filter %s of a kernel with %s", async (bcj, line, code) => {
+		const image = liveImage({ squashfs: "xz_dec_init\0", ...(line === undefined ? {} : { config: `${line}\n` }) });
+		const { findings } = await inspectTree(image, { architecture: "amd64", codec: "xz", bcj });
+		expect(findings.filter((finding) => finding.code.startsWith("SQUASHFS_DECODER"))).toMatchObject([{ code }]);
+	});
+
+	it.each([
 		["057", "root=live:CDLABEL=Live", []],
 		["058", "root=live:CDLABEL=Live", ["OVERLAY_ARGUMENT_MISSING"]],
 		["059-4", "root=live:CDLABEL=Live rd.live.overlay.overlayfs=0", ["OVERLAY_ARGUMENT_MISSING"]],

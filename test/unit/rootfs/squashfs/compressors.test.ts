@@ -1,16 +1,17 @@
 import { describe, expect, it } from "vitest";
-import type { CodecName } from "../../../../src/codec/types.ts";
+import type { BranchFilter, CodecName } from "../../../../src/codec/types.ts";
 import {
 	COMPRESSOR_ID,
 	codecOfCompressor,
 	gzipOptions,
 	lz4Options,
 	optionsBlock,
+	xzOptions,
 	zstdOptions,
 } from "../../../../src/rootfs/squashfs/compressors.ts";
 
-const options = (codec: CodecName, level: number): string | undefined => {
-	const block = optionsBlock(codec, level);
+const options = (codec: CodecName, level: number, bcj?: BranchFilter): string | undefined => {
+	const block = optionsBlock({ codec, level, bcj }, 131_072);
 	return block === undefined ? undefined : Buffer.from(block).toString("hex");
 };
 
@@ -40,6 +41,9 @@ describe("options block", () => {
 		expect(options("gzip", 6)).toBe("060000000f000000");
 		expect(options("xz", 6)).toBeUndefined();
 		expect(options("xz", 9)).toBeUndefined();
+		expect(options("xz", 6, "none")).toBeUndefined();
+		expect(options("xz", 6, "x86")).toBe("0000020001000000");
+		expect(options("xz", 6, "arm64")).toBe("0000020040000000");
 		expect(options("none", 0)).toBeUndefined();
 	});
 
@@ -57,6 +61,8 @@ describe("options block", () => {
 		expect(gzipOptions.decode(gzipOptions.encode(gzip))).toEqual(gzip);
 		const lz4 = { version: 1, flags: 1 };
 		expect(lz4Options.decode(lz4Options.encode(lz4))).toEqual(lz4);
+		const xz = { dictionaryBytes: 4096, filters: 1 };
+		expect(xzOptions.decode(xzOptions.encode(xz))).toEqual(xz);
 		expect(zstdOptions.decode(zstdOptions.encode({ compressionLevel: 22 }))).toEqual({ compressionLevel: 22 });
 	});
 });

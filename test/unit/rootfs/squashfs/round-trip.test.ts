@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { FRAGMENT_RULES } from "../../../../src/content/fragment-rule.ts";
 import type { DirectoryInode, Inode } from "../../../../src/tree/inode.ts";
 import { noise } from "../../../support/noise.ts";
 import { type Attributes, type ContentPart, TreeBuilder } from "../../../support/trees.ts";
@@ -16,8 +17,8 @@ async function expectRoundTrip(builder: TreeBuilder, root: DirectoryInode, setti
 describe("an image read back", () => {
 	it.each([
 		["by default", {}],
-		["without fragments", { fragments: false }],
-		["with every tail in a fragment", { alwaysUseFragments: true }],
+		["without fragments", { fragmentRule: "none" }],
+		["with every tail in a fragment", { fragmentRule: "all-tails" }],
 		["without an export table", { exportable: false }],
 		["uncompressed", { stored: true }],
 		["with larger blocks", { blockBytes: 131_072 }],
@@ -225,7 +226,7 @@ describe("any tree", () => {
 				attributes,
 				fc.record({
 					fragments: fc.boolean(),
-					alwaysUseFragments: fc.boolean(),
+					fragmentRule: fc.constantFrom(...FRAGMENT_RULES),
 					stored: fc.boolean(),
 					pieceBytes: fc.integer({ min: 1, max: 10_000 }),
 				}),
