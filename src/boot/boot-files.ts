@@ -2,7 +2,7 @@ import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig } from "./grub/made/menu.ts";
-import { biosFilePath, ISO_PATHS, loaderPaths } from "./iso-paths.ts";
+import { biosFilePath, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
 type BootFileContent =
@@ -33,6 +33,7 @@ export const STANDARD_MENUS: readonly MenuPlace[] = [ISO_PATHS.efiMenu, ISO_PATH
 /** What boot files are made from; those of parts that an image does not have are left out. */
 export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "machine" | "grub2"> {
 	readonly efi?: Contract["efi"] | undefined;
+	readonly shimNames?: Contract["shimNames"] | undefined;
 	readonly kernel?: Contract["kernel"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
 	readonly grubModules?: Pick<GrubModules, "files"> | undefined;
@@ -43,7 +44,7 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
  * Not in it: squashfs, core image and EFI image.
  */
 export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFile[] {
-	const { efi, kernel, unicodeFont, grubModules } = contract;
+	const { efi, shimNames, kernel, unicodeFont, grubModules } = contract;
 	const image = (file: FoundFile): BootFileContent => ({ kind: "image", file });
 	const text = (content: string): BootFileContent => ({ kind: "generated", bytes: Buffer.from(content, "utf8") });
 	const both = (path: ByteString, file: FoundFile | undefined): BootFile[] =>
@@ -55,6 +56,10 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		...both(loaders.loader, efi?.shim),
 		...both(loaders.mokManager, efi?.mokManager),
 		...both(loaders.grub, efi?.grub),
+		...(["mokManager", "grub"] as const).flatMap((role) => {
+			const name = shimNames?.[role];
+			return name === undefined ? [] : both(loaderPath(name), efi?.[role]);
+		}),
 		...both(ISO_PATHS.efiFont, unicodeFont),
 		...STANDARD_MENUS.map((place) => ({ ...place, content: menu })),
 		...(contract.machine.grub.bios === undefined

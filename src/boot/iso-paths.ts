@@ -22,8 +22,12 @@ export const ISO_PATHS = {
 
 /** Of what firmware and shim start. */
 export function loaderPaths({ efi }: Machine): Readonly<Record<"loader" | "mokManager" | "grub", string>> {
-	const at = (name: string): string => `${ISO_PATHS.efiDirectory}/${name}`;
-	return { loader: at(efi.loader), mokManager: at(efi.mokManager), grub: at(efi.grub) };
+	return { loader: loaderPath(efi.loader), mokManager: loaderPath(efi.mokManager), grub: loaderPath(efi.grub) };
+}
+
+/** Of one that is called so. */
+export function loaderPath(name: string): string {
+	return `${ISO_PATHS.efiDirectory}/${name}`;
 }
 
 /** Of a file of GRUB for BIOS, by its path in the image's directory of them. */

@@ -1,5 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import type { Machine } from "../boot/machines.ts";
+import type { ShimNames } from "../boot/shim-names.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 
@@ -24,6 +25,8 @@ export interface Contract {
 	/** Name of the EFI directory the boot loaders come from, such as `fedora`. Informative: the ISO uses `EFI/BOOT` only. */
 	readonly vendor: string;
 	readonly efi: EfiFiles;
+	/** What its shim calls the others, where that is not what the contract does. */
+	readonly shimNames: ShimNames;
 	/** GRUB's font, `unicode.pf2`. */
 	readonly unicodeFont: FoundFile;
 	/** Undefined for machines without a BIOS. */

@@ -7,10 +7,16 @@ type Packages = Readonly<Record<keyof EfiFiles, string>>;
 const FEDORA: Packages = { shim: "shim-{fedora}", mokManager: "shim-{fedora}", grub: "grub2-efi-{fedora}-cdboot" };
 const DEBIAN: Packages = { shim: "shim-signed", mokManager: "shim-signed", grub: "grub-efi-{debian}-signed" };
 const SUSE: Packages = { shim: "shim", mokManager: "shim", grub: "grub2-{suse}-efi" };
+const GENTOO: Packages = {
+	shim: "sys-boot/shim",
+	mokManager: "sys-boot/shim",
+	grub: "sys-boot/grub with USE=secureboot",
+};
 const FAMILIES: Readonly<Record<string, Packages>> = {
 	...Object.fromEntries(["fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn"].map((id) => [id, FEDORA])),
 	...Object.fromEntries(["debian", "ubuntu"].map((id) => [id, DEBIAN])),
 	...Object.fromEntries(["suse", "opensuse", "sles"].map((id) => [id, SUSE])),
+	gentoo: GENTOO,
 };
 
 /** The package that has a boot loader, in the image's own distribution, or in the ones that are known. */

@@ -1,4 +1,5 @@
 import { type ByteString, byteStringFromText, compareByteStrings } from "../binary/byte-string.ts";
+import { loaderPackages } from "../boot/loader-packages.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode } from "../tree/inode.ts";
@@ -6,7 +7,7 @@ import type { FoundFile, OsRelease } from "./contract.ts";
 import { findDirectory, findFile, findFirstFile, namesIn } from "./image-files.ts";
 import { compareVersions } from "./version-order.ts";
 
-/** One vendor's directory of EFI programs, or Debian's packages, which have none. */
+/** One vendor's directory of EFI programs, or a distribution's packages, which have none. */
 export interface EfiDirectory {
 	/** Where it is, less the vendor. */
 	readonly place: ByteString;
@@ -65,10 +66,12 @@ export class EfiPlaces {
 			if (component !== "shim") this.#addVersions(component);
 		}
 		for (const place of OTHER_PLACES) this.#addVendors(place);
-		const debian = debianPackages(osRelease, machine);
-		if (this.#wanted !== undefined && !isOf(debian, this.#wanted)) return;
-		if (Object.values(debian.aliases ?? {}).some((paths) => findFirstFile(this.#tree, paths) !== undefined))
-			this.all.push(debian);
+		for (const { place, vendorOf, paths: aliases } of loaderPackages(machine)) {
+			const vendor = byteStringFromText(vendorOf(osRelease.id));
+			if (this.#wanted !== undefined && !isOf({ vendor }, this.#wanted)) continue;
+			if (Object.values(aliases).some((paths) => findFirstFile(this.#tree, paths) !== undefined))
+				this.all.push({ place, path: place, vendor, aliases });
+		}
 	}
 
 	/** The vendors of some directories, each once, in their order; names that differ only in case are one. */
@@ -146,22 +149,4 @@ export class EfiPlaces {
 /** FAT does not tell upper from lower case. */
 export function isOf({ vendor }: Pick<EfiDirectory, "vendor">, name: ByteString): boolean {
 	return vendor.toLowerCase() === name.toLowerCase();
-}
-
-/** Debian's and Ubuntu's packages: signed by their distribution, or else as built. */
-function debianPackages({ id }: OsRelease, { efi, grub }: Machine): EfiDirectory {
-	const ofShim = (name: string): [string, string[]] => {
-		const path = `/usr/lib/shim/${name}`;
-		return [name, [`${path}.signed`, `${path}.signed.latest`, path]];
-	};
-	const ofGrub = (name: string): [string, string[]] => {
-		const directory = `/usr/lib/grub/${grub.efi.name}`;
-		return [name, [`${directory}-signed/${name}.signed`, `${directory}/monolithic/${name}`]];
-	};
-	return {
-		place: "/usr/lib/shim",
-		path: "/usr/lib/shim",
-		vendor: byteStringFromText(id ?? "debian"),
-		aliases: Object.fromEntries([ofShim(efi.shim), ofShim(efi.mokManager), ofGrub(efi.mediaGrub), ofGrub(efi.grub)]),
-	};
 }

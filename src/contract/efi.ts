@@ -1,11 +1,12 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
 import { MACHINES, type Machine, machineOfImage } from "../boot/machines.ts";
+import { type ShimNames, shimNamesIn } from "../boot/shim-names.ts";
 import type { Findings } from "../findings/findings.ts";
 import { decodePeHead, type PeLayout } from "../formats/pe/pe-layout.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
-import type { ContractOptions, EfiFiles, FoundFile, OsRelease } from "./contract.ts";
+import type { Contract, ContractOptions, EfiFiles, FoundFile, OsRelease } from "./contract.ts";
 import { bootLoaderPackage } from "./efi-packages.ts";
 import { type EfiDirectory, EfiPlaces, isOf } from "./efi-places.ts";
 import { whyNoFile } from "./image-files.ts";
@@ -44,7 +45,7 @@ export async function chooseEfi(
 	{ vendor: wanted, architecture }: Pick<ContractOptions, "vendor" | "architecture">,
 	osRelease: OsRelease,
 	findings: Findings,
-): Promise<{ readonly vendor: string; readonly efi: EfiFiles } | undefined> {
+): Promise<Pick<Contract, "vendor" | "efi" | "shimNames"> | undefined> {
 	const machine = machineOfImage(architecture) ?? MACHINES[0];
 	const roles = rolesOf(machine);
 	const places = new EfiPlaces(tree, wanted === undefined ? undefined : byteStringFromText(wanted));
@@ -85,7 +86,7 @@ export async function chooseEfi(
 		noteName(efi[role], name, findings);
 		await noteSignature(tree, efi[role], what, machine, findings);
 	}
-	return { vendor: displayName(chosen.vendor), efi };
+	return { vendor: displayName(chosen.vendor), efi, shimNames: await namesIn(tree, efi, findings) };
 }
 
 /** What each vendor has in some directories, the first of them first, by its name in lower case. */
@@ -148,6 +149,20 @@ function noteName({ path }: FoundFile, name: string, findings: Findings): void {
 		what: `the name is not written ${name}, as FAT does not mind but the reference converter does`,
 		where: displayName(path),
 	});
+}
+
+/** Firmware starts shim, and shim what it has the names of: they are on the ISO beside the contract's. */
+async function namesIn(tree: ImageTree, { shim }: EfiFiles, findings: Findings): Promise<ShimNames> {
+	if (shim.inode.byteLength > MAX_EFI_BYTES) return {};
+	const names = await shimNamesIn(tree.stream(shim.inode));
+	const told = Object.values(names);
+	if (told.length > 0)
+		findings.choice({
+			code: "SHIM_NAMES",
+			what: `this shim starts ${told.join(" and ")}: the ISO has them under these names too`,
+			where: displayName(shim.path),
+		});
+	return names;
 }
 
 /** What the program's headers say, mostly by its first chunk; or in words why it is none. */
@@ -221,7 +236,7 @@ function reportMissing(
 	if (best === undefined && wanted === undefined)
 		return findings.problem({
 			code: "VENDOR_MISSING",
-			what: "the image has no EFI vendor directory and none of Debian's boot loader packages",
+			what: "the image has no EFI vendor directory and no boot loaders where packages are known to have them",
 			where: "/usr/lib/bootupd/updates/EFI/*, /usr/lib/efi/shim/*/EFI/*",
 			expected: `the contract: ${machine.efi.shim}, ${machine.efi.mokManager} and ${machine.efi.mediaGrub} in /boot/efi/EFI/VENDOR`,
 			remedy: `install ${packages(["shim", "grub"])}`,

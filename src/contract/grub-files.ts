@@ -11,8 +11,12 @@ import { type FoundDirectory, findDirectory, findFile, namesIn, whyNoFile } from
 const UNICODE_FONT_PATHS = [
 	"/usr/share/grub/unicode.pf2",
 	"/usr/share/grub2/unicode.pf2",
+	"/usr/share/grub/fonts/unicode.pf2",
+	"/usr/share/grub2/fonts/unicode.pf2",
 	"/boot/grub2/fonts/unicode.pf2",
 	"/boot/grub/fonts/unicode.pf2",
+	"/boot/grub2/unicode.pf2",
+	"/boot/grub/unicode.pf2",
 ];
 const BOOT_HYBRID_BYTES = 512;
 /** What BIOS boot from a CD and from a disk needs before the first module is loaded. */
@@ -55,22 +59,31 @@ export function chooseUnicodeFont(tree: ImageTree, findings: Findings): FoundFil
 	});
 }
 
-/** Where images have GRUB's files for a platform. */
-export function grubDirectoryOf({ name }: GrubPlatform): string {
-	return `/usr/lib/grub/${name}`;
+/** Where images have GRUB's files for a platform: the contract's place, SUSE's of today and of before, and what else GRUB is configured with. */
+export function grubDirectoriesOf({ name }: GrubPlatform): readonly [string, ...string[]] {
+	const others = ["/usr/share/grub2", "/usr/lib/grub2", "/usr/lib64/grub", "/usr/share/grub"];
+	return [`/usr/lib/grub/${name}`, ...others.map((path) => `${path}/${name}`)];
 }
 
-/** GRUB's directory for BIOS. */
+/** GRUB's directory for BIOS: the first that has what BIOS boot needs, else the first there is, with what it lacks. */
 export function findGrubModules(tree: ImageTree, platform: GrubPlatform, findings: Findings): GrubModules | undefined {
-	const modulesPath = grubDirectoryOf(platform);
+	const places = grubDirectoriesOf(platform);
+	const [contractPath] = places;
+	const isThere = (path: string): boolean => findDirectory(tree, path) !== undefined;
+	const modulesPath =
+		places.find((path) => isThere(path) && missingIn(tree, path).length === 0) ?? places.find(isThere) ?? contractPath;
 	const directory = findDirectory(tree, modulesPath);
-	const expected = `the contract: GRUB's modules for BIOS in ${modulesPath}`;
-	const remedy = "install them in the image (Fedora: grub2-pc-modules; Debian: grub-pc-bin)";
+	const expected = `the contract: GRUB's modules for BIOS in ${contractPath}`;
+	const remedy = `install them in the image (Fedora: grub2-pc-modules; Debian: grub-pc-bin; SUSE: grub2-${platform.name})`;
 	if (directory === undefined) {
 		const what = `the directory of GRUB's modules ${lookupQuietly(tree, modulesPath) === undefined ? "is missing" : "is no directory"}`;
 		return findings.problem({ code: "GRUB_MODULES_MISSING", what, where: modulesPath, expected, remedy });
 	}
-	const missing = REQUIRED_MODULE_FILES.filter((name) => findFile(tree, `${modulesPath}/${name}`) === undefined);
+	if (modulesPath !== contractPath) {
+		const what = `${contractPath} ${isThere(contractPath) ? "lacks files" : "is missing"}, this directory is used instead`;
+		findings.choice({ code: "GRUB_MODULES_FALLBACK", what, where: displayName(directory.path) });
+	}
+	const missing = missingIn(tree, modulesPath);
 	for (const name of missing) {
 		const where = `${modulesPath}/${name}`;
 		findings.problem({
@@ -102,6 +115,10 @@ export function findGrubModules(tree: ImageTree, platform: GrubPlatform, finding
 		});
 	}
 	return { path: directory.path, directory: directory.inode, bootHybrid, files };
+}
+
+function missingIn(tree: ImageTree, directory: string): string[] {
+	return REQUIRED_MODULE_FILES.filter((name) => findFile(tree, `${directory}/${name}`) === undefined);
 }
 
 /** Lists a directory as a copy that follows symbolic links would have it; what cannot be copied is left out with a note. */

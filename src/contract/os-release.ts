@@ -1,7 +1,7 @@
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { OsRelease } from "./contract.ts";
-import { findFile } from "./image-files.ts";
+import { findFile, whyNoFile } from "./image-files.ts";
 
 const OS_RELEASE_PATHS = ["/etc/os-release", "/usr/lib/os-release"];
 /** systemd's own have less than 1 KiB. */
@@ -12,7 +12,12 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 export async function readOsRelease(tree: ImageTree, findings: Findings): Promise<OsRelease> {
 	for (const path of OS_RELEASE_PATHS) {
 		const file = findFile(tree, path);
-		if (file === undefined) continue;
+		if (file === undefined) {
+			const why = whyNoFile(tree, path);
+			if (why !== "is missing")
+				findings.choice({ code: "OS_RELEASE_UNUSABLE", what: `${path} ${why}: it is passed over`, where: path });
+			continue;
+		}
 		if (file.inode.byteLength > MAX_OS_RELEASE_BYTES) {
 			findings.choice({
 				code: "OS_RELEASE_TOO_LARGE",

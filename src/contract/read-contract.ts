@@ -14,7 +14,7 @@ import { readOsRelease } from "./os-release.ts";
 /** What an image has of the contract, part by part; undefined is what it has not. */
 export interface ContractParts extends Pick<Contract, "machine" | "osRelease" | "label" | "kernelArgs" | "grub2"> {
 	readonly kernel: Contract["kernel"] | undefined;
-	readonly boot: Pick<Contract, "vendor" | "efi"> | undefined;
+	readonly boot: Pick<Contract, "vendor" | "efi" | "shimNames"> | undefined;
 	readonly unicodeFont: Contract["unicodeFont"] | undefined;
 	readonly grubModules: Contract["grubModules"] | undefined;
 	/** The image says what label and menu are, or leaves them to the defaults; otherwise they stand in for what cannot be read. */

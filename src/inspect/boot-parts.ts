@@ -1,4 +1,4 @@
-import { byteStringFromText, displayName } from "../binary/byte-string.ts";
+import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES, MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { type Initramfs, readInitramfs } from "../boot/initramfs/initramfs.ts";
@@ -31,8 +31,8 @@ export interface BootParts {
 	/** Undefined where the image has none. */
 	readonly config: KernelConfig | undefined;
 	readonly efi: Readonly<Record<keyof EfiFiles, EfiPart>> | undefined;
-	/** GRUB's directory for BIOS holds what it needs to begin with (the contract's files). */
-	readonly hasGrubModules: boolean;
+	/** GRUB's directory for BIOS, where it holds what it needs to begin with (the contract's files). */
+	readonly grubDirectory: ByteString | undefined;
 	/** The iso.yaml in use; undefined where there is none. */
 	readonly isoYamlPath: string | undefined;
 	/** As blkid would make it of the ISO's date; undefined where that is not known yet. */

@@ -42,7 +42,7 @@ export async function checkBoot(
 		initramfs,
 		config: release === undefined ? undefined : await readKernelConfig(tree, release),
 		efi: found.boot && (await readEfiParts(tree, found.boot.efi)),
-		hasGrubModules: found.grubModules !== undefined,
+		grubDirectory: found.grubModules?.path,
 		isoYamlPath: isoYamlPathIn(tree),
 		volumeUuid: undefined,
 	};
@@ -62,6 +62,7 @@ export async function checkBoot(
 		grub2,
 		machine,
 		efi: found.boot?.efi,
+		shimNames: found.boot?.shimNames,
 		kernel: found.kernel,
 		grubModules: found.grubModules,
 	} as const;

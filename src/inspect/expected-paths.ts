@@ -1,5 +1,7 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import { loaderPackages } from "../boot/loader-packages.ts";
 import { MACHINES, PC_BIOS } from "../boot/machines.ts";
+import { grubDirectoriesOf } from "../contract/grub-files.ts";
 
 /** A component: text with at most one `*` for any characters, so that it is matched from both ends. */
 interface Component {
@@ -24,12 +26,12 @@ const PATTERNS: readonly string[] = [
 	...["boot/efi", "usr/lib/bootupd/updates", "usr/lib/efi/*/*", "usr/lib/ostree-boot/efi", "efi"].flatMap((place) => [
 		...["efi", "EFI"].map((suffix) => `${place}/EFI/*/*.${suffix}`),
 	]),
-	...["", ".signed", ".signed.latest"].map((suffix) => `usr/lib/shim/*.efi${suffix}`),
-	...MACHINES.flatMap(({ efi, grub }) => [
-		`usr/lib/grub/${grub.efi.name}-signed/${efi.mediaGrub}.signed`,
-		`usr/lib/grub/${grub.efi.name}/monolithic/${efi.mediaGrub}`,
-	]),
-	...["*.mod", "*.lst"].map((name) => `usr/lib/grub/${PC_BIOS.name}/${name}`),
+	...MACHINES.flatMap((machine) =>
+		loaderPackages(machine).flatMap(({ paths }) =>
+			[machine.efi.shim, machine.efi.mokManager, machine.efi.mediaGrub].flatMap((name) => paths[name] ?? []),
+		),
+	).map(withoutSlash),
+	...grubDirectoriesOf(PC_BIOS).flatMap((path) => ["*.mod", "*.lst"].map((name) => withoutSlash(`${path}/${name}`))),
 	"etc/selinux/config",
 	"etc/nsswitch.conf",
 	"etc/ld.so.conf",
@@ -77,6 +79,10 @@ function indexed(patterns: readonly string[]): ReadonlyMap<string, readonly (rea
 		index.set(key, [...(index.get(key) ?? []), components.map(compile)]);
 	}
 	return index;
+}
+
+function withoutSlash(path: string): string {
+	return path.slice(1);
 }
 
 /** No pattern has a `*` in the first component. */

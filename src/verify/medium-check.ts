@@ -9,6 +9,7 @@ import { decompressGrubCore } from "../boot/grub/model/modules.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
 import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import type { Contract, GrubModules } from "../contract/contract.ts";
+import { EfiPlaces } from "../contract/efi-places.ts";
 import { findDirectory, namesIn } from "../contract/image-files.ts";
 import { MODULE_DIRECTORIES } from "../contract/kernel.ts";
 import { readContract } from "../contract/read-contract.ts";
@@ -165,11 +166,9 @@ async function findContract(
 			] as const
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
 	const kernels = [undefined, ...new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)))];
-	const vendors = [
-		undefined,
-		...textNamesIn(tree, "/boot/efi/EFI"),
-		...textNamesIn(tree, "/usr/lib/bootupd/updates/EFI"),
-	];
+	const places = new EfiPlaces(tree, undefined);
+	const named = [...places.contract(), ...places.named()];
+	const vendors = [undefined, ...places.vendors(named).flatMap((name) => utf8TextOf(name) ?? [])];
 	let first: Contract | undefined;
 	let failure: unknown;
 	let tries = 0;

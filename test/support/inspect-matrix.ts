@@ -488,6 +488,13 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		blocks: ALL,
 	},
 	{
+		name: "the configuration of an ostree commit",
+		layer: () => [removed("etc/passwd"), file("usr/etc/passwd", "root:x:0:0::/root:/bin/sh\n")],
+		isBootable: true,
+		findings: ["ETC_IN_USR"],
+		blocks: [],
+	},
+	{
 		name: "no /proc, by which this dracut knows a root",
 		layer: () => [removed("proc")],
 		isBootable: false,

@@ -7,7 +7,6 @@ import { plannedFileSystems } from "../../boot/grub/menu-places.ts";
 import { walkGrubBios } from "../../boot/grub/model/bios-walk.ts";
 import { readGrubModule } from "../../boot/grub/model/module-file.ts";
 import { PC_BIOS } from "../../boot/machines.ts";
-import { grubDirectoryOf } from "../../contract/grub-files.ts";
 import { Oci2isoError } from "../../errors.ts";
 import type { Findings } from "../../findings/findings.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
@@ -15,7 +14,6 @@ import type { BootParts } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 import { reportWalk } from "../grub-findings.ts";
 
-const DIRECTORY = grubDirectoryOf(PC_BIOS);
 /** What the BIOS menu runs: the menu itself, `search -l`, `linux`, `initrd`. */
 const COMMANDS = ["normal", "search", "search_label", "linux", "iso9660", "part_gpt", "biosdisk", "gzio"];
 const MAX_MODULES = 1000;
@@ -23,14 +21,21 @@ const MAX_MODULE_BYTES = MiB;
 
 /** GRUB for BIOS has what its menu uses, and comes to it from a CD and from a disk. */
 export async function checkGrubBios(parts: BootParts, planned: BootFileParts, findings: Findings): Promise<void> {
-	if (parts.hasGrubModules && (await checkModules(parts, findings))) await checkMenuIsFound(parts, planned, findings);
+	const { grubDirectory } = parts;
+	if (grubDirectory === undefined || !(await checkModules(parts, grubDirectory, findings))) return;
+	await checkMenuIsFound(parts, grubDirectory, planned, findings);
 }
 
-async function checkMenuIsFound(parts: BootParts, planned: BootFileParts, findings: Findings): Promise<void> {
+async function checkMenuIsFound(
+	parts: BootParts,
+	directory: ByteString,
+	planned: BootFileParts,
+	findings: Findings,
+): Promise<void> {
 	const { tree } = parts;
 	let coreModules: readonly string[];
 	try {
-		coreModules = await readModuleNames(grubFileReader(tree, DIRECTORY), CORE_IMAGE.modules);
+		coreModules = await readModuleNames(grubFileReader(tree, directory), CORE_IMAGE.modules);
 	} catch (error) {
 		if (!(error instanceof Oci2isoError)) throw error;
 		return findings.block("GRUB_BIOS_NO_CORE", "no core image of GRUB for BIOS can be made", ["bios"], {
@@ -53,13 +58,13 @@ async function checkMenuIsFound(parts: BootParts, planned: BootFileParts, findin
 }
 
 /** It has the modules of the commands in grub.cfg, with all that they say they depend on, and they are modules. */
-async function checkModules({ tree }: BootParts, findings: Findings): Promise<boolean> {
+async function checkModules({ tree }: BootParts, directory: ByteString, findings: Findings): Promise<boolean> {
 	const needed = new Set<ByteString>(COMMANDS.map(byteStringFromText));
 	const missing: string[] = [];
 	const broken: string[] = [];
 	for (const name of needed) {
 		if (needed.size > MAX_MODULES) break;
-		const inode = lookupQuietly(tree, `${DIRECTORY}/${name}.mod`)?.inode;
+		const inode = lookupQuietly(tree, `${directory}/${name}.mod`)?.inode;
 		if (inode?.type !== "file") {
 			missing.push(`no ${displayName(name)}.mod`);
 			continue;
@@ -72,11 +77,15 @@ async function checkModules({ tree }: BootParts, findings: Findings): Promise<bo
 		else for (const other of module.dependencies) needed.add(other);
 	}
 	if (missing.length + broken.length === 0) {
-		findings.ok("GRUB_BIOS_MODULES", `GRUB for BIOS has the ${needed.size} modules its menu uses`, DIRECTORY);
+		findings.ok(
+			"GRUB_BIOS_MODULES",
+			`GRUB for BIOS has the ${needed.size} modules its menu uses`,
+			displayName(directory),
+		);
 		return true;
 	}
 	findings.block("GRUB_BIOS_MODULES_MISSING", "GRUB for BIOS lacks modules that its menu uses", ["bios"], {
-		evidence: `in ${DIRECTORY}: ${[...missing, ...broken].join(", ")}`,
+		evidence: `in ${displayName(directory)}: ${[...missing, ...broken].join(", ")}`,
 		containerfile: broken.length > 0 ? LINES.grubModulesAgain : LINES.grubModules,
 	});
 	return false;

@@ -4,7 +4,7 @@ import { ALL_PATHS } from "../../findings/finding.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { readText } from "../boot-parts.ts";
-import { LINES } from "../containerfile.ts";
+import { anyDistribution, LINES } from "../containerfile.ts";
 import type { MenuFindings } from "../menu-findings.ts";
 
 /** Where a switched root is started: systemd's switch-root and dracut's try these. */
@@ -31,7 +31,19 @@ export async function checkSystem(parts: BootParts, args: InitramfsArguments, fi
 			evidence: "no /etc/os-release, no /usr/lib/os-release",
 			containerfile: LINES.release,
 		});
+	checkConfiguration(parts, findings);
 	await checkSelinux(parts, args, findings);
+}
+
+/** As ostree commits have it: what checks them out for a deployment makes /etc of it, and a live system is none. */
+function checkConfiguration({ tree }: BootParts, findings: MenuFindings): void {
+	const isThere = (path: string): boolean => lookupQuietly(tree, path) !== undefined;
+	if (isThere("/etc/passwd") || !isThere("/usr/etc/passwd")) return;
+	findings.warn("ETC_IN_USR", "the image has its configuration in /usr/etc, where a booted system does not look", {
+		evidence: "/usr/etc/passwd, but no /etc/passwd",
+		remedy: "move it to /etc, as ostree does when it deploys a commit",
+		containerfile: anyDistribution("RUN mkdir -p /etc && cp -a /usr/etc/. /etc/ && rm -rf /usr/etc"),
+	});
 }
 
 /** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseOsRelease } from "../../../src/contract/os-release.ts";
 import { substitute, variablesIn } from "../../../src/contract/template.ts";
+import type { SmallRoot } from "../../support/small-root.ts";
 import { codesOf, contractOf, fedoraImage, ISO_YAML } from "./contract-images.ts";
 
 describe("os-release", () => {
@@ -35,6 +36,31 @@ describe("os-release", () => {
 	test("in /etc comes before the one in /usr/lib", async () => {
 		const image = fedoraImage().file("/etc/os-release", "ID=etc\n");
 		expect((await contractOf(image)).osRelease.id).toBe("etc");
+	});
+
+	test.each([
+		["a link that leads nowhere", (image: SmallRoot) => image.symlink("/etc/os-release", "/run/os-release")],
+		["a link to itself", (image: SmallRoot) => image.symlink("/etc/os-release", "os-release")],
+		["a directory", (image: SmallRoot) => image.directory("/etc/os-release")],
+		["an empty file", (image: SmallRoot) => image.file("/etc/os-release", "")],
+	])("in /etc that is %s is passed over, and reported", async (_, spoil) => {
+		const image = fedoraImage();
+		image.root.entries.delete("etc");
+		const contract = await contractOf(spoil(image));
+		expect(contract.osRelease.id).toBe("fedora");
+		expect(contract.choices).toContainEqual(
+			expect.objectContaining({ code: "OS_RELEASE_UNUSABLE", where: "/etc/os-release" }),
+		);
+	});
+
+	test("may be in /usr/lib alone, or behind an absolute link", async () => {
+		const image = fedoraImage();
+		image.root.entries.delete("etc");
+		expect((await contractOf(image)).osRelease.versionId).toBe("43");
+		image.symlink("/etc/os-release", "/usr/lib/os-release");
+		const contract = await contractOf(image);
+		expect(contract.osRelease.versionId).toBe("43");
+		expect(codesOf(contract).filter((code) => code.startsWith("OS_RELEASE"))).toEqual([]);
 	});
 
 	test("may be missing: every value is then a choice, the system is called Linux", async () => {

@@ -523,6 +523,21 @@ describe("GRUB's files", () => {
 		expect(biosFiles(await contractOf(shared)).length).toBe(own.length + 500);
 	});
 
+	test("of the BIOS directory are taken from the first place that has all of them", async () => {
+		const image = fedoraImage();
+		image.root.entries.delete("usr");
+		withKernel(image, "6.1").directory("/usr/lib/grub/i386-pc/locale").file("/usr/share/grub2/unicode.pf2", "F");
+		expect(await problemsOf(image)).toContain("GRUB_MODULE_MISSING /usr/lib/grub/i386-pc/boot_hybrid.img");
+		const own = fedoraImage().lookup("/usr/lib/grub/i386-pc")?.inode;
+		if (own?.type !== "directory") throw new Error("no directory");
+		image.directory("/usr/share/grub2");
+		const share = image.lookup("/usr/share/grub2")?.inode;
+		if (share?.type === "directory") share.entries.set("i386-pc", own);
+		const contract = await contractOf(image);
+		expect(contract.grubModules?.path).toBe("/usr/share/grub2/i386-pc");
+		expect(contract.choices.find(({ code }) => code === "GRUB_MODULES_FALLBACK")?.what).toContain("lacks files");
+	});
+
 	test("include the font from the other places distributions use", async () => {
 		const image = fedoraImage().file("/usr/share/grub/unicode.pf2", "").file("/boot/grub2/fonts/unicode.pf2", "F");
 		const contract = await contractOf(image);
