@@ -7,7 +7,9 @@ import { biosFilePath, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
 type BootFileContent =
 	| { readonly kind: "image"; readonly file: FoundFile }
-	| { readonly kind: "generated"; readonly bytes: Uint8Array };
+	| { readonly kind: "generated"; readonly bytes: Uint8Array }
+	/** One more name of the root file system. */
+	| { readonly kind: "rootfs" };
 
 /** One file beside the squashfs, and every place it is in. Paths are relative, components separated by `/`. */
 export interface BootFile {
@@ -37,14 +39,15 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
 	readonly kernel?: Contract["kernel"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
 	readonly grubModules?: Pick<GrubModules, "files"> | undefined;
+	readonly hasLiveBoot?: boolean | undefined;
 }
 
 /**
- * Every file of the ISO that needs no layout: boot loaders, menus at their standard places, GRUB's modules, kernel, initramfs, `.discinfo`.
- * Not in it: squashfs, core image and EFI image.
+ * Every file of the ISO that needs no layout: boot loaders, menus at their standard places, GRUB's modules, kernel, initramfs, `.discinfo`, the root file
+ * system's name for live-boot. Not in it: squashfs, core image and EFI image.
  */
 export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFile[] {
-	const { efi, shimNames, kernel, unicodeFont, grubModules } = contract;
+	const { efi, shimNames, kernel, unicodeFont, grubModules, hasLiveBoot } = contract;
 	const image = (file: FoundFile): BootFileContent => ({ kind: "image", file });
 	const text = (content: string): BootFileContent => ({ kind: "generated", bytes: Buffer.from(content, "utf8") });
 	const both = (path: ByteString, file: FoundFile | undefined): BootFile[] =>
@@ -69,6 +72,7 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		...(kernel === undefined
 			? []
 			: [isoOnly(ISO_PATHS.kernel, image(kernel.vmlinuz)), isoOnly(ISO_PATHS.initramfs, image(kernel.initramfs))]),
+		...(hasLiveBoot === true ? [isoOnly(ISO_PATHS.liveBootSquashfs, { kind: "rootfs" })] : []),
 		isoOnly(ISO_PATHS.discInfo, {
 			kind: "generated",
 			bytes: bytesOf(discInfo(epochSeconds, contract.osRelease.versionId, contract.machine.name)),

@@ -4,6 +4,8 @@ import { type Machine, PC_BIOS } from "./machines.ts";
 export const ISO_PATHS = {
 	/** Where dracut's dmsquash-live looks for the root file system. */
 	squashfs: "LiveOS/squashfs.img",
+	/** Where Debian's live-boot does: any `*.squashfs` in this directory. */
+	liveBootSquashfs: "live/filesystem.squashfs",
 	kernel: "images/pxeboot/vmlinuz",
 	initramfs: "images/pxeboot/initrd.img",
 	/** GRUB for BIOS, which El Torito's catalog points to. */

@@ -3,6 +3,7 @@ import type { Contract, ContractOptions } from "../contract/contract.ts";
 import { contractOf, readContractParts, requireMet } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
+import type { LinuxReader } from "../inspect/boot-parts.ts";
 import { bootPathsOf, checkBoot } from "../inspect/check-boot.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 
@@ -14,7 +15,7 @@ export interface BootCheckReport {
 	readonly findings: readonly Finding[];
 }
 
-interface CheckOptions extends ContractOptions {
+interface CheckOptions extends Omit<ContractOptions, "liveSupportOf"> {
 	/** Compressor of the squashfs. */
 	readonly codec: CodecName;
 	/** Its branch filter as it was asked for. */
@@ -23,13 +24,15 @@ interface CheckOptions extends ContractOptions {
 	readonly requireSecureBoot: boolean;
 	/** Go on whatever the checks say. */
 	readonly force: boolean;
+	/** Of the tree. */
+	readonly linux: LinuxReader;
 }
 
 /**
  * The contract, as `readContract`. Where it is not met, `problems` of CONTRACT_NOT_MET has what would keep the ISO from booting too.
  */
 export async function readBuildContract(tree: ImageTree, options: CheckOptions): Promise<Contract> {
-	const parts = await readContractParts(tree, options);
+	const parts = await readContractParts(tree, { ...options, liveSupportOf: options.linux.liveSupportOf });
 	const { problems } = parts.findings;
 	if (problems.length > 0) {
 		const { findings } = await checkBoot(tree, parts, options);

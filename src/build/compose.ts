@@ -6,6 +6,7 @@ import type { CacheSource } from "../cache/remote/cache-source.ts";
 import type { Contract } from "../contract/contract.ts";
 import { assert } from "../errors.ts";
 import type { BiosBoot, LiveSystem } from "../exporters/live-system.ts";
+import { LinuxReader } from "../inspect/boot-parts.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { FileTarget } from "../output/file-target.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
@@ -71,7 +72,8 @@ async function addBoot(
 	const { sourceDateEpoch: epochSeconds, label, kernel, vendor, rootfs } = plan;
 	const { requireSecureBoot, force } = work;
 	const { architecture } = image.platform;
-	const checks = { label, kernel, vendor, architecture, codec: rootfs.comp, bcj: rootfs.bcj, requireSecureBoot, force };
+	const how = { codec: rootfs.comp, bcj: rootfs.bcj, linux: new LinuxReader(tree) };
+	const checks = { label, kernel, vendor, architecture, ...how, requireSecureBoot, force };
 
 	progress.phase("contract");
 	const contract = await readBuildContract(tree, checks);

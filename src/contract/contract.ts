@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import type { LiveSupport } from "../boot/live-root/live-support.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { ShimNames } from "../boot/shim-names.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -33,6 +34,8 @@ export interface Contract {
 	readonly grubModules: GrubModules | undefined;
 	/** What the built-in entry and `${root}` pass to the kernel, in order; a label inside is escaped for GRUB's command line. */
 	readonly kernelArgs: readonly string[];
+	/** The initramfs has live-boot, which looks for the root file system under a name of its own. */
+	readonly hasLiveBoot: boolean;
 	readonly grub2: Grub2Menu;
 	/** Every choice that the contract leaves open or that had to deviate from it, for the build report. */
 	readonly choices: readonly Finding[];
@@ -108,4 +111,6 @@ export interface ContractOptions {
 	readonly kernel?: string | undefined;
 	/** The EFI directory to take. */
 	readonly vendor?: string | undefined;
+	/** What the initramfs finds its root with, undefined where that is not known; absent: what the contract has, dracut's dmsquash-live. */
+	readonly liveSupportOf?: ((kernel: KernelFiles) => Promise<LiveSupport | undefined>) | undefined;
 }

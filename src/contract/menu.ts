@@ -11,8 +11,13 @@ export const KERNEL_PATH = `/${ISO_PATHS.kernel}`;
 export const INITRD_PATH = `/${ISO_PATHS.initramfs}`;
 const MAX_MENU_CHARACTERS = 1024 * 1024;
 
-/** Arguments of the built-in entry and the value of `${root}`. */
-export function chooseKernelArgs(isoYaml: IsoYaml | undefined, label: string, findings: Findings): string[] {
+/** Arguments of the built-in entry and the value of `${root}`. live-boot looks through all media, and is named by what Debian's live images say. */
+export function chooseKernelArgs(
+	isoYaml: IsoYaml | undefined,
+	label: string,
+	startsWithLiveBoot: boolean,
+	findings: Findings,
+): string[] {
 	const given = isoYaml?.kernelArgs ?? [];
 	const isUsed = usesKernelArgs(isoYaml);
 	if (given.length > 0) {
@@ -22,7 +27,9 @@ export function chooseKernelArgs(isoYaml: IsoYaml | undefined, label: string, fi
 		return given.map((arg) => arg.trimEnd());
 	}
 	const cdlabel = `root=live:CDLABEL=${escapeForCommandLine(label)}`;
-	const args = [cdlabel, "rd.live.image", "quiet", "rhgb", "enforcing=0"];
+	const args = startsWithLiveBoot
+		? ["boot=live", "components", "quiet", "enforcing=0"]
+		: [cdlabel, "rd.live.image", "quiet", "rhgb", "enforcing=0"];
 	const what = `the default kernel arguments are used: ${args.join(" ")}`;
 	if (isUsed) findings.choice({ code: "KERNEL_ARGS_DEFAULT", what, remedy: "set kernel_args in iso.yaml" });
 	return args;

@@ -1,3 +1,4 @@
+import { startsWithLiveBoot } from "../boot/live-root/live-support.ts";
 import { MACHINES, machineOfImage } from "../boot/machines.ts";
 import { assert, Oci2isoError, type Problem } from "../errors.ts";
 import { Findings } from "../findings/findings.ts";
@@ -12,7 +13,8 @@ import { chooseKernelArgs, chooseMenu } from "./menu.ts";
 import { readOsRelease } from "./os-release.ts";
 
 /** What an image has of the contract, part by part; undefined is what it has not. */
-export interface ContractParts extends Pick<Contract, "machine" | "osRelease" | "label" | "kernelArgs" | "grub2"> {
+export interface ContractParts
+	extends Pick<Contract, "machine" | "osRelease" | "label" | "kernelArgs" | "hasLiveBoot" | "grub2"> {
 	readonly kernel: Contract["kernel"] | undefined;
 	readonly boot: Pick<Contract, "vendor" | "efi" | "shimNames"> | undefined;
 	readonly unicodeFont: Contract["unicodeFont"] | undefined;
@@ -30,6 +32,10 @@ export async function readContractParts(tree: ImageTree, options: ContractOption
 	if (fault !== undefined) findings.problem(fault);
 	const machine = machineOfImage(options.architecture) ?? MACHINES[0];
 	const osRelease = await readOsRelease(tree, findings);
+	// The menu depends on the kernel, and is spoken of before it.
+	const ofKernel = new Findings();
+	const kernel = await chooseKernel(tree, options.kernel, ofKernel);
+	const support = kernel && (await options.liveSupportOf?.(kernel));
 	const before = findings.problems.length;
 	const isoYaml = await readIsoYaml(tree, findings);
 	const label = chooseLabel(
@@ -42,16 +48,19 @@ export async function readContractParts(tree: ImageTree, options: ContractOption
 		},
 		findings,
 	);
-	const kernelArgs = chooseKernelArgs(isoYaml, label, findings);
+	const kernelArgs = chooseKernelArgs(isoYaml, label, support !== undefined && startsWithLiveBoot(support), findings);
 	const grub2 = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
+	const isMenuKnown = findings.problems.length === before;
+	for (const finding of ofKernel.list) findings.add(finding);
 	return {
 		machine,
 		osRelease,
 		label,
 		kernelArgs,
+		hasLiveBoot: support?.liveBoot === true,
 		grub2,
-		isMenuKnown: findings.problems.length === before,
-		kernel: await chooseKernel(tree, options.kernel, findings),
+		isMenuKnown,
+		kernel,
 		boot: await chooseEfi(tree, options, osRelease, findings),
 		unicodeFont: chooseUnicodeFont(tree, findings),
 		grubModules: machine.grub.bios && findGrubModules(tree, machine.grub.bios, findings),

@@ -2,10 +2,12 @@ import { type ByteString, byteStringFromText, displayName } from "../binary/byte
 import { MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES, MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { type Initramfs, readInitramfs } from "../boot/initramfs/initramfs.ts";
+import { initramfsSupport } from "../boot/initramfs/live-support.ts";
 import { streamedFile } from "../boot/initramfs/streamed-file.ts";
 import { readKernel } from "../boot/linux/kernel.ts";
 import type { KernelImage } from "../boot/linux/kernel-image.ts";
 import { KernelModules } from "../boot/linux/kernel-modules.ts";
+import type { LiveSupport } from "../boot/live-root/live-support.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
@@ -22,6 +24,8 @@ export interface BootParts {
 	readonly osRelease: OsRelease;
 	readonly label: string;
 	readonly menu: Grub2Menu;
+	/** The ISO has the root file system's name for live-boot too. */
+	readonly hasLiveBoot: boolean;
 	/** Compressor of the squashfs that would be built. */
 	readonly codec: CodecName;
 	/** The branch filter that its blocks may have gone through. */
@@ -56,6 +60,14 @@ export interface InitramfsPart {
 	readonly drivers: KernelModules;
 	/** Directories in its lib/modules. */
 	readonly releases: readonly string[];
+	/** What it finds its root with; undefined where it cannot be looked into. */
+	readonly support: LiveSupport | undefined;
+}
+
+/** A kernel with its initramfs. */
+export interface LinuxParts {
+	readonly kernel: KernelPart;
+	readonly initramfs: InitramfsPart;
 }
 
 export interface EfiPart {
@@ -72,7 +84,33 @@ export interface KernelConfig {
 const MAX_KERNEL_BYTES = 512 * MiB;
 const MAX_TEXT_BYTES = 16 * MiB;
 
-export async function readKernelPart(tree: ImageTree, files: KernelFiles): Promise<KernelPart> {
+/** Kernels of an image with what they start, each read once however often it is asked for. */
+export class LinuxReader {
+	readonly #tree: ImageTree;
+	readonly #read = new Map<ByteString, Promise<LinuxParts>>();
+
+	constructor(tree: ImageTree) {
+		this.#tree = tree;
+	}
+
+	read(files: KernelFiles): Promise<LinuxParts> {
+		const read = this.#read.get(files.version) ?? this.#parts(files);
+		this.#read.set(files.version, read);
+		return read;
+	}
+
+	/** As contracts ask. */
+	readonly liveSupportOf = async (files: KernelFiles): Promise<LiveSupport | undefined> =>
+		(await this.read(files)).initramfs.support;
+
+	async #parts(files: KernelFiles): Promise<LinuxParts> {
+		const kernel = await readKernelPart(this.#tree, files);
+		const release = kernel.image.release ?? kernel.version;
+		return { kernel, initramfs: await readInitramfsPart(this.#tree, files.initramfs, release) };
+	}
+}
+
+async function readKernelPart(tree: ImageTree, files: KernelFiles): Promise<KernelPart> {
 	const file = files.vmlinuz;
 	const streamed = await streamedFile(tree, file.inode, MAX_KERNEL_BYTES);
 	const { image, pe } = await readKernel(streamed, () => tree.read(file.inode, MAX_KERNEL_BYTES));
@@ -80,7 +118,7 @@ export async function readKernelPart(tree: ImageTree, files: KernelFiles): Promi
 }
 
 /** Unpacks the initramfs; drivers are those of the kernel `release`. */
-export async function readInitramfsPart(tree: ImageTree, file: FoundFile, release: string): Promise<InitramfsPart> {
+async function readInitramfsPart(tree: ImageTree, file: FoundFile, release: string): Promise<InitramfsPart> {
 	const content = await readInitramfs(await streamedFile(tree, file.inode, MAX_INITRAMFS_BYTES));
 	const name = byteStringFromText(release);
 	const modules = content.lookup(`/lib/modules/${name}`);
@@ -92,6 +130,7 @@ export async function readInitramfsPart(tree: ImageTree, file: FoundFile, releas
 		file,
 		content,
 		release,
+		support: initramfsSupport(content),
 		releases: all?.inode.type === "directory" ? [...all.inode.entries.keys()].map(displayName) : [],
 		drivers: new KernelModules({
 			builtIn: text("modules.builtin") ?? builtInOfImage ?? "",

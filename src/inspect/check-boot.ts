@@ -7,7 +7,7 @@ import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
 import type { BootPath, BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { type BootParts, readEfiParts, readInitramfsPart, readKernelConfig, readKernelPart } from "./boot-parts.ts";
+import { type BootParts, type LinuxReader, readEfiParts, readKernelConfig } from "./boot-parts.ts";
 import { checkLeftovers } from "./checks/container-leftovers.ts";
 import { checkDrivers } from "./checks/drivers.ts";
 import { checkGrubBios } from "./checks/grub-bios.ts";
@@ -20,27 +20,34 @@ import { checkSystem } from "./checks/system.ts";
 import { MenuFindings } from "./menu-findings.ts";
 import { fixedIsoYaml } from "./menu-fix.ts";
 
-/** What the parts are, and everything that a boot of the ISO would come upon. `codec` is the squashfs's, `bcj` its branch filter as it was asked for. */
+interface CheckedBuild {
+	/** Of the squashfs. */
+	readonly codec: CodecName;
+	/** Its branch filter as it was asked for. */
+	readonly bcj?: BranchFilter | undefined;
+	/** Who has read kernels of the tree. */
+	readonly linux: LinuxReader;
+}
+
+/** What the parts are, and everything that a boot of the ISO would come upon. */
 export async function checkBoot(
 	tree: ImageTree,
 	found: Omit<ContractParts, "findings">,
-	{ codec, bcj }: { readonly codec: CodecName; readonly bcj?: BranchFilter | undefined },
+	{ codec, bcj, linux }: CheckedBuild,
 ): Promise<{ readonly parts: BootParts; readonly findings: MenuFindings }> {
-	const kernel = found.kernel && (await readKernelPart(tree, found.kernel));
-	const release = kernel?.image.release ?? kernel?.version;
-	const initramfs =
-		found.kernel && release !== undefined ? await readInitramfsPart(tree, found.kernel.initramfs, release) : undefined;
+	const { kernel, initramfs } = (found.kernel && (await linux.read(found.kernel))) ?? {};
 	const parts: BootParts = {
 		tree,
 		machine: found.machine,
 		osRelease: found.osRelease,
 		label: found.label,
 		menu: found.grub2,
+		hasLiveBoot: found.hasLiveBoot,
 		codec,
 		filter: branchFilterOf(codec, bcj),
 		kernel,
 		initramfs,
-		config: release === undefined ? undefined : await readKernelConfig(tree, release),
+		config: initramfs && (await readKernelConfig(tree, initramfs.release)),
 		efi: found.boot && (await readEfiParts(tree, found.boot.efi)),
 		grubDirectory: found.grubModules?.path,
 		isoYamlPath: isoYamlPathIn(tree),
@@ -55,12 +62,13 @@ export async function checkBoot(
 	}
 	if (found.isMenuKnown) checkMenu(parts, findings);
 	await checkSystem(parts, new InitramfsArguments([grubCommandLine(grubWords(entry)).text]), findings);
-	const { machine, label, osRelease, grub2 } = found;
+	const { machine, label, osRelease, grub2, hasLiveBoot } = found;
 	const planned = {
 		label,
 		osRelease,
 		grub2,
 		machine,
+		hasLiveBoot,
 		efi: found.boot?.efi,
 		shimNames: found.boot?.shimNames,
 		kernel: found.kernel,

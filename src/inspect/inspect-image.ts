@@ -4,6 +4,7 @@ import { CONTRACT_VERSION, type Contract, type OsRelease } from "../contract/con
 import { readContractParts } from "../contract/read-contract.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
+import { LinuxReader } from "./boot-parts.ts";
 import { bootPathsOf, checkBoot } from "./check-boot.ts";
 import { checkTools, type FoundTool } from "./checks/tools.ts";
 import { contractLines } from "./containerfile.ts";
@@ -72,12 +73,14 @@ interface InspectedEfi {
  * What hostile content can cost is bounded: files and unpacked initramfs are limited, and nothing of the image is run.
  */
 export async function inspectTree(tree: ImageTree, options: InspectOptions): Promise<Inspection> {
-	const found = await readContractParts(tree, options);
+	const linux = new LinuxReader(tree);
+	const found = await readContractParts(tree, { ...options, liveSupportOf: linux.liveSupportOf });
 	const violations = found.findings.list
 		.filter(({ severity }) => severity === "blocker")
 		.map((finding) => ({ ...finding, containerfile: contractLines(finding.code, found.machine) }));
 	const isMet = violations.length === 0;
-	const { parts, findings } = await checkBoot(tree, found, { codec: options.codec ?? "zstd", bcj: options.bcj });
+	const { codec = "zstd", bcj } = options;
+	const { parts, findings } = await checkBoot(tree, found, { codec, bcj, linux });
 	const tools = await checkTools(tree, findings);
 	const { kernel, initramfs } = parts;
 	return {

@@ -6,6 +6,8 @@ import { INITRD_PATH, KERNEL_PATH } from "../contract/menu.ts";
 import type { ContainerfileLines } from "../findings/finding.ts";
 import type { BootParts } from "./boot-parts.ts";
 
+/** Arguments that mean nothing to live-boot. */
+const FOR_DRACUT = ["root", "rd.live.image", "rd.live.overlay.overlayfs", "rd.overlay", "inst.stage2"];
 /** Longer ones nobody copies. */
 const MAX_LINE_CHARACTERS = 16 * 1024;
 
@@ -15,8 +17,8 @@ export interface MenuFix {
 	readonly entries?: ReadonlySet<number> | undefined;
 	/** The ISO's kernel and initramfs. */
 	readonly paths?: boolean | undefined;
-	/** Names the medium by its label, for dmsquash-live or for the installer. */
-	readonly root?: "live" | "installer" | undefined;
+	/** Names the medium by its label, for dmsquash-live or for the installer; or says that live-boot looks for it. */
+	readonly root?: "live" | "installer" | "live-boot" | undefined;
 	readonly drop?: readonly string[] | undefined;
 	/** Arguments that replace those of the same names. */
 	readonly set?: readonly string[] | undefined;
@@ -52,9 +54,10 @@ function applied({ paths, root, drop = [], set = [] }: MenuFix, entry: MenuEntry
 	const added = [
 		...(root === "live" ? [`root=live:CDLABEL=${named}`, "rd.live.image"] : []),
 		...(root === "installer" ? [`inst.stage2=hd:LABEL=${named}`] : []),
+		...(root === "live-boot" ? ["boot=live", "components"] : []),
 		...set,
 	];
-	const gone = new Set([...drop, ...added.map(nameOf)]);
+	const gone = new Set([...drop, ...(root === "live-boot" ? FOR_DRACUT : []), ...added.map(nameOf)]);
 	const words = [paths === true ? KERNEL_PATH : kernel, ...args.filter((word) => !gone.has(nameOf(word))), ...added];
 	return {
 		name: entry.name,

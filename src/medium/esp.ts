@@ -21,6 +21,7 @@ export async function buildEsp(
 			contents.push({ path: esp, content: content.bytes });
 			continue;
 		}
+		if (content.kind === "rootfs") continue;
 		const { inode } = content.file;
 		contents.push({ path: esp, content: await tree.read(inode, bytesLeft), mtime: inode.mtime });
 		bytesLeft -= inode.byteLength;

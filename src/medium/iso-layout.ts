@@ -56,8 +56,9 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		sources.set(contentKey, source);
 		return { ...generatedAttributes(0o644, epochSeconds), type: "file", byteLength, contentKey, fixedBlock };
 	};
+	const squashfs = made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK);
 	const files: [ByteString, IsoFile][] = [
-		[ISO_PATHS.squashfs, made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK)],
+		[ISO_PATHS.squashfs, squashfs],
 		...(elToritoBytes === undefined
 			? []
 			: [[ISO_PATHS.coreImage, made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })] as [ByteString, IsoFile]]),
@@ -67,6 +68,10 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		if (iso === undefined) continue;
 		if (content.kind === "generated") {
 			files.push([iso, made(`generated ${iso}`, content.bytes.byteLength, { kind: "bytes", bytes: content.bytes })]);
+			continue;
+		}
+		if (content.kind === "rootfs") {
+			files.push([iso, squashfs]);
 			continue;
 		}
 		const { inode } = content.file;

@@ -15,7 +15,10 @@ import type { BootVolume } from "./menu-check.ts";
 const known = new WeakMap<ByteSource, Map<string, ReadSupport>>();
 
 interface ReadSupport {
+	/** Undefined where it is damaged. */
 	readonly support: LiveSupport | undefined;
+	/** As far as a kernel unpacks it. */
+	readonly unpacked: LiveSupport | undefined;
 	/** Why the kernel stops unpacking it. */
 	readonly damage: string | undefined;
 }
@@ -44,6 +47,16 @@ export async function followEntry(
 	return image === undefined ? undefined : byteStringFromText(image);
 }
 
+/** What the build saw of the initramfs at a path; undefined where none can be read. */
+export async function supportAt(
+	volume: Pick<BootVolume, "source" | "medium" | "firstBlock" | "root">,
+	path: ByteString,
+): Promise<LiveSupport | undefined> {
+	const file = fileAt(volume.root, path);
+	if (file === undefined || file.byteLength > MAX_INITRAMFS_BYTES) return undefined;
+	return (await knownSupport(volume, file, path)).unpacked;
+}
+
 /** Of the last of several initramfs that says anything; undefined where none can be read. */
 async function supportOn(
 	volume: BootVolume,
@@ -62,7 +75,9 @@ async function supportOn(
 	return last;
 }
 
-async function knownSupport(volume: BootVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
+type ReadVolume = Pick<BootVolume, "source" | "medium" | "firstBlock">;
+
+async function knownSupport(volume: ReadVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
 	const { medium, firstBlock } = volume;
 	const place = file.extents.map(({ block, byteLength }) => `${firstBlock + block}+${byteLength}`).join(" ");
 	const ofMedium = known.get(medium) ?? new Map<string, ReadSupport>();
@@ -72,11 +87,12 @@ async function knownSupport(volume: BootVolume, file: VolumeFile, path: ByteStri
 	return support;
 }
 
-async function readSupport({ source }: BootVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
+async function readSupport({ source }: ReadVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
 	const content = await readInitramfs(streamOf(fileSource(source, file, path)));
-	if (content.fault === undefined) return { support: initramfsSupport(content), damage: undefined };
+	const unpacked = initramfsSupport(content);
+	if (content.fault === undefined) return { support: unpacked, unpacked, damage: undefined };
 	const isArchive = content.segments.some(({ compression, entries }) => compression !== "none" || entries > 0);
-	return { support: undefined, damage: isArchive && !content.isOpaque ? content.fault : undefined };
+	return { support: undefined, unpacked, damage: isArchive && !content.isOpaque ? content.fault : undefined };
 }
 
 function textOf(bytes: ByteString): string {

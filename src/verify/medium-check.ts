@@ -8,6 +8,7 @@ import { grubFileReader } from "../boot/grub/made/image-reader.ts";
 import { decompressGrubCore } from "../boot/grub/model/modules.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
 import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
+import type { LiveSupport } from "../boot/live-root/live-support.ts";
 import type { Contract, GrubModules } from "../contract/contract.ts";
 import { EfiPlaces } from "../contract/efi-places.ts";
 import { findDirectory, namesIn } from "../contract/image-files.ts";
@@ -29,6 +30,7 @@ import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { Comparison } from "./comparison.ts";
 import { ContentDigest } from "./content-digest.ts";
+import { supportAt } from "./live-root-check.ts";
 import { fileAt, machineOn, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 
@@ -69,13 +71,18 @@ export async function checkMedium(
 	const { volume, contents } = facts;
 	const tree = mediumTree(image.root, image.digestOf, contents, signal);
 	const { preparerIdentifier: preparer, createdAtSeconds: epochSeconds = 0 } = volume.primary;
-	const contract = await findContract(tree, image, volume, contents);
-	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
 	const isOwn = preparer.startsWith(OWN_PREPARER);
+	// Other programs know of dmsquash-live only.
+	const support = isOwn
+		? await supportAt({ source, medium: source, firstBlock: 0, root: volume.root }, ISO_PATHS.initramfs)
+		: undefined;
+	const contract = await findContract(tree, image, volume, contents, support);
+	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
 	// Other programs' media have what the contract has.
 	const beyond = new Set(isOwn ? [] : added.map(({ iso }) => iso?.slice(1)));
+	const isThere = (path: ByteString): boolean => contents.digests.has(path) || contents.rootPaths.has(path);
 	const present = (isOwn ? files : await withTimeOfMedium(files, source, volume)).filter(
-		({ iso }) => iso === undefined || contents.digests.has(iso) || !beyond.has(iso),
+		({ iso }) => iso === undefined || isThere(iso) || !beyond.has(iso),
 	);
 	const hasBios = contract.grubModules !== undefined;
 	const unknown = checkFiles(present, image, contents, { isOwn, hasBios }, findings);
@@ -152,6 +159,7 @@ async function findContract(
 	image: ImageOfMedium,
 	volume: Volume,
 	{ digests }: MediumContents,
+	support: LiveSupport | undefined,
 ): Promise<Contract> {
 	const label = utf8TextOf(volume.primary.volumeIdentifier);
 	const machine = machineOn(volume.root);
@@ -176,7 +184,8 @@ async function findContract(
 		for (const kernel of kernels) {
 			if (++tries > MAX_TRIES) break;
 			try {
-				const contract = await readContract(tree, { architecture: machine.ociArchitecture, label, kernel, vendor });
+				const options = { architecture: machine.ociArchitecture, label, kernel, vendor };
+				const contract = await readContract(tree, { ...options, liveSupportOf: async () => support });
 				if (fits(contract)) return contract;
 				first ??= contract;
 			} catch (error) {
@@ -202,7 +211,7 @@ function textNamesIn(tree: ImageTree, path: string): string[] {
 function checkFiles(
 	files: readonly BootFile[],
 	image: ImageOfMedium,
-	{ digests }: MediumContents,
+	{ digests, rootPaths }: MediumContents,
 	{ isOwn, hasBios }: { readonly isOwn: boolean; readonly hasBios: boolean },
 	findings: Findings,
 ): ReadonlySet<ByteString> {
@@ -211,17 +220,13 @@ function checkFiles(
 	for (const { iso, content } of files) {
 		if (iso === undefined) continue;
 		expected.add(iso);
-		const actual = digests.get(iso);
-		const wanted = content.kind === "image" ? image.digestOf(content.file.inode) : digestOf(content.bytes);
+		const actual = rootPaths.has(iso) ? ROOT : digests.get(iso);
+		const { wanted, origin } = wantedOf(content, image);
 		if (actual === wanted && actual !== undefined) continue;
 		wrong.add(iso);
-		const origin =
-			content.kind === "image"
-				? `the image's /${displayName(content.file.path).replace(/^\//, "")}`
-				: "what the image's settings make";
 		findings.fault(actual === undefined ? "it is missing" : "the content differs", `/${displayName(iso)}`, origin);
 	}
-	for (const path of digests.keys()) {
+	for (const path of [...digests.keys(), ...rootPaths]) {
 		if (expected.has(path)) continue;
 		wrong.add(path);
 		const what = "nobody knows what it is for: the image's contract does not ask for it";
@@ -229,6 +234,26 @@ function checkFiles(
 		else findings.note(what, `/${displayName(path)}`);
 	}
 	return wrong;
+}
+
+/** Stands for the digest of the root file system. */
+const ROOT = "root file system";
+
+function wantedOf(
+	content: BootFile["content"],
+	image: ImageOfMedium,
+): { readonly wanted: string | undefined; readonly origin: string } {
+	switch (content.kind) {
+		case "rootfs":
+			return { wanted: ROOT, origin: `another name of /${ISO_PATHS.squashfs}` };
+		case "image":
+			return {
+				wanted: image.digestOf(content.file.inode),
+				origin: `the image's /${displayName(content.file.path).replace(/^\//, "")}`,
+			};
+		default:
+			return { wanted: digestOf(content.bytes), origin: "what the image's settings make" };
+	}
 }
 
 function digestOf(bytes: Uint8Array): string {

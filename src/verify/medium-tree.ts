@@ -10,16 +10,18 @@ import type { RootFile } from "../rootfs/root-inode.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
-import { nodesOf } from "./medium-files.ts";
+import { fileAt, nodesOf } from "./medium-files.ts";
 
 const CHUNK_BYTES = MiB;
 
 /** What a medium holds, by content: its files beside the root file system, and those in it. */
 export interface MediumContents {
 	readonly source: ByteSource;
-	/** By path; every file but the root file system. */
+	/** By path; of every file but the root file system. */
 	readonly digests: ReadonlyMap<ByteString, string>;
 	readonly files: ReadonlyMap<string, VolumeFile>;
+	/** Paths of the root file system: of the one that is looked at, and of what has its extents. */
+	readonly rootPaths: ReadonlySet<ByteString>;
 	readonly packed: PackedContents;
 }
 
@@ -27,23 +29,32 @@ interface PackedContents extends Pick<CheckedRoot, "contents" | "files"> {
 	digestOf(file: RootFile): string | undefined;
 }
 
-/** Digests every file of the volume but `except`, each extent once. */
+/** Digests every file of the volume but the root file system, each extent once. */
 export async function readMediumContents(
 	source: ByteSource,
 	root: VolumeDirectory,
-	except: ByteString,
+	rootPath: ByteString,
 	packed: PackedContents,
 	signal?: AbortSignal,
 ): Promise<MediumContents> {
 	const digests = new Map<ByteString, string>();
 	const files = new Map<string, VolumeFile>();
 	const byPlace = new Map<string, string>();
+	const rootPaths = new Set<ByteString>();
+	const placeOf = ({ extents }: VolumeFile): string =>
+		extents.map(({ block, byteLength }) => `${block}+${byteLength}`).join(" ");
+	const rootFile = fileAt(root, rootPath);
+	const rootPlace = rootFile && placeOf(rootFile);
 	const turns = new Turns(signal);
 	let bytesLeft = source.byteLength;
 	for (const [path, node] of nodesOf(root)) {
 		if (turns.areDue()) await turns.next();
-		if (node.type !== "file" || path === except) continue;
-		const place = node.extents.map(({ block, byteLength }) => `${block}+${byteLength}`).join(" ");
+		if (node.type !== "file") continue;
+		const place = placeOf(node);
+		if (place === rootPlace) {
+			rootPaths.add(path);
+			continue;
+		}
 		let digest = byPlace.get(place);
 		if (digest === undefined) {
 			bytesLeft -= node.byteLength;
@@ -57,7 +68,7 @@ export async function readMediumContents(
 		digests.set(path, digest);
 		files.set(digest, node);
 	}
-	return { source, digests, files, packed };
+	return { source, digests, files, rootPaths, packed };
 }
 
 /**

@@ -21,6 +21,7 @@ const BOOTS: readonly (readonly [profile: string, paths: readonly BootPath[]])[]
 	? [
 			...[...new Set(["debian", "trixie", "forky", newest])].map((profile) => [profile, BOOT_PATHS] as const),
 			...arm64Profiles().map((profile) => [profile, BOOT_PATHS.filter((path) => path.startsWith("UEFI"))] as const),
+			["live-boot", ["BIOS from CD", "BIOS from USB disk"]],
 		]
 	: [
 			["debian", ["UEFI from USB disk with Secure Boot", "BIOS from CD"]],
@@ -48,7 +49,8 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 			level: 3,
 		});
 		const menu = "/boot/grub/grub.cfg";
-		expect(addedFiles.map((added) => [added.iso, added.efiImage])).toEqual([[menu, menu]]);
+		const root = profile === "live-boot" ? [["/live/filesystem.squashfs", undefined]] : [];
+		expect(addedFiles.map((added) => [added.iso, added.efiImage])).toEqual([...root, [menu, menu]]);
 		const { checks } = await verifyIso(memorySource(await readFile(iso)));
 		expect(checks.filter(({ status }) => status === "fail")).toEqual([]);
 		return { iso, written: await mediumFiles(iso) };

@@ -1,8 +1,18 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type BuildEvent, type BuildOptions, type BuildReport, buildIso, Oci2isoError } from "../../src/index.ts";
+import { memorySource } from "../../src/binary/byte-source.ts";
+import { readVolume } from "../../src/formats/iso9660/read-volume.ts";
+import {
+	type BuildEvent,
+	type BuildOptions,
+	type BuildReport,
+	buildIso,
+	Oci2isoError,
+	verifyAgainstImage,
+} from "../../src/index.ts";
+import { fileAt } from "../../src/verify/medium-files.ts";
 import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
@@ -26,9 +36,8 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks whether the ISO woul
 	afterEach(() => rm(directory, { recursive: true, force: true }));
 
 	async function build(names: readonly string[], options: Partial<BuildOptions> = {}) {
-		const layer = (real: RealParts) =>
-			names.flatMap((name) => BROKEN_IMAGES.find((image) => image.name === name)?.layer(real) ?? []);
-		const image = await writeBrokenImage({ name: names.join(" and "), layer }, layout, parts, scratch);
+		const name = names.join(" and ");
+		const image = await writeBrokenImage({ name, layer: layerOf(names) }, layout, parts, scratch);
 		const notices: string[] = [];
 		const onEvent = (event: BuildEvent): void => {
 			if (event.type === "notice") notices.push(event.text);
@@ -43,6 +52,11 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks whether the ISO woul
 		} finally {
 			await rm(image.directory, { recursive: true, force: true });
 		}
+	}
+
+	function layerOf(names: readonly string[]) {
+		return (real: RealParts) =>
+			names.flatMap((name) => BROKEN_IMAGES.find((image) => image.name === name)?.layer(real) ?? []);
 	}
 
 	const BLOCKED = ["an initramfs without the live module", "GRUB for BIOS without the module that starts Linux"];
@@ -87,6 +101,27 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks whether the ISO woul
 		expect(notices).toContainEqual(expect.stringContaining("GRUB_NOT_SIGNED"));
 		const { error } = await build(["an unsigned GRUB"], { requireSecureBoot: true, overwrite: true });
 		expect(error?.problems.map(({ code }) => code)).toEqual(["GRUB_NOT_SIGNED"]);
+	});
+
+	it("gives live-boot the root file system under its own name too, which verify holds it to", async () => {
+		const name = "an initramfs made for live-boot";
+		const { reference } = await writeBrokenImage({ name, layer: layerOf([name]) }, layout, parts, scratch);
+		const output = join(directory, "live.iso");
+		const { addedFiles, checks } = await buildIso({ image: reference, output, platform: "linux/amd64", level: 1 });
+		expect(addedFiles[0]).toMatchObject({ iso: "/live/filesystem.squashfs", efiImage: undefined });
+		expect(checks.bootPaths.bios).toBe("expected to boot");
+		const iso = await readFile(output);
+		const { verdict } = await verifyAgainstImage(memorySource(iso), { image: reference });
+		expect(verdict).toBe("pass");
+		const { root } = await readVolume(memorySource(iso));
+		const [own, other] = [fileAt(root, "LiveOS/squashfs.img"), fileAt(root, "live/filesystem.squashfs")];
+		expect(other?.extents).toEqual(own?.extents);
+		// Rock Ridge's name, in both descriptor sets' trees
+		for (let at = iso.indexOf("filesystem.squashfs"); at >= 0; at = iso.indexOf("filesystem.squashfs", at + 1))
+			iso.write("f", at + 1);
+		const changed = await verifyAgainstImage(memorySource(iso), { image: reference });
+		const faults = changed.checks.flatMap(({ name, findings }) => findings.map(({ what }) => `${name}: ${what}`));
+		expect(faults).toContainEqual(expect.stringMatching(/^medium: it is missing/));
 	});
 
 	it("overwriting does not skip the checks", async () => {

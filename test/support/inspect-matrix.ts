@@ -87,6 +87,15 @@ const menu =
 	(change: (text: string) => string) =>
 	({ isoYaml }: RealParts): TarMember[] => [file(ISO_YAML, change(isoYaml))];
 
+/** The initramfs with one of initramfs-tools's scripts for live systems in place of dracut's module. */
+const startingWith =
+	(script: string) =>
+	(parts: RealParts): TarMember[] =>
+		initramfs(parts, (member) => (/dmsquash-live/.test(member.path) ? undefined : member), [
+			{ path: "scripts", mode: 0o40755 },
+			{ path: `scripts/${script}`, mode: 0o100644, content: Buffer.from("#!/bin/sh\n") },
+		]);
+
 /** An EFI program without its certificate table. */
 export function unsigned(program: Buffer): Buffer {
 	const bytes = Buffer.from(program);
@@ -119,15 +128,28 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		blocks: ALL,
 	},
 	{
-		name: "an initramfs made for live-boot",
-		layer: (parts) =>
-			initramfs(parts, (member) => (/dmsquash-live/.test(member.path) ? undefined : member), [
-				{ path: "scripts", mode: 0o40755 },
-				{ path: "scripts/live", mode: 0o100644, content: Buffer.from("#!/bin/sh\n") },
-			]),
+		name: "an initramfs made for casper",
+		layer: startingWith("casper"),
 		isBootable: false,
 		findings: ["LIVE_MODULE_OTHER_LAYOUT"],
 		blocks: ALL,
+	},
+	{
+		name: "an initramfs made for live-boot, and a menu for dracut",
+		layer: startingWith("live"),
+		isBootable: false,
+		findings: ["MENU_ROOT_UNKNOWN"],
+		blocks: ALL,
+	},
+	{
+		name: "an initramfs made for live-boot",
+		layer: (parts) => [
+			...startingWith("live")(parts),
+			...menu((text) => text.replaceAll(/root=live\S*( rd\.\S*)*/g, "$$root"))(parts),
+		],
+		isBootable: true,
+		choices: ["KERNEL_ARGS_DEFAULT"],
+		blocks: [],
 	},
 	...(
 		[

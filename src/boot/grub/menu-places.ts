@@ -100,15 +100,15 @@ export function plannedFileSystems(
 			const path = file[side];
 			if (path === undefined) return [];
 			const { content } = file;
-			return content.kind === "generated"
-				? [[path, { byteLength: content.bytes.byteLength, read: () => Promise.resolve(content.bytes) }] as const]
-				: [[path, { byteLength: content.file.inode.byteLength, read: () => read(content.file.inode) }] as const];
+			if (content.kind === "image")
+				return [[path, { byteLength: content.file.inode.byteLength, read: () => read(content.file.inode) }] as const];
+			return [content.kind === "rootfs" ? useless(path) : made(path, content.bytes)];
 		});
-	const others = OTHER_FILES.map(
-		(path) => [path, { byteLength: 1, read: () => Promise.resolve(new Uint8Array()) }] as const,
-	);
+	const made = (path: ByteString, bytes: Uint8Array) =>
+		[path, { byteLength: bytes.byteLength, read: () => Promise.resolve(bytes) }] as const;
+	const useless = (path: ByteString) => made(path, new Uint8Array(1));
 	return {
-		iso: fileSystemOf("iso9660", label, [...nodes("iso"), ...others]),
+		iso: fileSystemOf("iso9660", label, [...nodes("iso"), ...OTHER_FILES.map(useless)]),
 		esp: fileSystemOf("fat", undefined, nodes("esp")),
 	};
 }

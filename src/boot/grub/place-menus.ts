@@ -35,9 +35,13 @@ export async function placeMenus(
 					read: (file) => tree.read(file, MAX_GRUB_CONFIG_BYTES),
 				});
 	const standard = STANDARD_MENUS.filter(({ iso }) => iso !== ISO_PATHS.efiMenu);
+	const liveBoot = files.filter(({ content }) => content.kind === "rootfs");
 	return {
 		files: withMenus(files, extra),
 		added: [
+			...liveBoot.map((place) =>
+				describeAdded(place, "live-boot in the initramfs looks for the root file system there"),
+			),
 			...standard.map((place) => describeAdded(place, "builds of GRUB for EFI with the prefix /boot/grub look there")),
 			...extra.map((place) => describeAdded(place, "this image's GRUB for EFI looks there")),
 		],

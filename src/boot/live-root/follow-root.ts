@@ -1,10 +1,11 @@
+import { ISO_PATHS } from "../iso-paths.ts";
 import { type ArgumentLookup, type FoundArgument, InitramfsArguments } from "./argument-lookup.ts";
 import { barredDrivers } from "./barred-drivers.ts";
 import { deviceOfTag, escapedLabel } from "./device-names.ts";
 import type { FollowedRoot, RootProblem, RootRequest } from "./followed-root.ts";
 import { grubCommandLine } from "./kernel-command-line.ts";
 import { type LiveMedium, matchDevice, pathOnMedium } from "./live-medium.ts";
-import { type DmsquashLive, type LiveSupport, UNKNOWN_DMSQUASH_LIVE } from "./live-support.ts";
+import { type DmsquashLive, type LiveSupport, startsWithLiveBoot, UNKNOWN_DMSQUASH_LIVE } from "./live-support.ts";
 import { startedInstead, stopsInInitramfs } from "./other-start.ts";
 import { formOf } from "./root-forms.ts";
 
@@ -32,9 +33,12 @@ export function followRoot(
 	way.drivers();
 	way.shell(request);
 	way.otherStart();
-	if (request === "dmsquash-live") way.dmsquashLive([...ownLines, line.text]);
+	const isForDracut = request === "dmsquash-live" || request === "anaconda";
+	if (isForDracut && support !== undefined && startsWithLiveBoot(support)) way.noLiveBoot();
+	else if (request === "dmsquash-live") way.dmsquashLive([...ownLines, line.text]);
 	else if (request === "anaconda") way.anaconda();
-	else if (request === "live-boot" || request === "casper") way.liveBoot(request === "casper" ? "casper" : "live");
+	else if (request === "live-boot") way.liveBoot();
+	else if (request === "casper") way.liveDirectory("casper");
 	else if (request === "other")
 		way.problem("MENU_NO_ROOT", "does not say where the root file system is", {
 			evidence: `root=${args.value("root") ?? "(none)"}`,
@@ -44,11 +48,12 @@ export function followRoot(
 
 function requestOf(args: InitramfsArguments, live: DmsquashLive, support: LiveSupport | undefined): RootRequest {
 	const root = args.value("root");
+	const boot = args.value("boot");
+	if (boot === "live" && support !== undefined && startsWithLiveBoot(support)) return "live-boot";
 	const isInstaller = (args.value("inst.stage2") ?? args.value("inst.repo")) !== undefined;
 	// The installer's hook runs after dmsquash-live's and puts its own root in place of it.
 	if (isInstaller && (support?.anaconda === true || root === undefined)) return "anaconda";
 	if (root !== undefined && (isLive(root) || args.isSet(live.asks["rd.live.image"]))) return "dmsquash-live";
-	const boot = args.value("boot");
 	if (boot === "live" && support?.liveBoot !== false) return "live-boot";
 	return boot === "casper" && support?.casper !== false ? "casper" : "other";
 }
@@ -170,8 +175,63 @@ class Way {
 		this.#checkMediaCheck();
 	}
 
-	/** live-boot's is_live_path (9990-misc-helpers.sh), and casper's: images by the ends of their names, in one directory of any medium. */
-	liveBoot(usual: string): undefined {
+	/** initramfs-tools starts live-boot for `boot=live` only. */
+	noLiveBoot(): undefined {
+		const root = this.#args.value("root");
+		this.problem("MENU_ROOT_UNKNOWN", "says where its root is in a way that the initramfs does not understand", {
+			argument: "boot=live",
+			evidence: `${root === undefined ? "" : `${shorten(`root=${root}`)}: `}its live-boot is started by boot=live`,
+		});
+	}
+
+	/** live-boot's find_livefs and copy_live_to (9990-misc-helpers.sh, 9990-toram-todisk.sh). */
+	liveBoot(): undefined {
+		const of = (name: string): string | undefined => this.#args.value(name);
+		const elsewhere = (argument: string, what: string): undefined =>
+			this.problem("MENU_ROOT_DEVICE", what, {
+				argument,
+				evidence: shorten(`${argument}=${of(argument)}`),
+				stops: false,
+			});
+		// Whoever starts the medium from a file says so; from a CD or stick there is no such file.
+		const file = ["findiso", "fromiso", "isofrom"].find((name) => (of(name) ?? "") !== "");
+		if (file !== undefined) elsewhere(file, "gets its root file system from an ISO that is a file on a disk");
+		if (of("live-media") === "removable-usb")
+			elsewhere("live-media", "looks for its root on USB disks only, which a CD is not");
+		if (of("plainroot") !== undefined && of("root") !== undefined)
+			return elsewhere("root", "has a root file system of the machine's, not of this medium");
+		const hasUuid = this.#medium.names(".disk")?.some((name) => name.startsWith("live-uuid")) === true;
+		const isUuidAsked = of("ignore_uuid") === undefined && (of("live-media") ?? "") === "";
+		if (this.#support?.wantsUuid === true && isUuidAsked && !hasUuid)
+			this.problem("MENU_LIVE_UUID", "looks for a medium that has the initramfs's own UUID", {
+				argument: "ignore_uuid",
+				evidence: "/conf/uuid.conf in the initramfs, and no /.disk/live-uuid on the medium",
+			});
+		this.liveDirectory("live");
+		this.#checkCopying();
+	}
+
+	/** Of the whole medium, or of the file that is named. */
+	#checkCopying(): undefined {
+		const copied = this.#args.value("toram");
+		if (copied === undefined || this.image === undefined) return;
+		const slash = this.image.lastIndexOf("/");
+		const [directory, name] = [this.image.slice(0, slash), this.image.slice(slash + 1)];
+		if (copied !== "" && this.#medium.names(directory)?.includes(copied) !== true)
+			return this.problem("MENU_LIVE_PATH", "copies a file to memory that the medium does not have", {
+				argument: `toram=${name}`,
+				evidence: shorten(`toram=${copied}`),
+			});
+		if (copied !== "" || pathOnMedium(this.#medium, ISO_PATHS.squashfs) === undefined) return;
+		this.problem("MENU_COPIED_TWICE", "copies the root file system to memory under both of its names", {
+			argument: `toram=${name}`,
+			evidence: `toram: /${ISO_PATHS.squashfs} and /${this.image} are the same bytes of the medium, and two files in memory`,
+			stops: false,
+		});
+	}
+
+	/** live-boot's is_live_path, and casper's: images by the ends of their names, in one directory of any medium. */
+	liveDirectory(usual: string): undefined {
 		const fromNetwork = ["netboot", "fetch", "httpfs", "ftpfs", "iscsi", "url"].find((name) => this.#args.value(name));
 		if (fromNetwork !== undefined)
 			return this.problem("MENU_ROOT_NETWORK", "gets its root file system from the network, not from this medium", {

@@ -22,6 +22,8 @@ export interface LiveSupport {
 	readonly anaconda: boolean;
 	readonly liveBoot: boolean;
 	readonly casper: boolean;
+	/** live-boot or casper take only a medium that has the initramfs's UUID. */
+	readonly wantsUuid: boolean;
 	/** dracut's version as it says it, `059-4`. */
 	readonly dracut: string | undefined;
 	/** Lines of arguments that the initramfs puts before the kernel's. */
@@ -78,6 +80,11 @@ const HOOKS = ["/usr/lib/dracut/hooks", "/var/lib/dracut/hooks", "/lib/dracut/ho
 const MAX_OWN_CHARACTERS = 16 * 1024;
 const PARSE_SCRIPT = "parse-dmsquash-live.sh";
 
+/** Nothing else in the initramfs finds a live root. */
+export function startsWithLiveBoot({ dmsquashLive, liveBoot }: LiveSupport): boolean {
+	return liveBoot && dmsquashLive === undefined;
+}
+
 export function liveSupportOf(files: InitramfsFiles): LiveSupport {
 	const has = (...paths: string[]): boolean => paths.some((path) => files.exists(path));
 	const hooks = HOOKS.flatMap((directory) =>
@@ -98,6 +105,7 @@ export function liveSupportOf(files: InitramfsFiles): LiveSupport {
 			hooks.some((name) => name.includes("anaconda")) || has("/usr/lib/anaconda-lib.sh", "/lib/anaconda-lib.sh"),
 		liveBoot: has("/usr/lib/live/boot", "/lib/live/boot", "/scripts/live"),
 		casper: has("/scripts/casper"),
+		wantsUuid: has("/conf/uuid.conf"),
 		dracut,
 		ownLines: [...settings.map((name) => `/etc/cmdline.d/${name}`), "/etc/cmdline"]
 			.map((path) => files.text(path) ?? "")

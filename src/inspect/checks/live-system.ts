@@ -1,40 +1,49 @@
 import { posix } from "node:path";
 import { grubWords } from "../../boot/grub/menu-words.ts";
-import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
 import { ISO_PATHS } from "../../boot/iso-paths.ts";
 import { dracutFacts } from "../../boot/linux/facts.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
-import type { DmsquashLive } from "../../boot/live-root/live-support.ts";
+import { type DmsquashLive, startsWithLiveBoot } from "../../boot/live-root/live-support.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 
-/** The medium that would be built: the contract's layout, and the partition that begins with the volume. */
-export function mediumOf({ label, volumeUuid }: Pick<BootParts, "label" | "volumeUuid">): LiveMedium {
+/** The medium that would be built: the names of its root file system, and the partition that begins with the volume. */
+export function mediumOf({
+	label,
+	volumeUuid,
+	hasLiveBoot,
+}: Pick<BootParts, "label" | "volumeUuid" | "hasLiveBoot">): LiveMedium {
+	const images = [ISO_PATHS.squashfs, ...(hasLiveBoot ? [ISO_PATHS.liveBootSquashfs] : [])];
 	return {
 		label,
 		uuid: volumeUuid,
 		partitions: [{ name: "ISO9660" }],
-		names: (directory) =>
-			directory === posix.dirname(ISO_PATHS.squashfs) ? [posix.basename(ISO_PATHS.squashfs)] : undefined,
+		names(directory) {
+			const names = images.filter((path) => posix.dirname(path) === directory).map((path) => posix.basename(path));
+			return names.length === 0 ? undefined : names;
+		},
 	};
 }
 
 /** The initramfs has what the default entry asks for, and that finds the ISO's squashfs. */
 export function checkLiveSupport(parts: BootParts, defaultEntry: string, findings: Findings): undefined {
-	const support = parts.initramfs && initramfsSupport(parts.initramfs.content);
-	if (support === undefined || parts.initramfs === undefined) return;
+	const support = parts.initramfs?.support;
+	if (support === undefined) return;
 	const { request, problems } = followRoot(grubWords(defaultEntry), support, mediumOf(parts));
 	if (support.dracut !== undefined) findings.ok("DRACUT", `made by dracut ${support.dracut}`);
-	if (support.dmsquashLive === undefined && (support.liveBoot || support.casper)) {
-		const name = support.casper ? "casper" : "live-boot";
-		const directory = support.casper ? "casper" : "live";
+	if (startsWithLiveBoot(support) && !support.casper)
+		return findings.ok(
+			"LIVE_MODULE",
+			`the initramfs has live-boot, for which the ISO has its squashfs as /${ISO_PATHS.liveBootSquashfs} too`,
+		);
+	if (support.dmsquashLive === undefined && support.casper) {
 		return findings.block(
 			"LIVE_MODULE_OTHER_LAYOUT",
-			`the initramfs starts with ${name}, which looks for /${directory}/*.squashfs; the contract's ISO has /${ISO_PATHS.squashfs}`,
+			`the initramfs starts with casper, which looks for /casper/*.squashfs; the ISO has /${ISO_PATHS.squashfs}`,
 			ALL_PATHS,
 			{
 				evidence: problems[0]?.evidence,

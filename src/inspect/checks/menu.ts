@@ -1,9 +1,8 @@
 import { entryNames } from "../../boot/entry-names.ts";
 import { grubWords } from "../../boot/grub/menu-words.ts";
-import { initramfsSupport } from "../../boot/initramfs/live-support.ts";
 import { followRoot } from "../../boot/live-root/follow-root.ts";
 import type { RootProblem } from "../../boot/live-root/followed-root.ts";
-import type { LiveSupport } from "../../boot/live-root/live-support.ts";
+import { type LiveSupport, startsWithLiveBoot } from "../../boot/live-root/live-support.ts";
 import type { MenuEntry } from "../../contract/contract.ts";
 import { INITRD_PATH, KERNEL_PATH } from "../../contract/menu.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
@@ -24,7 +23,7 @@ export function defaultEntryOf({ menu }: Pick<BootParts, "menu">): MenuEntry | u
 /** Every entry starts the kernel and initramfs that the ISO has and leads to its root; what ends the default entry ends the boot. */
 export function checkMenu(parts: BootParts, findings: MenuFindings): undefined {
 	const { entries, defaultEntry = 0 } = parts.menu;
-	const support = parts.initramfs && initramfsSupport(parts.initramfs.content);
+	const support = parts.initramfs?.support;
 	const medium = mediumOf(parts);
 	const startsItself = entries[defaultEntry] === undefined ? 0 : defaultEntry;
 	if (startsItself !== defaultEntry)
@@ -40,8 +39,8 @@ export function checkMenu(parts: BootParts, findings: MenuFindings): undefined {
 		checkPaths(entry, fault);
 		const { request, problems, notes: own } = followRoot(grubWords(entry.linux), support, medium);
 		for (const note of own) notes.add(note);
-		// What live-boot and casper look for is said of the initramfs.
-		if (request === "live-boot" || request === "casper") continue;
+		// What casper looks for is said of the initramfs.
+		if (request === "casper") continue;
 		for (const problem of problems.filter(({ code }) => index === startsItself || !ASKED_FOR.has(code)))
 			fault(problem.code, problem.what, detailsOf(problem, support, parts.label), problem.stops);
 	}
@@ -130,6 +129,7 @@ function detailsOf(
 	support: LiveSupport | undefined,
 	label: string,
 ): MenuFindingDetails {
+	const isLiveBoot = support !== undefined && startsWithLiveBoot(support);
 	const isInstaller = support?.anaconda === true && argument?.startsWith("inst.") === true;
 	const fix = (remedy: string, menuFix: MenuFix): MenuFindingDetails => ({
 		evidence,
@@ -150,7 +150,12 @@ function detailsOf(
 				remedy: "install isomd5sum and make the initramfs anew, or take rd.live.check out of the entry",
 				containerfile: LINES.mediaCheck,
 			};
+		case "MENU_COPIED_TWICE":
+		case "MENU_LIVE_UUID":
+			return fix(`write ${argument} in the entry`, { set: [argument ?? ""] });
 		case "MENU_LIVE_PATH":
+			if (argument?.startsWith("toram=") === true) return fix(`write ${argument}`, { set: [argument] });
+			if (isLiveBoot) return fix("leave live-media-path away", { drop: ["live-media-path"] });
 			if (isInstaller) return fix("write inst.stage2=hd:LABEL=$isolabel", { root: "installer" });
 			return fix("leave rd.live.dir and rd.live.squashimg away", {
 				set: ["rd.live.dir=LiveOS", "rd.live.squashimg=squashfs.img"],
@@ -166,10 +171,15 @@ function detailsOf(
 					: "use a label of letters, digits and .-_",
 				{ root: isInstaller ? "installer" : "live" },
 			);
+		case "MENU_ROOT_DEVICE":
+			if (isLiveBoot) return fix(`leave ${argument} away`, { drop: [argument ?? ""] });
+			break;
 		default:
-			return fix(
+	}
+	return isLiveBoot
+		? fix("use boot=live, or $root", { root: "live-boot" })
+		: fix(
 				isInstaller ? "use inst.stage2=hd:LABEL=$isolabel" : "use root=live:CDLABEL=$isolabel rd.live.image, or $root",
 				{ root: isInstaller ? "installer" : "live" },
 			);
-	}
 }

@@ -13,6 +13,11 @@ const MEDIUM: LiveMedium = {
 	names: (directory) => (directory === "LiveOS" ? ["squashfs.img"] : undefined),
 };
 
+const BOTH_NAMES: LiveMedium = {
+	...MEDIUM,
+	names: (directory) => (directory === "live" ? ["filesystem.squashfs"] : MEDIUM.names(directory)),
+};
+
 /** An initramfs of these files, all of them executable. */
 function files(texts: Readonly<Record<string, string>>): InitramfsFiles {
 	const all = Object.entries(texts);
@@ -55,6 +60,7 @@ const NEW = support("112-7", [
 	'getargbool 0 rd.overlay -d rd.live.overlay.overlayfs && overlayfs="yes"',
 	'    echo "rd.overlay" > /etc/cmdline.d/20-need.conf',
 ]);
+const LIVE_BOOT = liveSupportOf(files({ "/usr/lib/live/boot/9990-main.sh": "" }));
 const RELEASES = { OLD, MIDDLE, NEW };
 const ON = "rd.live.image rd.live.overlay.overlayfs=1";
 
@@ -329,13 +335,47 @@ describe("the way to the root file system", () => {
 	});
 
 	it("knows what live-boot looks for", () => {
-		const live = liveSupportOf(files({ "/usr/lib/live/boot/9990-main.sh": "" }));
-		expect(problems("boot=live", live)).toEqual(["MENU_LIVE_PATH"]);
-		expect(problems("boot=live live-media-path=LiveOS", live)).toEqual(["MENU_LIVE_PATH"]);
-		expect(problems("boot=live fetch=http://host/x.squashfs", live)).toEqual(["MENU_ROOT_NETWORK?"]);
-		const names = (directory: string): string[] | undefined =>
-			directory === "live" ? ["filesystem.squashfs"] : undefined;
-		expect(problems("boot=live", live, { ...MEDIUM, names })).toEqual([]);
+		expect(problems("boot=live", LIVE_BOOT)).toEqual(["MENU_LIVE_PATH"]);
+		expect(problems("boot=live live-media-path=LiveOS", LIVE_BOOT)).toEqual(["MENU_LIVE_PATH"]);
+		expect(problems("boot=live fetch=http://host/x.squashfs", LIVE_BOOT)).toEqual(["MENU_ROOT_NETWORK?"]);
+	});
+
+	it.each([
+		["boot=live components", []],
+		["boot=live root=live:CDLABEL=Live rd.live.image", []],
+		["boot=live live-media-path=/live/", []],
+		["boot=live live-media-path=LiveOS", ["MENU_LIVE_PATH"]],
+		["boot=live live-media=removable", []],
+		["boot=live live-media=removable-usb", ["MENU_ROOT_DEVICE?"]],
+		["boot=live live-media=/dev/disk/by-label/Other", []],
+		["boot=live findiso=/images/live.iso", ["MENU_ROOT_DEVICE?"]],
+		["boot=live fromiso=/dev/sda1/live.iso", ["MENU_ROOT_DEVICE?"]],
+		["boot=live isofrom=/dev/sda1/live.iso", ["MENU_ROOT_DEVICE?"]],
+		["boot=live findiso=", []],
+		["boot=live toram", ["MENU_COPIED_TWICE?"]],
+		["boot=live toram=filesystem.squashfs", []],
+		["boot=live toram=squashfs.img", ["MENU_LIVE_PATH"]],
+		["boot=live plainroot root=/dev/sda2", ["MENU_ROOT_DEVICE?"]],
+		["boot=live persistence persistence-label=mine", []],
+		["boot=live break=mountroot", ["MENU_BREAK?"]],
+		["root=live:CDLABEL=Live rd.live.image", ["MENU_ROOT_UNKNOWN"]],
+		["inst.stage2=hd:LABEL=Live", ["MENU_ROOT_UNKNOWN"]],
+		["boot=local root=/dev/sda2", ["MENU_NO_ROOT"]],
+	])("follows live-boot's %s on a medium that has its directory", (args, wanted) => {
+		expect(problems(args, LIVE_BOOT, BOTH_NAMES)).toEqual(wanted);
+	});
+
+	it("lets live-boot copy a medium that has its root file system once", () => {
+		const names = (directory: string) => (directory === "live" ? ["filesystem.squashfs"] : undefined);
+		expect(problems("boot=live toram", LIVE_BOOT, { ...MEDIUM, names })).toEqual([]);
+	});
+
+	it("asks for live-boot's UUID where the initramfs has one", () => {
+		const live = liveSupportOf(files({ "/scripts/live": "", "/conf/uuid.conf": "" }));
+		expect(problems("boot=live", live, BOTH_NAMES)).toEqual(["MENU_LIVE_UUID"]);
+		expect(problems("boot=live ignore_uuid", live, BOTH_NAMES)).toEqual([]);
+		const names = (directory: string) => (directory === ".disk" ? ["live-uuid-generic"] : BOTH_NAMES.names(directory));
+		expect(problems("boot=live", live, { ...BOTH_NAMES, names })).toEqual([]);
 	});
 
 	it("ends where systemd has no program to check the medium with", () => {

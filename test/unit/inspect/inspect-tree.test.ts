@@ -24,6 +24,29 @@ describe("inspecting a tree", () => {
 		expect(inspection.kernel).toMatchObject({ release: RELEASE, architecture: "x86_64" });
 	});
 
+	it.each([
+		[[], /^\/images\/pxeboot\/vmlinuz root=live:CDLABEL=\S+ rd\.live\.image /],
+		[[text("scripts/live", "")], /^\/images\/pxeboot\/vmlinuz boot=live components quiet /],
+		[
+			[text("scripts/live", ""), text("usr/sbin/dmsquash-live-root", "", 0o100755)],
+			/^\/images\/pxeboot\/vmlinuz root=live:CDLABEL=\S+ /,
+		],
+	])("has a built-in entry for what is in the initramfs", async (members, linux) => {
+		const image = liveImage().file(`${MODULES}/initramfs.img`, newcArchive([text("init", "", 0o100755), ...members]));
+		expect((await inspect(image)).menu?.entries[0]?.linux).toMatch(linux);
+	});
+
+	it("mends a menu that does not start the initramfs's live-boot", async () => {
+		const linux = "/images/pxeboot/vmlinuz root=live:CDLABEL=x rd.live.image mine=1";
+		const image = liveImage({ linux }).file(
+			`${MODULES}/initramfs.img`,
+			newcArchive([text("init", "", 0o100755), text("scripts/live", "")]),
+		);
+		const { findings } = await inspect(image);
+		const [fix] = findings.flatMap(({ code, containerfile }) => (code === "MENU_ROOT_UNKNOWN" ? [containerfile] : []));
+		expect(fix?.debian).toContain('"/images/pxeboot/vmlinuz mine=1 boot=live components"');
+	});
+
 	it("takes drivers that are built in", async () => {
 		const builtIn = ["fs/overlayfs/overlay", "drivers/block/loop", "fs/squashfs/squashfs"];
 		const config = "CONFIG_SQUASHFS_ZSTD=y\n";
