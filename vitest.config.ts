@@ -27,6 +27,7 @@ const LONG = [
 	"inspect-matrix",
 	"shared-build",
 	"structures",
+	"other-systems",
 	"verify",
 	"package",
 ];
