@@ -1,7 +1,7 @@
 import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
-import { renderGrubConfig } from "./grub/made/menu.ts";
+import { renderGrubConfig, renderLoopbackConfig } from "./grub/made/menu.ts";
 import { biosFilePath, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
@@ -65,6 +65,7 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		}),
 		...both(ISO_PATHS.efiFont, unicodeFont),
 		...STANDARD_MENUS.map((place) => ({ ...place, content: menu })),
+		isoOnly(ISO_PATHS.loopbackMenu, text(renderLoopbackConfig(contract))),
 		...(contract.machine.grub.bios === undefined
 			? []
 			: [isoOnly(ISO_PATHS.biosMenu, text(renderGrubConfig(contract, "bios")))]),

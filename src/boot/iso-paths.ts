@@ -19,6 +19,8 @@ export const ISO_PATHS = {
 	efiMenu: "EFI/BOOT/grub.cfg",
 	/** Where Debian's builds of GRUB look. */
 	otherEfiMenu: "boot/grub/grub.cfg",
+	/** Where GRUBs look that start an ISO from a file on a disk. */
+	loopbackMenu: "boot/grub/loopback.cfg",
 	efiFont: "EFI/BOOT/fonts/unicode.pf2",
 } as const;
 

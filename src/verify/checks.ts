@@ -15,6 +15,7 @@ export const CHECKS = {
 	"bios-usb": "boot walk: BIOS, USB",
 	"uefi-cd": "boot walk: UEFI, CD",
 	"uefi-usb": "boot walk: UEFI, USB",
+	loopback: "the menu for GRUB that starts the ISO from a file",
 	"secure-boot": "signatures for Secure Boot",
 	fidelity: "fidelity to the image",
 	medium: "every byte beside the squashfs: the image's, made by rule, or zero",

@@ -64,6 +64,9 @@ export async function checkMenu(
 	return { menu, kernels };
 }
 
+/** Ends the argument by which a menu for loopback passes on where the ISO lies. */
+export const ISO_FILE = "=$iso_path";
+
 /** Of one entry. */
 const MAX_ENTRY_FINDINGS = 100;
 /** Stands for the place of the entry that is being checked. */
@@ -105,6 +108,8 @@ async function checkEntry(
 	const where = ENTRY;
 	const machine = volumes[0] === undefined ? MACHINES[0] : machineOn(volumes[0].root);
 	const { kernel, initrds } = entry;
+	// What finds the file that the medium is, in a menu for loopback, finds nothing else.
+	const args = entry.kernelArguments.filter((word) => !word.endsWith(ISO_FILE));
 	if (kernel === undefined) {
 		if (entry.chainloads) findings.note("it chain-loads something else, which was not followed", where);
 		else findings.fault("it boots no kernel", where, "linux and initrd");
@@ -120,7 +125,7 @@ async function checkEntry(
 		if (at !== undefined) found.push(at);
 	}
 	for (const volume of volumes) {
-		const image = await followEntry([kernel, ...entry.kernelArguments], found, volume, where, findings);
+		const image = await followEntry([kernel, ...args], found, volume, where, findings);
 		if (image === undefined) continue;
 		images.add(image);
 		await findFile(image, where, [volume], findings, (head, at) => {

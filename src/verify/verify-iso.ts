@@ -18,6 +18,7 @@ import { checkElTorito, checkUefiImage } from "./el-torito-check.ts";
 import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
 import { checkExtents } from "./extents-check.ts";
 import { checkFidelity } from "./fidelity-check.ts";
+import { checkLoopback } from "./loopback-check.ts";
 import { checkMediaChecksum } from "./media-checksum-check.ts";
 import { beginMediaDigest, type MediaDigest } from "./media-digest.ts";
 import { checkMedium } from "./medium-check.ts";
@@ -156,6 +157,7 @@ async function checkAll(
 	const uefiUsb = await run.check("uefi-usb", [own, esp], (findings, first, fat) =>
 		walkUefi("usb", fat, [first, ...volumes.slice(1)], findings),
 	);
+	await run.check("loopback", [own], (findings, first) => checkLoopback(first, findings));
 	if (options.secureBoot === false) run.skip("secure-boot", "not asked for");
 	else
 		await run.check("secure-boot", [volume, esp], async (findings, first, fat) => {

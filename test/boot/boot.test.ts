@@ -1,4 +1,4 @@
-import { copyFile, open, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { memorySource } from "../../src/binary/byte-source.ts";
@@ -6,6 +6,7 @@ import { buildIso } from "../../src/index.ts";
 import { verifyIso } from "../../src/verify/verify-iso.ts";
 import { expectBoot } from "../support/boot-report.ts";
 import { debianFixture, FIXTURE_NEEDS, newestProfile } from "../support/fixture.ts";
+import { LOOP_DISK_NEEDS, loopDisk } from "../support/loop-disk.ts";
 import { type MediumFile, mediumFiles } from "../support/medium-files.ts";
 import { BOOT_PATHS, type BootPath, bootIso, bootRequirements } from "../support/qemu.ts";
 import { requires } from "../support/requires.ts";
@@ -50,7 +51,8 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 		});
 		const menu = "/boot/grub/grub.cfg";
 		const root = profile === "live-boot" ? [["/live/filesystem.squashfs", undefined]] : [];
-		expect(addedFiles.map((added) => [added.iso, added.efiImage])).toEqual([...root, [menu, menu]]);
+		const loopback = ["/boot/grub/loopback.cfg", undefined];
+		expect(addedFiles.map((added) => [added.iso, added.efiImage])).toEqual([...root, [menu, menu], loopback]);
 		const { checks } = await verifyIso(memorySource(await readFile(iso)));
 		expect(checks.filter(({ status }) => status === "fail")).toEqual([]);
 		return { iso, written: await mediumFiles(iso) };
@@ -62,6 +64,15 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 			await expectBoot(path, iso, written, isArm64(profile) ? "aarch64" : "x86_64");
 		});
 	});
+
+	it.skipIf(!isEverything || requires(...LOOP_DISK_NEEDS) !== undefined).each(["debian", "live-boot"])(
+		"of Debian %s as a file on a disk, whose GRUB reads its loopback.cfg",
+		async (profile) => {
+			const { iso, written } = await mediumOf(profile);
+			const directory = await mkdtemp(join(scratch, "loop-"));
+			await expectBoot("UEFI from USB disk", await loopDisk(iso, directory), written);
+		},
+	);
 
 	it("is refused by the same firmware when one bit of its boot loader is changed", async () => {
 		const changed = join(scratch, "changed.iso");

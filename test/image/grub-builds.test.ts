@@ -120,7 +120,11 @@ describe.skipIf(missing !== undefined)("inspect, build and verify agree on where
 		const options = { image, output, overwrite: true, tools: "builtin", comp: "none" } as const;
 		if (isRefused) await expect(buildIso(options)).rejects.toMatchObject({ code: "IMAGE_WOULD_NOT_BOOT" });
 		const report = await buildIso({ ...options, force: isRefused });
-		expect(report.addedFiles.map(({ iso }) => iso)).toEqual(["/boot/grub/grub.cfg", ...(grub.extra ?? [])]);
+		expect(report.addedFiles.map(({ iso }) => iso)).toEqual([
+			"/boot/grub/grub.cfg",
+			"/boot/grub/loopback.cfg",
+			...(grub.extra ?? []),
+		]);
 
 		const { checks } = await verifyIso(memorySource(await readFile(output)), {
 			mediaChecksum: false,

@@ -60,6 +60,7 @@ const INSPECTED: Readonly<Record<BootPath, InspectedPath>> = {
 	"BIOS from CD": "bios",
 	"BIOS from USB disk": "bios",
 	"UEFI from CD": "uefi",
+	"UEFI from USB disk": "uefi",
 	"UEFI from USB disk with Secure Boot": "secure-boot",
 };
 

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { renderGrubConfig } from "../../src/boot/grub/made/menu.ts";
+import { renderGrubConfig, renderLoopbackConfig } from "../../src/boot/grub/made/menu.ts";
 import { commandArguments, singleQuoted } from "../../src/boot/grub/made/quoting.ts";
 import { readGrubScript, writtenWord } from "../../src/boot/grub/model/script.ts";
 import { requires } from "../support/requires.ts";
@@ -35,6 +35,7 @@ describe.skipIf(needsCheck)("grub-script-check", () => {
 			fc.property(hostileLine, fc.array(entry, { minLength: 20, maxLength: 40 }), (label, entries) => {
 				const grub2 = { timeoutSeconds: 1, defaultEntry: 1, isBuiltIn: false, entries };
 				expect(accepts(renderGrubConfig({ label, grub2 }, "uefi"))).toBe(true);
+				expect(accepts(renderLoopbackConfig({ grub2 }))).toBe(true);
 			}),
 			{ seed: 20_261_121, numRuns: 40 },
 		);

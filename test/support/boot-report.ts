@@ -43,6 +43,7 @@ const SECURE_BOOT_OF_PATH: Record<BootPath, Pick<BootReport, "secureBoot" | "ker
 	"BIOS from CD": { secureBoot: "no UEFI", kernelSecureBoot: undefined },
 	"BIOS from USB disk": { secureBoot: "no UEFI", kernelSecureBoot: undefined },
 	"UEFI from CD": { secureBoot: "disabled", kernelSecureBoot: "Secure boot disabled" },
+	"UEFI from USB disk": { secureBoot: "disabled", kernelSecureBoot: "Secure boot disabled" },
 	"UEFI from USB disk with Secure Boot": { secureBoot: "enabled", kernelSecureBoot: "Secure boot enabled" },
 };
 
@@ -51,7 +52,7 @@ const LOADERS: Record<GuestArchitecture, string> = {
 	aarch64: "EFI/BOOT/BOOTAA64.EFI",
 };
 
-/** Boots an ISO of the fixture, and compares what its guest says with the way it was booted and with what was `written` on the medium. */
+/** Boots an ISO of the fixture, or a disk with one, and compares what its guest says with the way it was booted and with what was `written` on the ISO. */
 export async function expectBoot(
 	path: BootPath,
 	iso: string,

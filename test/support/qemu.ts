@@ -5,14 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requires } from "./requires.ts";
 
-export type BootPath = "BIOS from CD" | "BIOS from USB disk" | "UEFI from CD" | "UEFI from USB disk with Secure Boot";
-
-export const BOOT_PATHS: readonly BootPath[] = [
+export const BOOT_PATHS = [
 	"BIOS from CD",
 	"BIOS from USB disk",
 	"UEFI from CD",
 	"UEFI from USB disk with Secure Boot",
-];
+] as const;
+/** The last is for programs that nobody signed. */
+export type BootPath = (typeof BOOT_PATHS)[number] | "UEFI from USB disk";
 
 /** The fixture's last line on the serial console; on a line of its own, as the kernel command line may hold the word too. */
 const BOOT_MARKER = /\nOCI2ISO-BOOT-OK\r*\n/;
@@ -120,6 +120,8 @@ async function pathArguments(
 			return usb;
 		case "UEFI from CD":
 			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch)), ...cd];
+		case "UEFI from USB disk":
+			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch)), ...usb];
 		case "UEFI from USB disk with Secure Boot": {
 			// The firmware must be able to keep the guest away from its variables, or it would not enforce anything.
 			const enforcement = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];

@@ -36,6 +36,7 @@ export interface SmallIsoOptions {
 	/** Squashfs blocks stay uncompressed, so that fields of its tables can be found. */
 	readonly stored?: boolean;
 	readonly menu?: string;
+	readonly loopback?: string;
 	/** Content of GRUB's modules for BIOS that are not as they should be. */
 	readonly modules?: Readonly<Record<string, Buffer>>;
 	/** Where the menu for UEFI is; default `EFI/BOOT/grub.cfg` on both. */
@@ -77,6 +78,7 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 		...menus.iso.map((path) => isoOnly(path, menu)),
 		...menus.esp.map((path) => ({ ...both(path, menu), iso: undefined })),
 		isoOnly("boot/grub2/grub.cfg", menu),
+		isoOnly("boot/grub/loopback.cfg", Buffer.from(options.loopback ?? LOOPBACK)),
 		...["normal", "gzio", "all_video"].map((name) =>
 			isoOnly(`boot/grub2/i386-pc/${name}.mod`, options.modules?.[name] ?? moduleFile(name, "i386-pc")),
 		),
@@ -152,6 +154,12 @@ menuentry 'Small live' --class os {
 menuentry "Small live, \\"safe\\"" {
 	linux ($root)/images/pxeboot/vmlinuz root=live:CDLABEL=${LABEL} rd.live.image nomodeset
 	initrd ($root)/images/pxeboot/initrd.img
+}
+`;
+
+export const LOOPBACK = `menuentry 'Small live' {
+	linux /images/pxeboot/vmlinuz root=live:CDLABEL=${LABEL} iso-scan/filename="\${iso_path}"
+	initrd /images/pxeboot/initrd.img
 }
 `;
 

@@ -43,6 +43,10 @@ export async function placeMenus(
 				describeAdded(place, "live-boot in the initramfs looks for the root file system there"),
 			),
 			...standard.map((place) => describeAdded(place, "builds of GRUB for EFI with the prefix /boot/grub look there")),
+			describeAdded(
+				{ iso: ISO_PATHS.loopbackMenu, esp: undefined },
+				"GRUB reads it that starts the ISO from a file on a disk (loopback, iso_path)",
+			),
 			...extra.map((place) => describeAdded(place, "this image's GRUB for EFI looks there")),
 		],
 	};

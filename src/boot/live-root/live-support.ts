@@ -22,6 +22,8 @@ export interface LiveSupport {
 	readonly anaconda: boolean;
 	readonly liveBoot: boolean;
 	readonly casper: boolean;
+	/** dracut's iso-scan: the medium may be a file on a disk (`iso-scan/filename`). */
+	readonly isoScan: boolean;
 	/** live-boot or casper take only a medium that has the initramfs's UUID. */
 	readonly wantsUuid: boolean;
 	/** dracut's version as it says it, `059-4`. */
@@ -105,6 +107,7 @@ export function liveSupportOf(files: InitramfsFiles): LiveSupport {
 			hooks.some((name) => name.includes("anaconda")) || has("/usr/lib/anaconda-lib.sh", "/lib/anaconda-lib.sh"),
 		liveBoot: has("/usr/lib/live/boot", "/lib/live/boot", "/scripts/live"),
 		casper: has("/scripts/casper"),
+		isoScan: has("/usr/sbin/iso-scan", "/sbin/iso-scan") && hooks.some((path) => path.endsWith("parse-iso-scan.sh")),
 		wantsUuid: has("/conf/uuid.conf"),
 		dracut,
 		ownLines: [...settings.map((name) => `/etc/cmdline.d/${name}`), "/etc/cmdline"]

@@ -35,11 +35,13 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 	if (support === undefined) return;
 	const { request, problems } = followRoot(grubWords(defaultEntry), support, mediumOf(parts));
 	if (support.dracut !== undefined) findings.ok("DRACUT", `made by dracut ${support.dracut}`);
-	if (startsWithLiveBoot(support) && !support.casper)
-		return findings.ok(
+	if (startsWithLiveBoot(support) && !support.casper) {
+		findings.ok(
 			"LIVE_MODULE",
 			`the initramfs has live-boot, for which the ISO has its squashfs as /${ISO_PATHS.liveBootSquashfs} too`,
 		);
+		return checkLoopBoot(parts, findings);
+	}
 	if (support.dmsquashLive === undefined && support.casper) {
 		return findings.block(
 			"LIVE_MODULE_OTHER_LAYOUT",
@@ -83,7 +85,40 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 		"LIVE_MODULE",
 		`the initramfs has ${request === "anaconda" ? "anaconda's stage2 logic" : "dmsquash-live"}`,
 	);
+	checkLoopBoot(parts, findings);
 	if (request !== "other") checkDracut(parts, support.dmsquashLive, support.dracut, findings);
+}
+
+/** Of disks that people keep ISOs on. */
+const DISK_FILE_SYSTEMS = ["vfat", "exfat", "ntfs3", "ext4", "btrfs", "xfs"];
+/** fs/fat/inode.c: the usual code page, and what names are shown in. */
+const FAT_NAMES = [["nls_cp437"], ["nls_ascii", "nls_iso8859_1", "nls_utf8"]];
+
+/** Whether the initramfs finds an ISO that is a file on a disk, as who starts one with GRUB needs it. */
+function checkLoopBoot({ initramfs }: BootParts, findings: Findings): undefined {
+	const support = initramfs?.support;
+	if (initramfs === undefined || support === undefined) return;
+	const { drivers } = initramfs;
+	const hasFatNames = FAT_NAMES.every((either) => either.some((name) => drivers.has(name)));
+	const known = DISK_FILE_SYSTEMS.filter((name) => drivers.has(name) && (name !== "vfat" || hasFatNames));
+	const none = (what: string, evidence: string): undefined => {
+		const where = `/${ISO_PATHS.loopbackMenu} starts it, and its root is not found`;
+		findings.add({
+			code: "LOOP_BOOT",
+			severity: "note",
+			what: `the initramfs ${what}: started from a file on a disk, ${where}`,
+			evidence,
+			blocks: [],
+		});
+	};
+	if (!support.isoScan && !support.liveBoot)
+		return none("does not look for an ISO that is a file", "no iso-scan in the initramfs");
+	if (known.length === 0) return none("reads no disk's file system", `none of ${DISK_FILE_SYSTEMS.join(", ")}`);
+	findings.ok(
+		"LOOP_BOOT",
+		"the ISO can be started from a file on a disk",
+		`the disk's file system: ${known.join(", ")}`,
+	);
 }
 
 /** What this version of dmsquash-live needs of the squashfs. */

@@ -17,6 +17,7 @@ describe("the boot files", () => {
 			"EFI/BOOT/fonts/unicode.pf2": "/usr/share/grub/unicode.pf2",
 			"EFI/BOOT/grub.cfg": "generated",
 			"boot/grub/grub.cfg": "generated",
+			"boot/grub/loopback.cfg": "generated",
 			"boot/grub2/grub.cfg": "generated",
 			"boot/grub2/i386-pc/boot_hybrid.img": "/usr/lib/grub/i386-pc/boot_hybrid.img",
 			"boot/grub2/i386-pc/normal.mod": "/usr/lib/grub/i386-pc/normal.mod",

@@ -16,6 +16,8 @@ async function faultsOf(image: SmallRoot): Promise<string[]> {
 		.map(({ code }) => code);
 }
 
+const fat = (path: string) => text(`usr/lib/modules/${RELEASE}/kernel/fs/${path}.ko`, "");
+
 describe("inspecting a tree", () => {
 	it("finds nothing wrong with the built-in menu and a current dracut", async () => {
 		const inspection = await inspect(liveImage());
@@ -34,6 +36,20 @@ describe("inspecting a tree", () => {
 	])("has a built-in entry for what is in the initramfs", async (members, linux) => {
 		const image = liveImage().file(`${MODULES}/initramfs.img`, newcArchive([text("init", "", 0o100755), ...members]));
 		expect((await inspect(image)).menu?.entries[0]?.linux).toMatch(linux);
+	});
+
+	it.each([
+		[liveImage(), "ok", "the disk's file system: ext4"],
+		[liveImage({ extra: [fat("fat/vfat")] }), "ok", "system: ext4"],
+		[liveImage({ extra: ["fat/vfat", "nls/nls_cp437", "nls/nls_iso8859-1"].map(fat) }), "ok", "system: vfat, ext4"],
+		[
+			liveImage({ extra: [{ path: "usr/sbin/iso-scan", mode: 0o120777, content: Buffer.from("gone") }] }),
+			"note",
+			"no iso-scan",
+		],
+	])("says whether the ISO starts from a file on a disk", async (image, severity, evidence) => {
+		const finding = (await inspect(image)).findings.find(({ code }) => code === "LOOP_BOOT");
+		expect(finding).toMatchObject({ severity, evidence: expect.stringContaining(evidence), blocks: [] });
 	});
 
 	it("mends a menu that does not start the initramfs's live-boot", async () => {

@@ -2,7 +2,14 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { memorySource } from "../../../src/binary/byte-source.ts";
 import { formatReport, type VerifyReport } from "../../../src/verify/report.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
-import { LABEL, MENU, type SmallIso, type SmallIsoOptions, smallIso } from "../../support/verify-iso-fixture.ts";
+import {
+	LABEL,
+	LOOPBACK,
+	MENU,
+	type SmallIso,
+	type SmallIsoOptions,
+	smallIso,
+} from "../../support/verify-iso-fixture.ts";
 
 const faultsOf = (report: VerifyReport): string[] =>
 	report.checks.flatMap(({ name, findings }) =>
@@ -75,6 +82,16 @@ describe("an ISO with something wrong in what it boots", () => {
 		["a menu that halts", menu("set timeout=5", "halt"), /turns the machine off: .*has halt outside of its entries/],
 		["no menu entry", { menu: "set timeout=1\n" }, /no menu entry is defined/],
 		["an unclosed block", menu("}\n", ""), /a block is not closed/],
+		[
+			"a kernel that loopback.cfg does not find",
+			{ loopback: LOOPBACK.replace("vmlinuz", "bzImage") },
+			/^loopback: \/images\/pxeboot\/bzImage is not in the volume/m,
+		],
+		[
+			"an entry of loopback.cfg that does not say where the ISO lies",
+			{ loopback: LOOPBACK.replace(/ iso-scan\S*/, "") },
+			/^loopback: 1 entries do not say/m,
+		],
 		["a signer that shim does not know", { strangeSigner: true }, /signed by Stranger, which is not trusted by shim/],
 		["a revoked GRUB", { grubGeneration: 2 }, /shim refuses it: grub 2 < 3/],
 		["an unsigned kernel", { unsignedKernel: true }, /it is not signed/],

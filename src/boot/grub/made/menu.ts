@@ -1,5 +1,8 @@
 import type { Contract, MenuEntry } from "../../../contract/contract.ts";
 import { assert } from "../../../errors.ts";
+import { InitramfsArguments } from "../../live-root/argument-lookup.ts";
+import { grubCommandLine } from "../../live-root/kernel-command-line.ts";
+import { grubWords } from "../menu-words.ts";
 import { commandArguments, singleQuoted } from "./quoting.ts";
 
 export type Firmware = "uefi" | "bios";
@@ -36,16 +39,37 @@ export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, fi
 		"",
 		// The blank lines are what remains of the reference's places for entries that are switched off.
 		...(isBuiltIn ? ["", ""] : [""]),
-		...entries.flatMap(menuEntry),
+		...entries.flatMap((entry) => menuEntry(entry)),
 		...(isBuiltIn ? ["", "", "", ""] : ["", "", "", "", ""]),
 	].join("\n");
 }
 
-function menuEntry({ name, linux, initrd }: MenuEntry): string[] {
+/**
+ * loopback.cfg: the same entries for a GRUB that has opened the ISO, a file on some disk, as the device in `root`, and has exported that file's path as
+ * `iso_path`. With it the initramfs finds the file anew: dracut's iso-scan and casper by `iso-scan/filename`, live-boot by `findiso`.
+ */
+export function renderLoopbackConfig({ grub2 }: Pick<Contract, "grub2">): string {
+	const { timeoutSeconds, defaultEntry, entries } = grub2;
+	return [
+		...(defaultEntry === undefined ? [] : [`set default="${defaultEntry}"`]),
+		`set timeout=${timeoutSeconds}`,
+		"",
+		...entries.flatMap((entry) => menuEntry(entry, ` ${isoFileArgument(entry)}="\${iso_path}"`)),
+		"",
+	].join("\n");
+}
+
+function isoFileArgument({ linux }: MenuEntry): string {
+	const { text } = grubCommandLine(grubWords(linux));
+	return new InitramfsArguments([text]).value("boot") === "live" ? "findiso" : "iso-scan/filename";
+}
+
+/** `more` is GRUB's language, behind the kernel's arguments. */
+function menuEntry({ name, linux, initrd }: MenuEntry, more = ""): string[] {
 	for (const text of [name, linux, initrd]) assert(!/[\n\r\0]/.test(text), "a menu text has more than one line");
 	return [
 		`menuentry ${singleQuoted(name)} --class fedora --class gnu-linux --class gnu --class os {`,
-		`\tlinux ${commandArguments(linux)}`,
+		`\tlinux ${commandArguments(linux)}${more}`,
 		`\tinitrd ${commandArguments(initrd)}`,
 		"}",
 	];

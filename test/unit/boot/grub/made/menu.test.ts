@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { byteStringFromText } from "../../../../../src/binary/byte-string.ts";
-import { type Firmware, renderGrubConfig } from "../../../../../src/boot/grub/made/menu.ts";
+import { type Firmware, renderGrubConfig, renderLoopbackConfig } from "../../../../../src/boot/grub/made/menu.ts";
 import { commandArguments, singleQuoted } from "../../../../../src/boot/grub/made/quoting.ts";
 import { type GrubWord, readGrubScript, writtenWord } from "../../../../../src/boot/grub/model/script.ts";
 import type { Contract } from "../../../../../src/contract/contract.ts";
@@ -58,6 +58,49 @@ menuentry 'Install Debian GNU/Linux 42' --class fedora --class gnu-linux --class
 		expect(renderGrubConfig(menu, firmware)).toBe(reference);
 		expect(renderGrubConfig(menu, firmware)).toMatch(/^set default="1"\n\nfunction/);
 	});
+});
+
+describe("loopback.cfg", () => {
+	// biome-ignore-start lint/suspicious/noTemplateCurlyInString: they are GRUB's variables
+	test("has the menu's entries, which say where the ISO lies to what finds their root", () => {
+		const entry = (name: string, linux: string) => ({ name, linux, initrd: "/i" });
+		const entries = [
+			entry("A", "/v root=live:CDLABEL=L rd.live.image"),
+			entry("B's", "/v boot=casper"),
+			entry("C", "/v boot=live components"),
+			entry("D", "/v boot=live boot=local $x; reboot"),
+		];
+		const menu = menuOf("L", ...entries);
+		const text = renderLoopbackConfig({ grub2: { ...menu.grub2, defaultEntry: 2 } });
+		expect(text).toMatch(/^set default="2"\nset timeout=60\n/);
+		expect(text.match(/^\tlinux .*$/gm)).toEqual([
+			'\tlinux /v root=live:CDLABEL=L rd.live.image iso-scan/filename="${iso_path}"',
+			'\tlinux /v boot=casper iso-scan/filename="${iso_path}"',
+			'\tlinux /v boot=live components findiso="${iso_path}"',
+			'\tlinux /v boot=live boot=local \\$x\\; reboot iso-scan/filename="${iso_path}"',
+		]);
+	});
+
+	test("lets no text reach into the variable, and expands it as one word", () => {
+		fc.assert(
+			fc.property(fc.record({ name: oneLine, linux: oneLine, initrd: oneLine }), (entry) => {
+				const { statements, problems } = readGrubScript(byteStringFromText(renderLoopbackConfig(menuOf("L", entry))));
+				expect(problems).toEqual([]);
+				const block = statements.flatMap((each) => (each.type === "command" ? (each.block ?? []) : []));
+				const [linux, initrd, ...more] = block.map((inner) => (inner.type === "command" ? inner.words : []));
+				expect(more).toEqual([]);
+				const [path, ...rest] = linux?.toReversed() ?? [];
+				expect(path?.parts).toEqual([
+					{ text: expect.stringMatching(/^(findiso|iso-scan\/filename)=$/) },
+					{ variable: "iso_path", isQuoted: true },
+				]);
+				const texts = [...rest, ...(initrd ?? [])].flatMap(({ parts }) => parts);
+				expect(texts.filter((part) => "variable" in part)).toEqual([]);
+			}),
+			{ seed: 20_261_121 },
+		);
+	});
+	// biome-ignore-end lint/suspicious/noTemplateCurlyInString: they are GRUB's variables
 });
 
 describe("quoting", () => {

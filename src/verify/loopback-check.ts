@@ -1,0 +1,22 @@
+import { byteStringOf } from "../binary/byte-string.ts";
+import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub/model/shell.ts";
+import { ISO_PATHS } from "../boot/iso-paths.ts";
+import type { Findings } from "../findings/findings.ts";
+import { fileAt, readVolumeFile } from "./medium-files.ts";
+import { type BootVolume, checkMenu, ISO_FILE } from "./menu-check.ts";
+
+/** loopback.cfg, where the medium has one: its entries lead to the root file system as the other menus' do, and pass on where the ISO lies. */
+export async function checkLoopback(volume: BootVolume, findings: Findings): Promise<void> {
+	const where = `/${ISO_PATHS.loopbackMenu}`;
+	const file = fileAt(volume.root, ISO_PATHS.loopbackMenu);
+	if (file === undefined) {
+		findings.undecided = "the medium has none";
+		return;
+	}
+	const script = byteStringOf(await readVolumeFile(volume.source, file, MAX_GRUB_CONFIG_BYTES, where));
+	const { menu } = await checkMenu(script, where, [volume], findings);
+	const silent = menu.entries.filter(({ kernelArguments }) => !kernelArguments.some((word) => word.endsWith(ISO_FILE)));
+	if (silent.length > 0)
+		findings.fault(`${silent.length} entries do not say where the ISO lies`, where, `an argument NAME${ISO_FILE}`);
+	findings.detail = `${menu.entries.length} menu entries`;
+}
