@@ -5,7 +5,7 @@ export type ShimNames = Readonly<Partial<Record<"grub" | "mokManager", string>>>
 const OTHER_NAMES = { grub: "grub.efi", mokManager: "MokManager.efi" } as const;
 
 /** What a shim says that it starts, as constants in UTF-16; of a program that is none probably nothing. */
-export async function shimNamesIn(program: AsyncIterable<Uint8Array>): Promise<ShimNames> {
+export async function shimNamesIn(program: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<ShimNames> {
 	const wanted = Object.entries(OTHER_NAMES).map(
 		([role, name]) => [role, name, Buffer.from(`\\${name}\0`, "utf16le")] as const,
 	);

@@ -1,4 +1,5 @@
 import { type ByteString, byteStringFromText, byteStringOf, displayName } from "../binary/byte-string.ts";
+import { Turns } from "../binary/turns.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FoundFile, KernelFiles } from "./contract.ts";
@@ -78,7 +79,9 @@ async function candidatesIn(tree: ImageTree, root: ByteString, wanted: string | 
 	const flavours = await flavoursOf(tree, root, all);
 	const nameless = findFirstFile(tree, NAMELESS_KERNELS);
 	const candidates: Candidate[] = [];
+	const turns = new Turns();
 	for (const version of versions) {
+		if (turns.areDue()) await turns.next();
 		const directory = `${root}/${version}`;
 		if (findDirectory(tree, directory) === undefined) continue;
 		const inModules = findFile(tree, `${directory}/vmlinuz`);

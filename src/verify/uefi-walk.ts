@@ -3,8 +3,9 @@ import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
 import { walkGrubEfi } from "../boot/grub/model/efi-walk.ts";
 import { fatFileSystem, type GrubStart, grubMedium } from "../boot/grub/model/medium.ts";
 import { describeWalk, type GrubWalk } from "../boot/grub/model/walk.ts";
-import { loaderPaths } from "../boot/iso-paths.ts";
+import { loaderPath, loaderPaths } from "../boot/iso-paths.ts";
 import { isShim } from "../boot/secure-boot.ts";
+import { shimNamesIn } from "../boot/shim-names.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { FatReadFile, FatVolume } from "../formats/fat/read-fat.ts";
@@ -33,16 +34,19 @@ export async function walkUefi(
 	const machine = machineOn(volumes[0].root);
 	const paths = loaderPaths(machine);
 	const programs = new Map<string, PeImage>();
-	const load = async (path: string): Promise<PeImage> => {
-		const program = readEfiProgram(await readFile(esp, path, MAX_EFI_BYTES), `/${path}`);
+	const load = async (path: string): Promise<{ readonly program: PeImage; readonly bytes: Uint8Array }> => {
+		const bytes = await readFile(esp, path, MAX_EFI_BYTES);
+		const program = readEfiProgram(bytes, `/${path}`);
 		findings.equal("machine type", machineName(program.machine), machine.name, `/${path}`);
 		programs.set(path, program);
-		return program;
+		return { program, bytes };
 	};
 	const loader = await load(paths.loader);
-	const hasShim = isShim(loader);
-	const grub = hasShim ? await load(paths.grub) : loader;
-	const where = `/${hasShim ? paths.grub : paths.loader}`;
+	const hasShim = isShim(loader.program);
+	const grubName = hasShim ? (await shimNamesIn([loader.bytes])).grub : undefined;
+	const grubPath = grubName === undefined ? paths.grub : loaderPath(grubName);
+	const grub = hasShim ? (await load(grubPath)).program : loader.program;
+	const where = `/${hasShim ? grubPath : paths.loader}`;
 	if (!hasShim) findings.note("the firmware's default loader is no shim", where);
 	const directory = `/${where.slice(1, where.lastIndexOf("/"))}`;
 	const medium = grubMedium(start, volumeFileSystem(volumes[0]), fatFileSystem(esp.root), directory);

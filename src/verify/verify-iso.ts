@@ -161,7 +161,9 @@ async function checkAll(
 	if (options.secureBoot === false) run.skip("secure-boot", "not asked for");
 	else
 		await run.check("secure-boot", [volume, esp], async (findings, first, fat) => {
-			const paths = loaderPaths(machineOn(first.root));
+			const standard = loaderPaths(machineOn(first.root));
+			const [, grub = standard.grub] = uefiUsb?.programs.keys() ?? [];
+			const paths = { ...standard, grub };
 			const efiPrograms: SecureBootProgram[] = (["loader", "grub", "mokManager"] as const).flatMap((name) => {
 				const path = paths[name];
 				const file = fatFileAt(fat.root, path);

@@ -41,6 +41,10 @@ export interface SmallIsoOptions {
 	readonly modules?: Readonly<Record<string, Buffer>>;
 	/** Where the menu for UEFI is; default `EFI/BOOT/grub.cfg` on both. */
 	readonly menuPlaces?: Readonly<Record<"iso" | "esp", readonly string[]>>;
+	/** What shim starts, where that is not the standard name. */
+	readonly shimStarts?: string;
+	/** Default: grubx64.efi. */
+	readonly grubName?: string;
 	/** GRUB for UEFI, to be signed. */
 	readonly grub?: Buffer;
 	readonly grubGeneration?: number;
@@ -53,7 +57,7 @@ export interface SmallIsoOptions {
 export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso> {
 	const { expected, image } = await squashfsOnce(options.stored === true);
 	const { firmware, vendor, signer, stranger } = signersOnce();
-	const shim = signProgram(shimProgram(vendor.certificate), firmware);
+	const shim = signProgram(shimProgram(vendor.certificate, options.shimStarts), firmware);
 	const grub = signProgram(
 		options.grub ?? grubProgram(options.grubGeneration),
 		options.strangeSigner === true ? stranger : signer,
@@ -73,7 +77,7 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 	const files = [
 		both("EFI/BOOT/BOOTX64.EFI", shim),
 		both("EFI/BOOT/mmx64.efi", signProgram(grubProgram(), signer)),
-		both("EFI/BOOT/grubx64.efi", grub),
+		both(`EFI/BOOT/${options.grubName ?? "grubx64.efi"}`, grub),
 		both("EFI/BOOT/fonts/unicode.pf2", Buffer.alloc(5000, "font")),
 		...menus.iso.map((path) => isoOnly(path, menu)),
 		...menus.esp.map((path) => ({ ...both(path, menu), iso: undefined })),

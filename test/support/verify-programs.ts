@@ -42,10 +42,10 @@ export function makeProgram(sections: Readonly<Record<string, Uint8Array>>, head
 }
 
 /** shim: the certificate that it trusts, its SBAT and the revocations that it brings. */
-export function shimProgram(certificate: Uint8Array): Buffer {
+export function shimProgram(certificate: Uint8Array, starts = "grubx64.efi"): Buffer {
 	const sizes = Buffer.concat([u32(certificate.byteLength), u32(0), u32(16), u32(16 + certificate.byteLength)]);
 	return makeProgram({
-		".text": Buffer.alloc(700, "shim"),
+		".text": Buffer.concat([Buffer.alloc(600, "shim"), Buffer.from(`\\\\${starts}\0`.padEnd(50, "\0"), "utf16le")]),
 		".vendor_cert": Buffer.concat([sizes, certificate]),
 		".sbatlevel": Buffer.from(
 			"\0\0\0\0\x08\0\0\0\x29\0\0\0sbat,1,2024010900\nshim,4\ngrub,3\n\0sbat,1,2025051000\nshim,4\ngrub,5\n\0",

@@ -95,10 +95,26 @@ describe("an ISO with something wrong in what it boots", () => {
 		["a signer that shim does not know", { strangeSigner: true }, /signed by Stranger, which is not trusted by shim/],
 		["a revoked GRUB", { grubGeneration: 2 }, /shim refuses it: grub 2 < 3/],
 		["an unsigned kernel", { unsignedKernel: true }, /it is not signed/],
+		[
+			"a shim that starts what is not there",
+			{ shimStarts: "grub.efi" },
+			/uefi-usb: it is not on the EFI system partition/,
+		],
+		[
+			"a signer of what such a shim starts",
+			{ shimStarts: "grub.efi", grubName: "grub.efi", strangeSigner: true },
+			/signed by Stranger, which is not trusted by shim/,
+		],
 	] as const)("reports %s", async (_, options, message) => {
 		const faults = faultsOf(await verified(options));
 		expect(faults.length).toBeGreaterThan(0);
 		expect(faults.join("\n")).toMatch(message);
+	});
+
+	it("takes what shim starts for GRUB, whatever its name", async () => {
+		const report = await verified({ shimStarts: "grub.efi", grubName: "grub.efi" });
+		expect(faultsOf(report)).toEqual([]);
+		expect(report.checks.find(({ name }) => name === "uefi-usb")?.detail).toContain("shim, GRUB");
 	});
 
 	it("says once what is wrong with all entries", async () => {
