@@ -1,10 +1,12 @@
 import { foreignArchitecture } from "../buildroot/elf.ts";
 import { requireTools, type ToolChoice, type ToolReport, toolNotices } from "../buildroot/tools.ts";
 import { BuildCache } from "../cache/build-cache.ts";
-import { architectureFault } from "../contract/read-contract.ts";
+import { architectureFault, requireMet } from "../contract/read-contract.ts";
 import { interruptible, Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { Exporter, MediumReport } from "../exporters/exporter.ts";
 import { exporters } from "../exporters/table.ts";
+import { isExpectedPath } from "../inspect/expected-paths.ts";
+import { type LoadersImage, openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
 import type { Digest } from "../oci/digest.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { hostPlatform } from "../oci/platform.ts";
@@ -42,29 +44,45 @@ export async function buildIso(options: BuildOptions | PlannedBuildOptions): Pro
 export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
 	const shape = resolvePlanOptions(options);
 	return interruptible(options.signal, () =>
-		withImage({ ...options, reference: shape.image }, async (image) => checkPlan(await makePlan(image, shape))),
+		withImage({ ...options, reference: shape.image }, (image) =>
+			withBuildroot(
+				shape.buildroot === undefined ? undefined : { reference: shape.buildroot },
+				image,
+				options,
+				async (buildroot) => checkPlan(await makePlan(image, shape, buildroot)),
+			),
+		),
 	);
 }
 
-async function build({ image: asked, tools: made, work, planOf }: BuildRequest): Promise<BuildReport> {
+async function build({
+	image: asked,
+	buildroot: other,
+	tools: made,
+	work,
+	planOf,
+}: BuildRequest): Promise<BuildReport> {
 	const progress = new BuildProgress(work.onEvent);
 	const { allowUnconfinedTools, signal } = work;
 	const tools = { tools: made, allowUnconfinedTools, signal };
-	const places = { ...work, image: asked.reference };
+	const places = { ...work, image: asked.reference, buildroot: other?.reference };
 	requireDistinctPlaces([{ name: "the output", path: work.output }], places);
 	await requireTools(tools);
 	const output = openOutput(work.output, { overwrite: work.overwrite });
 	try {
 		const shared = new SharedCache(places);
-		return await withImage({ ...work, ...asked }, async (image) => {
-			const plan = await planOf(image);
-			requireOwnTools(image, made);
-			await checkChoices(image, plan, signal);
-			for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
-			return await withStore(plan, work, shared, progress, (cache) =>
-				buildPlanned({ plan, image, output, work, tools, progress, cache, shared }),
-			);
-		}).finally(() => shared.close());
+		return await withImage({ ...work, ...asked }, (image) =>
+			withBuildroot(other, image, work, async (buildroot) => {
+				const plan = await planOf(image, buildroot);
+				requireOwnTools(image, made);
+				const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
+				await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
+				for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
+				return await withStore(plan, work, shared, progress, (cache) =>
+					buildPlanned({ plan, image, loaders, output, work, tools, progress, cache, shared }),
+				);
+			}),
+		).finally(() => shared.close());
 	} finally {
 		output.discard();
 	}
@@ -79,6 +97,8 @@ function requireOwnTools({ platform: { architecture } }: OciImage, tools: ToolCh
 interface PlannedBuild {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
+	/** Undefined where boot loaders come from the image. */
+	readonly loaders: LoadersImage | undefined;
 	readonly output: PendingOutput;
 	readonly work: Work;
 	readonly tools: ToolChoice;
@@ -88,7 +108,7 @@ interface PlannedBuild {
 }
 
 async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
-	const { plan, image, output, work, progress, cache, shared } = input;
+	const { plan, image, loaders, output, work, progress, cache, shared } = input;
 	const exporter = exporters[plan.medium.exporter];
 	const { blockSize: blockBytes, fragmentRule } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
@@ -110,7 +130,16 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	for (const notice of shared.notices) progress.notice(notice);
 	progress.phase("publish");
 	await output.flush();
-	const report = buildReport({ ...made, plan, image, system, path: work.output, progress, shared: shared.report });
+	const report = buildReport({
+		...made,
+		plan,
+		image,
+		loaders,
+		system,
+		path: work.output,
+		progress,
+		shared: shared.report,
+	});
 	await work.onReport?.(report);
 	await output.publish();
 	return report;
@@ -149,7 +178,8 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 				`--all-root: ${stage.givenToRoot} inodes of other owners belong to root, set-user-ID programs too`,
 			);
 		const told = rootfs.losses.flatMap(({ what, isCommon }) => (isCommon ? [] : [what]));
-		for (const note of [...image.notes, ...stage.notes, ...stage.losses, ...told]) progress.notice(note);
+		for (const note of [...image.notes, ...(input.loaders?.notes ?? []), ...stage.notes, ...stage.losses, ...told])
+			progress.notice(note);
 		await stage.finishCache();
 		const medium = await writing.finish();
 		// the system tells of a failed write only once
@@ -161,6 +191,36 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 		writing.close();
 		await flushing?.catch(() => {});
 	}
+}
+
+/** Opens the image that boot loaders come from, where one was asked for; rejects as `openBuildroot`. */
+async function withBuildroot<Result>(
+	asked: BuildRequest["buildroot"],
+	image: OciImage,
+	options: ImageOptions,
+	work: (buildroot: OciImage | undefined) => Promise<Result>,
+): Promise<Result> {
+	if (asked === undefined) return await work(undefined);
+	const { reference, manifestDigest } = asked;
+	const buildroot = await openBuildroot(reference, image, { ...options, manifestDigest });
+	try {
+		return await work(buildroot);
+	} finally {
+		await buildroot.close();
+	}
+}
+
+/** Before anything is compressed: throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) where boot loaders are missing. */
+async function loadersOf(
+	buildroot: OciImage,
+	{ vendor, tools }: BuildPlan,
+	signal: AbortSignal | undefined,
+): Promise<LoadersImage> {
+	const withTools = tools === "buildroot";
+	const isExpected = withTools ? isExpectedPath : undefined;
+	const loaders = await readLoadersImage(buildroot, { vendor, withTools, isExpected, signal });
+	requireMet(loaders.parts.findings.problems);
+	return loaders;
 }
 
 /** The cache, or whoever asks, says which layers will be read. */

@@ -1,6 +1,6 @@
 import type { BranchFilter, CodecName } from "../codec/types.ts";
 import type { Contract, ContractOptions } from "../contract/contract.ts";
-import { contractOf, readContractParts, requireMet } from "../contract/read-contract.ts";
+import { contractOf, type LoaderParts, readContractParts, requireMet } from "../contract/read-contract.ts";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { LinuxReader } from "../inspect/boot-parts.ts";
@@ -31,8 +31,12 @@ interface CheckOptions extends Omit<ContractOptions, "liveSupportOf"> {
 /**
  * The contract, as `readContract`. Where it is not met, `problems` of CONTRACT_NOT_MET has what would keep the ISO from booting too.
  */
-export async function readBuildContract(tree: ImageTree, options: CheckOptions): Promise<Contract> {
-	const parts = await readContractParts(tree, { ...options, liveSupportOf: options.linux.liveSupportOf });
+export async function readBuildContract(
+	tree: ImageTree,
+	options: CheckOptions,
+	loaders?: LoaderParts,
+): Promise<Contract> {
+	const parts = await readContractParts(tree, { ...options, liveSupportOf: options.linux.liveSupportOf }, loaders);
 	const { problems } = parts.findings;
 	if (problems.length > 0) {
 		const { findings } = await checkBoot(tree, parts, options);

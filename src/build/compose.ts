@@ -7,10 +7,10 @@ import type { Contract } from "../contract/contract.ts";
 import { assert } from "../errors.ts";
 import type { BiosBoot, LiveSystem } from "../exporters/live-system.ts";
 import { LinuxReader } from "../inspect/boot-parts.ts";
+import type { LoadersImage } from "../loaders/loaders-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { FileTarget } from "../output/file-target.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
-import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootCheckReport, checkContract, readBuildContract } from "./checked-contract.ts";
 import type { Work } from "./options.ts";
 import type { BuildPlan } from "./plan.ts";
@@ -20,6 +20,8 @@ import { type RootFileSystemStage, writeRootFileSystem } from "./root-file-syste
 interface ComposeInput {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
+	/** Undefined where boot loaders come from the image. */
+	readonly loaders: LoadersImage | undefined;
 	/** The root file system goes to `rootfsStart` of it. */
 	readonly target: FileTarget;
 	readonly rootfsStart: number;
@@ -66,9 +68,9 @@ export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 
 async function addBoot(
 	stage: RootFileSystemStage,
-	{ plan, image, work, tools, progress }: ComposeInput,
+	{ plan, image, loaders, work, tools, progress }: ComposeInput,
 ): Promise<ComposedSystem> {
-	const { tree } = stage;
+	const tree = loaders?.over(stage.tree) ?? stage.tree;
 	const { sourceDateEpoch: epochSeconds, label, kernel, vendor, rootfs } = plan;
 	const { requireSecureBoot, force } = work;
 	const { architecture } = image.platform;
@@ -76,14 +78,15 @@ async function addBoot(
 	const checks = { label, kernel, vendor, architecture, ...how, requireSecureBoot, force };
 
 	progress.phase("contract");
-	const contract = await readBuildContract(tree, checks);
+	const contract = await readBuildContract(tree, checks, loaders?.parts);
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
 	const standard = bootFiles(contract, epochSeconds);
-	await stage.fetchAside(standard.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : [])));
+	const inodes = standard.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : []));
+	await stage.fetchAside(inodes.filter((inode) => loaders?.files.has(inode) !== true));
 	const { files, added: addedFiles } = await placeMenus(tree, contract, standard);
 
 	if (contract.grubModules !== undefined) progress.phase("tools");
-	const [core, summary] = await besideCoreImage(tree, contract, tools, () => {
+	const [core, summary] = await besideCoreImage(contract, tools, () => {
 		progress.phase("squashfs");
 		return stage.writeTables();
 	});
@@ -107,7 +110,6 @@ type BiosCore = Awaited<ReturnType<typeof elToritoCore>> & Pick<BiosBoot, "bootH
 
 /** Makes the core image, where there is a BIOS, and beside a tool that does so the rest. */
 async function besideCoreImage<Result>(
-	tree: ImageTree,
 	contract: Contract,
 	tools: ToolChoice,
 	rest: () => Promise<Result>,
@@ -116,7 +118,7 @@ async function besideCoreImage<Result>(
 	if (grubModules === undefined) return [undefined, await rest()];
 	const stop = new AbortController();
 	const signal = AbortSignal.any([stop.signal, ...(tools.signal === undefined ? [] : [tools.signal])]);
-	const making = elToritoCore(tree, grubModules.path, { ...tools, signal });
+	const making = elToritoCore(contract.loaders, grubModules.path, { ...tools, signal });
 	try {
 		if (!usesTool(tools)) await making;
 		const [core, result] = await Promise.all([making, rest()]);
@@ -129,7 +131,7 @@ async function besideCoreImage<Result>(
 
 /** What the image and the plan come to. Where files were found, threads and limits do not count. */
 function ingredients(
-	{ oci2iso, image, rootfs, exclude, defaultExcludes, dropXattr, allRoot, sourceDateEpoch }: BuildPlan,
+	{ oci2iso, image, buildroot, rootfs, exclude, defaultExcludes, dropXattr, allRoot, sourceDateEpoch }: BuildPlan,
 	contract: Contract,
 ): unknown {
 	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
@@ -138,6 +140,7 @@ function ingredients(
 	return [
 		oci2iso,
 		image.manifestDigest,
+		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
 		{ label, kernel: kernel.version, vendor, codec, level, blockSize, ...asked, ...left, epoch: sourceDateEpoch },
 	];
 }

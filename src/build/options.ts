@@ -8,6 +8,7 @@ import { checkOptions, invalidOptions } from "../options/check-options.ts";
 import {
 	accessFields,
 	bootFields,
+	buildrootFields,
 	cacheFields,
 	callback,
 	field,
@@ -35,7 +36,14 @@ const listenerFields = {
 /** Of these no byte of an ISO depends. */
 const workFields = { ...runFields, ...cacheFields, ...accessFields, ...listenerFields };
 /** These and the image decide every byte. */
-const shapingFields = { ...imageFields, ...bootFields, ...treeFields, ...squashfsFields, ...mediumFields };
+const shapingFields = {
+	...imageFields,
+	...bootFields,
+	...buildrootFields,
+	...treeFields,
+	...squashfsFields,
+	...mediumFields,
+};
 const buildFields = { image: imageReference, ...shapingFields, ...workFields };
 const planField = field<BuildPlan>("a plan, as planBuild makes it", isObject);
 
@@ -86,10 +94,12 @@ export interface Work extends OptionsOf<typeof workFields> {
 
 export interface BuildRequest {
 	readonly image: ImageToOpen;
+	/** Undefined where boot loaders come from the image. */
+	readonly buildroot: Omit<ImageToOpen, "platform"> | undefined;
 	readonly tools: BuildPlan["tools"];
 	readonly work: Work;
 	/** The plan that was given, or what was asked for of this image; throws as `requireEncoder` and `makePlan`. */
-	planOf(image: OciImage): Promise<BuildPlan>;
+	planOf(image: OciImage, buildroot: OciImage | undefined): Promise<BuildPlan>;
 }
 
 interface ImageToOpen extends Pick<OpenImageOptions, "platform" | "manifestDigest"> {
@@ -102,13 +112,16 @@ export function resolveOptions(options: BuildOptions | PlannedBuildOptions): Bui
 		checkOptions(options, buildFields, ["image", "output"]);
 		const shape = shapeOf(options as BuildOptions);
 		const image = { reference: shape.image, platform: shape.platform };
-		return { image, tools: shape.tools, work: completed(options), planOf: (opened) => makePlan(opened, shape) };
+		const buildroot = shape.buildroot === undefined ? undefined : { reference: shape.buildroot };
+		const planOf: BuildRequest["planOf"] = (opened, other) => makePlan(opened, shape, other);
+		return { image, buildroot, tools: shape.tools, work: completed(options), planOf };
 	}
 	requireUnshaped(options);
 	checkOptions(options, { ...workFields, plan: planField }, ["output"]);
 	const plan = checkPlan(options.plan);
 	const planOf = (): Promise<BuildPlan> => requireEncoder(plan).then(() => plan);
-	return { image: plan.image, tools: plan.tools, work: completed(options), planOf };
+	const { image, buildroot, tools } = plan;
+	return { image, buildroot, tools, work: completed(options), planOf };
 }
 
 /** Checks and completes what a plan is made of; throws as `resolveOptions`. */
@@ -130,7 +143,8 @@ function requireUnshaped(options: object): void {
 }
 
 function shapeOf(options: PlanOptions): Shape {
-	const { image, platform, label, kernel, vendor, sourceDateEpoch, bcj, exports, allRoot, tools = "auto" } = options;
+	const { image, platform, label, kernel, vendor, buildroot, sourceDateEpoch, bcj, exports, allRoot } = options;
+	const { tools = "auto" } = options;
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
 	requireFilter(comp, bcj);
@@ -140,6 +154,7 @@ function shapeOf(options: PlanOptions): Shape {
 		label,
 		kernel,
 		vendor,
+		buildroot,
 		sourceDateEpoch,
 		comp,
 		// another compressor's levels mean something else

@@ -20,6 +20,7 @@ export function requireDistinctPlaces(
 	outputs: readonly NamedOutput[],
 	read: {
 		readonly image: string;
+		readonly buildroot?: string | undefined;
 		/** A plan's. */
 		readonly planFile?: string | undefined;
 		readonly authFile?: string | undefined;
@@ -27,7 +28,7 @@ export function requireDistinctPlaces(
 		readonly cache?: string | undefined;
 	},
 ): void {
-	const inputs = [pathOf(read.image), read.planFile, read.authFile, read.cacheKeyFile].filter(
+	const inputs = [pathOf(read.image), pathOf(read.buildroot), read.planFile, read.authFile, read.cacheKeyFile].filter(
 		(path) => path !== undefined,
 	);
 	const seen: { readonly name: string; readonly place: Place }[] = [];
@@ -45,7 +46,8 @@ export function requireDistinctPlaces(
 }
 
 /** Undefined for what is on no disk, and for what is no reference, which others say better. */
-function pathOf(image: string): string | undefined {
+function pathOf(image: string | undefined): string | undefined {
+	if (image === undefined) return undefined;
 	try {
 		const reference = parseReference(image);
 		return "path" in reference ? reference.path : undefined;

@@ -41,6 +41,8 @@ const schema = z.strictObject({
 		manifestDigest: digest,
 		platform: as(imageFields.platform),
 	}),
+	/** Where boot loaders come from; absent: the image. */
+	buildroot: z.strictObject({ reference: as(imageReference), manifestDigest: digest }).optional(),
 	/** What is left out: the reference converter's list, or none, and more. */
 	defaultExcludes: z.custom<readonly string[]>(
 		(value) => [[], DEFAULT_EXCLUDES].some((known) => isDeepStrictEqual(value, known)),
@@ -76,8 +78,12 @@ const schema = z.strictObject({
 /** What decides every byte of a medium, as plain JSON: wherever and whenever it is run, the same bytes come out. */
 export type BuildPlan = Readonly<z.infer<typeof schema>>;
 
-/** The plan of what was asked for of this image. Throws `Oci2isoError` (exit 2) where patterns or levels are wrong, or no encoder is there. */
-export async function makePlan(image: OciImage, shape: Shape): Promise<BuildPlan> {
+/** The plan of what was asked for of this image, with the boot loaders of `buildroot`. Throws `Oci2isoError` (exit 2) where patterns or levels are wrong, or no encoder is there. */
+export async function makePlan(
+	image: OciImage,
+	shape: Shape,
+	buildroot?: Pick<OciImage, "reference" | "manifestDigest">,
+): Promise<BuildPlan> {
 	const { comp, blockSize, bcj, fragmentRule, exports, label, kernel, vendor, exclude, dropXattr, tools } = shape;
 	const { platform, manifestDigest, config } = image;
 	const { variant: _, ...plainPlatform } = platform;
@@ -91,6 +97,9 @@ export async function makePlan(image: OciImage, shape: Shape): Promise<BuildPlan
 			manifestDigest,
 			platform: formatPlatform(isNameable(platform) ? platform : plainPlatform),
 		},
+		...(buildroot === undefined
+			? {}
+			: { buildroot: { reference: buildroot.reference, manifestDigest: buildroot.manifestDigest } }),
 		defaultExcludes: shape.defaultExcludes ? DEFAULT_EXCLUDES : [],
 		exclude,
 		dropXattr,

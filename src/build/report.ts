@@ -1,8 +1,11 @@
 import { displayName } from "../binary/byte-string.ts";
+import type { BootFile } from "../boot/boot-files.ts";
 import type { AddedFile } from "../boot/grub/place-menus.ts";
 import type { ToolReport } from "../buildroot/tools.ts";
 import type { MediumReport } from "../exporters/exporter.ts";
 import type { Finding } from "../findings/finding.ts";
+import type { ReadCost } from "../layers/ask-image.ts";
+import type { LoadersImage } from "../loaders/loaders-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
@@ -24,6 +27,15 @@ export interface BuildReport {
 		readonly manifestDigest: string;
 		readonly platform: string;
 		readonly created: string | undefined;
+	};
+	/** Where boot loaders came from, if not from the image. */
+	readonly buildroot?: {
+		readonly reference: string;
+		readonly manifestDigest: string;
+		readonly platform: string;
+		/** What the ISO, or its EFI image, has of it, by path, and where that is in the buildroot. */
+		readonly files: readonly { readonly path: string; readonly from: string }[];
+		readonly read: Readonly<ReadCost>;
 	};
 	/** Bottom layer first. */
 	readonly layers: readonly LayerReport[];
@@ -107,6 +119,7 @@ export interface SquashfsReport {
 interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
+	readonly loaders: LoadersImage | undefined;
 	readonly system: ComposedSystem;
 	readonly medium: MediumReport;
 	readonly path: string;
@@ -116,7 +129,7 @@ interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 
 /** Puts the report of a finished build together. */
 export function buildReport(parts: ReportParts): BuildReport {
-	const { plan, image, system, medium, progress } = parts;
+	const { plan, image, loaders, system, medium, progress } = parts;
 	const { contract, stage, rootfs } = system;
 	const { codec, level, encoder } = stage.compressor;
 	const { createdSeconds } = image.config;
@@ -130,6 +143,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			platform: formatPlatform(image.platform),
 			created: createdSeconds === undefined ? undefined : new Date(createdSeconds * 1000).toISOString(),
 		},
+		...(loaders === undefined ? {} : { buildroot: buildrootReport(loaders, system.files) }),
 		layers: layerReports(image, stage.layers),
 		contract: {
 			version: contract.version,
@@ -172,6 +186,16 @@ export function buildReport(parts: ReportParts): BuildReport {
 		phases: progress.finish(),
 		peakResidentBytes: process.resourceUsage().maxRSS * 1024,
 	};
+}
+
+function buildrootReport(loaders: LoadersImage, files: readonly BootFile[]): NonNullable<BuildReport["buildroot"]> {
+	const { reference, manifestDigest, platform, cost: read } = loaders;
+	const taken = files.flatMap(({ iso, esp, content }) =>
+		content.kind === "image" && loaders.files.has(content.file.inode)
+			? [{ path: `/${displayName(iso ?? esp ?? "")}`, from: displayName(content.file.path) }]
+			: [],
+	);
+	return { reference, manifestDigest, platform, files: taken, read };
 }
 
 function layerReports(image: OciImage, layers: RootFileSystemStage["layers"]): LayerReport[] {

@@ -22,7 +22,7 @@ const ATTEMPTS = 3;
 const INDEXES_AT_A_TIME = 2;
 
 type SharedCacheOptions = Pick<Work, "cacheSize" | "cacheFrom" | "cacheTo" | "cacheKeyFile"> &
-	AccessOptions & { readonly image: string };
+	AccessOptions & { readonly image: string; readonly buildroot?: string | undefined };
 
 /** What was shared with other machines. */
 export interface SharedCacheReport {
@@ -160,11 +160,14 @@ export class SharedCache {
 		return await openRegistry(name, text, this.#registryOptions(name), this.#options.signal);
 	}
 
-	/** `--creds` are for one registry, the image's, else that of `--cache-to`, else that of the first `--cache-from`; no other gets to see them. */
+	/** `--creds` are for one registry, the image's, else the buildroot's, else that of `--cache-to`, else that of the first `--cache-from`; no other gets to see them. */
 	#registryOptions({ domain }: DockerReference): RegistryOptions {
-		const { image, authFile, creds, tlsVerify, certDir, transferPolicy } = this.#options;
-		const reference = parseReference(image);
-		const credsDomain = (reference.transport === "docker" ? reference.name : (this.#to ?? this.#from[0])?.name)?.domain;
+		const { image, buildroot, authFile, creds, tlsVerify, certDir, transferPolicy } = this.#options;
+		const names = [image, buildroot].flatMap((text) => {
+			const reference = text === undefined ? undefined : parseReference(text);
+			return reference?.transport === "docker" ? [reference.name] : [];
+		});
+		const credsDomain = (names[0] ?? (this.#to ?? this.#from[0])?.name)?.domain;
 		const policy = { attempts: ATTEMPTS, ...transferPolicy };
 		return { authFile, creds: domain === credsDomain ? creds : undefined, tlsVerify, certDir, policy };
 	}

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import {
 	bootFields,
+	buildrootFields,
 	cacheFields,
 	type Field,
 	type Fields,
@@ -52,6 +53,12 @@ const groups = {
 		label: ["--label <label>", "volume label, at most 32 bytes"],
 		kernel: ["--kernel <version>", "directory under /usr/lib/modules to boot"],
 		vendor: ["--vendor <name>", "EFI vendor directory"],
+	}),
+	buildroot: group("Image:", buildrootFields, {
+		buildroot: [
+			"--buildroot <image>",
+			"take GRUB, shim, MOK manager, font and tools from another image, of the same architecture",
+		],
 	}),
 	secureBoot: group(
 		"What the image leaves open:",
@@ -154,7 +161,7 @@ type UnionToIntersection<Union> = (Union extends unknown ? (each: Union) => void
 /** What says which image is read, and how. */
 export const IMAGE_GROUPS = ["image", "limits", "registry"] as const;
 /** What becomes of it, as far as it makes a difference to whether it boots or to what it holds. */
-export const CONTENT_GROUPS = ["boot", "secureBoot", "squashfs", "tree"] as const;
+export const CONTENT_GROUPS = ["boot", "buildroot", "secureBoot", "squashfs", "tree"] as const;
 
 /** Adds the options of these groups to a command. */
 export function addGroups(command: Command, ...names: readonly GroupName[]): Command {

@@ -4,7 +4,7 @@ import { interruptSignal } from "./interrupt.ts";
 import { addGroups, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
 
-const GROUPS = ["common", "tree", ...IMAGE_GROUPS] as const;
+const GROUPS = ["common", "tree", "buildroot", ...IMAGE_GROUPS] as const;
 
 interface VerifyArguments extends ValuesOf<(typeof GROUPS)[number]> {
 	readonly image?: string;

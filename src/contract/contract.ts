@@ -3,6 +3,7 @@ import type { LiveSupport } from "../boot/live-root/live-support.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { ShimNames } from "../boot/shim-names.ts";
 import type { Finding } from "../findings/finding.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 
 /** The version of the Container-native ISO contract that this room reads. */
@@ -32,6 +33,8 @@ export interface Contract {
 	readonly unicodeFont: FoundFile;
 	/** Undefined for machines without a BIOS. */
 	readonly grubModules: GrubModules | undefined;
+	/** Where vendor, `efi`, font and modules were found, and tools are: the image's tree, or that of the image which boot loaders come from. */
+	readonly loaders: ImageTree;
 	/** What the built-in entry and `${root}` pass to the kernel, in order; a label inside is escaped for GRUB's command line. */
 	readonly kernelArgs: readonly string[];
 	/** The initramfs has live-boot, which looks for the root file system under a name of its own. */

@@ -3,7 +3,7 @@ import { MACHINES, machineOfImage } from "../boot/machines.ts";
 import { assert, Oci2isoError, type Problem } from "../errors.ts";
 import { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { CONTRACT_VERSION, type Contract, type ContractOptions } from "./contract.ts";
+import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "./contract.ts";
 import { chooseEfi } from "./efi.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
 import { readIsoYaml } from "./iso-yaml.ts";
@@ -14,19 +14,49 @@ import { readOsRelease } from "./os-release.ts";
 
 /** What an image has of the contract, part by part; undefined is what it has not. */
 export interface ContractParts
-	extends Pick<Contract, "machine" | "osRelease" | "label" | "kernelArgs" | "hasLiveBoot" | "grub2"> {
+	extends Pick<Contract, "machine" | "osRelease" | "label" | "kernelArgs" | "hasLiveBoot" | "grub2" | "loaders">,
+		Omit<LoaderParts, "tree"> {
 	readonly kernel: Contract["kernel"] | undefined;
+	/** The image says what label and menu are, or leaves them to the defaults; otherwise they stand in for what cannot be read. */
+	readonly isMenuKnown: boolean;
+}
+
+/** Of these the parts that boot what the rest is. */
+export interface LoaderParts {
+	readonly tree: ImageTree;
 	readonly boot: Pick<Contract, "vendor" | "efi" | "shimNames"> | undefined;
 	readonly unicodeFont: Contract["unicodeFont"] | undefined;
 	readonly grubModules: Contract["grubModules"] | undefined;
-	/** The image says what label and menu are, or leaves them to the defaults; otherwise they stand in for what cannot be read. */
-	readonly isMenuKnown: boolean;
 	/** Problems and choices. */
 	readonly findings: Findings;
 }
 
-/** Reads the Container-native ISO contract v0.1.0 out of an image, each part for itself, so that what is missing of one does not hide the others. */
-export async function readContractParts(tree: ImageTree, options: ContractOptions): Promise<ContractParts> {
+/** Reads boot loaders, fonts and modules out of an image, and adds to `findings`. */
+export async function readLoaders(
+	tree: ImageTree,
+	options: Pick<ContractOptions, "architecture" | "vendor">,
+	osRelease: OsRelease,
+	findings: Findings,
+): Promise<LoaderParts> {
+	const { grub } = machineOfImage(options.architecture) ?? MACHINES[0];
+	return {
+		tree,
+		boot: await chooseEfi(tree, options, osRelease, findings),
+		unicodeFont: chooseUnicodeFont(tree, findings),
+		grubModules: grub.bios && findGrubModules(tree, grub.bios, findings),
+		findings,
+	};
+}
+
+/**
+ * Reads the Container-native ISO contract v0.1.0 out of an image, each part for itself, so that what is missing of one does not hide the others. `given` are the
+ * boot loaders of another image, whose files `tree` reads too.
+ */
+export async function readContractParts(
+	tree: ImageTree,
+	options: ContractOptions,
+	given?: LoaderParts,
+): Promise<ContractParts> {
 	const findings = new Findings();
 	const fault = architectureFault(options.architecture);
 	if (fault !== undefined) findings.problem(fault);
@@ -52,25 +82,16 @@ export async function readContractParts(tree: ImageTree, options: ContractOption
 	const grub2 = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
 	const isMenuKnown = findings.problems.length === before;
 	for (const finding of ofKernel.list) findings.add(finding);
-	return {
-		machine,
-		osRelease,
-		label,
-		kernelArgs,
-		hasLiveBoot: support?.liveBoot === true,
-		grub2,
-		isMenuKnown,
-		kernel,
-		boot: await chooseEfi(tree, options, osRelease, findings),
-		unicodeFont: chooseUnicodeFont(tree, findings),
-		grubModules: machine.grub.bios && findGrubModules(tree, machine.grub.bios, findings),
-		findings,
-	};
+	const { tree: loaders, ...parts } = given ?? (await readLoaders(tree, options, osRelease, findings));
+	for (const finding of given?.findings.list ?? []) findings.add(finding);
+	const hasLiveBoot = support?.liveBoot === true;
+	const said = { machine, osRelease, label, kernelArgs, hasLiveBoot, grub2, isMenuKnown };
+	return { ...said, kernel, ...parts, loaders, findings };
 }
 
 /** The contract of an image that meets it. Throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) with every violation in `problems`. */
-export async function readContract(tree: ImageTree, options: ContractOptions): Promise<Contract> {
-	return contractOf(await readContractParts(tree, options));
+export async function readContract(tree: ImageTree, options: ContractOptions, given?: LoaderParts): Promise<Contract> {
+	return contractOf(await readContractParts(tree, options, given));
 }
 
 /** Throws as `readContract`. */

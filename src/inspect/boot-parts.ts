@@ -20,6 +20,8 @@ import { walk } from "../tree/walk.ts";
 /** Everything the checks look at; a part is undefined where the image does not have it, which the contract report says. */
 export interface BootParts {
 	readonly tree: ImageTree;
+	/** Where boot loaders are looked up: see `Contract`. */
+	readonly loaders: ImageTree;
 	readonly machine: Machine;
 	readonly osRelease: OsRelease;
 	readonly label: string;

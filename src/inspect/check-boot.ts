@@ -38,6 +38,7 @@ export async function checkBoot(
 	const { kernel, initramfs } = (found.kernel && (await linux.read(found.kernel))) ?? {};
 	const parts: BootParts = {
 		tree,
+		loaders: found.loaders,
 		machine: found.machine,
 		osRelease: found.osRelease,
 		label: found.label,

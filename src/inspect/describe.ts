@@ -16,8 +16,12 @@ const DEBIAN_LIKE = /^(debian|ubuntu|linuxmint|pop|raspbian|kali)/;
 export function describeInspection(inspection: ImageInspection): string {
 	const { image, contract, osRelease, findings, kernel, initramfs, efi, grubModules, menu, label, bootPaths, read } =
 		inspection;
+	const { buildroot } = inspection;
 	const lines = [
 		`image     ${image.reference} (${image.manifestDigest}, ${image.platform})`,
+		...(buildroot === undefined
+			? []
+			: [`buildroot ${buildroot.reference} (${buildroot.manifestDigest}, ${buildroot.platform})`]),
 		`system    ${osRelease.name ?? osRelease.id ?? "no os-release"} ${osRelease.versionId ?? ""}`.trimEnd(),
 		`label     ${label ?? "not known"}`,
 		`kernel    ${kernel === undefined ? "none" : `${kernel.path} (${kernel.release ?? "release unknown"}, ${kernel.architecture ?? "?"})`}`,

@@ -1,7 +1,7 @@
 import { displayName } from "../binary/byte-string.ts";
 import type { BranchFilter, CodecName } from "../codec/types.ts";
 import { CONTRACT_VERSION, type Contract, type OsRelease } from "../contract/contract.ts";
-import { readContractParts } from "../contract/read-contract.ts";
+import { type LoaderParts, readContractParts } from "../contract/read-contract.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { LinuxReader } from "./boot-parts.ts";
@@ -70,18 +70,23 @@ interface InspectedEfi {
 
 /**
  * Checks an image's tree: what the contract finds, and what a boot would. Throws `Oci2isoError` only where the image cannot be read.
+ * `loaders` are another image's boot loaders, whose files `tree` reads too.
  * What hostile content can cost is bounded: files and unpacked initramfs are limited, and nothing of the image is run.
  */
-export async function inspectTree(tree: ImageTree, options: InspectOptions): Promise<Inspection> {
+export async function inspectTree(
+	tree: ImageTree,
+	options: InspectOptions,
+	loaders?: LoaderParts,
+): Promise<Inspection> {
 	const linux = new LinuxReader(tree);
-	const found = await readContractParts(tree, { ...options, liveSupportOf: linux.liveSupportOf });
+	const found = await readContractParts(tree, { ...options, liveSupportOf: linux.liveSupportOf }, loaders);
 	const violations = found.findings.list
 		.filter(({ severity }) => severity === "blocker")
 		.map((finding) => ({ ...finding, containerfile: contractLines(finding.code, found.machine) }));
 	const isMet = violations.length === 0;
 	const { codec = "zstd", bcj } = options;
 	const { parts, findings } = await checkBoot(tree, found, { codec, bcj, linux });
-	const tools = await checkTools(tree, findings);
+	const tools = await checkTools(found.loaders, findings);
 	const { kernel, initramfs } = parts;
 	return {
 		contract: { version: CONTRACT_VERSION, isMet, violations, choices: found.findings.choices },

@@ -1,12 +1,14 @@
 import { requireFilter } from "../codec/codec-table.ts";
 import { interruptible } from "../errors.ts";
 import { askImage, type ReadCost } from "../layers/ask-image.ts";
-import { openImage } from "../oci/open-image.ts";
+import { type LoadersImage, openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
+import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { checkOptions } from "../options/check-options.ts";
 import {
 	accessFields,
 	bootFields,
+	buildrootFields,
 	callback,
 	type Field,
 	imageFields,
@@ -16,6 +18,7 @@ import {
 } from "../options/fields.ts";
 import {
 	type BootOptions,
+	type BuildrootOptions,
 	type ImageOptions,
 	openingOptions,
 	type SquashfsOptions,
@@ -26,7 +29,7 @@ import { isExpectedPath } from "./expected-paths.ts";
 import { type Inspection, inspectTree } from "./inspect-image.ts";
 
 /** What the ISO would be built with; what makes no difference to whether it boots is taken too, so that the same options serve both. */
-export interface InspectImageOptions extends ImageOptions, BootOptions, TreeOptions, SquashfsOptions {
+export interface InspectImageOptions extends ImageOptions, BootOptions, TreeOptions, SquashfsOptions, BuildrootOptions {
 	/** Told how many bytes of blobs were read, of how many. */
 	readonly onBytes?: ((blobBytes: number, totalBytes: number) => void) | undefined;
 }
@@ -38,6 +41,7 @@ const fields = {
 	...bootFields,
 	...treeFields,
 	...squashfsFields,
+	...buildrootFields,
 	onBytes: callback(),
 } satisfies Record<keyof InspectImageOptions | "image", Field>;
 
@@ -47,6 +51,13 @@ export interface ImageInspection extends Inspection {
 		readonly reference: string;
 		readonly manifestDigest: string;
 		readonly platform: string;
+	};
+	/** The image that boot loaders come from, where that is another one. */
+	readonly buildroot?: {
+		readonly reference: string;
+		readonly manifestDigest: string;
+		readonly platform: string;
+		readonly read: Readonly<ReadCost>;
 	};
 	/** What was chosen where the image leaves something open, in sentences. */
 	readonly notes: readonly string[];
@@ -66,7 +77,12 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 	const { label, kernel, vendor, preset = DEFAULT_PRESET, comp = presets[preset].comp, bcj, onBytes } = options;
 	requireFilter(comp, bcj);
 	const image = await openImage(reference, { ...openingOptions(options), announceLayers: false });
+	let buildroot: OciImage | undefined;
 	try {
+		if (options.buildroot !== undefined) buildroot = await openBuildroot(options.buildroot, image, options);
+		const { signal } = options;
+		const loaders =
+			buildroot && (await readLoadersImage(buildroot, { vendor, withTools: true, isExpected: isExpectedPath, signal }));
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const { architecture } = image.platform;
 		const asked = { architecture, label, kernel, vendor, codec: comp, bcj };
@@ -74,10 +90,10 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 			answer: inspection,
 			cost,
 			notes,
-		} = await askImage(image.layers, (tree) => inspectTree(tree, asked), {
+		} = await askImage(image.layers, (tree) => inspectTree(loaders?.over(tree) ?? tree, asked, loaders?.parts), {
 			limits: image.treeLimits,
 			isExpected: isExpectedPath,
-			signal: options.signal,
+			signal,
 			onBytes: (bytes) => onBytes?.(bytes, total),
 			onExpected: (layers) => image.announce(layers),
 		});
@@ -87,11 +103,17 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 				manifestDigest: image.manifestDigest,
 				platform: formatPlatform(image.platform),
 			},
+			...(loaders === undefined ? {} : { buildroot: buildrootFacts(loaders) }),
 			...inspection,
-			notes: [...image.notes, ...notes],
+			notes: [...image.notes, ...notes, ...(loaders?.notes ?? [])],
 			read: cost,
 		};
 	} finally {
+		await buildroot?.close();
 		await image.close();
 	}
+}
+
+function buildrootFacts({ reference, manifestDigest, platform, cost: read }: LoadersImage) {
+	return { reference, manifestDigest, platform, read };
 }

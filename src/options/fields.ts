@@ -65,6 +65,12 @@ export const bootFields = {
 	vendor: directoryName("the name of a directory in /boot/efi/EFI"),
 } satisfies Fields;
 
+/** Where boot loaders come from. */
+export const buildrootFields = {
+	/** Reference of the image with GRUB, shim, MOK manager, font and tools, of the same architecture; the vendor is one of it. Default: the image. */
+	buildroot: text("an image reference, for example oci:DIR:TAG or docker://HOST/NAME:TAG"),
+} satisfies Fields;
+
 /** What of the image's tree is left out of the squashfs, and what is changed in it. */
 export const treeFields = {
 	/** More patterns to leave out, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */

@@ -1,5 +1,13 @@
 import type { OpenImageOptions } from "../oci/open-image.ts";
-import type { accessFields, bootFields, imageFields, OptionsOf, squashfsFields, treeFields } from "./fields.ts";
+import type {
+	accessFields,
+	bootFields,
+	buildrootFields,
+	imageFields,
+	OptionsOf,
+	squashfsFields,
+	treeFields,
+} from "./fields.ts";
 
 // What building, inspecting and verifying take alike; the command line's options have the same names.
 
@@ -14,6 +22,9 @@ export interface BootOptions extends OptionsOf<typeof bootFields> {}
 
 /** What of the image's tree is left out of the squashfs. */
 export interface TreeOptions extends OptionsOf<typeof treeFields> {}
+
+/** Another image that boot loaders come from. */
+export interface BuildrootOptions extends OptionsOf<typeof buildrootFields> {}
 
 /** How the squashfs is compressed. */
 export interface SquashfsOptions extends OptionsOf<typeof squashfsFields> {}

@@ -28,6 +28,16 @@ export interface ImageTree {
 	stream(file: FileInode): AsyncIterable<Uint8Array>;
 }
 
+/** `tree`, with the contents of `files` from `other`, whose they are. */
+export function readingFrom(tree: ImageTree, other: ImageTree, files: ReadonlySet<FileInode>): ImageTree {
+	const treeOf = (file: FileInode): ImageTree => (files.has(file) ? other : tree);
+	return {
+		...tree,
+		read: (file, maxBytes) => treeOf(file).read(file, maxBytes),
+		stream: (file) => treeOf(file).stream(file),
+	};
+}
+
 /** A tree whose contents `contentOf` gives: in memory, or in chunks as `ImageTree.stream` has them. */
 export function createImageTree(
 	root: DirectoryInode,

@@ -13,7 +13,7 @@ import type { Contract, GrubModules } from "../contract/contract.ts";
 import { EfiPlaces } from "../contract/efi-places.ts";
 import { findDirectory, namesIn } from "../contract/image-files.ts";
 import { MODULE_DIRECTORIES } from "../contract/kernel.ts";
-import { readContract } from "../contract/read-contract.ts";
+import { type LoaderParts, readContract } from "../contract/read-contract.ts";
 import { corrupt, Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { FatVolume } from "../formats/fat/read-fat.ts";
@@ -51,10 +51,20 @@ interface MediumFacts {
 	checkMarks(epochSeconds: number, findings: Findings): void;
 }
 
+/** Boot loaders of another image than the medium's. `isThem` says whether a shim and a GRUB are those of the medium. */
+export type ReadLoaders = (isThem: (shim: Uint8Array, grub: Uint8Array) => boolean) => Promise<{
+	readonly parts: LoaderParts;
+	over(tree: ImageTree): ImageTree;
+	/** Of its files alone. */
+	digestOf(file: FileInode): string | undefined;
+}>;
+
 /** An image's tree before anything was left out, and a digest for each content. */
 interface ImageOfMedium {
 	readonly root: DirectoryInode;
 	digestOf(file: FileInode): string | undefined;
+	/** Where boot loaders come from, if not from the image; asked with what tells which of several vendors' they are. */
+	readonly readLoaders?: ReadLoaders | undefined;
 }
 
 /**
@@ -64,19 +74,27 @@ interface ImageOfMedium {
 export async function checkMedium(
 	source: ByteSource,
 	facts: MediumFacts,
-	image: ImageOfMedium,
+	given: ImageOfMedium,
 	findings: Findings,
 	signal?: AbortSignal,
 ): Promise<void> {
 	const { volume, contents } = facts;
-	const tree = mediumTree(image.root, image.digestOf, contents, signal);
+	const paths = loaderPaths(machineOn(volume.root));
+	const isAt = (path: ByteString, bytes: Uint8Array): boolean => contents.digests.get(path) === digestOf(bytes);
+	const loaders = await given.readLoaders?.((shim, grub) => isAt(paths.loader, shim) && isAt(paths.grub, grub));
+	const image: ImageOfMedium = {
+		root: given.root,
+		digestOf: (file) => loaders?.digestOf(file) ?? given.digestOf(file),
+	};
+	const ownTree = mediumTree(image.root, image.digestOf, contents, signal);
+	const tree = loaders?.over(ownTree) ?? ownTree;
 	const { preparerIdentifier: preparer, createdAtSeconds: epochSeconds = 0 } = volume.primary;
 	const isOwn = preparer.startsWith(OWN_PREPARER);
 	// Other programs know of dmsquash-live only.
 	const support = isOwn
 		? await supportAt({ source, medium: source, firstBlock: 0, root: volume.root }, ISO_PATHS.initramfs)
 		: undefined;
-	const contract = await findContract(tree, image, volume, contents, support);
+	const contract = await findContract(tree, image, volume, contents, loaders?.parts, support);
 	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
 	// Other programs' media have what the contract has.
 	const beyond = new Set(isOwn ? [] : added.map(({ iso }) => iso?.slice(1)));
@@ -94,7 +112,7 @@ export async function checkMedium(
 	if (squashfs === undefined || (coreFile === undefined && grubModules !== undefined))
 		throw corrupt("FILE_MISSING", "squashfs or core image is missing");
 	const core = grubModules && coreFile && (await readVolumeFile(source, coreFile, MAX_CORE_BYTES, ISO_PATHS.coreImage));
-	if (core !== undefined && grubModules !== undefined) await checkCore(core, tree, grubModules, findings);
+	if (core !== undefined && grubModules !== undefined) await checkCore(core, contract.loaders, grubModules, findings);
 	if (!isOwn) {
 		const who = preparer === "" ? "another program" : displayName(preparer);
 		findings.note(`made by ${who}: volume structures, tables and padding were not made again to be compared`);
@@ -159,6 +177,7 @@ async function findContract(
 	image: ImageOfMedium,
 	volume: Volume,
 	{ digests }: MediumContents,
+	loaders: LoaderParts | undefined,
 	support: LiveSupport | undefined,
 ): Promise<Contract> {
 	const label = utf8TextOf(volume.primary.volumeIdentifier);
@@ -175,7 +194,7 @@ async function findContract(
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
 	const kernels = [undefined, ...new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)))];
 	const places = new EfiPlaces(tree, undefined);
-	const named = [...places.contract(), ...places.named()];
+	const named = loaders === undefined ? [...places.contract(), ...places.named()] : [];
 	const vendors = [undefined, ...places.vendors(named).flatMap((name) => utf8TextOf(name) ?? [])];
 	let first: Contract | undefined;
 	let failure: unknown;
@@ -185,7 +204,8 @@ async function findContract(
 			if (++tries > MAX_TRIES) break;
 			try {
 				const options = { architecture: machine.ociArchitecture, label, kernel, vendor };
-				const contract = await readContract(tree, { ...options, liveSupportOf: async () => support });
+				const asked = { ...options, liveSupportOf: async () => support };
+				const contract = await readContract(tree, asked, loaders);
 				if (fits(contract)) return contract;
 				first ??= contract;
 			} catch (error) {
@@ -199,7 +219,7 @@ async function findContract(
 		"NOT_REGENERATED",
 		`what the image says about its ISO cannot be read: ${[what, ...problems.map((problem) => problem.what)].join("; ")}`,
 		undefined,
-		"an image that fulfils the contract",
+		"an image that fulfils the contract, with the --buildroot that boot loaders came from",
 	);
 }
 

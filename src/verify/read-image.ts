@@ -9,6 +9,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import { DigestTable } from "./digest-table.ts";
 import { digestContents } from "./digested-contents.ts";
+import type { ReadLoaders } from "./medium-check.ts";
 
 /** What a squashfs made of an image has to hold. */
 export interface ExpectedTree {
@@ -23,6 +24,8 @@ export interface ExpectedTree {
 	readonly notes: readonly string[];
 	/** A `ContentDigest`. */
 	digestOf(file: FileInode): string | undefined;
+	/** Reads the image that boot loaders come from; absent where that is this one. */
+	readonly readLoaders?: ReadLoaders | undefined;
 	/** No layer has an entry for it, so that its time is the converter's choice. */
 	hasOwnTime(directory: DirectoryInode): boolean;
 }

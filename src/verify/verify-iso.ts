@@ -206,7 +206,13 @@ async function checkAll(
 				const checkMarks = (epochSeconds: number, marks: Findings): void =>
 					image.checkMarks(epochSeconds, hasCompressedBlocks, marks);
 				const facts = { volume: first, gpt: tables, esp: fat, contents: held, checkMarks };
-				await checkMedium(source, facts, { root: whole, digestOf: expected.digestOf }, findings, signal);
+				await checkMedium(
+					source,
+					facts,
+					{ root: whole, digestOf: expected.digestOf, readLoaders: expected.readLoaders },
+					findings,
+					signal,
+				);
 			},
 		);
 	return run.report(source.byteLength, volume?.primary.volumeIdentifier);

@@ -1,11 +1,13 @@
 import type { ByteSource } from "../binary/byte-source.ts";
-import { interruptible } from "../errors.ts";
+import { interruptible, type Oci2isoError } from "../errors.ts";
 import { compileXattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
-import { openImage } from "../oci/open-image.ts";
-import { checkOptions } from "../options/check-options.ts";
+import { openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
+import { type OciImage, openImage } from "../oci/open-image.ts";
+import { checkOptions, invalidOptions } from "../options/check-options.ts";
 import {
 	accessFields,
+	buildrootFields,
 	type Field,
 	flag,
 	imageFields,
@@ -13,13 +15,21 @@ import {
 	isObject,
 	treeFields,
 } from "../options/fields.ts";
-import { type ImageOptions, openingOptions, type TreeOptions } from "../options/image-options.ts";
+import {
+	type BuildrootOptions,
+	type ImageOptions,
+	openingOptions,
+	type TreeOptions,
+} from "../options/image-options.ts";
 import { openIso } from "../output/iso-file.ts";
+import type { FileInode } from "../tree/inode.ts";
+import { ContentDigest } from "./content-digest.ts";
+import type { ReadLoaders } from "./medium-check.ts";
 import { readImageTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { verifyIso } from "./verify-iso.ts";
 
-export interface VerifyOptions extends ImageOptions, TreeOptions {
+export interface VerifyOptions extends ImageOptions, TreeOptions, BuildrootOptions {
 	/** A reference as `build` takes it. Absent: no fidelity check. */
 	readonly image?: string | undefined;
 	/** Ask for signatures. Default true. */
@@ -31,6 +41,7 @@ const fields = {
 	...imageFields,
 	...accessFields,
 	...treeFields,
+	...buildrootFields,
 	secureBoot: flag(),
 } satisfies Record<keyof VerifyOptions, Field>;
 
@@ -71,12 +82,43 @@ async function verifySource(
 	} = options;
 	const isExcluded = compileExcludes([...(defaultExcludes ? DEFAULT_EXCLUDES : []), ...exclude]);
 	const dropXattrs = compileXattrDropper(dropXattr);
-	if (reference === undefined) return verifyIso(iso, { descriptor, secureBoot, signal });
+	if (reference === undefined) {
+		if (options.buildroot !== undefined) throw buildrootAlone();
+		return verifyIso(iso, { descriptor, secureBoot, signal });
+	}
 	const image = await openImage(reference, openingOptions(options));
+	let buildroot: OciImage | undefined;
 	try {
-		const expected = await readImageTree(image, { isExcluded, dropXattrs, allRoot, signal });
+		if (options.buildroot !== undefined) buildroot = await openBuildroot(options.buildroot, image, options);
+		const tree = await readImageTree(image, { isExcluded, dropXattrs, allRoot, signal });
+		const expected = { ...tree, readLoaders: buildroot && loadersReader(buildroot, signal) };
 		return await verifyIso(iso, { descriptor, expected, secureBoot, signal });
 	} finally {
+		await buildroot?.close();
 		await image.close();
 	}
+}
+
+function loadersReader(buildroot: OciImage, signal: AbortSignal | undefined): ReadLoaders {
+	return async (isThem) => {
+		const { parts, over, files } = await readLoadersImage(buildroot, { isThem, signal });
+		const digests = new Map<FileInode, string>();
+		for (const file of files) {
+			const digest = new ContentDigest(file.byteLength);
+			for await (const chunk of parts.tree.stream(file)) digest.update(chunk);
+			digests.set(file, digest.finish().toString("hex"));
+		}
+		return { parts, over, digestOf: (file) => digests.get(file) };
+	};
+}
+
+function buildrootAlone(): Oci2isoError {
+	return invalidOptions([
+		{
+			code: "INVALID_OPTION",
+			what: "there is no image to compare with",
+			where: "buildroot",
+			remedy: "give --image too",
+		},
+	]);
 }

@@ -42,7 +42,7 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 	writeFront(target, layout, bootHybrid);
 
 	const checksum = usesTool(run.tools)
-		? checksumOfTool(tree, target, run.tools)
+		? checksumOfTool(contract.loaders, target, run.tools)
 		: await beginMediaChecksum(target, imageBlocks);
 	const medium: WrittenMedium = {
 		async finish() {

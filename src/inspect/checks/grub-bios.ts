@@ -32,10 +32,10 @@ async function checkMenuIsFound(
 	planned: BootFileParts,
 	findings: Findings,
 ): Promise<void> {
-	const { tree } = parts;
+	const { tree, loaders } = parts;
 	let coreModules: readonly string[];
 	try {
-		coreModules = await readModuleNames(grubFileReader(tree, directory), CORE_IMAGE.modules);
+		coreModules = await readModuleNames(grubFileReader(loaders, directory), CORE_IMAGE.modules);
 	} catch (error) {
 		if (!(error instanceof Oci2isoError)) throw error;
 		return findings.block("GRUB_BIOS_NO_CORE", "no core image of GRUB for BIOS can be made", ["bios"], {
@@ -58,7 +58,7 @@ async function checkMenuIsFound(
 }
 
 /** It has the modules of the commands in grub.cfg, with all that they say they depend on, and they are modules. */
-async function checkModules({ tree }: BootParts, directory: ByteString, findings: Findings): Promise<boolean> {
+async function checkModules({ loaders: tree }: BootParts, directory: ByteString, findings: Findings): Promise<boolean> {
 	const needed = new Set<ByteString>(COMMANDS.map(byteStringFromText));
 	const missing: string[] = [];
 	const broken: string[] = [];

@@ -24,6 +24,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	options: ["contract", "oci", "codec"],
 	findings: [],
 	contract: ["boot", "formats", "tree", "findings"],
+	// Boot loaders of another image than the system's, for build, inspect and verify.
+	loaders: ["contract", "layers", "tree", "oci", "options", "findings", "buildroot", "boot"],
 	buildroot: ["tree", "boot", "codec", "native"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: ["formats", "boot"],
@@ -47,6 +49,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"buildroot",
 		"cache",
 		"inspect",
+		"loaders",
 		"options",
 		"exporters",
 	],
@@ -62,6 +65,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"native",
 		"oci",
 		"buildroot",
+		"loaders",
 		"options",
 	],
 	verify: [
@@ -78,6 +82,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"native",
 		"oci",
 		"options",
+		"loaders",
 		"output",
 	],
 	cli: ["build", "cache", "inspect", "verify", "output", "codec", "native", "index.ts", "options", "medium"],

@@ -14,6 +14,7 @@ import { Oci2isoError } from "../../../src/errors.ts";
 import type { OciImage } from "../../../src/oci/open-image.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
+const OTHER = `sha256:${"b".repeat(64)}` as const;
 const image = {
 	reference: "oci:x",
 	manifestDigest: DIGEST,
@@ -22,7 +23,11 @@ const image = {
 } as unknown as OciImage;
 const base = { image: "oci:x", sourceDateEpoch: 5 };
 
-const planOf = (options: object): Promise<BuildPlan> => makePlan(image, resolvePlanOptions({ ...base, ...options }));
+const planOf = (options: Partial<PlanOptions>): Promise<BuildPlan> => {
+	const buildroot =
+		options.buildroot === undefined ? undefined : { reference: options.buildroot, manifestDigest: OTHER };
+	return makePlan(image, resolvePlanOptions({ ...base, ...options }), buildroot);
+};
 const bytesOf = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const plan = await planOf({});
 
@@ -41,6 +46,7 @@ describe("a plan", () => {
 		label: "L",
 		kernel: "1.0",
 		vendor: "test",
+		buildroot: "oci:y",
 		exclude: ["x"],
 		defaultExcludes: false,
 		dropXattr: ["user.*"],
