@@ -1,7 +1,8 @@
 import { byteStringOf } from "../binary/byte-string.ts";
 import { MAX_GRUB_CONFIG_BYTES } from "../boot/grub/model/shell.ts";
 import { ISO_PATHS } from "../boot/iso-paths.ts";
-import type { Findings } from "../findings/findings.ts";
+import { Findings } from "../findings/findings.ts";
+import { readBootMenu } from "./boot-menu.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
 import { type BootVolume, checkMenu, ISO_FILE } from "./menu-check.ts";
 
@@ -14,9 +15,14 @@ export async function checkLoopback(volume: BootVolume, findings: Findings): Pro
 		return;
 	}
 	const script = byteStringOf(await readVolumeFile(volume.source, file, MAX_GRUB_CONFIG_BYTES, where));
-	const { menu } = await checkMenu(script, where, [volume], findings);
-	const silent = menu.entries.filter(({ kernelArguments }) => !kernelArguments.some((word) => word.endsWith(ISO_FILE)));
-	if (silent.length > 0)
-		findings.fault(`${silent.length} entries do not say where the ISO lies`, where, `an argument NAME${ISO_FILE}`);
-	findings.detail = `${menu.entries.length} menu entries`;
+	// Other programs' only read their other menus.
+	const { entries } = readBootMenu(script, where, new Findings());
+	if (entries.length === 0) {
+		findings.undecided = `${where} has no entry of its own`;
+		return;
+	}
+	await checkMenu(script, where, [volume], findings);
+	if (!entries.some(({ kernelArguments }) => kernelArguments.some((word) => word.endsWith(ISO_FILE))))
+		findings.fault("no entry says where the ISO lies", where, `an argument NAME${ISO_FILE}`);
+	findings.detail = `${entries.length} menu entries`;
 }

@@ -111,7 +111,8 @@ describe.skipIf(requires(...REFERENCE_PIPELINE_NEEDS, ...FIXTURE_NEEDS))("the re
 			await buildReferenceIso(layout, iso, { compression, ...(compression === "zstd" ? { level: 1 } : {}) });
 			const report = await verifyAgainstImage(memorySource(await readFile(iso)), { image: `oci:${layout}:latest` });
 			expect(formatReport(report)).not.toMatch(/FAIL|fault:/);
-			expect(report.checks.map(({ status }) => status)).toEqual(report.checks.map(() => "pass"));
+			const other = report.checks.filter(({ status }) => status !== "pass");
+			expect(other.map(({ name, status }) => [name, status])).toEqual([["loopback", "skipped"]]);
 			await rm(iso);
 		},
 	);

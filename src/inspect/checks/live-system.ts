@@ -99,6 +99,8 @@ function checkLoopBoot({ initramfs }: BootParts, findings: Findings): undefined 
 	const support = initramfs?.support;
 	if (initramfs === undefined || support === undefined) return;
 	const { drivers } = initramfs;
+	// Without it nothing starts, however it is started.
+	if (!drivers.has("loop")) return;
 	const hasFatNames = FAT_NAMES.every((either) => either.some((name) => drivers.has(name)));
 	const known = DISK_FILE_SYSTEMS.filter((name) => drivers.has(name) && (name !== "vfat" || hasFatNames));
 	const none = (what: string, evidence: string): undefined => {
