@@ -49,9 +49,8 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("an image without boot loaders", () 
 		expect(files.get("/EFI/BOOT/grubx64.efi")).toBe("/boot/efi/EFI/debian/gcdx64.efi");
 		expect(files.get("/boot/grub2/i386-pc/linux.mod")).toBe("/usr/lib/grub/i386-pc/linux.mod");
 		expect(files.has("/images/pxeboot/vmlinuz")).toBe(false);
-		const verdictOf = async (image: string, from: string | undefined) =>
-			(await verifyAgainstImage(iso, { image, buildroot: from, platform: "linux/amd64" })).verdict;
-		expect([await verdictOf(bare, whole), await verdictOf(bare, undefined)]).toEqual(["pass", "fail"]);
+		const { verdict } = await verifyAgainstImage(iso, { image: bare, buildroot: whole, platform: "linux/amd64" });
+		expect(verdict).toBe("pass");
 	});
 
 	it("is made the same by its plan, and by the tools of the other", async () => {

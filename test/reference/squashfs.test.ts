@@ -131,11 +131,13 @@ describe.skipIf(missing)("beside squashfs-tools", () => {
 
 	it.each<[string, Omit<CodecOptions, "blockBytes"> & { allRoot?: boolean }, string[]]>([
 		["no options", { codec: "gzip" }, []],
-		["no fragments", { codec: "gzip", fragmentRule: "none" }, ["-no-fragments"]],
-		["every tail in a fragment", { codec: "gzip", fragmentRule: "all-tails" }, ["-always-use-fragments"]],
-		["no export table", { codec: "gzip", exportable: false }, ["-no-exports"]],
-		["the x86 filter", { codec: "xz", bcj: "x86" }, ["-comp", "xz", "-Xbcj", "x86"]],
-		["everything root's", { codec: "gzip", allRoot: true }, ["-all-root"]],
+		["every tail in a fragment", { codec: "gzip", level: 1, fragmentRule: "all-tails" }, ["-always-use-fragments"]],
+		[
+			"no fragments, no export table and everything root's",
+			{ codec: "gzip", level: 1, fragmentRule: "none", exportable: false, allRoot: true },
+			["-no-fragments", "-no-exports", "-all-root"],
+		],
+		["the x86 filter", { codec: "xz", level: 0, bcj: "x86" }, ["-comp", "xz", "-Xbcj", "x86"]],
 	])("lists as mksquashfs's image does with %s", async (_, { allRoot = false, ...options }, flags) => {
 		const tree = await diskTree(source);
 		if (allRoot) atOnce(givingToRoot(tree.root));
