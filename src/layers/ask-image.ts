@@ -44,6 +44,7 @@ export interface ReadCost {
 	lastQuestion?: string;
 }
 
+const OSTREE_OBJECTS = "sysroot/ostree/repo/objects/";
 /** Askings before the last layer; each takes time for all entries so far. */
 const MAX_ATTEMPTS = 16;
 
@@ -138,13 +139,22 @@ class AskedImage {
 			return isNeeded(entry);
 		};
 		const toc = await layer.tableOfContents(signal, this.#onBlobBytes);
-		if (toc === undefined)
-			return this.#read(
-				number,
-				layer,
-				(entry) =>
-					onEntry(entry) && isExpected?.(cleanPath(entry.path)) === true && this.#held.tryHold(entry.byteLength),
-			);
+		if (toc === undefined) {
+			const objects = new PassingObjects((entry) => isExpected?.(cleanPath(entry.path)) === true);
+			const drop = (object: TarEntry | undefined): void => {
+				if (object === undefined) return;
+				this.#held.release(object.byteLength);
+				this.#cost.keptBytes -= object.byteLength;
+				this.#kept.delete({ layer: number, entry: object.index });
+			};
+			const notes = await this.#read(number, layer, (entry) => {
+				const isWanted = onEntry(entry);
+				drop(objects.passed(entry));
+				return isWanted && objects.mayBeExpected(entry) && this.#held.tryHold(entry.byteLength) && objects.keep(entry);
+			});
+			drop(objects.rest());
+			return notes;
+		}
 		this.#cost.layersByToc++;
 		this.#tocs.set(number, toc);
 		for (const entry of toc.entries) onEntry(entry);
@@ -199,6 +209,48 @@ class AskedImage {
 		this.#cost.blobBytes += bytes;
 		this.#options.onBytes?.(this.#cost.blobBytes);
 	};
+}
+
+/**
+ * Files that are expected. An image of an ostree commit has each file as an object of its repository, with the paths that it has right behind it as hard links: what an
+ * object is for is known once it has passed, and it is kept until then.
+ */
+class PassingObjects {
+	readonly #isExpected: (entry: TarEntry) => boolean;
+	/** Kept, and not yet known to be expected. */
+	#object: TarEntry | undefined;
+
+	constructor(isExpected: (entry: TarEntry) => boolean) {
+		this.#isExpected = isExpected;
+	}
+
+	/** The object that can be dropped before `entry`, if there is one. */
+	passed(entry: TarEntry): TarEntry | undefined {
+		const object = this.#object;
+		if (object === undefined) return undefined;
+		const isPath = entry.type === "hard-link" && cleanPath(entry.linkTarget) === cleanPath(object.path);
+		if (isPath && !this.#isExpected(entry)) return undefined;
+		this.#object = undefined;
+		return isPath ? undefined : object;
+	}
+
+	mayBeExpected(entry: TarEntry): boolean {
+		return entry.type === "file" && (isOstreeObject(entry) || this.#isExpected(entry));
+	}
+
+	keep(entry: TarEntry): true {
+		if (!this.#isExpected(entry)) this.#object = entry;
+		return true;
+	}
+
+	/** At the end of the archive. */
+	rest(): TarEntry | undefined {
+		return this.#object;
+	}
+}
+
+function isOstreeObject({ path, byteLength }: TarEntry): boolean {
+	return byteLength > 0 && path.endsWith(".file") && cleanPath(path).startsWith(OSTREE_OBJECTS);
 }
 
 /**

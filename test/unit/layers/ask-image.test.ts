@@ -86,6 +86,24 @@ describe("asking an image", () => {
 		expect(cost.blobBytes).toBeLessThan(cost.totalBytes / 50);
 	});
 
+	it("keeps an object of an ostree repository until its paths have said what it is", async () => {
+		const object = (name: string): string => `sysroot/ostree/repo/objects/${name}.file`;
+		const link = (path: string, name: string): TarMember => ({ type: "hard-link", path, linkTarget: object(name) });
+		const layer = [
+			file(object("00/a"), "of no use"),
+			link("usr/a", "00/a"),
+			file(`./${object("11/b")}`, "from the commit"),
+			link("usr/lib/os-release", "11/b"),
+			link("etc/os-release", "11/b"),
+			file(object("22/c"), noise(100_000, "no path")),
+			link("etc/other", "00/a"),
+			file(object("33/d"), "at the end"),
+		];
+		const { answer, cost } = await ask([plain(layer)], question("/usr/a"));
+		expect(answer).toBe("from the commit, /usr/a file");
+		expect(cost).toMatchObject({ layersReadAgain: 0, keptBytes: "from the commit".length });
+	});
+
 	it("reads a layer whole, with a note, when its table of contents is not to be trusted", async () => {
 		const broken = estargzLayer(BASE, { change: (entries: TocRecord[]) => ({ version: 7, entries }) });
 		const { answer, cost, imageNotes } = await ask([broken, estargzLayer(TOP)], question("/opt"));
