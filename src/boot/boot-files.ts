@@ -3,6 +3,7 @@ import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig, renderLoopbackConfig } from "./grub/made/menu.ts";
 import { biosFilePath, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
+import { renderLoaderFiles } from "./systemd-boot/entries.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
 type BootFileContent =
@@ -33,7 +34,7 @@ export const STANDARD_MENUS: readonly MenuPlace[] = [ISO_PATHS.efiMenu, ISO_PATH
 }));
 
 /** What boot files are made from; those of parts that an image does not have are left out. */
-export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "machine" | "grub2"> {
+export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "machine" | "bootLoader" | "grub2"> {
 	readonly efi?: Contract["efi"] | undefined;
 	readonly shimNames?: Contract["shimNames"] | undefined;
 	readonly kernel?: Contract["kernel"] | undefined;
@@ -49,11 +50,10 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
 export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFile[] {
 	const { efi, shimNames, kernel, unicodeFont, grubModules, hasLiveBoot } = contract;
 	const image = (file: FoundFile): BootFileContent => ({ kind: "image", file });
-	const text = (content: string): BootFileContent => ({ kind: "generated", bytes: Buffer.from(content, "utf8") });
 	const both = (path: ByteString, file: FoundFile | undefined): BootFile[] =>
 		file === undefined ? [] : [{ iso: path, esp: path, content: image(file) }];
 	const isoOnly = (iso: ByteString, content: BootFileContent): BootFile => ({ iso, esp: undefined, content });
-	const menu = text(renderGrubConfig(contract, "uefi"));
+	const isGrub = contract.bootLoader === "grub2";
 	const loaders = loaderPaths(contract.machine);
 	return [
 		...both(loaders.loader, efi?.shim),
@@ -64,21 +64,50 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 			return name === undefined ? [] : both(loaderPath(name), efi?.[role]);
 		}),
 		...both(ISO_PATHS.efiFont, unicodeFont),
-		...STANDARD_MENUS.map((place) => ({ ...place, content: menu })),
-		isoOnly(ISO_PATHS.loopbackMenu, text(renderLoopbackConfig(contract))),
-		...(contract.machine.grub.bios === undefined
-			? []
-			: [isoOnly(ISO_PATHS.biosMenu, text(renderGrubConfig(contract, "bios")))]),
+		...(isGrub ? grubMenus(contract) : loaderFiles(contract)),
 		...(grubModules?.files ?? []).map(({ relativePath, file }) => isoOnly(biosFilePath(relativePath), image(file))),
 		...(kernel === undefined
 			? []
-			: [isoOnly(ISO_PATHS.kernel, image(kernel.vmlinuz)), isoOnly(ISO_PATHS.initramfs, image(kernel.initramfs))]),
+			: (
+					[
+						[ISO_PATHS.kernel, kernel.vmlinuz],
+						[ISO_PATHS.initramfs, kernel.initramfs],
+					] as const
+				).flatMap(([path, file]) => (isGrub ? isoOnly(path, image(file)) : both(path, file)))),
 		...(hasLiveBoot === true ? [isoOnly(ISO_PATHS.liveBootSquashfs, { kind: "rootfs" })] : []),
 		isoOnly(ISO_PATHS.discInfo, {
 			kind: "generated",
 			bytes: bytesOf(discInfo(epochSeconds, contract.osRelease.versionId, contract.machine.name)),
 		}),
 	];
+}
+
+function grubMenus(contract: BootFileParts): BootFile[] {
+	const menu = generated(renderGrubConfig(contract, "uefi"));
+	const menus = [...STANDARD_MENUS.map((place) => ({ ...place, content: menu })), loopbackMenu(contract)];
+	if (contract.machine.grub.bios === undefined) return menus;
+	return [
+		...menus,
+		{ iso: ISO_PATHS.biosMenu, esp: undefined, content: generated(renderGrubConfig(contract, "bios")) },
+	];
+}
+
+/** systemd-boot reads the EFI system partition only; in the ISO's tree they are for people, and say what boots it. */
+function loaderFiles(contract: BootFileParts): BootFile[] {
+	const files = renderLoaderFiles(contract.grub2);
+	return [
+		...files.map(({ path, text }) => ({ iso: path, esp: path, content: generated(text) })),
+		loopbackMenu(contract),
+	];
+}
+
+/** For a GRUB that is not the ISO's own. */
+function loopbackMenu(contract: BootFileParts): BootFile {
+	return { iso: ISO_PATHS.loopbackMenu, esp: undefined, content: generated(renderLoopbackConfig(contract)) };
+}
+
+function generated(text: string): BootFileContent {
+	return { kind: "generated", bytes: Buffer.from(text, "utf8") };
 }
 
 /** The same files with the menu for UEFI at more places. */

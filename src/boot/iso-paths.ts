@@ -22,6 +22,9 @@ export const ISO_PATHS = {
 	/** Where GRUBs look that start an ISO from a file on a disk. */
 	loopbackMenu: "boot/grub/loopback.cfg",
 	efiFont: "EFI/BOOT/fonts/unicode.pf2",
+	/** Of systemd-boot (Boot Loader Specification): its settings, and a file for each entry. */
+	loaderConfig: "loader/loader.conf",
+	loaderEntries: "loader/entries",
 } as const;
 
 /** Of what firmware and shim start. */

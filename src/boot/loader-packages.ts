@@ -12,7 +12,7 @@ export interface LoaderPackages {
 
 /** In the order in which they count. */
 export function loaderPackages(machine: Machine): readonly LoaderPackages[] {
-	return [debian(machine), suse(machine), gentoo(machine), arch(machine)];
+	return [debian(machine), suse(machine), gentoo(machine), arch(machine), systemd(machine)];
 }
 
 /** Debian and Ubuntu: signed by their distribution, or else as built. */
@@ -75,4 +75,11 @@ function arch({ efi }: Machine): LoaderPackages {
 		vendorOf: (id) => id ?? "arch",
 		paths: { [efi.shim]: [`${place}/${efi.shim}`], [efi.mokManager]: [`${place}/${efi.mokManager}`] },
 	};
+}
+
+/** The same on every distribution; Debian has a signed one beside it since 13. */
+function systemd({ efi }: Machine): LoaderPackages {
+	const place = "/usr/lib/systemd/boot/efi";
+	const path = `${place}/${efi.systemdBoot}`;
+	return { place, vendorOf: (id) => id ?? "systemd", paths: { [efi.systemdBoot]: [`${path}.signed`, path] } };
 }

@@ -27,10 +27,12 @@ export interface Machine {
 		readonly loader: string;
 		readonly shim: string;
 		readonly mokManager: string;
-		/** What shim starts; in images, GRUB for installed systems, which is no help on a medium. */
+		/** What shim starts, whoever it is; in images, GRUB for installed systems, which is no help on a medium. */
 		readonly grub: string;
 		/** In images: GRUB's variant for media, which reads `grub.cfg` from its own directory. */
 		readonly mediaGrub: string;
+		/** In images: systemd-boot. */
+		readonly systemdBoot: string;
 	};
 	/** GRUB's builds; `bios` is undefined for machines without a BIOS. */
 	readonly grub: { readonly efi: GrubPlatform; readonly bios: GrubPlatform | undefined };
@@ -94,5 +96,6 @@ function efiNames(suffix: string): Machine["efi"] {
 		mokManager: `mm${suffix}.efi`,
 		grub: `grub${suffix}.efi`,
 		mediaGrub: `gcd${suffix}.efi`,
+		systemdBoot: `systemd-boot${suffix}.efi`,
 	};
 }

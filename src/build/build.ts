@@ -213,12 +213,12 @@ async function withBuildroot<Result>(
 /** Before anything is compressed: throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) where boot loaders are missing. */
 async function loadersOf(
 	buildroot: OciImage,
-	{ vendor, tools }: BuildPlan,
+	{ vendor, bootloader, tools }: BuildPlan,
 	signal: AbortSignal | undefined,
 ): Promise<LoadersImage> {
 	const withTools = tools === "buildroot";
 	const isExpected = withTools ? isExpectedPath : undefined;
-	const loaders = await readLoadersImage(buildroot, { vendor, withTools, isExpected, signal });
+	const loaders = await readLoadersImage(buildroot, { vendor, bootloader, withTools, isExpected, signal });
 	requireMet(loaders.parts.findings.problems);
 	return loaders;
 }

@@ -1,4 +1,4 @@
-import { chooseEfi } from "../contract/efi.ts";
+import { chooseBootLoader } from "../contract/efi.ts";
 import { chooseKernel } from "../contract/kernel.ts";
 import { readOsRelease } from "../contract/os-release.ts";
 import { requireMet } from "../contract/read-contract.ts";
@@ -15,7 +15,7 @@ import type { BuildPlan } from "./plan.ts";
  */
 export async function checkChoices(
 	image: OciImage,
-	{ kernel, vendor }: BuildPlan,
+	{ kernel, vendor, bootloader }: BuildPlan,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	if (kernel === undefined && vendor === undefined) return;
@@ -27,7 +27,12 @@ export async function checkChoices(
 			const findings = new Findings();
 			if (kernel !== undefined) await chooseKernel(tree, kernel, findings);
 			if (vendor !== undefined)
-				await chooseEfi(tree, { vendor, architecture }, await readOsRelease(tree, new Findings()), findings);
+				await chooseBootLoader(
+					tree,
+					{ vendor, architecture, bootloader },
+					await readOsRelease(tree, new Findings()),
+					findings,
+				);
 			return findings;
 		},
 		{ limits: image.treeLimits, isExpected: isExpectedPath, signal },

@@ -58,7 +58,7 @@ export async function checkContract(
 	const problems = blockersOf(findings.list, options);
 	if (problems.length > 0 && !options.force) throw wouldNotBoot(problems);
 	return {
-		bootPaths: bootPathsOf(findings.list, true, contract.machine),
+		bootPaths: bootPathsOf(findings.list, true, contract),
 		isForced: problems.length > 0,
 		findings: findings.list.filter(({ severity }) => severity !== "ok"),
 	};

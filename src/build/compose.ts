@@ -71,11 +71,11 @@ async function addBoot(
 	{ plan, image, loaders, work, tools, progress }: ComposeInput,
 ): Promise<ComposedSystem> {
 	const tree = loaders?.over(stage.tree) ?? stage.tree;
-	const { sourceDateEpoch: epochSeconds, label, kernel, vendor, rootfs } = plan;
+	const { sourceDateEpoch: epochSeconds, label, kernel, vendor, bootloader, rootfs } = plan;
 	const { requireSecureBoot, force } = work;
 	const { architecture } = image.platform;
 	const how = { codec: rootfs.comp, bcj: rootfs.bcj, linux: new LinuxReader(tree) };
-	const checks = { label, kernel, vendor, architecture, ...how, requireSecureBoot, force };
+	const checks = { label, kernel, vendor, bootloader, architecture, ...how, requireSecureBoot, force };
 
 	progress.phase("contract");
 	const contract = await readBuildContract(tree, checks, loaders?.parts);
@@ -135,12 +135,16 @@ function ingredients(
 	contract: Contract,
 ): unknown {
 	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
-	const { label, kernel, vendor } = contract;
+	const { label, kernel, vendor, bootLoader } = contract;
+	const other = bootLoader === "grub2" ? {} : { bootLoader };
 	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr, ...(allRoot && { allRoot }) };
 	return [
 		oci2iso,
 		image.manifestDigest,
 		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
-		{ label, kernel: kernel.version, vendor, codec, level, blockSize, ...asked, ...left, epoch: sourceDateEpoch },
+		{
+			...{ label, kernel: kernel.version, vendor, ...other, codec, level, blockSize, ...asked, ...left },
+			epoch: sourceDateEpoch,
+		},
 	];
 }

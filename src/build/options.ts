@@ -143,8 +143,8 @@ function requireUnshaped(options: object): void {
 }
 
 function shapeOf(options: PlanOptions): Shape {
-	const { image, platform, label, kernel, vendor, buildroot, sourceDateEpoch, bcj, exports, allRoot } = options;
-	const { tools = "auto" } = options;
+	const { image, platform, label, kernel, vendor, bootloader, buildroot, sourceDateEpoch } = options;
+	const { bcj, exports, allRoot, tools = "auto" } = options;
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
 	requireFilter(comp, bcj);
@@ -154,6 +154,7 @@ function shapeOf(options: PlanOptions): Shape {
 		label,
 		kernel,
 		vendor,
+		bootloader: bootloader === "auto" ? undefined : bootloader,
 		buildroot,
 		sourceDateEpoch,
 		comp,

@@ -56,6 +56,7 @@ const schema = z.strictObject({
 	label: as(bootFields.label).optional(),
 	kernel: as(bootFields.kernel).optional(),
 	vendor: as(bootFields.vendor).optional(),
+	bootloader: as(bootFields.bootloader).optional(),
 	/** Seconds since 1970. */
 	sourceDateEpoch: as(mediumFields.sourceDateEpoch),
 	rootfs: z.strictObject({
@@ -84,7 +85,8 @@ export async function makePlan(
 	shape: Shape,
 	buildroot?: Pick<OciImage, "reference" | "manifestDigest">,
 ): Promise<BuildPlan> {
-	const { comp, blockSize, bcj, fragmentRule, exports, label, kernel, vendor, exclude, dropXattr, tools } = shape;
+	const { comp, blockSize, bcj, fragmentRule, exports, label, kernel, vendor, bootloader } = shape;
+	const { exclude, dropXattr, tools } = shape;
 	const { platform, manifestDigest, config } = image;
 	const { variant: _, ...plainPlatform } = platform;
 	compileExcludes(exclude);
@@ -107,6 +109,7 @@ export async function makePlan(
 		...(label === undefined ? {} : { label }),
 		...(kernel === undefined ? {} : { kernel }),
 		...(vendor === undefined ? {} : { vendor }),
+		...(bootloader === undefined ? {} : { bootloader }),
 		sourceDateEpoch: epochSeconds(shape.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], config.createdSeconds),
 		rootfs: {
 			format: "squashfs",

@@ -53,6 +53,7 @@ const groups = {
 		label: ["--label <label>", "volume label, at most 32 bytes"],
 		kernel: ["--kernel <version>", "directory under /usr/lib/modules to boot"],
 		vendor: ["--vendor <name>", "EFI vendor directory"],
+		bootloader: ["--bootloader <name>", "who shows the menu; systemd-boot is for UEFI only (default: auto)"],
 	}),
 	buildroot: group("Image:", buildrootFields, {
 		buildroot: [

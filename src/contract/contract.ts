@@ -1,4 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
+import type { BootLoader } from "../boot/boot-loader.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { ShimNames } from "../boot/shim-names.ts";
@@ -29,9 +30,11 @@ export interface Contract {
 	readonly efi: EfiFiles;
 	/** What its shim calls the others, where that is not what the contract does. */
 	readonly shimNames: ShimNames;
+	/** Who shows the menu; the contract knows GRUB only. */
+	readonly bootLoader: BootLoader;
 	/** GRUB's font, `unicode.pf2`. */
-	readonly unicodeFont: FoundFile;
-	/** Undefined for machines without a BIOS. */
+	readonly unicodeFont: FoundFile | undefined;
+	/** Undefined for machines without a BIOS, and where GRUB is not the boot loader. */
 	readonly grubModules: GrubModules | undefined;
 	/** Where vendor, `efi`, font and modules were found, and tools are: the image's tree, or that of the image which boot loaders come from. */
 	readonly loaders: ImageTree;
@@ -54,7 +57,7 @@ export interface KernelFiles {
 export interface EfiFiles {
 	readonly shim: FoundFile;
 	readonly mokManager: FoundFile;
-	/** The variant of GRUB for media, which reads `grub.cfg` from its own directory. */
+	/** What shim starts: the variant of GRUB for media, which reads `grub.cfg` from its own directory, or systemd-boot. */
 	readonly grub: FoundFile;
 }
 
@@ -116,4 +119,6 @@ export interface ContractOptions {
 	readonly vendor?: string | undefined;
 	/** What the initramfs finds its root with, undefined where that is not known; absent: what the contract has, dracut's dmsquash-live. */
 	readonly liveSupportOf?: ((kernel: KernelFiles) => Promise<LiveSupport | undefined>) | undefined;
+	/** `auto`: GRUB, or systemd-boot where the image has that one only. Default: `auto`. */
+	readonly bootloader?: BootLoader | "auto" | undefined;
 }

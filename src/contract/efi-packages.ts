@@ -1,16 +1,29 @@
+import type { BootLoader } from "../boot/boot-loader.ts";
 import { type PackageSpelling, packageSpelling } from "../boot/machines.ts";
 import type { EfiFiles, OsRelease } from "./contract.ts";
 
-type Packages = Readonly<Record<keyof EfiFiles, string>>;
+type Program = Exclude<keyof EfiFiles, "grub"> | BootLoader;
+type Packages = Readonly<Record<Program, string>>;
 
 /** By the ids of os-release(5); `{fedora}` and `{debian}` stand for the two spellings of the architecture. */
-const FEDORA: Packages = { shim: "shim-{fedora}", mokManager: "shim-{fedora}", grub: "grub2-efi-{fedora}-cdboot" };
-const DEBIAN: Packages = { shim: "shim-signed", mokManager: "shim-signed", grub: "grub-efi-{debian}-signed" };
-const SUSE: Packages = { shim: "shim", mokManager: "shim", grub: "grub2-{suse}-efi" };
+const FEDORA: Packages = {
+	shim: "shim-{fedora}",
+	mokManager: "shim-{fedora}",
+	grub2: "grub2-efi-{fedora}-cdboot",
+	"systemd-boot": "systemd-boot-unsigned",
+};
+const DEBIAN: Packages = {
+	shim: "shim-signed",
+	mokManager: "shim-signed",
+	grub2: "grub-efi-{debian}-signed",
+	"systemd-boot": "systemd-boot-efi-{debian}-signed",
+};
+const SUSE: Packages = { shim: "shim", mokManager: "shim", grub2: "grub2-{suse}-efi", "systemd-boot": "systemd-boot" };
 const GENTOO: Packages = {
 	shim: "sys-boot/shim",
 	mokManager: "sys-boot/shim",
-	grub: "sys-boot/grub with USE=secureboot",
+	grub2: "sys-boot/grub with USE=secureboot",
+	"systemd-boot": "sys-apps/systemd with USE=boot",
 };
 const FAMILIES: Readonly<Record<string, Packages>> = {
 	...Object.fromEntries(["fedora", "rhel", "centos", "rocky", "almalinux", "ol", "amzn"].map((id) => [id, FEDORA])),
@@ -20,7 +33,7 @@ const FAMILIES: Readonly<Record<string, Packages>> = {
 };
 
 /** The package that has a boot loader, in the image's own distribution, or in the ones that are known. */
-export function bootLoaderPackage(role: keyof EfiFiles, { id, idLike }: OsRelease, architecture: string): string {
+export function bootLoaderPackage(role: Program, { id, idLike }: OsRelease, architecture: string): string {
 	const spelled = packageSpelling(architecture);
 	const nameIn = (packages: Packages): string =>
 		packages[role].replace(/\{(fedora|debian|suse)\}/, (_, family: keyof PackageSpelling) => spelled[family]);

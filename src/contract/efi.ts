@@ -1,8 +1,9 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
+import type { BootLoader } from "../boot/boot-loader.ts";
 import { MACHINES, type Machine, machineOfImage } from "../boot/machines.ts";
 import { type ShimNames, shimNamesIn } from "../boot/shim-names.ts";
-import type { Findings } from "../findings/findings.ts";
+import { Findings } from "../findings/findings.ts";
 import { decodePeHead, type PeLayout } from "../formats/pe/pe-layout.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
@@ -11,20 +12,32 @@ import { bootLoaderPackage } from "./efi-packages.ts";
 import { type EfiDirectory, EfiPlaces, isOf } from "./efi-places.ts";
 import { whyNoFile } from "./image-files.ts";
 
+type Role = keyof EfiFiles;
+
+interface WantedFile {
+	readonly role: Role;
+	/** In the contract. */
+	readonly name: string;
+	readonly what: string;
+	readonly code: string;
+}
+
 /** What is looked for, by the names that the contract has for it on a machine. */
-const rolesOf = ({ efi }: Machine) =>
-	[
-		{ role: "shim", name: efi.shim, what: "shim", code: "SHIM_MISSING" },
-		{ role: "mokManager", name: efi.mokManager, what: "MOK manager", code: "MOK_MANAGER_MISSING" },
-		{ role: "grub", name: efi.mediaGrub, what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" },
-	] as const;
-type Roles = ReturnType<typeof rolesOf>;
+const rolesOf = ({ efi }: Machine, bootLoader: BootLoader): readonly WantedFile[] => [
+	{ role: "shim", name: efi.shim, what: "shim", code: "SHIM_MISSING" },
+	{ role: "mokManager", name: efi.mokManager, what: "MOK manager", code: "MOK_MANAGER_MISSING" },
+	bootLoader === "grub2"
+		? { role: "grub", name: efi.mediaGrub, what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" }
+		: { role: "grub", name: efi.systemdBoot, what: "systemd-boot", code: "SYSTEMD_BOOT_MISSING" },
+];
+type Roles = readonly WantedFile[];
 
 /** Headers of programs end before. */
 const HEAD_BYTES = 4096;
 const MAX_NAMED = 10;
 
-type Role = keyof EfiFiles;
+type EfiOptions = Pick<ContractOptions, "vendor" | "architecture"> & { readonly bootLoader: BootLoader };
+type ChosenEfi = Pick<Contract, "vendor" | "efi" | "shimNames">;
 
 /** The files of one vendor, wherever they are. */
 interface Choice {
@@ -42,12 +55,12 @@ const NO_FILES: Choice["files"] = { shim: undefined, mokManager: undefined, grub
  */
 export async function chooseEfi(
 	tree: ImageTree,
-	{ vendor: wanted, architecture }: Pick<ContractOptions, "vendor" | "architecture">,
+	{ vendor: wanted, architecture, bootLoader }: EfiOptions,
 	osRelease: OsRelease,
 	findings: Findings,
-): Promise<Pick<Contract, "vendor" | "efi" | "shimNames"> | undefined> {
+): Promise<ChosenEfi | undefined> {
 	const machine = machineOfImage(architecture) ?? MACHINES[0];
-	const roles = rolesOf(machine);
+	const roles = rolesOf(machine, bootLoader);
 	const places = new EfiPlaces(tree, wanted === undefined ? undefined : byteStringFromText(wanted));
 	const contract = places.contract();
 	const named = [...places.named(), ...contract];
@@ -68,7 +81,7 @@ export async function chooseEfi(
 	const efi = chosen && complete(chosen.files);
 	if (chosen === undefined || efi === undefined)
 		return reportMissing(
-			{ tree, places, choices: [...choices.values()], wanted, osRelease, architecture, machine },
+			{ tree, places, choices: [...choices.values()], wanted, osRelease, architecture, machine, bootLoader },
 			findings,
 		);
 	const vendors = places.vendors(named).map(displayName);
@@ -87,6 +100,30 @@ export async function chooseEfi(
 		await noteSignature(tree, efi[role], what, machine, findings);
 	}
 	return { vendor: displayName(chosen.vendor), efi, shimNames: await namesIn(tree, efi, findings) };
+}
+
+/** `chooseEfi` with the boot loader that is asked for: for `auto` GRUB, but where the image has systemd-boot and no GRUB for media. */
+export async function chooseBootLoader(
+	tree: ImageTree,
+	{ bootloader: wanted = "auto", ...options }: Omit<ContractOptions, "label" | "kernel">,
+	osRelease: OsRelease,
+	findings: Findings,
+): Promise<{ readonly bootLoader: BootLoader; readonly boot: ChosenEfi | undefined }> {
+	const attempt = async (bootLoader: BootLoader) => {
+		const own = new Findings();
+		return { bootLoader, boot: await chooseEfi(tree, { ...options, bootLoader }, osRelease, own), own };
+	};
+	const first = await attempt(wanted === "auto" ? "grub2" : wanted);
+	const second = wanted === "auto" && first.boot === undefined ? await attempt("systemd-boot") : first;
+	const { bootLoader, boot, own } = second.boot === undefined ? first : second;
+	for (const finding of own.list) findings.add(finding);
+	if (wanted === "auto" && bootLoader === "systemd-boot")
+		findings.choice({
+			code: "BOOT_LOADER_CHOICE",
+			what: "the image has no GRUB for media: systemd-boot starts the kernel, with UEFI only",
+			remedy: "pass --bootloader grub2 to have what GRUB lacks said",
+		});
+	return { bootLoader, boot };
 }
 
 /** What each vendor has in some directories, the first of them first, by its name in lower case. */
@@ -218,27 +255,32 @@ interface Missing {
 	readonly osRelease: OsRelease;
 	readonly architecture: string;
 	readonly machine: Machine;
+	readonly bootLoader: BootLoader;
 }
 
 /** Of the vendor that lacks least, file by file: what is missing, what there is and where, and which package has it. */
 function reportMissing(
-	{ tree, places, choices, wanted, osRelease, architecture, machine }: Missing,
+	{ tree, places, choices, wanted, osRelease, architecture, machine, bootLoader }: Missing,
 	findings: Findings,
 ): undefined {
-	const roles = rolesOf(machine);
+	const roles = rolesOf(machine, bootLoader);
 	const lacking = ({ files }: Choice): number => roles.filter(({ role }) => files[role] === undefined).length;
 	const best = choices.reduce<Choice | undefined>(
 		(least, choice) => (least === undefined || lacking(choice) < lacking(least) ? choice : least),
 		undefined,
 	);
 	const packages = (wantedRoles: readonly Role[]): string =>
-		[...new Set(wantedRoles.map((role) => bootLoaderPackage(role, osRelease, architecture)))].join(" and ");
+		[
+			...new Set(
+				wantedRoles.map((role) => bootLoaderPackage(role === "grub" ? bootLoader : role, osRelease, architecture)),
+			),
+		].join(" and ");
 	if (best === undefined && wanted === undefined)
 		return findings.problem({
 			code: "VENDOR_MISSING",
 			what: "the image has no EFI vendor directory and no boot loaders where packages are known to have them",
 			where: "/usr/lib/bootupd/updates/EFI/*, /usr/lib/efi/shim/*/EFI/*",
-			expected: `the contract: ${machine.efi.shim}, ${machine.efi.mokManager} and ${machine.efi.mediaGrub} in /boot/efi/EFI/VENDOR`,
+			expected: `the contract: ${roles.map(({ name }) => name).join(", ")} in /boot/efi/EFI/VENDOR`,
 			remedy: `install ${packages(["shim", "grub"])}`,
 		});
 	const { vendor, files } = best ?? { vendor: byteStringFromText(wanted ?? ""), files: NO_FILES };
@@ -250,7 +292,8 @@ function reportMissing(
 	for (const { role, what, name, code } of roles) {
 		if (files[role] !== undefined) continue;
 		const path = `/boot/efi/EFI/${vendor}/${name}`;
-		const other = role === "grub" ? own.find((directory) => places.file(directory, machine.efi.grub)) : undefined;
+		const other =
+			code === "GRUB_EFI_MISSING" ? own.find((directory) => places.file(directory, machine.efi.grub)) : undefined;
 		const installed =
 			other === undefined ? [] : [`${machine.efi.grub} in ${displayName(other.path)} is for installed systems`];
 		const elsewhere = choices.find((choice) => choice.vendor !== vendor && choice.files[role] !== undefined);

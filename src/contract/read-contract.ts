@@ -1,10 +1,11 @@
+import { biosOf } from "../boot/boot-loader.ts";
 import { startsWithLiveBoot } from "../boot/live-root/live-support.ts";
 import { MACHINES, machineOfImage } from "../boot/machines.ts";
 import { assert, Oci2isoError, type Problem } from "../errors.ts";
 import { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "./contract.ts";
-import { chooseEfi } from "./efi.ts";
+import { chooseBootLoader } from "./efi.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
 import { readIsoYaml } from "./iso-yaml.ts";
 import { chooseKernel } from "./kernel.ts";
@@ -24,6 +25,7 @@ export interface ContractParts
 /** Of these the parts that boot what the rest is. */
 export interface LoaderParts {
 	readonly tree: ImageTree;
+	readonly bootLoader: Contract["bootLoader"];
 	readonly boot: Pick<Contract, "vendor" | "efi" | "shimNames"> | undefined;
 	readonly unicodeFont: Contract["unicodeFont"] | undefined;
 	readonly grubModules: Contract["grubModules"] | undefined;
@@ -34,16 +36,19 @@ export interface LoaderParts {
 /** Reads boot loaders, fonts and modules out of an image, and adds to `findings`. */
 export async function readLoaders(
 	tree: ImageTree,
-	options: Pick<ContractOptions, "architecture" | "vendor">,
+	options: Pick<ContractOptions, "architecture" | "vendor" | "bootloader">,
 	osRelease: OsRelease,
 	findings: Findings,
 ): Promise<LoaderParts> {
-	const { grub } = machineOfImage(options.architecture) ?? MACHINES[0];
+	const machine = machineOfImage(options.architecture) ?? MACHINES[0];
+	const { bootLoader, boot } = await chooseBootLoader(tree, options, osRelease, findings);
+	const bios = biosOf(machine, bootLoader);
 	return {
 		tree,
-		boot: await chooseEfi(tree, options, osRelease, findings),
-		unicodeFont: chooseUnicodeFont(tree, findings),
-		grubModules: grub.bios && findGrubModules(tree, grub.bios, findings),
+		bootLoader,
+		boot,
+		unicodeFont: bootLoader === "grub2" ? chooseUnicodeFont(tree, findings) : undefined,
+		grubModules: bios && findGrubModules(tree, bios, findings),
 		findings,
 	};
 }
@@ -97,9 +102,13 @@ export async function readContract(tree: ImageTree, options: ContractOptions, gi
 /** Throws as `readContract`. */
 export function contractOf({ findings, isMenuKnown: _, boot, ...parts }: ContractParts): Contract {
 	requireMet(findings.problems);
-	const { kernel, unicodeFont, grubModules } = parts;
-	const hasBios = parts.machine.grub.bios !== undefined;
-	assert(kernel && boot && unicodeFont && (grubModules || !hasBios), "a part is missing without a problem");
+	const { kernel, bootLoader, unicodeFont, grubModules } = parts;
+	assert(kernel && boot, "a part is missing without a problem");
+	assert(unicodeFont || bootLoader !== "grub2", "GRUB's font is missing without a problem");
+	assert(
+		grubModules || biosOf(parts.machine, bootLoader) === undefined,
+		"GRUB's modules are missing without a problem",
+	);
 	return {
 		version: CONTRACT_VERSION,
 		...parts,

@@ -1,6 +1,7 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import { MAX_EFI_BYTES, MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
+import type { BootLoader } from "../boot/boot-loader.ts";
 import { type Initramfs, readInitramfs } from "../boot/initramfs/initramfs.ts";
 import { initramfsSupport } from "../boot/initramfs/live-support.ts";
 import { streamedFile } from "../boot/initramfs/streamed-file.ts";
@@ -23,6 +24,7 @@ export interface BootParts {
 	/** Where boot loaders are looked up: see `Contract`. */
 	readonly loaders: ImageTree;
 	readonly machine: Machine;
+	readonly bootLoader: BootLoader;
 	readonly osRelease: OsRelease;
 	readonly label: string;
 	readonly menu: Grub2Menu;

@@ -1,8 +1,9 @@
+import { biosOf } from "../boot/boot-loader.ts";
 import { grubWords } from "../boot/grub/menu-words.ts";
 import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
 import { grubCommandLine } from "../boot/live-root/kernel-command-line.ts";
-import type { Machine } from "../boot/machines.ts";
 import { type BranchFilter, branchFilterOf, type CodecName } from "../codec/types.ts";
+import type { Contract } from "../contract/contract.ts";
 import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
 import type { BootPath, BootPaths, Finding } from "../findings/finding.ts";
@@ -17,6 +18,7 @@ import { checkLiveSupport } from "./checks/live-system.ts";
 import { checkMenu, defaultEntryOf } from "./checks/menu.ts";
 import { checkUefi } from "./checks/secure-boot.ts";
 import { checkSystem } from "./checks/system.ts";
+import { checkSystemdBoot } from "./checks/systemd-boot.ts";
 import { MenuFindings } from "./menu-findings.ts";
 import { fixedIsoYaml } from "./menu-fix.ts";
 
@@ -40,6 +42,7 @@ export async function checkBoot(
 		tree,
 		loaders: found.loaders,
 		machine: found.machine,
+		bootLoader: found.bootLoader,
 		osRelease: found.osRelease,
 		label: found.label,
 		menu: found.grub2,
@@ -63,13 +66,14 @@ export async function checkBoot(
 	}
 	if (found.isMenuKnown) checkMenu(parts, findings);
 	await checkSystem(parts, new InitramfsArguments([grubCommandLine(grubWords(entry)).text]), findings);
-	const { machine, label, osRelease, grub2, hasLiveBoot } = found;
+	const { machine, bootLoader, label, osRelease, grub2, hasLiveBoot } = found;
 	const planned = {
 		label,
 		osRelease,
 		grub2,
 		machine,
 		hasLiveBoot,
+		bootLoader,
 		efi: found.boot?.efi,
 		shimNames: found.boot?.shimNames,
 		kernel: found.kernel,
@@ -77,17 +81,22 @@ export async function checkBoot(
 	} as const;
 	await checkGrubBios(parts, planned, findings);
 	checkUefi(parts, findings);
-	await checkGrubEfi(parts, planned, findings);
+	if (bootLoader === "grub2") await checkGrubEfi(parts, planned, findings);
+	else checkSystemdBoot(parts, findings);
 	await checkLeftovers(parts, findings);
 	findings.fixMenu((fixes) => fixedIsoYaml(parts, fixes));
 	return { parts, findings };
 }
 
-export function bootPathsOf(findings: readonly Finding[], isContractMet: boolean, machine: Machine): BootPaths {
+export function bootPathsOf(
+	findings: readonly Finding[],
+	isContractMet: boolean,
+	{ machine, bootLoader }: Pick<Contract, "machine" | "bootLoader">,
+): BootPaths {
 	const willNot = (path: BootPath): boolean => !isContractMet || findings.some(({ blocks }) => blocks.includes(path));
 	const verdict = (path: BootPath) => (willNot(path) ? "will not boot" : "expected to boot");
 	return {
-		...(machine.grub.bios === undefined ? {} : { bios: verdict("bios") }),
+		...(biosOf(machine, bootLoader) === undefined ? {} : { bios: verdict("bios") }),
 		uefi: verdict("uefi"),
 		"secure-boot": verdict("secure-boot"),
 	};

@@ -37,6 +37,12 @@ export const efiLines = ({ packages }: Machine): ContainerfileLines => ({
 	debian: `${APT} shim-signed grub-efi-${packages.debian}-signed`,
 });
 
+/** systemd-boot for the machine; Fedora signs none. */
+export const systemdBootLines = ({ packages }: Machine): ContainerfileLines => ({
+	fedora: "RUN dnf -y install systemd-boot-unsigned",
+	debian: `${APT} systemd-boot-efi-${packages.debian}-signed`,
+});
+
 const grubModules: ContainerfileLines = {
 	fedora: "RUN dnf -y install grub2-pc-modules",
 	debian: `${APT} grub-pc-bin`,
@@ -76,6 +82,7 @@ const ofContract: Readonly<Record<string, ContainerfileLines | ((machine: Machin
 	SHIM_MISSING: efiLines,
 	MOK_MANAGER_MISSING: efiLines,
 	GRUB_EFI_MISSING: efiLines,
+	SYSTEMD_BOOT_MISSING: systemdBootLines,
 	UNICODE_FONT_MISSING: { fedora: "RUN dnf -y install grub2-common", debian: `${APT} grub-common` },
 	GRUB_MODULES_MISSING: grubModules,
 	GRUB_MODULE_MISSING: grubModules,

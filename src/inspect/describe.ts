@@ -26,7 +26,7 @@ export function describeInspection(inspection: ImageInspection): string {
 		`label     ${label ?? "not known"}`,
 		`kernel    ${kernel === undefined ? "none" : `${kernel.path} (${kernel.release ?? "release unknown"}, ${kernel.architecture ?? "?"})`}`,
 		`initramfs ${initramfs === undefined ? "none" : `${initramfs.path} (${initramfs.segments.map(({ compression }) => compression).join(", ")}; ${initramfs.modules} modules)`}`,
-		`EFI       ${efi === undefined ? "none" : efi.vendor}`,
+		`EFI       ${efi === undefined ? "none" : efi.vendor}${efi?.bootLoader === "systemd-boot" ? ", systemd-boot" : ""}`,
 		...(efi === undefined ? [] : [efi.shim, efi.grub, efi.mokManager].map(describeProgram)),
 		`BIOS      ${grubModules === undefined ? "none" : `${grubModules.path}, ${grubModules.files} files`}`,
 		...describeMenu(menu),
@@ -47,7 +47,8 @@ export function describeInspection(inspection: ImageInspection): string {
 		...findings.flatMap((finding) => describeFinding(finding, osRelease)),
 		"",
 		...(["bios", "uefi", "secure-boot"] as const).map(
-			(path) => `${PATH_NAMES[path]}: ${bootPaths[path] ?? "there is none on such machines"}`,
+			(path) =>
+				`${PATH_NAMES[path]}: ${bootPaths[path] ?? `none with ${efi?.bootLoader === "systemd-boot" ? "systemd-boot" : "such machines"}`}`,
 		),
 		describeCost(read),
 	];

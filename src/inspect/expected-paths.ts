@@ -28,7 +28,9 @@ const PATTERNS: readonly string[] = [
 	]),
 	...MACHINES.flatMap((machine) =>
 		loaderPackages(machine).flatMap(({ paths }) =>
-			[machine.efi.shim, machine.efi.mokManager, machine.efi.mediaGrub].flatMap((name) => paths[name] ?? []),
+			[machine.efi.shim, machine.efi.mokManager, machine.efi.mediaGrub, machine.efi.systemdBoot].flatMap(
+				(name) => paths[name] ?? [],
+			),
 		),
 	).map(withoutSlash),
 	...grubDirectoriesOf(PC_BIOS).flatMap((path) => ["*.mod", "*.lst"].map((name) => withoutSlash(`${path}/${name}`))),

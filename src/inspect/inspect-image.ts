@@ -1,6 +1,7 @@
 import { displayName } from "../binary/byte-string.ts";
+import type { BootLoader } from "../boot/boot-loader.ts";
 import type { BranchFilter, CodecName } from "../codec/types.ts";
-import { CONTRACT_VERSION, type Contract, type OsRelease } from "../contract/contract.ts";
+import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "../contract/contract.ts";
 import { type LoaderParts, readContractParts } from "../contract/read-contract.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
@@ -16,6 +17,7 @@ interface InspectOptions {
 	readonly label?: string | undefined;
 	readonly kernel?: string | undefined;
 	readonly vendor?: string | undefined;
+	readonly bootloader?: ContractOptions["bootloader"];
 	/** Compressor of the squashfs that would be built; absent: zstd. */
 	readonly codec?: CodecName | undefined;
 	/** Its branch filter; absent: the codec's usual one. */
@@ -63,6 +65,7 @@ interface InspectedInitramfs {
 
 interface InspectedEfi {
 	readonly vendor: string;
+	readonly bootLoader: BootLoader;
 	readonly shim: InspectedEfiProgram;
 	readonly mokManager: InspectedEfiProgram;
 	readonly grub: InspectedEfiProgram;
@@ -108,6 +111,7 @@ export async function inspectTree(
 		efi: found.boot &&
 			parts.efi && {
 				vendor: found.boot.vendor,
+				bootLoader: found.bootLoader,
 				shim: describeEfiProgram(parts.efi.shim),
 				mokManager: describeEfiProgram(parts.efi.mokManager),
 				grub: describeEfiProgram(parts.efi.grub),
@@ -118,7 +122,7 @@ export async function inspectTree(
 		},
 		tools,
 		findings: findings.list,
-		bootPaths: bootPathsOf(findings.list, isMet, found.machine),
+		bootPaths: bootPathsOf(findings.list, isMet, found),
 		isBootable: isMet && !findings.list.some(({ severity }) => severity === "blocker"),
 	};
 }

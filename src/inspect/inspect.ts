@@ -74,7 +74,16 @@ export async function inspectImage(reference: string, options: InspectImageOptio
 }
 
 async function inspect(reference: string, options: InspectImageOptions): Promise<ImageInspection> {
-	const { label, kernel, vendor, preset = DEFAULT_PRESET, comp = presets[preset].comp, bcj, onBytes } = options;
+	const {
+		label,
+		kernel,
+		vendor,
+		bootloader,
+		preset = DEFAULT_PRESET,
+		comp = presets[preset].comp,
+		bcj,
+		onBytes,
+	} = options;
 	requireFilter(comp, bcj);
 	const image = await openImage(reference, { ...openingOptions(options), announceLayers: false });
 	let buildroot: OciImage | undefined;
@@ -82,10 +91,11 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 		if (options.buildroot !== undefined) buildroot = await openBuildroot(options.buildroot, image, options);
 		const { signal } = options;
 		const loaders =
-			buildroot && (await readLoadersImage(buildroot, { vendor, withTools: true, isExpected: isExpectedPath, signal }));
+			buildroot &&
+			(await readLoadersImage(buildroot, { vendor, bootloader, withTools: true, isExpected: isExpectedPath, signal }));
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const { architecture } = image.platform;
-		const asked = { architecture, label, kernel, vendor, codec: comp, bcj };
+		const asked = { architecture, label, kernel, vendor, bootloader, codec: comp, bcj };
 		const {
 			answer: inspection,
 			cost,

@@ -4,7 +4,7 @@ import { toolClosure } from "../buildroot/closure.ts";
 import { CORE_TOOL_NAMES } from "../buildroot/el-torito-core.ts";
 import { findExecutable } from "../buildroot/executable.ts";
 import { CHECKSUM_TOOL_NAMES } from "../buildroot/media-checksum.ts";
-import type { FoundFile, OsRelease } from "../contract/contract.ts";
+import type { ContractOptions, FoundFile, OsRelease } from "../contract/contract.ts";
 import { EfiPlaces } from "../contract/efi-places.ts";
 import { readOsRelease } from "../contract/os-release.ts";
 import { type LoaderParts, readLoaders } from "../contract/read-contract.ts";
@@ -21,7 +21,7 @@ import type { FileInode } from "../tree/inode.ts";
 
 /** Where images keep boot loaders: what is there is kept while its layer passes. */
 const KEPT_PATHS =
-	/^(?:(?:etc|usr\/lib)\/os-release$|usr\/(?:lib|lib64|share)\/(?:grub2?|shim[^/]*|efi|bootupd\/updates|ostree-boot\/efi)\/|boot\/(?:efi|grub2?\/fonts)\/|efi\/EFI\/)/;
+	/^(?:(?:etc|usr\/lib)\/os-release$|usr\/(?:lib|lib64|share)\/(?:grub2?|shim[^/]*|efi|bootupd\/updates|ostree-boot\/efi|systemd\/boot\/efi)\/|boot\/(?:efi|grub2?\/fonts)\/|efi\/EFI\/)/;
 const MAX_VENDORS = 256;
 
 /** The image that boot loaders come from, where that is another than the one with the system (`--buildroot`). */
@@ -42,6 +42,7 @@ export interface LoadersImage {
 interface ReadLoadersOptions {
 	/** The EFI directory to take. */
 	readonly vendor?: string | undefined;
+	readonly bootloader?: ContractOptions["bootloader"];
 	/** Takes the first vendor whose programs, whole, these are; otherwise the one without it. */
 	readonly isThem?: ((shim: Uint8Array, grub: Uint8Array) => boolean) | undefined;
 	/** Its tools will be looked for. */
@@ -135,11 +136,15 @@ export async function readLoadersImage(image: OciImage, options: ReadLoadersOpti
 }
 
 /** Those of the vendor that was asked for, or whose programs are known. */
-async function chosen(tree: ImageTree, image: OciImage, { vendor, isThem }: ReadLoadersOptions): Promise<LoaderParts> {
+async function chosen(
+	tree: ImageTree,
+	image: OciImage,
+	{ vendor, bootloader, isThem }: ReadLoadersOptions,
+): Promise<LoaderParts> {
 	const { architecture } = image.platform;
 	const osRelease: OsRelease = await readOsRelease(tree, new Findings());
 	const of = (name: string | undefined): Promise<LoaderParts> =>
-		readLoaders(tree, { vendor: name, architecture }, osRelease, new Findings());
+		readLoaders(tree, { vendor: name, bootloader, architecture }, osRelease, new Findings());
 	const first = await of(vendor);
 	if (isThem === undefined) return first;
 	const places = new EfiPlaces(tree, undefined);

@@ -1,10 +1,7 @@
-import { MiB } from "../binary/units.ts";
+import { MAX_ESP_BYTES } from "../boot/boot-file-limits.ts";
 import type { BootFile } from "../boot/boot-files.ts";
 import { buildFat, type FatImage, fatDirectoryOf } from "../formats/fat/build-fat.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-
-/** Boot loaders and fonts together, which are held in memory while the EFI system partition is made. */
-const MAX_ESP_BYTES = 128 * MiB;
 
 /** The EFI system partition with every file that has a place on it. Rejects as `tree.read` does. */
 export async function buildEsp(

@@ -39,6 +39,8 @@ interface IsoParts {
 	/** Undefined where nothing is there for BIOS. */
 	readonly elToritoBytes: number | undefined;
 	readonly esp: FatImage;
+	/** Whether a copy of it is in the tree. */
+	readonly hasEfiImage: boolean;
 	readonly bootFiles: readonly BootFile[];
 	readonly guids: DiskGuids;
 	/** Names the program in the volume descriptor. */
@@ -62,7 +64,9 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		...(elToritoBytes === undefined
 			? []
 			: [[ISO_PATHS.coreImage, made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })] as [ByteString, IsoFile]]),
-		[ISO_PATHS.efiImage, made("esp", esp.byteLength, { kind: "esp" })],
+		...(parts.hasEfiImage
+			? [[ISO_PATHS.efiImage, made("esp", esp.byteLength, { kind: "esp" })] as [ByteString, IsoFile]]
+			: []),
 	];
 	for (const { iso, content } of parts.bootFiles) {
 		if (iso === undefined) continue;

@@ -63,6 +63,8 @@ export const bootFields = {
 	kernel: directoryName("the name of a directory in /usr/lib/modules"),
 	/** EFI vendor directory. Default: the first found. */
 	vendor: directoryName("the name of a directory in /boot/efi/EFI"),
+	/** Who shows the menu; systemd-boot is for UEFI only. Default: `auto`, GRUB where the image has it for media. */
+	bootloader: oneOf(["auto", "grub2", "systemd-boot"]),
 } satisfies Fields;
 
 /** Where boot loaders come from. */

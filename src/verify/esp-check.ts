@@ -1,7 +1,7 @@
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { DISK_BLOCK_BYTES, MiB } from "../binary/units.ts";
-import { MAX_EFI_BYTES } from "../boot/boot-file-limits.ts";
+import { MAX_ESP_BYTES } from "../boot/boot-file-limits.ts";
 import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { Findings } from "../findings/findings.ts";
 import {
@@ -103,7 +103,7 @@ async function compareFiles(
 		}
 		const same =
 			twin.byteLength === file.byteLength &&
-			file.byteLength <= MAX_EFI_BYTES &&
+			file.byteLength <= MAX_ESP_BYTES &&
 			Buffer.compare(await file.read(), await fileSource(source, twin, path).read(0, twin.byteLength)) === 0;
 		if (!same)
 			findings.fault("it differs between the EFI system partition and the ISO", `/${displayName(path)}`, "one content");
@@ -119,11 +119,17 @@ function* fatFiles(directory: FatReadDirectory, prefix: ByteString): Generator<[
 
 /** The file at a path, whatever the case of its letters, as firmware and GRUB look it up. */
 export function fatFileAt(root: FatReadDirectory, path: ByteString): FatReadFile | undefined {
+	const node = fatNodeAt(root, path);
+	return node?.kind === "file" ? node : undefined;
+}
+
+/** The same for directories too. */
+export function fatNodeAt(root: FatReadDirectory, path: ByteString): FatReadDirectory | FatReadFile | undefined {
 	let node: FatReadDirectory | FatReadFile | undefined = root;
 	for (const name of path.split("/").filter((each) => each !== "")) {
 		if (node?.kind !== "directory") return undefined;
 		const wanted = name.toUpperCase();
 		node = [...node.entries].find(([each]) => each.toUpperCase() === wanted)?.[1];
 	}
-	return node?.kind === "file" ? node : undefined;
+	return node;
 }

@@ -2,6 +2,7 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
 import { type BootFile, bootFiles } from "../boot/boot-files.ts";
+import type { BootLoader } from "../boot/boot-loader.ts";
 import { DECOMPRESSOR_FILLED_BYTES, DECOMPRESSOR_OFFSET, decompressorHead } from "../boot/grub/core-layout.ts";
 import { buildElToritoCore, CORE_IMAGE } from "../boot/grub/made/core-image/build-core.ts";
 import { grubFileReader } from "../boot/grub/made/image-reader.ts";
@@ -31,11 +32,9 @@ import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { Comparison } from "./comparison.ts";
 import { ContentDigest } from "./content-digest.ts";
 import { supportAt } from "./live-root-check.ts";
-import { fileAt, machineOn, readVolumeFile } from "./medium-files.ts";
+import { bootLoaderOn, fileAt, machineOn, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 
-/** Files that neither the image has nor a menu is: made from the others, and compared with them elsewhere. */
-const MADE_FILES: readonly ByteString[] = [ISO_PATHS.squashfs, ISO_PATHS.efiImage];
 const MAX_DISC_INFO_BYTES = 4096;
 const OWN_PREPARER = "OCI2ISO-";
 const MAX_CORE_BYTES = 16 * MiB;
@@ -51,8 +50,11 @@ interface MediumFacts {
 	checkMarks(epochSeconds: number, findings: Findings): void;
 }
 
-/** Boot loaders of another image than the medium's. `isThem` says whether a shim and a GRUB are those of the medium. */
-export type ReadLoaders = (isThem: (shim: Uint8Array, grub: Uint8Array) => boolean) => Promise<{
+/** Boot loaders of another image than the medium's. `isThem` says whether a shim and what it starts are those of the medium. */
+export type ReadLoaders = (
+	isThem: (shim: Uint8Array, grub: Uint8Array) => boolean,
+	bootLoader: BootLoader,
+) => Promise<{
 	readonly parts: LoaderParts;
 	over(tree: ImageTree): ImageTree;
 	/** Of its files alone. */
@@ -81,7 +83,10 @@ export async function checkMedium(
 	const { volume, contents } = facts;
 	const paths = loaderPaths(machineOn(volume.root));
 	const isAt = (path: ByteString, bytes: Uint8Array): boolean => contents.digests.get(path) === digestOf(bytes);
-	const loaders = await given.readLoaders?.((shim, grub) => isAt(paths.loader, shim) && isAt(paths.grub, grub));
+	const loaders = await given.readLoaders?.(
+		(shim, grub) => isAt(paths.loader, shim) && isAt(paths.grub, grub),
+		bootLoaderOn(volume.root),
+	);
 	const image: ImageOfMedium = {
 		root: given.root,
 		digestOf: (file) => loaders?.digestOf(file) ?? given.digestOf(file),
@@ -102,8 +107,13 @@ export async function checkMedium(
 	const present = (isOwn ? files : await withTimeOfMedium(files, source, volume)).filter(
 		({ iso }) => iso === undefined || isThere(iso) || !beyond.has(iso),
 	);
-	const hasBios = contract.grubModules !== undefined;
-	const unknown = checkFiles(present, image, contents, { isOwn, hasBios }, findings);
+	// Neither the image has them nor are they menus: made from the others, and compared with them elsewhere.
+	const made = [
+		ISO_PATHS.squashfs,
+		...(contract.bootLoader === "grub2" ? [ISO_PATHS.efiImage] : []),
+		...(contract.grubModules === undefined ? [] : [ISO_PATHS.coreImage]),
+	];
+	const unknown = checkFiles(present, image, contents, { isOwn, made }, findings);
 	const kernel = displayName(contract.kernel.version);
 	findings.detail = `label ${contract.label}, kernel ${kernel}, boot loaders of ${displayName(contract.vendor)}`;
 	const squashfs = fileAt(volume.root, ISO_PATHS.squashfs);
@@ -129,6 +139,7 @@ export async function checkMedium(
 		squashfsBytes: squashfs.byteLength,
 		elToritoBytes: core?.byteLength,
 		esp,
+		hasEfiImage: contract.bootLoader === "grub2",
 		bootFiles: files,
 		guids: guidsOf(facts),
 		preparer,
@@ -182,6 +193,7 @@ async function findContract(
 ): Promise<Contract> {
 	const label = utf8TextOf(volume.primary.volumeIdentifier);
 	const machine = machineOn(volume.root);
+	const bootloader = bootLoaderOn(volume.root);
 	const paths = loaderPaths(machine);
 	const fits = ({ kernel, efi }: Contract): boolean =>
 		(
@@ -203,7 +215,7 @@ async function findContract(
 		for (const kernel of kernels) {
 			if (++tries > MAX_TRIES) break;
 			try {
-				const options = { architecture: machine.ociArchitecture, label, kernel, vendor };
+				const options = { architecture: machine.ociArchitecture, label, kernel, vendor, bootloader };
 				const asked = { ...options, liveSupportOf: async () => support };
 				const contract = await readContract(tree, asked, loaders);
 				if (fits(contract)) return contract;
@@ -232,11 +244,11 @@ function checkFiles(
 	files: readonly BootFile[],
 	image: ImageOfMedium,
 	{ digests, rootPaths }: MediumContents,
-	{ isOwn, hasBios }: { readonly isOwn: boolean; readonly hasBios: boolean },
+	{ isOwn, made }: { readonly isOwn: boolean; readonly made: readonly ByteString[] },
 	findings: Findings,
 ): ReadonlySet<ByteString> {
 	const wrong = new Set<ByteString>();
-	const expected = new Set<ByteString>(hasBios ? [...MADE_FILES, ISO_PATHS.coreImage] : MADE_FILES);
+	const expected = new Set<ByteString>(made);
 	for (const { iso, content } of files) {
 		if (iso === undefined) continue;
 		expected.add(iso);

@@ -2,8 +2,9 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import type { BootLoader } from "../boot/boot-loader.ts";
 import type { StreamedFile } from "../boot/initramfs/streamed-file.ts";
-import { loaderPaths } from "../boot/iso-paths.ts";
+import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import { MACHINES, type Machine } from "../boot/machines.ts";
 import { corrupt } from "../errors.ts";
 import { findNode, type VolumeDirectory, type VolumeFile, type VolumeNode } from "../formats/iso9660/volume.ts";
@@ -49,6 +50,13 @@ export function fileAt(root: VolumeDirectory, path: ByteString): VolumeFile | un
 /** Whose default loader the medium has. */
 export function machineOn(root: VolumeDirectory): Machine {
 	return MACHINES.find((machine) => fileAt(root, loaderPaths(machine).loader) !== undefined) ?? MACHINES[0];
+}
+
+/** systemd-boot where its settings are in the tree, and nothing of GRUB for BIOS. */
+export function bootLoaderOn(root: VolumeDirectory): BootLoader {
+	const isSystemd =
+		fileAt(root, ISO_PATHS.loaderConfig) !== undefined && fileAt(root, ISO_PATHS.coreImage) === undefined;
+	return isSystemd ? "systemd-boot" : "grub2";
 }
 
 /** A whole file. `source` is what its blocks count from. Throws `Oci2isoError` FILE_TOO_LARGE, UNEXPECTED_END. */

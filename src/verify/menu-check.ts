@@ -38,7 +38,16 @@ export async function checkMenu(
 	volumes: readonly BootVolume[],
 	findings: Findings,
 ): Promise<CheckedMenu> {
-	const menu = readBootMenu(script, where, findings);
+	return checkEntries(readBootMenu(script, where, findings), where, volumes, findings);
+}
+
+/** The same of a menu that was read. */
+export async function checkEntries(
+	menu: BootMenu,
+	where: string,
+	volumes: readonly BootVolume[],
+	findings: Findings,
+): Promise<CheckedMenu> {
 	const kernels: ByteString[] = [];
 	if (menu.entries.length === 0) findings.fault("the menu has no entry", where, "one or more");
 	for (const { label, name } of volumes) {

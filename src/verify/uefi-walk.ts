@@ -6,6 +6,7 @@ import { describeWalk, type GrubWalk } from "../boot/grub/model/walk.ts";
 import { loaderPath, loaderPaths } from "../boot/iso-paths.ts";
 import { isShim } from "../boot/secure-boot.ts";
 import { shimNamesIn } from "../boot/shim-names.ts";
+import { isSystemdBoot } from "../boot/systemd-boot/program.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { FatReadFile, FatVolume } from "../formats/fat/read-fat.ts";
@@ -13,6 +14,7 @@ import type { PeImage } from "../formats/pe/pe-image.ts";
 import { machineName } from "../formats/pe/pe-layout.ts";
 import { readEfiProgram } from "./efi-program.ts";
 import { fatFileAt } from "./esp-check.ts";
+import { checkLoaderMenu } from "./loader-menu.ts";
 import { machineOn } from "./medium-files.ts";
 import { type BootVolume, type CheckedMenu, checkMenu } from "./menu-check.ts";
 import { volumeFileSystem } from "./volume-file-system.ts";
@@ -48,6 +50,11 @@ export async function walkUefi(
 	const grub = hasShim ? (await load(grubPath)).program : loader.program;
 	const where = `/${hasShim ? grubPath : paths.loader}`;
 	if (!hasShim) findings.note("the firmware's default loader is no shim", where);
+	if (isSystemdBoot(grub)) {
+		const menu = await checkLoaderMenu(esp, volumes, findings);
+		findings.detail = `${hasShim ? "shim, " : ""}systemd-boot, ${menu.menu.entries.length} menu entries`;
+		return { programs, menu };
+	}
 	const directory = `/${where.slice(1, where.lastIndexOf("/"))}`;
 	const medium = grubMedium(start, volumeFileSystem(volumes[0]), fatFileSystem(esp.root), directory);
 	const walk = await walkGrubEfi(grub, medium);

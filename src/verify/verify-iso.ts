@@ -2,6 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
 import { inTurns, Turns } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { biosOf } from "../boot/boot-loader.ts";
 import { biosFilePath, ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import type { Findings } from "../findings/findings.ts";
@@ -22,7 +23,7 @@ import { checkLoopback } from "./loopback-check.ts";
 import { checkMediaChecksum } from "./media-checksum-check.ts";
 import { beginMediaDigest, type MediaDigest } from "./media-digest.ts";
 import { checkMedium } from "./medium-check.ts";
-import { fileAt, fileSource, machineOn, readVolumeFile } from "./medium-files.ts";
+import { bootLoaderOn, fileAt, fileSource, machineOn, readVolumeFile } from "./medium-files.ts";
 import { readMediumContents } from "./medium-tree.ts";
 import type { BootVolume } from "./menu-check.ts";
 import { checkGpt, checkMbr, checkVolumePartition } from "./partitions-check.ts";
@@ -84,7 +85,8 @@ async function checkAll(
 		checkSecondVolume(source, first, volumeBlock, findings, signal),
 	);
 	const machine = volume && machineOn(volume.root);
-	const hasBios = machine?.grub.bios !== undefined;
+	const bootLoader = volume === undefined ? "grub2" : bootLoaderOn(volume.root);
+	const hasBios = machine !== undefined && biosOf(machine, bootLoader) !== undefined;
 	const catalog = await run.check("el-torito", [volume, gpt], async (findings, first, { efiSystem }) => {
 		const found = await checkElTorito(source, first, hasBios, findings);
 		if (found.uefi !== undefined) checkUefiImage(found.uefi, efiSystem, findings);
@@ -105,7 +107,10 @@ async function checkAll(
 	const checkBios: CheckRun["check"] = async (name, needs, action) =>
 		machine === undefined || hasBios
 			? run.check(name, needs, action)
-			: run.skip(name, `there is no BIOS on ${machine.name}`);
+			: run.skip(
+					name,
+					bootLoader === "grub2" ? `there is no BIOS on ${machine.name}` : `${bootLoader} is for UEFI only`,
+				);
 	const bios = await checkBios("boot-image", [volume, catalog?.bios], (findings, first, entry) =>
 		checkBootImage(source, first, entry, findings, signal),
 	);

@@ -100,8 +100,8 @@ async function verifySource(
 }
 
 function loadersReader(buildroot: OciImage, signal: AbortSignal | undefined): ReadLoaders {
-	return async (isThem) => {
-		const { parts, over, files } = await readLoadersImage(buildroot, { isThem, signal });
+	return async (isThem, bootloader) => {
+		const { parts, over, files } = await readLoadersImage(buildroot, { isThem, bootloader, signal });
 		const digests = new Map<FileInode, string>();
 		for (const file of files) {
 			const digest = new ContentDigest(file.byteLength);

@@ -17,11 +17,12 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 const isEverything = isSlowWanted("the other suites and ways to boot");
 const missing = bootRequirements() ?? requires(...FIXTURE_NEEDS, "xorriso", "mcopy");
 const newest = missing === undefined ? await newestProfile() : "sid";
+const UEFI_PATHS = BOOT_PATHS.filter((path) => path.startsWith("UEFI"));
 /** Between them an old suite and a new one boot every way: their builds of GRUB look for their menu in different places, and their dracuts differ. */
-const BOOTS: readonly (readonly [profile: string, paths: readonly BootPath[]])[] = isEverything
+const BOOTS: readonly (readonly [name: string, paths: readonly BootPath[]])[] = isEverything
 	? [
 			...[...new Set(["debian", "trixie", "forky", newest])].map((profile) => [profile, BOOT_PATHS] as const),
-			...arm64Profiles().map((profile) => [profile, BOOT_PATHS.filter((path) => path.startsWith("UEFI"))] as const),
+			...[...arm64Profiles(), "trixie systemd-boot"].map((name) => [name, UEFI_PATHS] as const),
 			["live-boot", ["BIOS from CD", "BIOS from USB disk"]],
 		]
 	: [
@@ -35,33 +36,37 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 	const media = new Map<string, Promise<{ readonly iso: string; readonly written: Map<string, MediumFile> }>>();
 
 	/** Made once for all ways to boot it. */
-	function mediumOf(profile: string) {
-		const made = media.get(profile) ?? makeMedium(profile);
-		media.set(profile, made);
+	function mediumOf(name: string) {
+		const made = media.get(name) ?? makeMedium(name);
+		media.set(name, made);
 		return made;
 	}
 
-	async function makeMedium(profile: string) {
-		const iso = join(scratch, `${profile}.iso`);
+	/** `name`: of the profile, and behind it of the boot loader where that is not GRUB. */
+	async function makeMedium(name: string) {
+		const [profile = "", other] = name.split(" ");
+		const iso = join(scratch, `${name}.iso`);
 		const { addedFiles } = await buildIso({
 			image: `oci:${await debianFixture(profile)}:latest`,
 			platform: isArm64(profile) ? "linux/arm64" : "linux/amd64",
 			output: iso,
 			level: 3,
+			bootloader: other === undefined ? "auto" : "systemd-boot",
 		});
 		const menu = "/boot/grub/grub.cfg";
 		const root = profile === "live-boot" ? [["/live/filesystem.squashfs", undefined]] : [];
 		const loopback = ["/boot/grub/loopback.cfg", undefined];
-		expect(addedFiles.map((added) => [added.iso, added.efiImage])).toEqual([...root, [menu, menu], loopback]);
+		if (other === undefined)
+			expect(addedFiles.map((added) => [added.iso, added.efiImage])).toEqual([...root, [menu, menu], loopback]);
 		const { checks } = await verifyIso(memorySource(await readFile(iso)));
 		expect(checks.filter(({ status }) => status === "fail")).toEqual([]);
 		return { iso, written: await mediumFiles(iso) };
 	}
 
-	describe.each(BOOTS)("Debian %s", (profile, paths) => {
+	describe.each(BOOTS)("Debian %s", (name, paths) => {
 		it.each(paths)("%s, and its kernel reads every file of the medium", async (path) => {
-			const { iso, written } = await mediumOf(profile);
-			await expectBoot(path, iso, written, isArm64(profile) ? "aarch64" : "x86_64");
+			const { iso, written } = await mediumOf(name);
+			await expectBoot(path, iso, written, isArm64(name) ? "aarch64" : "x86_64");
 		});
 	});
 

@@ -107,6 +107,7 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 		squashfsBytes: image.byteLength,
 		elToritoBytes: elToritoImage.byteLength,
 		esp,
+		hasEfiImage: true,
 		bootFiles: files,
 		guids,
 		preparer: "TEST",

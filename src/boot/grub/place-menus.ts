@@ -22,6 +22,15 @@ export async function placeMenus(
 	contract: Contract,
 	files: readonly BootFile[],
 ): Promise<{ readonly files: readonly BootFile[]; readonly added: readonly AddedFile[] }> {
+	const liveBoot = files
+		.filter(({ content }) => content.kind === "rootfs")
+		.map((place) => describeAdded(place, "live-boot in the initramfs looks for the root file system there"));
+	const loopback = describeAdded(
+		{ iso: ISO_PATHS.loopbackMenu, esp: undefined },
+		"GRUB reads it that starts the ISO from a file on a disk (loopback, iso_path)",
+	);
+	if (contract.bootLoader === "systemd-boot")
+		return { files, added: [...liveBoot, ...addedForSystemdBoot(files), loopback] };
 	const { inode } = contract.efi.grub;
 	const program =
 		inode.byteLength > MAX_EFI_BYTES ? "it is too large" : decodePe(await tree.read(inode, MAX_EFI_BYTES));
@@ -35,21 +44,22 @@ export async function placeMenus(
 					read: (file) => tree.read(file, MAX_GRUB_CONFIG_BYTES),
 				});
 	const standard = STANDARD_MENUS.filter(({ iso }) => iso !== ISO_PATHS.efiMenu);
-	const liveBoot = files.filter(({ content }) => content.kind === "rootfs");
 	return {
 		files: withMenus(files, extra),
 		added: [
-			...liveBoot.map((place) =>
-				describeAdded(place, "live-boot in the initramfs looks for the root file system there"),
-			),
+			...liveBoot,
 			...standard.map((place) => describeAdded(place, "builds of GRUB for EFI with the prefix /boot/grub look there")),
-			describeAdded(
-				{ iso: ISO_PATHS.loopbackMenu, esp: undefined },
-				"GRUB reads it that starts the ISO from a file on a disk (loopback, iso_path)",
-			),
+			loopback,
 			...extra.map((place) => describeAdded(place, "this image's GRUB for EFI looks there")),
 		],
 	};
+}
+
+/** Of what it reads, everything is on the EFI system partition. */
+function addedForSystemdBoot(files: readonly BootFile[]): AddedFile[] {
+	return files
+		.filter(({ esp }) => esp !== undefined && !esp.startsWith(`${ISO_PATHS.efiDirectory}/`))
+		.map((file) => describeAdded(file, "systemd-boot reads it from the EFI system partition"));
 }
 
 function describeAdded({ iso, esp }: MenuPlace, why: string): AddedFile {

@@ -30,6 +30,7 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 		squashfsBytes: system.rootfs.byteLength,
 		elToritoBytes: bios?.core.byteLength,
 		esp,
+		hasEfiImage: contract.bootLoader === "grub2",
 		bootFiles: files,
 		guids,
 		preparer: system.preparer,

@@ -1,4 +1,5 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { biosOf } from "../../boot/boot-loader.ts";
 import { INITRAMFS_DECODER_SETTINGS } from "../../boot/linux/facts.ts";
 import { isFormatOf, type KernelImage } from "../../boot/linux/kernel-image.ts";
 import type { Machine } from "../../boot/machines.ts";
@@ -9,7 +10,7 @@ import type { BootParts, InitramfsPart, KernelPart } from "../boot-parts.ts";
 import { kernelLines, LINES } from "../containerfile.ts";
 
 /** The kernel image: what it is, for which processor, which release, and whether its modules are the image's. */
-export function checkKernel({ kernel, tree, machine }: BootParts, findings: Findings): undefined {
+export function checkKernel({ kernel, tree, machine, bootLoader }: BootParts, findings: Findings): undefined {
 	if (kernel === undefined) return;
 	const { image, file, version } = kernel;
 	const where = displayName(file.path);
@@ -30,7 +31,19 @@ export function checkKernel({ kernel, tree, machine }: BootParts, findings: Find
 			containerfile: kernelLines(machine),
 		});
 	findings.ok("KERNEL", `Linux ${image.release ?? version} for ${machine.name}`, where);
-	if (image.format === "Image.gz")
+	// Without a BIOS nothing but EFI starts a kernel.
+	const isUefiOnly = biosOf(machine, bootLoader) === undefined;
+	if (image.format === "Image.gz" && bootLoader === "systemd-boot")
+		findings.block(
+			"KERNEL_COMPRESSED",
+			"the kernel is packed with gzip, which systemd-boot does not unpack",
+			UEFI_PATHS,
+			{
+				evidence: where,
+				remedy: "unpack it in the image",
+			},
+		);
+	else if (image.format === "Image.gz")
 		findings.block("KERNEL_COMPRESSED", "the kernel is packed with gzip, and its signature with it", ["secure-boot"], {
 			evidence: where,
 			remedy: "unpack it in the image: GRUB checks signatures of files as they are",
@@ -38,8 +51,8 @@ export function checkKernel({ kernel, tree, machine }: BootParts, findings: Find
 	if (!image.isEfiProgram)
 		findings.block(
 			"KERNEL_NO_EFI_STUB",
-			`the kernel is no EFI program, which ${machine.grub.bios === undefined ? "GRUB insists" : "signed GRUBs insist"} on`,
-			machine.grub.bios === undefined ? UEFI_PATHS : ["secure-boot"],
+			`the kernel is no EFI program, which ${isUefiOnly ? "its boot loader insists" : "signed GRUBs insist"} on`,
+			isUefiOnly ? UEFI_PATHS : ["secure-boot"],
 			{
 				evidence: where,
 				remedy: "use a kernel with CONFIG_EFI_STUB",

@@ -1,7 +1,7 @@
 import { displayName } from "../../binary/byte-string.ts";
 import type { Machine } from "../../boot/machines.ts";
 import { revocations, type Shim, sbatOf, shimOf } from "../../boot/secure-boot.ts";
-import { UEFI_PATHS } from "../../findings/finding.ts";
+import { type ContainerfileLines, UEFI_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
 import { type AuthenticodeSignature, signaturesOf } from "../../formats/pe/authenticode.ts";
 import { commonNameOf } from "../../formats/pe/certificates.ts";
@@ -18,23 +18,32 @@ import {
 import type { SignedProgram } from "../../formats/pe/signed-program.ts";
 import { firmwareTrust, judge, type TrustStore } from "../../formats/pe/trust.ts";
 import type { BootParts, EfiPart } from "../boot-parts.ts";
-import { efiLines, kernelLines } from "../containerfile.ts";
+import { efiLines, kernelLines, systemdBootLines } from "../containerfile.ts";
 
 const SECURE = ["secure-boot"] as const;
 
-const ROLES = {
-	shim: "shim",
-	grub: "GRUB",
-	mokManager: "the MOK manager",
-} as const;
+/** What a program is called, how its codes begin, and what installs it. */
+interface Named {
+	readonly name: string;
+	readonly code: string;
+	readonly lines: (machine: Machine) => ContainerfileLines;
+}
+
+const NAMES = {
+	grub2: { name: "GRUB", code: "GRUB", lines: efiLines },
+	"systemd-boot": { name: "systemd-boot", code: "SYSTEMD_BOOT", lines: systemdBootLines },
+	shim: { name: "shim", code: "SHIM", lines: efiLines },
+	mokManager: { name: "the MOK manager", code: "MOK_MANAGER", lines: efiLines },
+	kernel: { name: "the kernel", code: "KERNEL", lines: kernelLines },
+} as const satisfies Record<string, Named>;
 
 /** What UEFI firmware starts, and what each stage trusts of the next. */
 export function checkUefi(parts: BootParts, findings: Findings): undefined {
-	const { efi, kernel, machine } = parts;
+	const { efi, kernel, machine, bootLoader } = parts;
 	if (efi === undefined) return;
 	const images = new Map<string, PeImage>();
 	for (const role of ["shim", "grub", "mokManager"] as const) {
-		const image = checkProgram(role, efi[role], machine, findings);
+		const image = checkProgram(role === "grub" ? bootLoader : role, efi[role], machine, findings);
 		if (image !== undefined) images.set(role, image);
 	}
 	const program = images.get("shim");
@@ -43,7 +52,7 @@ export function checkUefi(parts: BootParts, findings: Findings): undefined {
 	checkShim(program, efi.shim, firmware, machine, findings);
 	const shim = shimOf(program, firmware);
 	const grub = images.get("grub");
-	if (grub !== undefined) checkTrusted("GRUB", grub, efi.grub, shim.trust, machine, findings);
+	if (grub !== undefined) checkTrusted(NAMES[bootLoader], grub, efi.grub, shim.trust, machine, findings);
 	const mokManager = images.get("mokManager");
 	// Only needed to enrol keys.
 	if (mokManager !== undefined && !judge(mokManager, shim.trust).isTrusted)
@@ -55,13 +64,13 @@ export function checkUefi(parts: BootParts, findings: Findings): undefined {
 				containerfile: efiLines(machine),
 			},
 		);
-	if (grub !== undefined) checkSbat(grub, efi.grub, shim, sbatOf(program) ?? [], machine, findings);
+	if (grub !== undefined) checkSbat(NAMES[bootLoader], grub, efi.grub, shim, sbatOf(program) ?? [], machine, findings);
 	if (kernel !== undefined && typeof kernel.pe !== "string")
-		checkTrusted("KERNEL", kernel.pe, kernel, shim.trust, machine, findings);
+		checkTrusted(NAMES.kernel, kernel.pe, kernel, shim.trust, machine, findings);
 }
 
 function checkProgram(
-	role: keyof typeof ROLES,
+	role: keyof typeof NAMES,
 	part: EfiPart,
 	machine: Machine,
 	findings: Findings,
@@ -76,12 +85,13 @@ function checkProgram(
 				: `it is a program for ${machineName(pe.machine)}`;
 	if (typeof pe !== "string" && problem === undefined) return pe;
 	const evidence = `${where}: ${problem}`;
-	const what = `${ROLES[role]} is no EFI program for ${machine.name}`;
-	if (role === "mokManager") findings.warn("MOK_MANAGER_NOT_EFI", what, { evidence, containerfile: efiLines(machine) });
+	const { name, code, lines } = NAMES[role];
+	const what = `${name} is no EFI program for ${machine.name}`;
+	if (role === "mokManager") findings.warn(`${code}_NOT_EFI`, what, { evidence, containerfile: lines(machine) });
 	else
-		findings.block(role === "shim" ? "SHIM_NOT_EFI" : "GRUB_NOT_EFI", what, UEFI_PATHS, {
+		findings.block(`${code}_NOT_EFI`, what, UEFI_PATHS, {
 			evidence,
-			containerfile: efiLines(machine),
+			containerfile: lines(machine),
 		});
 	return undefined;
 }
@@ -117,14 +127,13 @@ function checkShim(
 }
 
 function checkTrusted(
-	code: "GRUB" | "KERNEL",
+	{ name, code, lines }: Named,
 	image: SignedProgram,
 	part: Pick<EfiPart, "file">,
 	trust: TrustStore,
 	machine: Machine,
 	findings: Findings,
 ): undefined {
-	const name = code === "GRUB" ? "GRUB" : "the kernel";
 	const verdict = judge(image, trust);
 	if (verdict.isTrusted)
 		return findings.ok(`${code}_SIGNED`, `${name} is signed by what shim trusts`, evidenceOf(part, image));
@@ -134,14 +143,15 @@ function checkTrusted(
 		SECURE,
 		{
 			evidence: evidenceOf(part, image),
-			remedy: `take shim, GRUB and kernel from one distribution, in their signed form`,
-			containerfile: code === "GRUB" ? efiLines(machine) : kernelLines(machine),
+			remedy: "take shim, boot loader and kernel from one distribution, in their signed form",
+			containerfile: lines(machine),
 		},
 	);
 }
 
 /** shim refuses a second stage without `.sbat`, or of a generation that it knows as revoked. */
 function checkSbat(
+	{ name, code, lines }: Named,
 	grub: PeImage,
 	part: EfiPart,
 	shim: Shim,
@@ -151,14 +161,19 @@ function checkSbat(
 ): undefined {
 	const entries = sbatOf(grub);
 	const where = displayName(part.file.path);
-	const details = { remedy: "install a current GRUB", containerfile: efiLines(machine) };
+	const details = { remedy: `install a current ${name}`, containerfile: lines(machine) };
 	if (entries === undefined)
-		return findings.block("GRUB_WITHOUT_SBAT", "GRUB has no SBAT section: shim refuses it under Secure Boot", SECURE, {
-			evidence: where,
-			...details,
-		});
+		return findings.block(
+			`${code}_WITHOUT_SBAT`,
+			`${name} has no SBAT section: shim refuses it under Secure Boot`,
+			SECURE,
+			{
+				evidence: where,
+				...details,
+			},
+		);
 	if (revokedBy(entries, shim.levels).length > 0)
-		return findings.block("GRUB_REVOKED", "GRUB's SBAT generation is one that this shim revokes", SECURE, {
+		return findings.block(`${code}_REVOKED`, `${name}'s SBAT generation is one that this shim revokes`, SECURE, {
 			evidence: `${where}: ${generations(entries)}`,
 			...details,
 		});

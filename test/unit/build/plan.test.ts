@@ -47,6 +47,7 @@ describe("a plan", () => {
 		kernel: "1.0",
 		vendor: "test",
 		buildroot: "oci:y",
+		bootloader: "grub2",
 		exclude: ["x"],
 		defaultExcludes: false,
 		dropXattr: ["user.*"],

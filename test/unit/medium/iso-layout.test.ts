@@ -24,6 +24,7 @@ function layout(squashfsBytes: number) {
 		squashfsBytes,
 		elToritoBytes: 30_172,
 		esp,
+		hasEfiImage: true,
 		bootFiles: [
 			{ iso: "images/pxeboot/vmlinuz", esp: undefined, content: { kind: "image", file: { path: "/v", inode } } },
 			{ iso: "EFI/BOOT/grub.cfg", esp: "EFI/BOOT/grub.cfg", content: { kind: "generated", bytes: Buffer.from("x") } },
