@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { createCompressor } from "../codec/compressor.ts";
+import { filterFor } from "../codec/types.ts";
 import { Oci2isoError } from "../errors.ts";
 import { compileXattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
@@ -85,10 +86,11 @@ export async function makePlan(
 	shape: Shape,
 	buildroot?: Pick<OciImage, "reference" | "manifestDigest">,
 ): Promise<BuildPlan> {
-	const { comp, blockSize, bcj, fragmentRule, exports, label, kernel, vendor, bootloader } = shape;
+	const { comp, blockSize, fragmentRule, exports, label, kernel, vendor, bootloader } = shape;
 	const { exclude, dropXattr, tools } = shape;
 	const { platform, manifestDigest, config } = image;
 	const { variant: _, ...plainPlatform } = platform;
+	const bcj = filterFor(comp, shape.bcj, platform.architecture);
 	compileExcludes(exclude);
 	compileXattrDropper(dropXattr);
 	return {
@@ -118,7 +120,7 @@ export async function makePlan(
 			...(bcj === undefined ? {} : { bcj }),
 			...(fragmentRule === "small-files" ? {} : { fragmentRule }),
 			...(exports === false ? { exportable: false } : {}),
-			...(await encoderOf(shape)),
+			...(await encoderOf({ ...shape, bcj })),
 		},
 		tools,
 		medium: { exporter: "iso", checksum: "isomd5" },

@@ -80,7 +80,10 @@ const groups = {
 			parseInteger,
 		],
 		blockSize: ["--block-size <size>", "squashfs block size, 4K to 1M (default: the preset's)", parseSize],
-		bcj: ["--bcj <filter>", "filter for machine code, of xz alone, as mksquashfs -Xbcj (default: x86 where it helps)"],
+		bcj: [
+			"--bcj <filter>",
+			"filter for machine code, of xz alone, as mksquashfs -Xbcj (default: x86 where it helps, arm64 for arm64)",
+		],
 		fragments: ["--no-fragments", "do not pack small files together"],
 		alwaysUseFragments: ["--always-use-fragments", "pack the ends of larger files too"],
 		exports: ["--no-exports", "leave the table out that NFS servers need"],

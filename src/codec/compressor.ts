@@ -66,7 +66,7 @@ function native(settings: Settings): Candidate | string {
 	if (codec === undefined) return `the native addon was built without ${settings.codec}`;
 	const { bcj } = settings;
 	if (bcj !== undefined && !codec.filters.includes(bcj))
-		return `the native addon was built with ${codec.encoder}, which has no ${bcj} filter`;
+		return `the native addon was built with ${codec.encoder}, which has no ${bcj} filter (--bcj none does without)`;
 	if (settings.level < codec.minLevel || settings.level > codec.maxLevel)
 		throw levelOutOfRange(
 			settings.codec,
@@ -82,7 +82,8 @@ function native(settings: Settings): Candidate | string {
 
 async function portable(settings: Settings): Promise<Candidate | string> {
 	const { bcj } = settings;
-	if (bcj !== undefined && bcj !== "none") return "there is no portable encoder with branch filters";
+	if (bcj !== undefined && bcj !== "none")
+		return "there is no portable encoder with branch filters (--bcj none does without)";
 	// Megabytes of code that the addon makes needless.
 	const { portableEncoder } = await import("./portable-encoders.ts");
 	const encoder = portableEncoder(settings.codec, settings.level, settings.blockBytes);

@@ -6,6 +6,18 @@ export type CodecName = (typeof CODEC_NAMES)[number];
 export const BRANCH_FILTERS = ["x86", "arm64", "none"] as const;
 export type BranchFilter = (typeof BRANCH_FILTERS)[number];
 
+/**
+ * What is asked for where nothing is, by the image's architecture as OCI names it: kernels for arm64 read blocks that went through their own filter, and none
+ * that went through x86's. Undefined: x86's, for the blocks that look as if it helped.
+ */
+export function filterFor(
+	codec: CodecName,
+	bcj: BranchFilter | undefined,
+	architecture: string,
+): BranchFilter | undefined {
+	return bcj ?? (codec === "xz" && architecture === "arm64" ? "arm64" : undefined);
+}
+
 /** The filter that blocks may have gone through, where `bcj` was asked for. */
 export function branchFilterOf(codec: CodecName, bcj: BranchFilter | undefined): "x86" | "arm64" | undefined {
 	return codec !== "xz" || bcj === "none" ? undefined : (bcj ?? "x86");

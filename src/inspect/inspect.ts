@@ -1,4 +1,5 @@
 import { requireFilter } from "../codec/codec-table.ts";
+import { filterFor } from "../codec/types.ts";
 import { interruptible } from "../errors.ts";
 import { askImage, type ReadCost } from "../layers/ask-image.ts";
 import { type LoadersImage, openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
@@ -95,7 +96,15 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 			(await readLoadersImage(buildroot, { vendor, bootloader, withTools: true, isExpected: isExpectedPath, signal }));
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const { architecture } = image.platform;
-		const asked = { architecture, label, kernel, vendor, bootloader, codec: comp, bcj };
+		const asked = {
+			architecture,
+			label,
+			kernel,
+			vendor,
+			bootloader,
+			codec: comp,
+			bcj: filterFor(comp, bcj, architecture),
+		};
 		const {
 			answer: inspection,
 			cost,

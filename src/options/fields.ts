@@ -95,7 +95,7 @@ export const squashfsFields = {
 	level: field<number>("a whole number in the compressor's range", Number.isSafeInteger),
 	/** A power of two, 4096 to 1048576. Default: the preset's, 1048576, for every compressor. */
 	blockSize: field<number>(BLOCK_BYTES_EXPECTED, (value) => typeof value === "number" && isBlockBytes(value)),
-	/** Filter for machine code, of xz alone (`mksquashfs -Xbcj`): it is tried beside none. Default: x86, for the blocks that look as if it helped; `none` is for kernels without it. */
+	/** Filter for machine code, of xz alone (`mksquashfs -Xbcj`): it is tried beside none. Default: x86, for the blocks that look as if it helped, and for an arm64 image arm64; `none` is for kernels without it. */
 	bcj: oneOf(BRANCH_FILTERS),
 	/** Pack small files together (not so: `mksquashfs -no-fragments`). Default: true. */
 	fragments: flag(),

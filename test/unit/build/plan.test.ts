@@ -94,6 +94,15 @@ describe("a plan", () => {
 		expect(texts.size).toBe(Object.keys(shaping).length + 1);
 	});
 
+	it("has the filter of xz that kernels for arm64 have, unless another is asked for", async () => {
+		const arm64 = { ...image, platform: { os: "linux", architecture: "arm64" } };
+		const filterOf = async (options: Partial<PlanOptions>) =>
+			(await makePlan(arm64, resolvePlanOptions({ ...base, ...options }))).rootfs.bcj;
+		expect(await filterOf({ comp: "xz" })).toBe("arm64");
+		expect(await filterOf({ comp: "xz", bcj: "none" })).toBe("none");
+		expect(await filterOf({})).toBeUndefined();
+	});
+
 	it("is the same for every option that shapes none", async () => expect(await planOf(working)).toEqual(plan));
 
 	it("says the time, the level and the default list, whatever is left out", async () => {
