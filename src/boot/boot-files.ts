@@ -2,7 +2,7 @@ import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig, renderLoopbackConfig } from "./grub/made/menu.ts";
-import { biosFilePath, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
+import { biosFilePath, furtherKernelPaths, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
 import { renderLoaderFiles } from "./systemd-boot/entries.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
@@ -38,6 +38,7 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
 	readonly efi?: Contract["efi"] | undefined;
 	readonly shimNames?: Contract["shimNames"] | undefined;
 	readonly kernel?: Contract["kernel"] | undefined;
+	readonly furtherKernels?: Contract["furtherKernels"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
 	readonly grubModules?: Pick<GrubModules, "files"> | undefined;
 	readonly hasLiveBoot?: boolean | undefined;
@@ -55,6 +56,17 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 	const isoOnly = (iso: ByteString, content: BootFileContent): BootFile => ({ iso, esp: undefined, content });
 	const isGrub = contract.bootLoader === "grub2";
 	const loaders = loaderPaths(contract.machine);
+	const kernels = [
+		...(kernel === undefined ? [] : [{ ...kernel, paths: ISO_PATHS }]),
+		...(contract.furtherKernels ?? []).map((each) => ({ ...each, paths: furtherKernelPaths(each.version) })),
+	];
+	const kernelFiles = kernels.flatMap(
+		({ paths, vmlinuz, initramfs }) =>
+			[
+				[paths.kernel, vmlinuz],
+				[paths.initramfs, initramfs],
+			] as const,
+	);
 	return [
 		...both(loaders.loader, efi?.shim),
 		...both(loaders.mokManager, efi?.mokManager),
@@ -66,14 +78,7 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		...both(ISO_PATHS.efiFont, unicodeFont),
 		...(isGrub ? grubMenus(contract) : loaderFiles(contract)),
 		...(grubModules?.files ?? []).map(({ relativePath, file }) => isoOnly(biosFilePath(relativePath), image(file))),
-		...(kernel === undefined
-			? []
-			: (
-					[
-						[ISO_PATHS.kernel, kernel.vmlinuz],
-						[ISO_PATHS.initramfs, kernel.initramfs],
-					] as const
-				).flatMap(([path, file]) => (isGrub ? isoOnly(path, image(file)) : both(path, file)))),
+		...kernelFiles.flatMap(([path, file]) => (isGrub ? isoOnly(path, image(file)) : both(path, file))),
 		...(hasLiveBoot === true ? [isoOnly(ISO_PATHS.liveBootSquashfs, { kind: "rootfs" })] : []),
 		isoOnly(ISO_PATHS.discInfo, {
 			kind: "generated",

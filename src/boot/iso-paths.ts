@@ -1,3 +1,4 @@
+import type { ByteString } from "../binary/byte-string.ts";
 import { type Machine, PC_BIOS } from "./machines.ts";
 
 /** Where the ISO has what, from its root, without a leading slash. What is below `EFI` is on the EFI system partition too. */
@@ -6,6 +7,7 @@ export const ISO_PATHS = {
 	squashfs: "LiveOS/squashfs.img",
 	/** Where Debian's live-boot does: any `*.squashfs` in this directory. */
 	liveBootSquashfs: "live/filesystem.squashfs",
+	kernelDirectory: "images/pxeboot",
 	kernel: "images/pxeboot/vmlinuz",
 	initramfs: "images/pxeboot/initrd.img",
 	/** GRUB for BIOS, which El Torito's catalog points to. */
@@ -26,6 +28,12 @@ export const ISO_PATHS = {
 	loaderConfig: "loader/loader.conf",
 	loaderEntries: "loader/entries",
 } as const;
+
+/** Of a kernel that is not the first, and of its initramfs. */
+export function furtherKernelPaths(version: ByteString): Readonly<Record<"kernel" | "initramfs", ByteString>> {
+	const directory = `${ISO_PATHS.kernelDirectory}/${version}`;
+	return { kernel: `${directory}/vmlinuz`, initramfs: `${directory}/initrd.img` };
+}
 
 /** Of what firmware and shim start. */
 export function loaderPaths({ efi }: Machine): Readonly<Record<"loader" | "mokManager" | "grub", string>> {

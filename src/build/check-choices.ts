@@ -1,5 +1,5 @@
 import { chooseBootLoader } from "../contract/efi.ts";
-import { chooseKernel } from "../contract/kernel.ts";
+import { chooseKernels } from "../contract/kernel.ts";
 import { readOsRelease } from "../contract/os-release.ts";
 import { requireMet } from "../contract/read-contract.ts";
 import { Findings } from "../findings/findings.ts";
@@ -25,7 +25,7 @@ export async function checkChoices(
 		image.layers,
 		async (tree) => {
 			const findings = new Findings();
-			if (kernel !== undefined) await chooseKernel(tree, kernel, findings);
+			if (kernel !== undefined) await chooseKernels(tree, kernel, findings);
 			if (vendor !== undefined)
 				await chooseBootLoader(
 					tree,

@@ -136,7 +136,8 @@ function ingredients(
 ): unknown {
 	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
 	const { label, kernel, vendor, bootLoader } = contract;
-	const other = bootLoader === "grub2" ? {} : { bootLoader };
+	const further = contract.furtherKernels.map(({ version }) => version);
+	const other = { ...(bootLoader === "grub2" ? {} : { bootLoader }), ...(further.length === 0 ? {} : { further }) };
 	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr, ...(allRoot && { allRoot }) };
 	return [
 		oci2iso,

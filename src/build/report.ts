@@ -43,6 +43,8 @@ export interface BuildReport {
 		readonly version: string;
 		readonly label: string;
 		readonly kernelVersion: string;
+		/** Of kernels beside that one; absent where there are none. */
+		readonly furtherKernelVersions?: readonly string[];
 		readonly efiVendor: string;
 		readonly menuEntries: readonly string[];
 		readonly timeoutSeconds: number;
@@ -149,6 +151,9 @@ export function buildReport(parts: ReportParts): BuildReport {
 			version: contract.version,
 			label: contract.label,
 			kernelVersion: displayName(contract.kernel.version),
+			...(contract.furtherKernels.length > 0 && {
+				furtherKernelVersions: contract.furtherKernels.map(({ version }) => displayName(version)),
+			}),
 			efiVendor: contract.vendor,
 			menuEntries: contract.grub2.entries.map(({ name }) => name),
 			timeoutSeconds: contract.grub2.timeoutSeconds,

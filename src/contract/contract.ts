@@ -25,6 +25,8 @@ export interface Contract {
 	readonly label: string;
 	readonly osRelease: OsRelease;
 	readonly kernel: KernelFiles;
+	/** Others that were asked for, each with entries of its own. */
+	readonly furtherKernels: readonly KernelFiles[];
 	/** Name of the EFI directory the boot loaders come from, such as `fedora`. Informative: the ISO uses `EFI/BOOT` only. */
 	readonly vendor: string;
 	readonly efi: EfiFiles;
@@ -96,6 +98,13 @@ export interface Grub2Menu {
 	readonly entries: readonly MenuEntry[];
 	/** The image gives no entries: the one there is comes from the converter. */
 	readonly isBuiltIn: boolean;
+	/** Of further kernels, behind the entries; absent where there are none. */
+	readonly submenus?: readonly Submenu[] | undefined;
+}
+
+export interface Submenu {
+	readonly title: string;
+	readonly entries: readonly MenuEntry[];
 }
 
 /** Texts after variable substitution, without control characters other than tab. */
@@ -113,7 +122,7 @@ export interface ContractOptions {
 	readonly architecture: string;
 	/** Replaces the label of iso.yaml or the default one. */
 	readonly label?: string | undefined;
-	/** The directory in `/usr/lib/modules` to take. */
+	/** The directory in `/usr/lib/modules` to take, several separated by commas, or `all`. */
 	readonly kernel?: string | undefined;
 	/** The EFI directory to take. */
 	readonly vendor?: string | undefined;

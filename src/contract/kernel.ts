@@ -1,4 +1,11 @@
-import { type ByteString, byteStringFromText, byteStringOf, displayName } from "../binary/byte-string.ts";
+import {
+	type ByteString,
+	byteStringFromText,
+	byteStringOf,
+	compareByteStrings,
+	displayName,
+	utf8TextOf,
+} from "../binary/byte-string.ts";
 import { Turns } from "../binary/turns.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
@@ -16,7 +23,11 @@ const NAMELESS_INITRAMFS = ["/boot/initrd", "/boot/initrd.img", "/boot/initramfs
 const MAX_FLAVOURED_VERSIONS = 64;
 const MAX_FLAVOUR_BYTES = 256;
 const MAX_SHOWN = 10;
-const HOW_TO_CHOOSE = "pass --kernel VERSION for another one";
+const HOW_TO_CHOOSE = "pass --kernel VERSION for another one, --kernel all for all of them";
+/** On one medium. */
+const MAX_KERNELS = 32;
+/** Of further kernels, whose versions are names on the medium and words in its menu. */
+const PLAIN_VERSION = /^[A-Za-z0-9_][A-Za-z0-9._+~-]*$/;
 
 interface Candidate {
 	readonly version: ByteString;
@@ -61,6 +72,52 @@ export async function chooseKernel(
 	noteFallback(vmlinuz, `${directory}/vmlinuz`, tree, findings);
 	noteFallback(initramfs, `${directory}/initramfs.img`, tree, findings);
 	return { version, vmlinuz, initramfs };
+}
+
+/** What `--kernel` asks for: one kernel as `chooseKernel`, those that it names, or `all` that have an initramfs. The first has the contract's place on the medium, the others follow in byte order. */
+export async function chooseKernels(
+	tree: ImageTree,
+	wanted: string | undefined,
+	findings: Findings,
+): Promise<readonly [KernelFiles, ...KernelFiles[]] | undefined> {
+	const names = wanted === "all" ? await bootableVersions(tree, findings) : wanted?.split(",");
+	const chosen: KernelFiles[] = [];
+	for (const name of new Set(
+		names === undefined || names.length === 0 ? [undefined] : names.slice(0, MAX_KERNELS + 1),
+	)) {
+		const kernel = await chooseKernel(tree, name, findings);
+		if (kernel === undefined) return undefined;
+		chosen.push(kernel);
+	}
+	const [first, ...further] = chosen;
+	if (first === undefined) return undefined;
+	const odd = further.find(({ version }) => !PLAIN_VERSION.test(version));
+	if (odd !== undefined)
+		return findings.problem({
+			code: "KERNEL_VERSION_ODD",
+			what: `the kernel ${displayName(odd.version)} cannot be one of several`,
+			where: "--kernel",
+			expected: "a version of letters, digits and . _ + ~ -",
+		});
+	if (chosen.length > MAX_KERNELS)
+		return findings.problem({
+			code: "KERNELS_TOO_MANY",
+			what: `more than ${MAX_KERNELS} kernels are asked for`,
+			where: "--kernel",
+			expected: `at most ${MAX_KERNELS} on one medium`,
+		});
+	return [first, ...further.sort((a, b) => compareByteStrings(a.version, b.version))];
+}
+
+async function bootableVersions(tree: ImageTree, findings: Findings): Promise<string[]> {
+	const candidates = await candidatesOf(tree, undefined);
+	const bootable = candidates.filter(({ initramfs }) => initramfs !== undefined);
+	if (bootable.length > 0 && bootable.length < candidates.length) {
+		const others = candidates.filter(({ initramfs }) => initramfs === undefined).slice(0, MAX_SHOWN);
+		const versions = others.map(({ version }) => displayName(version)).join(", ");
+		findings.choice({ code: "KERNEL_WITHOUT_INITRAMFS", what: `no initramfs is there for ${versions}: left out` });
+	}
+	return bootable.flatMap(({ version }) => utf8TextOf(version) ?? []);
 }
 
 /** Of the first directory of modules that has kernels: without a merged /usr there may be two. */

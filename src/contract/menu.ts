@@ -1,7 +1,8 @@
+import { displayName } from "../binary/byte-string.ts";
 import { withoutTrailing } from "../binary/trim-end.ts";
-import { ISO_PATHS } from "../boot/iso-paths.ts";
+import { furtherKernelPaths, ISO_PATHS } from "../boot/iso-paths.ts";
 import type { Findings } from "../findings/findings.ts";
-import type { Grub2Menu, MenuEntry, OsRelease } from "./contract.ts";
+import type { Grub2Menu, KernelFiles, MenuEntry, OsRelease } from "./contract.ts";
 import type { IsoYaml } from "./iso-yaml.ts";
 import { substitute, variablesIn } from "./template.ts";
 
@@ -55,6 +56,31 @@ export function chooseMenu(
 		? [installEntry(kernelArgs, osRelease, findings)]
 		: customEntries(isoYaml, given, { label, kernelArgs, osRelease, timeoutSeconds }, findings);
 	return { timeoutSeconds, defaultEntry: chooseDefault(isoYaml, entries.length, findings), entries, isBuiltIn };
+}
+
+/** With the same entries for each further kernel, in a submenu of its own. */
+export function withFurtherKernels(menu: Grub2Menu, kernels: readonly KernelFiles[]): Grub2Menu {
+	if (kernels.length === 0) return menu;
+	const submenus = kernels.map(({ version }) => {
+		const { kernel, initramfs } = furtherKernelPaths(version);
+		return {
+			title: `Linux ${displayName(version)}`,
+			entries: menu.entries.map(({ name, linux, initrd }) => ({
+				name,
+				linux: withPath(linux, KERNEL_PATH, `/${kernel}`),
+				initrd: withPath(initrd, INITRD_PATH, `/${initramfs}`),
+			})),
+		};
+	});
+	return { ...menu, submenus };
+}
+
+/** Words of a GRUB command with one path in place of another. */
+function withPath(words: string, from: string, to: string): string {
+	return words
+		.split(/([ \t]+)/)
+		.map((word) => (word.endsWith(from) && /^\S*$/.test(word) ? word.slice(0, -from.length) + to : word))
+		.join("");
 }
 
 function chooseTimeout(isoYaml: IsoYaml | undefined, findings: Findings): number {

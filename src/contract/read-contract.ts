@@ -8,14 +8,17 @@ import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease }
 import { chooseBootLoader } from "./efi.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
 import { readIsoYaml } from "./iso-yaml.ts";
-import { chooseKernel } from "./kernel.ts";
+import { chooseKernels } from "./kernel.ts";
 import { chooseLabel } from "./label.ts";
-import { chooseKernelArgs, chooseMenu } from "./menu.ts";
+import { chooseKernelArgs, chooseMenu, withFurtherKernels } from "./menu.ts";
 import { readOsRelease } from "./os-release.ts";
 
 /** What an image has of the contract, part by part; undefined is what it has not. */
 export interface ContractParts
-	extends Pick<Contract, "machine" | "osRelease" | "label" | "kernelArgs" | "hasLiveBoot" | "grub2" | "loaders">,
+	extends Pick<
+			Contract,
+			"machine" | "osRelease" | "label" | "kernelArgs" | "hasLiveBoot" | "furtherKernels" | "grub2" | "loaders"
+		>,
 		Omit<LoaderParts, "tree"> {
 	readonly kernel: Contract["kernel"] | undefined;
 	/** The image says what label and menu are, or leaves them to the defaults; otherwise they stand in for what cannot be read. */
@@ -69,7 +72,7 @@ export async function readContractParts(
 	const osRelease = await readOsRelease(tree, findings);
 	// The menu depends on the kernel, and is spoken of before it.
 	const ofKernel = new Findings();
-	const kernel = await chooseKernel(tree, options.kernel, ofKernel);
+	const [kernel, ...furtherKernels] = (await chooseKernels(tree, options.kernel, ofKernel)) ?? [];
 	const support = kernel && (await options.liveSupportOf?.(kernel));
 	const before = findings.problems.length;
 	const isoYaml = await readIsoYaml(tree, findings);
@@ -84,14 +87,15 @@ export async function readContractParts(
 		findings,
 	);
 	const kernelArgs = chooseKernelArgs(isoYaml, label, support !== undefined && startsWithLiveBoot(support), findings);
-	const grub2 = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
+	const ofFirst = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
+	const grub2 = withFurtherKernels(ofFirst, furtherKernels);
 	const isMenuKnown = findings.problems.length === before;
 	for (const finding of ofKernel.list) findings.add(finding);
 	const { tree: loaders, ...parts } = given ?? (await readLoaders(tree, options, osRelease, findings));
 	for (const finding of given?.findings.list ?? []) findings.add(finding);
 	const hasLiveBoot = support?.liveBoot === true;
 	const said = { machine, osRelease, label, kernelArgs, hasLiveBoot, grub2, isMenuKnown };
-	return { ...said, kernel, ...parts, loaders, findings };
+	return { ...said, kernel, furtherKernels, ...parts, loaders, findings };
 }
 
 /** The contract of an image that meets it. Throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) with every violation in `problems`. */

@@ -1,12 +1,15 @@
+import { displayName } from "../binary/byte-string.ts";
 import { biosOf } from "../boot/boot-loader.ts";
 import { grubWords } from "../boot/grub/menu-words.ts";
+import { furtherKernelPaths } from "../boot/iso-paths.ts";
 import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
 import { grubCommandLine } from "../boot/live-root/kernel-command-line.ts";
 import { type BranchFilter, branchFilterOf, type CodecName } from "../codec/types.ts";
-import type { Contract } from "../contract/contract.ts";
+import type { Contract, KernelFiles } from "../contract/contract.ts";
 import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
 import type { BootPath, BootPaths, Finding } from "../findings/finding.ts";
+import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, type LinuxReader, readEfiParts, readKernelConfig } from "./boot-parts.ts";
 import { checkLeftovers } from "./checks/container-leftovers.ts";
@@ -16,7 +19,7 @@ import { checkGrubEfi } from "./checks/grub-efi.ts";
 import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
 import { checkLiveSupport } from "./checks/live-system.ts";
 import { checkMenu, defaultEntryOf } from "./checks/menu.ts";
-import { checkUefi } from "./checks/secure-boot.ts";
+import { checkFurtherKernel, checkUefi } from "./checks/secure-boot.ts";
 import { checkSystem } from "./checks/system.ts";
 import { checkSystemdBoot } from "./checks/systemd-boot.ts";
 import { MenuFindings } from "./menu-findings.ts";
@@ -77,15 +80,39 @@ export async function checkBoot(
 		efi: found.boot?.efi,
 		shimNames: found.boot?.shimNames,
 		kernel: found.kernel,
+		furtherKernels: found.furtherKernels,
 		grubModules: found.grubModules,
 	} as const;
 	await checkGrubBios(parts, planned, findings);
 	checkUefi(parts, findings);
 	if (bootLoader === "grub2") await checkGrubEfi(parts, planned, findings);
 	else checkSystemdBoot(parts, findings);
+	for (const [index, files] of found.furtherKernels.entries()) {
+		const further = await linux.read(files);
+		const entries = found.grub2.submenus?.[index]?.entries ?? [];
+		const own = { ...parts, ...further, config: await readKernelConfig(tree, further.initramfs.release) };
+		await checkFurther({ ...own, menu: { ...found.grub2, entries } }, files, findings);
+	}
 	await checkLeftovers(parts, findings);
 	findings.fixMenu((fixes) => fixedIsoYaml(parts, fixes));
 	return { parts, findings };
+}
+
+/** A kernel beside the first one: what is wrong with it ends none but its own entries. */
+async function checkFurther(parts: BootParts, { version }: KernelFiles, findings: Findings): Promise<void> {
+	const own = new MenuFindings();
+	checkKernel(parts, own);
+	if (checkUnpacking(parts, own)) {
+		checkLiveSupport(parts, defaultEntryOf(parts)?.linux ?? "", own);
+		await checkDrivers(parts, own);
+	}
+	checkFurtherKernel(parts, own);
+	const { kernel, initramfs } = furtherKernelPaths(version);
+	checkMenu(parts, own, { kernel: `/${kernel}`, initrd: `/${initramfs}` });
+	for (const finding of own.list) {
+		const severity = finding.severity === "blocker" ? "warning" : finding.severity;
+		findings.add({ ...finding, severity, blocks: [], what: `kernel ${displayName(version)}: ${finding.what}` });
+	}
 }
 
 export function bootPathsOf(

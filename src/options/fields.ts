@@ -59,8 +59,8 @@ export const bootFields = {
 		"1 to 32 bytes of text without control characters, as an ISO's volume identifier holds",
 		(value) => typeof value === "string" && labelFault(value) === undefined,
 	),
-	/** Version directory under `/usr/lib/modules`. Default: the first that has a kernel. */
-	kernel: directoryName("the name of a directory in /usr/lib/modules"),
+	/** Version directory under `/usr/lib/modules`, several separated by commas, or `all`: each with menu entries of its own. Default: the first that has a kernel. */
+	kernel: directoryName("the name of a directory in /usr/lib/modules, several separated by commas, or all"),
 	/** EFI vendor directory. Default: the first found. */
 	vendor: directoryName("the name of a directory in /boot/efi/EFI"),
 	/** Who shows the menu; systemd-boot is for UEFI only. Default: `auto`, GRUB where the image has it for media. */

@@ -8,7 +8,7 @@ import { buildElToritoCore, CORE_IMAGE } from "../boot/grub/made/core-image/buil
 import { grubFileReader } from "../boot/grub/made/image-reader.ts";
 import { decompressGrubCore } from "../boot/grub/model/modules.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
-import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
+import { furtherKernelPaths, ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
 import type { Contract, GrubModules } from "../contract/contract.ts";
 import { EfiPlaces } from "../contract/efi-places.ts";
@@ -21,7 +21,7 @@ import type { FatVolume } from "../formats/fat/read-fat.ts";
 import type { DiskGuids } from "../formats/gpt/disk-layout.ts";
 import type { GptHeader, GptPartition } from "../formats/gpt/gpt.ts";
 import { decodeMbr, hybridMbr } from "../formats/gpt/mbr.ts";
-import type { Volume } from "../formats/iso9660/volume.ts";
+import { findNode, type Volume } from "../formats/iso9660/volume.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../formats/isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET } from "../formats/isomd5/media-checksum.ts";
 import { buildEsp } from "../medium/esp.ts";
@@ -71,7 +71,7 @@ interface ImageOfMedium {
 
 /**
  * Every byte of the medium is accounted for: what the image has is the image's, what a rule makes is made again and compared, and the rest is zero; the
- * squashfs has checks of its own. The label, the kernel, the vendor, the time and the ids are taken from the medium.
+ * squashfs has checks of its own. The label, the kernels, the vendor, the time and the ids are taken from the medium.
  */
 export async function checkMedium(
 	source: ByteSource,
@@ -204,7 +204,12 @@ async function findContract(
 				[paths.grub, efi.grub],
 			] as const
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
-	const kernels = [undefined, ...new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)))];
+	const versions = new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)));
+	const further = furtherVersions(volume);
+	const kernels =
+		further.length === 0
+			? [undefined, ...versions]
+			: [...versions].filter((version) => !further.includes(version)).map((first) => [first, ...further].join(","));
 	const places = new EfiPlaces(tree, undefined);
 	const named = loaders === undefined ? [...places.contract(), ...places.named()] : [];
 	const vendors = [undefined, ...places.vendors(named).flatMap((name) => utf8TextOf(name) ?? [])];
@@ -233,6 +238,14 @@ async function findContract(
 		undefined,
 		"an image that fulfils the contract, with the --buildroot that boot loaders came from",
 	);
+}
+
+/** Of kernels beside the first one, by their directories. */
+function furtherVersions({ root }: Volume): string[] {
+	const node = findNode(root, ISO_PATHS.kernelDirectory);
+	const names = node?.type === "directory" ? [...node.entries.keys()] : [];
+	const isThere = (version: ByteString): boolean => fileAt(root, furtherKernelPaths(version).kernel) !== undefined;
+	return names.filter(isThere).flatMap((version) => utf8TextOf(version) ?? []);
 }
 
 function textNamesIn(tree: ImageTree, path: string): string[] {

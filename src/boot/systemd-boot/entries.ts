@@ -13,10 +13,20 @@ export interface LoaderFile {
  * The menu as systemd-boot reads it (Boot Loader Specification, type #1 entries): loader.conf, and a file for each entry, which `sort-key` keeps in the menu's order.
  * Texts of the menu are GRUB's command lines: what its kernel would be given is in `options`.
  */
-export function renderLoaderFiles({ timeoutSeconds, defaultEntry = 0, entries }: Grub2Menu): LoaderFile[] {
+export function renderLoaderFiles({
+	timeoutSeconds,
+	defaultEntry = 0,
+	entries: ofFirst,
+	submenus = [],
+}: Grub2Menu): LoaderFile[] {
+	// It has no submenus.
+	const ofOthers = submenus.flatMap(({ title, entries }) =>
+		entries.map((entry) => ({ ...entry, name: `${entry.name} (${title})` })),
+	);
+	const entries = [...ofFirst, ...ofOthers];
 	const digits = String(entries.length).length;
 	const idOf = (index: number): string => String(index + 1).padStart(digits, "0");
-	const startsItself = entries[defaultEntry] === undefined ? 0 : defaultEntry;
+	const startsItself = ofFirst[defaultEntry] === undefined ? 0 : defaultEntry;
 	return [
 		{ path: ISO_PATHS.loaderConfig, text: `timeout ${timeoutSeconds}\ndefault ${idOf(startsItself)}.conf\n` },
 		...entries.map((entry, index) => ({

@@ -12,6 +12,12 @@ import type { MenuFindingDetails, MenuFindings } from "../menu-findings.ts";
 import type { MenuFix } from "../menu-fix.ts";
 import { mediumOf } from "./live-system.ts";
 
+/** Where the ISO has what an entry starts. */
+interface EntryPaths {
+	readonly kernel: string;
+	readonly initrd: string;
+}
+
 /** What an entry that somebody chooses is there for. */
 const ASKED_FOR: ReadonlySet<RootProblem["code"]> = new Set(["MENU_BREAK", "MENU_OTHER_START"]);
 
@@ -21,7 +27,11 @@ export function defaultEntryOf({ menu }: Pick<BootParts, "menu">): MenuEntry | u
 }
 
 /** Every entry starts the kernel and initramfs that the ISO has and leads to its root; what ends the default entry ends the boot. */
-export function checkMenu(parts: BootParts, findings: MenuFindings): undefined {
+export function checkMenu(
+	parts: BootParts,
+	findings: MenuFindings,
+	paths: EntryPaths = { kernel: KERNEL_PATH, initrd: INITRD_PATH },
+): undefined {
 	const { entries, defaultEntry = 0 } = parts.menu;
 	const support = parts.initramfs?.support;
 	const medium = mediumOf(parts);
@@ -36,7 +46,7 @@ export function checkMenu(parts: BootParts, findings: MenuFindings): undefined {
 	for (const [index, entry] of entries.entries()) {
 		const fault: Fault = (code, what, details, stops = true) =>
 			faults.add(code, what, details, index, index === startsItself && stops);
-		checkPaths(entry, fault);
+		checkPaths(entry, paths, fault);
 		const { request, problems, notes: own } = followRoot(grubWords(entry.linux), support, medium);
 		for (const note of own) notes.add(note);
 		// What casper looks for is said of the initramfs.
@@ -105,20 +115,20 @@ class MenuFaults {
 }
 
 /** GRUB's paths on the ISO; `($root)` is what they start from anyway. */
-function checkPaths(entry: MenuEntry, fault: Fault): undefined {
+function checkPaths(entry: MenuEntry, { kernel: kernelPath, initrd: initrdPath }: EntryPaths, fault: Fault): undefined {
 	const plain = (word: string): string => word.replace(/^\(\$?\{?\w+\}?\)/, "").replace(/\/+/g, "/");
 	const [kernel = ""] = grubWords(entry.linux);
 	const initrds = grubWords(entry.initrd);
 	const menuFixes = [{ paths: true }];
-	if (plain(kernel) !== KERNEL_PATH)
+	if (plain(kernel) !== kernelPath)
 		fault("MENU_KERNEL_PATH", `starts ${kernel === "" ? "no kernel" : kernel}`, {
-			evidence: `the ISO has its kernel at ${KERNEL_PATH}`,
+			evidence: `the ISO has its kernel at ${kernelPath}`,
 			remedy: `write linux: ${KERNEL_PATH} ...`,
 			menuFixes,
 		});
-	if (initrds.length !== 1 || plain(initrds[0] ?? "") !== INITRD_PATH)
+	if (initrds.length !== 1 || plain(initrds[0] ?? "") !== initrdPath)
 		fault("MENU_INITRD_PATH", `loads ${initrds.length === 0 ? "no initramfs" : initrds.join(" ")}`, {
-			evidence: `the ISO has its initramfs at ${INITRD_PATH}`,
+			evidence: `the ISO has its initramfs at ${initrdPath}`,
 			remedy: `write initrd: ${INITRD_PATH}`,
 			menuFixes,
 		});

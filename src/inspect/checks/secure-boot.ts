@@ -39,7 +39,7 @@ const NAMES = {
 
 /** What UEFI firmware starts, and what each stage trusts of the next. */
 export function checkUefi(parts: BootParts, findings: Findings): undefined {
-	const { efi, kernel, machine, bootLoader } = parts;
+	const { efi, machine, bootLoader } = parts;
 	if (efi === undefined) return;
 	const images = new Map<string, PeImage>();
 	for (const role of ["shim", "grub", "mokManager"] as const) {
@@ -65,8 +65,19 @@ export function checkUefi(parts: BootParts, findings: Findings): undefined {
 			},
 		);
 	if (grub !== undefined) checkSbat(NAMES[bootLoader], grub, efi.grub, shim, sbatOf(program) ?? [], machine, findings);
+	checkKernelTrust(parts, shim, findings);
+}
+
+/** Of a kernel that is started beside another. */
+export function checkFurtherKernel(parts: BootParts, findings: Findings): void {
+	const program = parts.efi?.shim.pe;
+	if (program !== undefined && typeof program !== "string")
+		checkKernelTrust(parts, shimOf(program, firmwareTrust()), findings);
+}
+
+function checkKernelTrust({ kernel, machine }: BootParts, { trust }: Shim, findings: Findings): void {
 	if (kernel !== undefined && typeof kernel.pe !== "string")
-		checkTrusted(NAMES.kernel, kernel.pe, kernel, shim.trust, machine, findings);
+		checkTrusted(NAMES.kernel, kernel.pe, kernel, trust, machine, findings);
 }
 
 function checkProgram(

@@ -1,4 +1,4 @@
-import type { Contract, MenuEntry } from "../../../contract/contract.ts";
+import type { Contract, Grub2Menu, MenuEntry } from "../../../contract/contract.ts";
 import { assert } from "../../../errors.ts";
 import { InitramfsArguments } from "../../live-root/argument-lookup.ts";
 import { grubCommandLine } from "../../live-root/kernel-command-line.ts";
@@ -20,7 +20,7 @@ const PRELOADED_MODULES: Readonly<Record<Firmware, readonly string[]>> = {
  * Names and the label are quoted and kernel lines escaped, so that none of them changes the menu's structure.
  */
 export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, firmware: Firmware): string {
-	const { timeoutSeconds, defaultEntry, entries, isBuiltIn } = contract.grub2;
+	const { timeoutSeconds, defaultEntry, isBuiltIn } = contract.grub2;
 	return [
 		...(defaultEntry === undefined ? [] : [`set default="${defaultEntry}"`]),
 		"",
@@ -39,7 +39,7 @@ export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, fi
 		"",
 		// The blank lines are what remains of the reference's places for entries that are switched off.
 		...(isBuiltIn ? ["", ""] : [""]),
-		...entries.flatMap((entry) => menuEntry(entry)),
+		...menuLines(contract.grub2, () => ""),
 		...(isBuiltIn ? ["", "", "", ""] : ["", "", "", "", ""]),
 	].join("\n");
 }
@@ -49,12 +49,12 @@ export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, fi
  * `iso_path`. With it the initramfs finds the file anew: dracut's iso-scan and casper by `iso-scan/filename`, live-boot by `findiso`.
  */
 export function renderLoopbackConfig({ grub2 }: Pick<Contract, "grub2">): string {
-	const { timeoutSeconds, defaultEntry, entries } = grub2;
+	const { timeoutSeconds, defaultEntry } = grub2;
 	return [
 		...(defaultEntry === undefined ? [] : [`set default="${defaultEntry}"`]),
 		`set timeout=${timeoutSeconds}`,
 		"",
-		...entries.flatMap((entry) => menuEntry(entry, ` ${isoFileArgument(entry)}="\${iso_path}"`)),
+		...menuLines(grub2, (entry) => ` ${isoFileArgument(entry)}="\${iso_path}"`),
 		"",
 	].join("\n");
 }
@@ -64,8 +64,19 @@ function isoFileArgument({ linux }: MenuEntry): string {
 	return new InitramfsArguments([text]).value("boot") === "live" ? "findiso" : "iso-scan/filename";
 }
 
-/** `more` is GRUB's language, behind the kernel's arguments. */
-function menuEntry({ name, linux, initrd }: MenuEntry, more = ""): string[] {
+/** Entries, and those of further kernels in submenus. `moreOf` is GRUB's language, behind the kernel's arguments. */
+function menuLines({ entries, submenus = [] }: Grub2Menu, moreOf: (entry: MenuEntry) => string): string[] {
+	return [
+		...entries.flatMap((entry) => menuEntry(entry, moreOf(entry))),
+		...submenus.flatMap((submenu) => [
+			`submenu ${singleQuoted(submenu.title)} {`,
+			...submenu.entries.flatMap((entry) => menuEntry(entry, moreOf(entry))),
+			"}",
+		]),
+	];
+}
+
+function menuEntry({ name, linux, initrd }: MenuEntry, more: string): string[] {
 	for (const text of [name, linux, initrd]) assert(!/[\n\r\0]/.test(text), "a menu text has more than one line");
 	return [
 		`menuentry ${singleQuoted(name)} --class fedora --class gnu-linux --class gnu --class os {`,
