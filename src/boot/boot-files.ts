@@ -2,7 +2,7 @@ import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig, renderLoopbackConfig } from "./grub/made/menu.ts";
-import { biosFilePath, furtherKernelPaths, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
+import { biosFilePath, deviceTreePath, furtherKernelPaths, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
 import { renderLoaderFiles } from "./systemd-boot/entries.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
@@ -39,6 +39,7 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
 	readonly shimNames?: Contract["shimNames"] | undefined;
 	readonly kernel?: Contract["kernel"] | undefined;
 	readonly furtherKernels?: Contract["furtherKernels"] | undefined;
+	readonly deviceTrees?: Contract["deviceTrees"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
 	readonly grubModules?: Pick<GrubModules, "files"> | undefined;
 	readonly hasLiveBoot?: boolean | undefined;
@@ -60,13 +61,16 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		...(kernel === undefined ? [] : [{ ...kernel, paths: ISO_PATHS }]),
 		...(contract.furtherKernels ?? []).map((each) => ({ ...each, paths: furtherKernelPaths(each.version) })),
 	];
-	const kernelFiles = kernels.flatMap(
-		({ paths, vmlinuz, initramfs }) =>
-			[
-				[paths.kernel, vmlinuz],
-				[paths.initramfs, initramfs],
-			] as const,
-	);
+	const kernelFiles = [
+		...kernels.flatMap(
+			({ paths, vmlinuz, initramfs }) =>
+				[
+					[paths.kernel, vmlinuz],
+					[paths.initramfs, initramfs],
+				] as const,
+		),
+		...(contract.deviceTrees ?? []).map(({ name, file }) => [deviceTreePath(name), file] as const),
+	];
 	return [
 		...both(loaders.loader, efi?.shim),
 		...both(loaders.mokManager, efi?.mokManager),

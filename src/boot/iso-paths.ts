@@ -9,6 +9,7 @@ export const ISO_PATHS = {
 	liveBootSquashfs: "live/filesystem.squashfs",
 	kernelDirectory: "images/pxeboot",
 	kernel: "images/pxeboot/vmlinuz",
+	deviceTreeDirectory: "images/pxeboot/dtb",
 	initramfs: "images/pxeboot/initrd.img",
 	/** GRUB for BIOS, which El Torito's catalog points to. */
 	coreImage: "images/eltorito.img",
@@ -33,6 +34,11 @@ export const ISO_PATHS = {
 export function furtherKernelPaths(version: ByteString): Readonly<Record<"kernel" | "initramfs", ByteString>> {
 	const directory = `${ISO_PATHS.kernelDirectory}/${version}`;
 	return { kernel: `${directory}/vmlinuz`, initramfs: `${directory}/initrd.img` };
+}
+
+/** Of a device tree, by its name below the kernel's directory of them. */
+export function deviceTreePath(name: ByteString): ByteString {
+	return `${ISO_PATHS.deviceTreeDirectory}/${name}`;
 }
 
 /** Of what firmware and shim start. */

@@ -71,11 +71,11 @@ async function addBoot(
 	{ plan, image, loaders, work, tools, progress }: ComposeInput,
 ): Promise<ComposedSystem> {
 	const tree = loaders?.over(stage.tree) ?? stage.tree;
-	const { sourceDateEpoch: epochSeconds, label, kernel, vendor, bootloader, rootfs } = plan;
+	const { sourceDateEpoch: epochSeconds, label, kernel, devicetree, vendor, bootloader, rootfs } = plan;
 	const { requireSecureBoot, force } = work;
 	const { architecture } = image.platform;
 	const how = { codec: rootfs.comp, bcj: rootfs.bcj, linux: new LinuxReader(tree) };
-	const checks = { label, kernel, vendor, bootloader, architecture, ...how, requireSecureBoot, force };
+	const checks = { label, kernel, devicetree, vendor, bootloader, architecture, ...how, requireSecureBoot, force };
 
 	progress.phase("contract");
 	const contract = await readBuildContract(tree, checks, loaders?.parts);
@@ -138,13 +138,25 @@ function ingredients(
 	const { label, kernel, vendor, bootLoader } = contract;
 	const further = contract.furtherKernels.map(({ version }) => version);
 	const other = { ...(bootLoader === "grub2" ? {} : { bootLoader }), ...(further.length === 0 ? {} : { further }) };
+	const trees = contract.deviceTrees.map(({ name }) => name);
 	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr, ...(allRoot && { allRoot }) };
 	return [
 		oci2iso,
 		image.manifestDigest,
 		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
 		{
-			...{ label, kernel: kernel.version, vendor, ...other, codec, level, blockSize, ...asked, ...left },
+			...{
+				label,
+				kernel: kernel.version,
+				vendor,
+				...other,
+				...(trees.length > 0 && { trees }),
+				codec,
+				level,
+				blockSize,
+				...asked,
+				...left,
+			},
 			epoch: sourceDateEpoch,
 		},
 	];

@@ -143,7 +143,7 @@ function requireUnshaped(options: object): void {
 }
 
 function shapeOf(options: PlanOptions): Shape {
-	const { image, platform, label, kernel, vendor, bootloader, buildroot, sourceDateEpoch } = options;
+	const { image, platform, label, kernel, devicetree, vendor, bootloader, buildroot, sourceDateEpoch } = options;
 	const { bcj, exports, allRoot, tools = "auto" } = options;
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
@@ -153,6 +153,7 @@ function shapeOf(options: PlanOptions): Shape {
 		platform,
 		label,
 		kernel,
+		devicetree,
 		vendor,
 		bootloader: bootloader === "auto" ? undefined : bootloader,
 		buildroot,

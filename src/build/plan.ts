@@ -56,6 +56,7 @@ const schema = z.strictObject({
 	/** What was asked for; absent: as the image says. */
 	label: as(bootFields.label).optional(),
 	kernel: as(bootFields.kernel).optional(),
+	devicetree: as(bootFields.devicetree).optional(),
 	vendor: as(bootFields.vendor).optional(),
 	bootloader: as(bootFields.bootloader).optional(),
 	/** Seconds since 1970. */
@@ -86,7 +87,7 @@ export async function makePlan(
 	shape: Shape,
 	buildroot?: Pick<OciImage, "reference" | "manifestDigest">,
 ): Promise<BuildPlan> {
-	const { comp, blockSize, fragmentRule, exports, label, kernel, vendor, bootloader } = shape;
+	const { comp, blockSize, fragmentRule, exports, label, kernel, devicetree, vendor, bootloader } = shape;
 	const { exclude, dropXattr, tools } = shape;
 	const { platform, manifestDigest, config } = image;
 	const { variant: _, ...plainPlatform } = platform;
@@ -110,6 +111,7 @@ export async function makePlan(
 		...(shape.allRoot === true ? { allRoot: true } : {}),
 		...(label === undefined ? {} : { label }),
 		...(kernel === undefined ? {} : { kernel }),
+		...(devicetree === undefined || devicetree.length === 0 ? {} : { devicetree }),
 		...(vendor === undefined ? {} : { vendor }),
 		...(bootloader === undefined ? {} : { bootloader }),
 		sourceDateEpoch: epochSeconds(shape.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], config.createdSeconds),

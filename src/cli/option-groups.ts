@@ -52,6 +52,7 @@ const groups = {
 	boot: group("What the image leaves open:", bootFields, {
 		label: ["--label <label>", "volume label, at most 32 bytes"],
 		kernel: ["--kernel <version>", "directory under /usr/lib/modules to boot; several: VERSION,VERSION or all"],
+		devicetree: ["--devicetree <name>", "device tree that the menu offers, such as qcom/NAME.dtb; repeatable", collect],
 		vendor: ["--vendor <name>", "EFI vendor directory"],
 		bootloader: ["--bootloader <name>", "who shows the menu; systemd-boot is for UEFI only (default: auto)"],
 	}),

@@ -27,6 +27,8 @@ export interface Contract {
 	readonly kernel: KernelFiles;
 	/** Others that were asked for, each with entries of its own. */
 	readonly furtherKernels: readonly KernelFiles[];
+	/** Those that were asked for, each with entries of its own. */
+	readonly deviceTrees: readonly DeviceTree[];
 	/** Name of the EFI directory the boot loaders come from, such as `fedora`. Informative: the ISO uses `EFI/BOOT` only. */
 	readonly vendor: string;
 	readonly efi: EfiFiles;
@@ -54,6 +56,13 @@ export interface KernelFiles {
 	readonly version: ByteString;
 	readonly vmlinuz: FoundFile;
 	readonly initramfs: FoundFile;
+}
+
+/** What tells a kernel which hardware a machine has, where its firmware does not. */
+export interface DeviceTree {
+	/** Path below the kernel's directory of them: `qcom/NAME.dtb`. */
+	readonly name: ByteString;
+	readonly file: FoundFile;
 }
 
 export interface EfiFiles {
@@ -98,7 +107,7 @@ export interface Grub2Menu {
 	readonly entries: readonly MenuEntry[];
 	/** The image gives no entries: the one there is comes from the converter. */
 	readonly isBuiltIn: boolean;
-	/** Of further kernels, behind the entries; absent where there are none. */
+	/** Of further kernels and of device trees, behind the entries; absent where there are none. */
 	readonly submenus?: readonly Submenu[] | undefined;
 }
 
@@ -115,6 +124,8 @@ export interface MenuEntry {
 	readonly linux: string;
 	/** Initrd paths as words of a GRUB command. */
 	readonly initrd: string;
+	/** Path of the device tree that it has. */
+	readonly devicetree?: string | undefined;
 }
 
 export interface ContractOptions {
@@ -124,6 +135,8 @@ export interface ContractOptions {
 	readonly label?: string | undefined;
 	/** The directory in `/usr/lib/modules` to take, several separated by commas, or `all`. */
 	readonly kernel?: string | undefined;
+	/** Device trees to offer. */
+	readonly devicetree?: readonly string[] | undefined;
 	/** The EFI directory to take. */
 	readonly vendor?: string | undefined;
 	/** What the initramfs finds its root with, undefined where that is not known; absent: what the contract has, dracut's dmsquash-live. */

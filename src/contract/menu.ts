@@ -1,8 +1,8 @@
 import { displayName } from "../binary/byte-string.ts";
 import { withoutTrailing } from "../binary/trim-end.ts";
-import { furtherKernelPaths, ISO_PATHS } from "../boot/iso-paths.ts";
+import { deviceTreePath, furtherKernelPaths, ISO_PATHS } from "../boot/iso-paths.ts";
 import type { Findings } from "../findings/findings.ts";
-import type { Grub2Menu, KernelFiles, MenuEntry, OsRelease } from "./contract.ts";
+import type { DeviceTree, Grub2Menu, KernelFiles, MenuEntry, OsRelease } from "./contract.ts";
 import type { IsoYaml } from "./iso-yaml.ts";
 import { substitute, variablesIn } from "./template.ts";
 
@@ -58,10 +58,14 @@ export function chooseMenu(
 	return { timeoutSeconds, defaultEntry: chooseDefault(isoYaml, entries.length, findings), entries, isBuiltIn };
 }
 
-/** With the same entries for each further kernel, in a submenu of its own. */
-export function withFurtherKernels(menu: Grub2Menu, kernels: readonly KernelFiles[]): Grub2Menu {
-	if (kernels.length === 0) return menu;
-	const submenus = kernels.map(({ version }) => {
+/** With the same entries for each further kernel, and for each device tree, in a submenu of its own. */
+export function withSubmenus(
+	menu: Grub2Menu,
+	kernels: readonly KernelFiles[],
+	deviceTrees: readonly DeviceTree[],
+): Grub2Menu {
+	if (kernels.length + deviceTrees.length === 0) return menu;
+	const ofKernels = kernels.map(({ version }) => {
 		const { kernel, initramfs } = furtherKernelPaths(version);
 		return {
 			title: `Linux ${displayName(version)}`,
@@ -72,7 +76,11 @@ export function withFurtherKernels(menu: Grub2Menu, kernels: readonly KernelFile
 			})),
 		};
 	});
-	return { ...menu, submenus };
+	const ofDeviceTrees = deviceTrees.map(({ name }) => ({
+		title: `Device tree ${displayName(name)}`,
+		entries: menu.entries.map((entry) => ({ ...entry, devicetree: `/${deviceTreePath(name)}` })),
+	}));
+	return { ...menu, submenus: [...ofKernels, ...ofDeviceTrees] };
 }
 
 /** Words of a GRUB command with one path in place of another. */
@@ -147,7 +155,7 @@ function customEntries(isoYaml: IsoYaml, given: readonly MenuEntry[], values: Va
 	const forCommandLine = variables(values, escapeForCommandLine);
 	let characters = 0;
 	return given.map((entry, index) => {
-		const text = (key: keyof MenuEntry): string => {
+		const text = (key: "name" | "linux" | "initrd"): string => {
 			if (characters > MAX_MENU_CHARACTERS) return "";
 			const where = isoYaml.positionOf(["grub2", "entries", index, key]);
 			const misplaced = variablesIn(entry[key]).find((name) => MENU_VARIABLES.includes(name));

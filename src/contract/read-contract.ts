@@ -1,3 +1,4 @@
+import { byteStringFromText } from "../binary/byte-string.ts";
 import { biosOf } from "../boot/boot-loader.ts";
 import { startsWithLiveBoot } from "../boot/live-root/live-support.ts";
 import { MACHINES, machineOfImage } from "../boot/machines.ts";
@@ -5,19 +6,28 @@ import { assert, Oci2isoError, type Problem } from "../errors.ts";
 import { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "./contract.ts";
+import { chooseDeviceTrees } from "./device-trees.ts";
 import { chooseBootLoader } from "./efi.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
 import { readIsoYaml } from "./iso-yaml.ts";
 import { chooseKernels } from "./kernel.ts";
 import { chooseLabel } from "./label.ts";
-import { chooseKernelArgs, chooseMenu, withFurtherKernels } from "./menu.ts";
+import { chooseKernelArgs, chooseMenu, withSubmenus } from "./menu.ts";
 import { readOsRelease } from "./os-release.ts";
 
 /** What an image has of the contract, part by part; undefined is what it has not. */
 export interface ContractParts
 	extends Pick<
 			Contract,
-			"machine" | "osRelease" | "label" | "kernelArgs" | "hasLiveBoot" | "furtherKernels" | "grub2" | "loaders"
+			| "machine"
+			| "osRelease"
+			| "label"
+			| "kernelArgs"
+			| "hasLiveBoot"
+			| "furtherKernels"
+			| "deviceTrees"
+			| "grub2"
+			| "loaders"
 		>,
 		Omit<LoaderParts, "tree"> {
 	readonly kernel: Contract["kernel"] | undefined;
@@ -88,14 +98,15 @@ export async function readContractParts(
 	);
 	const kernelArgs = chooseKernelArgs(isoYaml, label, support !== undefined && startsWithLiveBoot(support), findings);
 	const ofFirst = chooseMenu(isoYaml, label, kernelArgs, osRelease, findings);
-	const grub2 = withFurtherKernels(ofFirst, furtherKernels);
+	const deviceTrees = await chooseDeviceTrees(tree, kernel, options.devicetree?.map(byteStringFromText), ofKernel);
+	const grub2 = withSubmenus(ofFirst, furtherKernels, deviceTrees);
 	const isMenuKnown = findings.problems.length === before;
 	for (const finding of ofKernel.list) findings.add(finding);
 	const { tree: loaders, ...parts } = given ?? (await readLoaders(tree, options, osRelease, findings));
 	for (const finding of given?.findings.list ?? []) findings.add(finding);
 	const hasLiveBoot = support?.liveBoot === true;
 	const said = { machine, osRelease, label, kernelArgs, hasLiveBoot, grub2, isMenuKnown };
-	return { ...said, kernel, furtherKernels, ...parts, loaders, findings };
+	return { ...said, kernel, furtherKernels, deviceTrees, ...parts, loaders, findings };
 }
 
 /** The contract of an image that meets it. Throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) with every violation in `problems`. */

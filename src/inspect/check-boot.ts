@@ -81,6 +81,7 @@ export async function checkBoot(
 		shimNames: found.boot?.shimNames,
 		kernel: found.kernel,
 		furtherKernels: found.furtherKernels,
+		deviceTrees: found.deviceTrees,
 		grubModules: found.grubModules,
 	} as const;
 	await checkGrubBios(parts, planned, findings);

@@ -16,6 +16,7 @@ interface InspectOptions {
 	readonly architecture: string;
 	readonly label?: string | undefined;
 	readonly kernel?: string | undefined;
+	readonly devicetree?: ContractOptions["devicetree"];
 	readonly vendor?: string | undefined;
 	readonly bootloader?: ContractOptions["bootloader"];
 	/** Compressor of the squashfs that would be built; absent: zstd. */

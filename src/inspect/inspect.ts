@@ -78,6 +78,7 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 	const {
 		label,
 		kernel,
+		devicetree,
 		vendor,
 		bootloader,
 		preset = DEFAULT_PRESET,
@@ -100,6 +101,7 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 			architecture,
 			label,
 			kernel,
+			devicetree,
 			vendor,
 			bootloader,
 			codec: comp,

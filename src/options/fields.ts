@@ -22,6 +22,13 @@ export type OptionsOf<Group extends Fields> = {
 	readonly [Name in keyof Group]?: (Group[Name] extends Field<infer Value> ? Value : never) | undefined;
 };
 
+const MAX_DEVICE_TREES = 64;
+
+function isDeviceTreeName(value: unknown): boolean {
+	const isName = (part: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9._,+-]*$/.test(part);
+	return typeof value === "string" && value.length <= 200 && value.endsWith(".dtb") && value.split("/").every(isName);
+}
+
 export const MAX_EPOCH_SECONDS = 2 ** 32 - 1;
 
 /** Which image of several. */
@@ -61,6 +68,11 @@ export const bootFields = {
 	),
 	/** Version directory under `/usr/lib/modules`, several separated by commas, or `all`: each with menu entries of its own. Default: the first that has a kernel. */
 	kernel: directoryName("the name of a directory in /usr/lib/modules, several separated by commas, or all"),
+	/** Device trees that the menu offers, by their paths below the kernel's directory of them. Default: none. */
+	devicetree: field<readonly string[]>(
+		"an array of names of device trees, for example qcom/NAME.dtb",
+		(value) => Array.isArray(value) && value.length <= MAX_DEVICE_TREES && value.every(isDeviceTreeName),
+	),
 	/** EFI vendor directory. Default: the first found. */
 	vendor: directoryName("the name of a directory in /boot/efi/EFI"),
 	/** Who shows the menu; systemd-boot is for UEFI only. Default: `auto`, GRUB where the image has it for media. */

@@ -9,6 +9,8 @@ export interface BootEntry {
 	readonly kernel: ByteString | undefined;
 	readonly kernelArguments: readonly ByteString[];
 	readonly initrds: readonly ByteString[];
+	/** Path of the device tree that it has. */
+	readonly devicetree?: ByteString | undefined;
 	readonly chainloads: boolean;
 }
 
@@ -54,6 +56,7 @@ function entryOf(title: ByteString, block: GrubStatements): BootEntry {
 	let kernelArguments: readonly ByteString[] = [];
 	const initrds: ByteString[] = [];
 	let chainloads = false;
+	let devicetree: ByteString | undefined;
 	const visit = (commands: GrubStatements): void => {
 		for (const { words, block: inner = [] } of commandsOf(commands)) {
 			const [name, first, ...rest] = words.map(writtenWord);
@@ -63,9 +66,10 @@ function entryOf(title: ByteString, block: GrubStatements): BootEntry {
 			} else if (name !== undefined && /^initrd(16|efi)?$/.test(name))
 				initrds.push(...[first, ...rest].filter((word) => word !== undefined));
 			else if (name === "chainloader") chainloads = true;
+			else if (name === "devicetree") devicetree = first;
 			visit(inner);
 		}
 	};
 	visit(block);
-	return { title, kernel, kernelArguments, initrds, chainloads };
+	return { title, kernel, kernelArguments, initrds, devicetree, chainloads };
 }

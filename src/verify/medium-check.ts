@@ -32,7 +32,7 @@ import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { Comparison } from "./comparison.ts";
 import { ContentDigest } from "./content-digest.ts";
 import { supportAt } from "./live-root-check.ts";
-import { bootLoaderOn, fileAt, machineOn, readVolumeFile } from "./medium-files.ts";
+import { bootLoaderOn, fileAt, machineOn, nodesOf, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
 
 const MAX_DISC_INFO_BYTES = 4096;
@@ -206,6 +206,7 @@ async function findContract(
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
 	const versions = new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)));
 	const further = furtherVersions(volume);
+	const devicetree = deviceTreesOn(volume);
 	const kernels =
 		further.length === 0
 			? [undefined, ...versions]
@@ -220,7 +221,7 @@ async function findContract(
 		for (const kernel of kernels) {
 			if (++tries > MAX_TRIES) break;
 			try {
-				const options = { architecture: machine.ociArchitecture, label, kernel, vendor, bootloader };
+				const options = { architecture: machine.ociArchitecture, label, kernel, devicetree, vendor, bootloader };
 				const asked = { ...options, liveSupportOf: async () => support };
 				const contract = await readContract(tree, asked, loaders);
 				if (fits(contract)) return contract;
@@ -246,6 +247,14 @@ function furtherVersions({ root }: Volume): string[] {
 	const names = node?.type === "directory" ? [...node.entries.keys()] : [];
 	const isThere = (version: ByteString): boolean => fileAt(root, furtherKernelPaths(version).kernel) !== undefined;
 	return names.filter(isThere).flatMap((version) => utf8TextOf(version) ?? []);
+}
+
+/** By their names below the directory of them. */
+function deviceTreesOn({ root }: Volume): string[] {
+	const node = findNode(root, ISO_PATHS.deviceTreeDirectory);
+	if (node?.type !== "directory") return [];
+	const names = [...nodesOf(node)].filter(([path, { type }]) => type === "file" && path.endsWith(".dtb"));
+	return names.flatMap(([path]) => utf8TextOf(path) ?? []);
 }
 
 function textNamesIn(tree: ImageTree, path: string): string[] {

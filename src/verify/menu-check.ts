@@ -127,6 +127,7 @@ async function checkEntry(
 	const path = await findFile(kernel, where, volumes, findings, (head, at) =>
 		checkKernelHead(head, machine, at, findings),
 	);
+	if (entry.devicetree !== undefined) await findFile(entry.devicetree, where, volumes, findings);
 	if (initrds.length === 0) findings.fault("it has no initramfs", where, "initrd");
 	const found: ByteString[] = [];
 	for (const initrd of initrds) {

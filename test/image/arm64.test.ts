@@ -1,11 +1,13 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type BuildReport, buildIso, inspectImage, verifyAgainstImage } from "../../src/index.ts";
 import { contractLayers } from "../support/contract-image.ts";
 import { mediumFiles } from "../support/medium-files.ts";
-import { writeImage, writeIndexFile } from "../support/oci-layout.ts";
+import { writeImage, writeIndexFile, writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
+import { type TarMember, tarArchive } from "../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 describe.skipIf(requires("xorriso", "sgdisk", "fsck.fat", "mcopy"))("the medium of an image for arm64", () => {
@@ -64,6 +66,43 @@ describe.skipIf(requires("xorriso", "sgdisk", "fsck.fat", "mcopy"))("the medium 
 		expect(grubModules).toBeUndefined();
 		expect(findings.find(({ code }) => code === "KERNEL_NOT_BOOTABLE")?.containerfile?.debian).toContain("-arm64");
 		expect(findings.find(({ code }) => code === "SHIM_NOT_EFI")?.containerfile?.fedora).toContain("shim-aa64");
+	});
+
+	it("offers device trees that are asked for, and says that there are some where none is", async () => {
+		const directory = "usr/lib/linux-image-1.0";
+		const tree = Buffer.alloc(64);
+		tree.writeUInt32BE(0xd00dfeed);
+		const members: TarMember[] = [
+			{ path: `${directory}/qcom/x13s.dtb`, content: tree },
+			{ path: `${directory}/none.dtb`, content: Buffer.alloc(64) },
+		];
+		const layers = [...contractLayers({}, "aa64"), tarArchive(members)].map((tar) => ({
+			tar,
+			compression: "none" as const,
+		}));
+		const { reference } = writeOciLayout(join(work, "trees"), { layers, platform: "linux/arm64" });
+		const options = { platform: "linux/arm64", devicetree: ["qcom/x13s.dtb"] };
+		const output = join(work, "trees.iso");
+		await buildIso({ ...options, image: reference, output, level: 1, force: true });
+		expect((await mediumFiles(output)).get("images/pxeboot/dtb/qcom/x13s.dtb")?.sizeBytes).toBe(64);
+		const menu = join(work, "grub.cfg");
+		await run("xorriso", ["-osirrox", "on", "-indev", output, "-extract", "/EFI/BOOT/grub.cfg", menu]);
+		expect(await readFile(menu, "utf8")).toMatch(
+			/\nsubmenu 'Device tree qcom\/x13s\.dtb' \{\nmenuentry [^\n]*\n\tlinux [^\n]*\n\tdevicetree \/images\/pxeboot\/dtb\/qcom\/x13s\.dtb\n\tinitrd /,
+		);
+		const { checks } = await verifyAgainstImage(output, {
+			image: reference,
+			platform: "linux/arm64",
+			secureBoot: false,
+		});
+		expect(checks.find(({ name }) => name === "medium")?.status).toBe("pass");
+
+		const violationsOf = async (...devicetree: string[]) =>
+			(await inspectImage(reference, { ...options, devicetree })).contract.violations.map(({ code }) => code);
+		expect(await violationsOf("none.dtb", "a.dtb")).toEqual(["DEVICE_TREE_MISSING", "DEVICE_TREE_INVALID"]);
+		const { contract } = await inspectImage(reference, { platform: "linux/arm64" });
+		expect(contract.choices.find(({ code }) => code === "DEVICE_TREES")?.where).toBe(`/${directory}`);
+		await expect(violationsOf("../etc/passwd.dtb")).rejects.toMatchObject({ code: "INVALID_OPTION" });
 	});
 
 	it.skipIf(process.arch === "arm64")("is refused at once where the image's own tools are to run", async () => {

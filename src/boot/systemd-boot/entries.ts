@@ -36,7 +36,7 @@ export function renderLoaderFiles({
 	];
 }
 
-function renderEntry({ name, linux, initrd }: MenuEntry, sortKey: string): string {
+function renderEntry({ name, linux, initrd, devicetree }: MenuEntry, sortKey: string): string {
 	const [kernel = "", ...words] = grubWords(linux);
 	// Where GRUB's line begins with the kernel, there is nothing here.
 	const options = grubCommandLine(["", ...words]).text.slice(grubCommandLine([]).text.length + 1);
@@ -45,6 +45,7 @@ function renderEntry({ name, linux, initrd }: MenuEntry, sortKey: string): strin
 		`sort-key ${sortKey}`,
 		`linux ${kernel}`,
 		...grubWords(initrd).map((path) => `initrd ${path}`),
+		...(devicetree === undefined ? [] : [`devicetree ${devicetree}`]),
 		...(options === "" ? [] : [`options ${options}`]),
 		"",
 	].join("\n");

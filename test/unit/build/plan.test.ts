@@ -45,6 +45,7 @@ describe("a plan", () => {
 	const shaping: Required<Omit<PlanOptions, keyof typeof working | "image" | "preset" | "platform">> = {
 		label: "L",
 		kernel: "1.0",
+		devicetree: ["a/b.dtb"],
 		vendor: "test",
 		buildroot: "oci:y",
 		bootloader: "grub2",

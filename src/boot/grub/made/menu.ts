@@ -76,11 +76,12 @@ function menuLines({ entries, submenus = [] }: Grub2Menu, moreOf: (entry: MenuEn
 	];
 }
 
-function menuEntry({ name, linux, initrd }: MenuEntry, more: string): string[] {
+function menuEntry({ name, linux, initrd, devicetree }: MenuEntry, more: string): string[] {
 	for (const text of [name, linux, initrd]) assert(!/[\n\r\0]/.test(text), "a menu text has more than one line");
 	return [
 		`menuentry ${singleQuoted(name)} --class fedora --class gnu-linux --class gnu --class os {`,
 		`\tlinux ${commandArguments(linux)}${more}`,
+		...(devicetree === undefined ? [] : [`\tdevicetree ${commandArguments(devicetree)}`]),
 		`\tinitrd ${commandArguments(initrd)}`,
 		"}",
 	];
