@@ -28,7 +28,7 @@ const rolesOf = ({ efi }: Machine, bootLoader: BootLoader): readonly WantedFile[
 	{ role: "mokManager", name: efi.mokManager, what: "MOK manager", code: "MOK_MANAGER_MISSING" },
 	bootLoader === "grub2"
 		? { role: "grub", name: efi.mediaGrub, what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" }
-		: { role: "grub", name: efi.systemdBoot, what: "systemd-boot", code: "SYSTEMD_BOOT_MISSING" },
+		: { role: "grub", name: efi.systemdBoot, what: "systemd-boot program", code: "SYSTEMD_BOOT_MISSING" },
 ];
 type Roles = readonly WantedFile[];
 

@@ -1,11 +1,20 @@
 import { byteStringFromText } from "../binary/byte-string.ts";
+import { MiB } from "../binary/units.ts";
+import { MAX_ESP_BYTES } from "../boot/boot-file-limits.ts";
 import { biosOf } from "../boot/boot-loader.ts";
 import { startsWithLiveBoot } from "../boot/live-root/live-support.ts";
 import { MACHINES, machineOfImage } from "../boot/machines.ts";
 import { assert, Oci2isoError, type Problem } from "../errors.ts";
 import { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
-import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "./contract.ts";
+import {
+	CONTRACT_VERSION,
+	type Contract,
+	type ContractOptions,
+	type DeviceTree,
+	type KernelFiles,
+	type OsRelease,
+} from "./contract.ts";
 import { chooseDeviceTrees } from "./device-trees.ts";
 import { chooseBootLoader } from "./efi.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
@@ -14,6 +23,9 @@ import { chooseKernels } from "./kernel.ts";
 import { chooseLabel } from "./label.ts";
 import { chooseKernelArgs, chooseMenu, withSubmenus } from "./menu.ts";
 import { readOsRelease } from "./os-release.ts";
+
+/** Left for boot loaders on the EFI system partition. */
+const LOADERS_BYTES = 16 * MiB;
 
 /** What an image has of the contract, part by part; undefined is what it has not. */
 export interface ContractParts
@@ -104,9 +116,28 @@ export async function readContractParts(
 	for (const finding of ofKernel.list) findings.add(finding);
 	const { tree: loaders, ...parts } = given ?? (await readLoaders(tree, options, osRelease, findings));
 	for (const finding of given?.findings.list ?? []) findings.add(finding);
+	if (parts.bootLoader === "systemd-boot" && kernel !== undefined)
+		requireRoom([kernel, ...furtherKernels], deviceTrees, findings);
 	const hasLiveBoot = support?.liveBoot === true;
 	const said = { machine, osRelease, label, kernelArgs, hasLiveBoot, grub2, isMenuKnown };
 	return { ...said, kernel, furtherKernels, deviceTrees, ...parts, loaders, findings };
+}
+
+/** What systemd-boot starts is on the EFI system partition, beside the boot loaders. */
+function requireRoom(kernels: readonly KernelFiles[], deviceTrees: readonly DeviceTree[], findings: Findings): void {
+	const files = [
+		...kernels.flatMap(({ vmlinuz, initramfs }) => [vmlinuz, initramfs]),
+		...deviceTrees.map(({ file }) => file),
+	];
+	const byteLength = files.reduce((sum, { inode }) => sum + inode.byteLength, 0);
+	if (byteLength > MAX_ESP_BYTES - LOADERS_BYTES)
+		findings.problem({
+			code: "EFI_IMAGE_TOO_LARGE",
+			what: `kernels and initramfs have ${byteLength} bytes together`,
+			where: "EFI system partition",
+			expected: `at most ${MAX_ESP_BYTES - LOADERS_BYTES} bytes, for systemd-boot reads them there`,
+			remedy: "pass --bootloader grub2 where the image has GRUB, or make the initramfs smaller",
+		});
 }
 
 /** The contract of an image that meets it. Throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) with every violation in `problems`. */

@@ -79,8 +79,19 @@ export async function openBuildroot(
 		await opened.close();
 		throw otherArchitecture(reference, architecture, opened.platform.architecture);
 	} catch (error) {
-		if (!(error instanceof Oci2isoError) || error.code !== "PLATFORM_NOT_FOUND") throw error;
-		throw otherArchitecture(reference, architecture, undefined, error);
+		if (!(error instanceof Oci2isoError) || error.code === "BUILDROOT_ARCHITECTURE") throw error;
+		if (error.code === "PLATFORM_NOT_FOUND") throw otherArchitecture(reference, architecture, undefined, error);
+		const { code, kind, what, where, expected, remedy, problems } = error;
+		throw new Oci2isoError({
+			code,
+			kind,
+			what: `the buildroot: ${what}`,
+			where,
+			expected,
+			remedy,
+			problems,
+			cause: error,
+		});
 	}
 }
 

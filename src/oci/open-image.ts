@@ -192,7 +192,7 @@ function checkPlatform(
 		os: os === "" ? wanted.os : os,
 		architecture: architecture === "" ? wanted.architecture : architecture,
 		// many configurations leave out the variant that their index states
-		variant: variant ?? wanted.variant,
+		variant: variant ?? (["", wanted.architecture].includes(architecture) ? wanted.variant : undefined),
 	};
 	if (platformRank(platform, wanted) !== undefined) return platform;
 	if (isChosen) return platform;

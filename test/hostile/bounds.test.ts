@@ -322,7 +322,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 			top: () =>
 				archive(hole("boot/grub2/big", 600 << 20), members(link(`${MODULES}/initramfs.img`, "/boot/grub2/big"))),
 			inspect: "5 FILE_TOO_LARGE",
-			build: "5 CONTENTS_TOO_LARGE",
+			build: "5 FILE_TOO_LARGE",
 		},
 	},
 	"contents kept aside": {
@@ -334,7 +334,7 @@ const KINDS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 		"a kernel out of a hole of 5 GB that the squashfs leaves out": {
 			top: () => archive(hole("boot/grub2/big", 5_000_000_000), members(link(`${MODULES}/vmlinuz`, "/boot/grub2/big"))),
 			inspect: "5 FILE_TOO_LARGE",
-			build: "5 CONTENTS_TOO_LARGE",
+			build: "5 FILE_TOO_LARGE",
 		},
 		"many files that the squashfs leaves out": {
 			top: () =>

@@ -6,6 +6,9 @@ import type { Machine } from "../machines.ts";
 
 /** Linux, Documentation/arch/x86/boot.rst: "The Real-Mode Kernel Header". */
 const setupHeader = record("x86 Linux setup header", 0x268, {
+	setupSectors: from0.u8(0x1f1),
+	/** Of the part in protected mode, in units of 16 bytes. */
+	protectedUnits: from0.u32le(0x1f4),
 	bootFlag: from0.u16le(0x1fe),
 	header: from0.text(0x202, 4),
 	version: from0.u16le(0x206),
@@ -35,6 +38,8 @@ const BOOT_FLAG = 0xaa55;
 const XLF_KERNEL_64 = 1;
 const XLOADFLAGS_SINCE = 0x20c;
 const SECTOR_BYTES = 512;
+/** What 0 stands for. */
+const USUAL_SETUP_SECTORS = 4;
 const MAX_VERSION_BYTES = 256;
 
 /** What a kernel image says of itself. */
@@ -45,6 +50,8 @@ export interface KernelImage {
 	readonly architecture: string | undefined;
 	/** As `uname -r` prints it, or undefined. */
 	readonly release: string | undefined;
+	/** How many bytes the boot protocol says that there are at least; undefined where it does not. */
+	readonly leastBytes?: number | undefined;
 	/** It, or what is in the gzip, can be started by UEFI (CONFIG_EFI_STUB): GRUB needs it under Secure Boot, and always where kernels are `Image`s. */
 	readonly isEfiProgram: boolean;
 }
@@ -78,6 +85,7 @@ export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: number 
 		format: "bzImage",
 		architecture: is64Bit ? "x86_64" : (machine ?? "i386"),
 		release: releaseAt(bytes, setup.kernelVersion),
+		leastBytes: ((setup.setupSectors || USUAL_SETUP_SECTORS) + 1) * SECTOR_BYTES + setup.protectedUnits * 16,
 		isEfiProgram,
 	};
 }

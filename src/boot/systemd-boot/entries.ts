@@ -36,17 +36,22 @@ export function renderLoaderFiles({
 	];
 }
 
+/** systemd-boot takes a pair of double quotes around a whole value away. */
+function value(text: string): string {
+	return text.startsWith('"') && text.endsWith('"') ? `"${text}"` : text;
+}
+
 function renderEntry({ name, linux, initrd, devicetree }: MenuEntry, sortKey: string): string {
 	const [kernel = "", ...words] = grubWords(linux);
 	// Where GRUB's line begins with the kernel, there is nothing here.
 	const options = grubCommandLine(["", ...words]).text.slice(grubCommandLine([]).text.length + 1);
 	return [
-		`title ${name}`,
+		`title ${value(name)}`,
 		`sort-key ${sortKey}`,
 		`linux ${kernel}`,
 		...grubWords(initrd).map((path) => `initrd ${path}`),
 		...(devicetree === undefined ? [] : [`devicetree ${devicetree}`]),
-		...(options === "" ? [] : [`options ${options}`]),
+		...(options === "" ? [] : [`options ${value(options)}`]),
 		"",
 	].join("\n");
 }

@@ -10,7 +10,7 @@ export interface LoaderEntry {
 	readonly options: ByteString;
 }
 
-/** Boot Loader Specification, "Type #1 Boot Loader Specification Entries": a key and its value in a line; keys that may be repeated add up. */
+/** Boot Loader Specification, "Type #1 Boot Loader Specification Entries": a key and its value in a line; keys that may be repeated add up. A pair of double quotes around a whole value is taken away (systemd, boot.c, `line_get_key_value`). */
 export function readLoaderEntry(id: ByteString, text: ByteString): LoaderEntry {
 	const values = new Map<string, ByteString[]>();
 	for (const line of text.split("\n")) {
@@ -18,7 +18,9 @@ export function readLoaderEntry(id: ByteString, text: ByteString): LoaderEntry {
 		const end = trimmed.search(/[ \t]/);
 		if (end < 0 || trimmed.startsWith("#")) continue;
 		const key = trimmed.slice(0, end);
-		values.set(key, [...(values.get(key) ?? []), trimmed.slice(end).trim()]);
+		const value = trimmed.slice(end).trim();
+		const isQuoted = value.startsWith('"') && value.endsWith('"');
+		values.set(key, [...(values.get(key) ?? []), isQuoted ? value.slice(1, -1) : value]);
 	}
 	const last = (key: string): ByteString | undefined => values.get(key)?.at(-1);
 	return {

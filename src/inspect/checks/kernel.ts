@@ -30,6 +30,11 @@ export function checkKernel({ kernel, tree, machine, bootLoader }: BootParts, fi
 			remedy: `install a kernel for ${machine.name}`,
 			containerfile: kernelLines(machine),
 		});
+	if (image.leastBytes !== undefined && file.inode.byteLength < image.leastBytes)
+		return findings.block("KERNEL_TRUNCATED", "the kernel is cut off", ALL_PATHS, {
+			evidence: `${where} has ${file.inode.byteLength} of at least ${image.leastBytes} bytes`,
+			containerfile: kernelLines(machine),
+		});
 	findings.ok("KERNEL", `Linux ${image.release ?? version} for ${machine.name}`, where);
 	// Without a BIOS nothing but EFI starts a kernel.
 	const isUefiOnly = biosOf(machine, bootLoader) === undefined;
@@ -51,11 +56,11 @@ export function checkKernel({ kernel, tree, machine, bootLoader }: BootParts, fi
 	if (!image.isEfiProgram)
 		findings.block(
 			"KERNEL_NO_EFI_STUB",
-			`the kernel is no EFI program, which ${isUefiOnly ? "its boot loader insists" : "signed GRUBs insist"} on`,
+			`the kernel is no whole EFI program, which ${isUefiOnly ? "its boot loader insists" : "signed GRUBs insist"} on`,
 			isUefiOnly ? UEFI_PATHS : ["secure-boot"],
 			{
-				evidence: where,
-				remedy: "use a kernel with CONFIG_EFI_STUB",
+				evidence: typeof kernel.pe === "string" ? `${where}: ${kernel.pe}` : where,
+				remedy: "use a kernel with CONFIG_EFI_STUB, as it was installed",
 			},
 		);
 	checkRelease(kernel, (path) => lookupQuietly(tree, path) !== undefined, machine, findings);

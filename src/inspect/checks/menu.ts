@@ -37,7 +37,7 @@ export function checkMenu(
 	const medium = mediumOf(parts);
 	const startsItself = entries[defaultEntry] === undefined ? 0 : defaultEntry;
 	if (startsItself !== defaultEntry)
-		findings.warn("MENU_DEFAULT_BEYOND", `the default entry ${defaultEntry} is beyond the last: GRUB takes the first`, {
+		findings.warn("MENU_DEFAULT_BEYOND", `the default entry ${defaultEntry} is beyond the last: the first is taken`, {
 			remedy: `set grub2.default to 0-${entries.length - 1}`,
 			menuFixes: [{}],
 		});

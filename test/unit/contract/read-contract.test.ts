@@ -110,6 +110,23 @@ test("an image for arm64 needs nothing for a BIOS, and its own boot loaders", as
 	]);
 });
 
+test("systemd-boot is taken where it is asked for, or is all there is, and must have room for what it starts", async () => {
+	const programs = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+	const image = fedoraImage().file(programs, efiProgram(false));
+	expect(await contractOf(image)).toMatchObject({ bootLoader: "grub2" });
+	const asked = await contractOf(image, { bootloader: "systemd-boot" });
+	expect(asked).toMatchObject({ bootLoader: "systemd-boot", vendor: "fedora", efi: { grub: { path: programs } } });
+	expect([asked.grubModules, asked.unicodeFont]).toEqual([undefined, undefined]);
+	expect(await problemsOf(fedoraImage(), { bootloader: "systemd-boot" })).toEqual([
+		"SYSTEMD_BOOT_MISSING /boot/efi/EFI/fedora/systemd-bootx64.efi",
+	]);
+	const large = withKernel(image, "6.0").file("/usr/lib/modules/6.0/initramfs.img", Buffer.alloc(500 << 20));
+	expect(await problemsOf(large, { bootloader: "systemd-boot", kernel: "6.0" })).toEqual([
+		"EFI_IMAGE_TOO_LARGE EFI system partition",
+	]);
+	expect(await contractOf(large, { kernel: "6.0" })).toMatchObject({ bootLoader: "grub2" });
+});
+
 describe("violations", () => {
 	test("of an empty image are reported all at once, with path and contract", async () => {
 		const failure = await failureOf(new SmallRoot(), { architecture: "riscv64", label: "x".repeat(33) });

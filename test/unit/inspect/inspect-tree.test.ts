@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { FoundFile } from "../../../src/contract/contract.ts";
 import { describeInspection } from "../../../src/inspect/describe.ts";
 import { type Inspection, inspectTree } from "../../../src/inspect/inspect-image.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
@@ -61,6 +62,15 @@ describe("inspecting a tree", () => {
 		const { findings } = await inspect(image);
 		const [fix] = findings.flatMap(({ code, containerfile }) => (code === "MENU_ROOT_UNKNOWN" ? [containerfile] : []));
 		expect(fix?.debian).toContain('"/images/pxeboot/vmlinuz mine=1 boot=live components"');
+	});
+
+	it("does not take a kernel that ends before its own header says so", async () => {
+		const image = liveImage();
+		const kernel = Buffer.from(
+			await image.read((image.lookup(`${MODULES}/vmlinuz`) as never as FoundFile).inode, 1 << 20),
+		);
+		kernel.writeUInt32LE(4096 / 16, 0x1f4);
+		expect(await faultsOf(image.file(`${MODULES}/vmlinuz`, kernel))).toEqual(["KERNEL_TRUNCATED"]);
 	});
 
 	it("takes drivers that are built in", async () => {

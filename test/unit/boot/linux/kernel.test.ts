@@ -40,6 +40,7 @@ describe("kernel images", () => {
 			format: "bzImage",
 			architecture: "x86_64",
 			release: "6.1.0-56-amd64",
+			leastBytes: 2560,
 			isEfiProgram: false,
 		});
 		expect(headerOf(bzImage("6.1.0", 0)).architecture).toBe("i386");

@@ -43,8 +43,9 @@ describe("systemd-boot's menu", () => {
 
 	it("gives a kernel the words that GRUB would give it", () => {
 		const word = fc.stringMatching(/^[a-z0-9=.:,/_ -]{1,12}$/).filter((text) => text.trim() === text);
+		const quoted = word.map((text) => `x=${text} y`);
 		fc.assert(
-			fc.property(fc.array(word, { maxLength: 6 }), (words) => {
+			fc.property(fc.array(fc.oneof(word, quoted), { maxLength: 6 }), (words) => {
 				const linux = `/vmlinuz ${words.map((each) => `'${each}'`).join(" ")}`;
 				const [, file] = renderLoaderFiles(menuOf([entry("x", linux)]));
 				const { linux: kernel, options } = readLoaderEntry("1.conf", byteStringFromText(file?.text ?? ""));
