@@ -135,29 +135,20 @@ function ingredients(
 	contract: Contract,
 ): unknown {
 	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
-	const { label, kernel, vendor, bootLoader } = contract;
-	const further = contract.furtherKernels.map(({ version }) => version);
-	const other = { ...(bootLoader === "grub2" ? {} : { bootLoader }), ...(further.length === 0 ? {} : { further }) };
-	const trees = contract.deviceTrees.map(({ name }) => name);
+	const { label, kernel, vendor, bootLoader, furtherKernels, deviceTrees } = contract;
+	const boot = {
+		label,
+		kernel: kernel.version,
+		vendor,
+		...(bootLoader !== "grub2" && { bootLoader }),
+		...(furtherKernels.length > 0 && { further: furtherKernels.map(({ version }) => version) }),
+		...(deviceTrees.length > 0 && { trees: deviceTrees.map(({ name }) => name) }),
+	};
 	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr, ...(allRoot && { allRoot }) };
 	return [
 		oci2iso,
 		image.manifestDigest,
 		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
-		{
-			...{
-				label,
-				kernel: kernel.version,
-				vendor,
-				...other,
-				...(trees.length > 0 && { trees }),
-				codec,
-				level,
-				blockSize,
-				...asked,
-				...left,
-			},
-			epoch: sourceDateEpoch,
-		},
+		{ ...boot, codec, level, blockSize, ...asked, ...left, epoch: sourceDateEpoch },
 	];
 }

@@ -61,12 +61,8 @@ export async function checkBoot(
 		volumeUuid: undefined,
 	};
 	const findings = new MenuFindings();
-	checkKernel(parts, findings);
 	const entry = defaultEntryOf(parts)?.linux ?? "";
-	if (checkUnpacking(parts, findings)) {
-		checkLiveSupport(parts, entry, findings);
-		await checkDrivers(parts, findings);
-	}
+	await checkLinux(parts, entry, findings);
 	if (found.isMenuKnown) checkMenu(parts, findings);
 	await checkSystem(parts, new InitramfsArguments([grubCommandLine(grubWords(entry)).text]), findings);
 	const { machine, bootLoader, label, osRelease, grub2, hasLiveBoot } = found;
@@ -99,14 +95,18 @@ export async function checkBoot(
 	return { parts, findings };
 }
 
+/** A kernel, and its initramfs as the entry that starts by itself uses it. */
+async function checkLinux(parts: BootParts, entry: string, findings: MenuFindings): Promise<void> {
+	checkKernel(parts, findings);
+	if (!checkUnpacking(parts, findings)) return;
+	checkLiveSupport(parts, entry, findings);
+	await checkDrivers(parts, findings);
+}
+
 /** A kernel beside the first one: what is wrong with it ends none but its own entries. */
 async function checkFurther(parts: BootParts, { version }: KernelFiles, findings: Findings): Promise<void> {
 	const own = new MenuFindings();
-	checkKernel(parts, own);
-	if (checkUnpacking(parts, own)) {
-		checkLiveSupport(parts, defaultEntryOf(parts)?.linux ?? "", own);
-		await checkDrivers(parts, own);
-	}
+	await checkLinux(parts, defaultEntryOf(parts)?.linux ?? "", own);
 	checkFurtherKernel(parts, own);
 	const { kernel, initramfs } = furtherKernelPaths(version);
 	checkMenu(parts, own, { kernel: `/${kernel}`, initrd: `/${initramfs}` });

@@ -1,14 +1,13 @@
 import { compressionOf } from "../boot/initramfs/decompress.ts";
-import { isFormatOf, kernelImageOf } from "../boot/linux/kernel-image.ts";
+import { isFormatOf, kernelImageOfHead } from "../boot/linux/kernel-image.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { Findings } from "../findings/findings.ts";
-import { decodePeHead } from "../formats/pe/pe-layout.ts";
 
 export const KERNEL_HEAD_BYTES = 4096;
 
 /** A kernel for the machine, by the boot protocol of its loaders; its EFI side is read with the signatures. */
 export function checkKernelHead(head: Uint8Array, machine: Machine, where: string, findings: Findings): void {
-	const image = kernelImageOf(head, decodePeHead(head, Number.MAX_SAFE_INTEGER) ?? "its headers lie further on");
+	const image = kernelImageOfHead(head);
 	const { architecture } = image;
 	if (!isFormatOf(machine, image)) {
 		const formats = machine.kernelFormats.join(", ");

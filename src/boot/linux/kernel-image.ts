@@ -90,6 +90,11 @@ export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: number 
 	};
 }
 
+/** By its first bytes alone, 4096 or more. */
+export function kernelImageOfHead(head: Uint8Array): KernelImage {
+	return kernelImageOf(head, decodePeHead(head, Number.MAX_SAFE_INTEGER) ?? "its headers lie further on");
+}
+
 /** What is packed, by its first bytes; undefined where that is no `Image`. */
 function inGzip(bytes: Uint8Array): KernelImage | undefined {
 	let head: Buffer;
@@ -102,7 +107,7 @@ function inGzip(bytes: Uint8Array): KernelImage | undefined {
 		return undefined;
 	}
 	if (GZIP_MAGIC.every((byte, index) => head[index] === byte)) return undefined;
-	const inner = kernelImageOf(head, decodePeHead(head, Number.MAX_SAFE_INTEGER) ?? "its headers lie further on");
+	const inner = kernelImageOfHead(head);
 	return inner.format === "Image" ? { ...inner, format: "Image.gz" } : undefined;
 }
 
