@@ -1,5 +1,6 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { Oci2isoError, type Problem } from "../errors.ts";
+import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
 import {
 	bootFields,
 	buildrootFields,
@@ -29,7 +30,6 @@ interface Group<Taken extends Fields> {
 	readonly fields: Taken;
 }
 
-const { transferPolicy: _, ...flaggedRegistryFields } = registryFields;
 const { requireSecureBoot, ...otherRunFields } = runFields;
 const { cache, cacheSize, ...sharedCacheFields } = cacheFields;
 
@@ -114,7 +114,7 @@ const groups = {
 		],
 		maxInodes: ["--max-inodes <n>", "refuse an image with more entries in all layers (default: 4000000)", parseCount],
 	}),
-	registry: group("Registry:", flaggedRegistryFields, {
+	registry: group("Registry:", registryFields, {
 		authFile: [
 			"--authfile <file>",
 			"credentials, as podman login or docker login writes them (default: REGISTRY_AUTH_FILE, else their places)",
@@ -122,6 +122,7 @@ const groups = {
 		creds: ["--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them"],
 		tlsVerify: ["--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean],
 		certDir: ["--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key"],
+		transferPolicy: ["--retry-times <n>", "tries of a request after the first that failed (default: 4)", parseRetries],
 	}),
 	store: group(
 		"Cache:",
@@ -204,6 +205,12 @@ function option(property: string, [flags, description, parse]: Row, field: Field
 	else if (field !== undefined && "words" in field) made.choices(field.words as readonly string[]);
 	made.attributeName = () => property;
 	return made;
+}
+
+function parseRetries(text: string): Partial<TransferPolicy> {
+	const retries = parseInteger(text);
+	if (retries < 0) throw new InvalidArgumentError("expected a whole number of at least 0.");
+	return { attempts: retries + 1 };
 }
 
 function collect(value: string, earlier: readonly string[] = []): readonly string[] {

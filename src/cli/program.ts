@@ -5,38 +5,36 @@ import { registerBuild } from "./build-command.ts";
 import { registerCache } from "./cache-command.ts";
 import { registerInspect } from "./inspect-command.ts";
 import { onStandardOutput, printLines } from "./print.ts";
-import { usageError } from "./usage-error.ts";
+import { translateHabits } from "./translate-habits.ts";
+import { commandOf, usageError } from "./usage-error.ts";
 import { registerVerify } from "./verify-command.ts";
 
-/** Does what a command line asks for; what is wrong, with the command line itself too, is thrown as `Oci2isoError`. */
+/** Does what a command line (from the program's name on, as `process.argv`) asks for; what is wrong, with the command line itself too, is thrown as `Oci2isoError`. */
 export async function runProgram(commandLine: readonly string[]): Promise<void> {
 	let shown = "";
 	const program = createProgram((text) => {
 		shown += text;
 	});
+	const args = translateHabits(program, commandLine.slice(2));
 	try {
-		await program.parseAsync(commandLine);
+		await program.parseAsync(args, { from: "user" });
 	} catch (error) {
 		if (!(error instanceof CommanderError)) throw error;
 		if (error.exitCode === 0) return await onStandardOutput((out) => printLines(out, shown));
-		if (error.code !== "commander.help") throw usageError(error, commandNameOf(program, commandLine.slice(2)));
+		if (error.code !== "commander.help") throw usageError(error, commandOf(program, args));
 		printLines(process.stderr, shown);
 		process.exitCode = EXIT_STATUS.usage;
 	}
 }
 
-function commandNameOf(command: Command, [word, ...rest]: readonly string[]): string {
-	const next = command.commands.find((other) => other.name() === word);
-	return next === undefined ? command.name() : `${command.name()} ${commandNameOf(next, rest)}`;
-}
-
-function createProgram(show: (text: string) => void): Command {
+export function createProgram(show: (text: string) => void): Command {
 	const program = new Command("oci2iso")
 		.description(
 			"Make a bootable live ISO out of an OCI image: no root, no podman, no loop devices, no mksquashfs, no xorriso.",
 		)
 		.version(VERSION, "--version", "print the version")
 		.enablePositionalOptions()
+		.showSuggestionAfterError(false)
 		.exitOverride()
 		.configureOutput({ writeOut: show, writeErr: show, outputError: () => {} });
 	registerBuild(program);

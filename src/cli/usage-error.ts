@@ -1,15 +1,26 @@
-import type { CommanderError } from "commander";
+import type { Command, CommanderError } from "commander";
 import { Oci2isoError } from "../errors.ts";
+import { nearNames } from "../options/check-options.ts";
 
-/** Options that other tools have, and ours that does the same. */
-const ELSEWHERE: ReadonlyMap<string, string> = new Map([["-V", "the volume label is --label"]]);
+/** What other tools call what ours do. */
+const COMMANDS: ReadonlyMap<string, string> = new Map([
+	["convert", "build"],
+	["copy", "build"],
+	["create", "build"],
+	["image", "build"],
+	["iso", "build"],
+	["make", "build"],
+	["check", "inspect"],
+	["lint", "inspect"],
+	["clean", "cache prune"],
+	["gc", "cache prune"],
+]);
 
 /** A fault of the command line, as `Oci2isoError` (exit 2): its code is commander's, UNKNOWN_OPTION for example. */
-export function usageError({ code, message }: CommanderError, commandName: string): Oci2isoError {
-	const [what = "", suggestion] = message.replace(/^error: /, "").split("\n");
-	const option = /^unknown option '([^'=]*)/.exec(what)?.[1];
-	const hint = ELSEWHERE.get(option ?? "") ?? suggestion?.replace(/^\((.*)\)$/, "$1").toLowerCase();
-	const help = `see ${commandName} --help`;
+export function usageError({ code, message }: CommanderError, command: Command): Oci2isoError {
+	const what = message.replace(/^error: /, "").split("\n")[0] ?? "";
+	const hint = hintFor(what, command);
+	const help = `see ${pathOf(command)} --help`;
 	return new Oci2isoError({
 		code: code
 			.replace(/^commander\./, "")
@@ -19,4 +30,46 @@ export function usageError({ code, message }: CommanderError, commandName: strin
 		what: what.replace(/\.$/, ""),
 		remedy: hint === undefined ? help : `${hint}; ${help}`,
 	});
+}
+
+/** The command that the words at the beginning name. */
+export function commandOf(command: Command, [word, ...rest]: readonly string[]): Command {
+	const next = command.commands.find((other) => other.name() === word);
+	return next === undefined ? command : commandOf(next, rest);
+}
+
+function pathOf(command: Command): string {
+	return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+function hintFor(what: string, command: Command): string | undefined {
+	const option = /^unknown option '([^'=]+)/.exec(what)?.[1]?.replace(/^-+/, "");
+	if (option !== undefined) {
+		const known = command.options.flatMap(({ long }) => (long === undefined ? [] : [long]));
+		return didYouMean(
+			nearNames(
+				option,
+				known.map((long) => long.slice(2)),
+			).map((name) => `--${name}`),
+		);
+	}
+	const word = /^unknown command '(.+)'$/.exec(what)?.[1];
+	if (word !== undefined) {
+		if (/[:/]|\.(tar|oci)$/.test(word)) return `an image is built by ${pathOf(command)} build IMAGE`;
+		const other = command.parent === null ? COMMANDS.get(word) : undefined;
+		return didYouMean(
+			other === undefined
+				? nearNames(
+						word,
+						command.commands.map((c) => c.name()),
+					)
+				: [other],
+		);
+	}
+	if (/^too many arguments/.test(what) && command.name() === "build") return "-o FILE names the ISO";
+	return undefined;
+}
+
+function didYouMean(names: readonly string[]): string | undefined {
+	return names.length === 0 ? undefined : `did you mean ${names.join(" or ")}?`;
 }

@@ -37,10 +37,15 @@ export function invalidOptions(problems: readonly Problem[]): Oci2isoError {
 }
 
 function unknownOption(name: string, known: readonly string[]): Problem {
-	const near = known.filter((other) => isNear(name.toLowerCase(), other.toLowerCase()));
+	const near = nearNames(name, known);
 	const remedy = near.length === 0 ? `there are ${known.join(", ")}` : `did you mean ${near.join(" or ")}?`;
 	const what = `there is no option ${JSON.stringify(name.slice(0, MAX_SHOWN_CHARACTERS))}`;
 	return { code: "INVALID_OPTION", what, where: name.slice(0, MAX_SHOWN_CHARACTERS), remedy };
+}
+
+/** What was probably meant, of `known`. */
+export function nearNames(name: string, known: readonly string[]): readonly string[] {
+	return known.filter((other) => isNear(name.toLowerCase(), other.toLowerCase()));
 }
 
 /** A typing error apart, or the one a longer word for the other. */

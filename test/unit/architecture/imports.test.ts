@@ -85,7 +85,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"loaders",
 		"output",
 	],
-	cli: ["build", "cache", "inspect", "verify", "output", "codec", "native", "index.ts", "options", "medium"],
+	cli: ["build", "oci", "cache", "inspect", "verify", "output", "codec", "native", "index.ts", "options", "medium"],
 	"index.ts": ["build", "inspect", "verify", "oci", "codec", "options", "output"],
 	"errors.ts": [],
 };

@@ -32,8 +32,7 @@ describe("the groups of options", () => {
 			commands()
 				.get(name)
 				?.options.map((option) => option.attributeName()) ?? [];
-		const { transferPolicy: _, ...flagged } = registryFields;
-		const image = Object.keys({ ...imageFields, ...limitFields, ...flagged, ...treeFields });
+		const image = Object.keys({ ...imageFields, ...limitFields, ...registryFields, ...treeFields });
 		for (const name of ["build", "inspect", "verify"]) expect(namesOf(name)).toEqual(expect.arrayContaining(image));
 		const content = Object.keys({ ...bootFields, ...squashfsFields });
 		for (const name of ["build", "inspect"]) expect(namesOf(name)).toEqual(expect.arrayContaining(content));
