@@ -11,6 +11,9 @@
 		# 1 where the compiler finds the header of a library of the system, 0 where it is left out.
 		"have_libdeflate%": "<!(echo '#include <libdeflate.h>' | ${CC:-cc} -E - >/dev/null 2>&1 && echo 1 || echo 0)",
 		"have_liblzma%": "<!(echo '#include <lzma.h>' | ${CC:-cc} -E - >/dev/null 2>&1 && echo 1 || echo 0)",
+		# Static where there are archives: what is packed runs where the library is not, or another version of it.
+		"libdeflate": "<!(node scripts/static-library.mjs deflate)",
+		"liblzma": "<!(node scripts/static-library.mjs lzma)",
 		"confine_sources": ["<!@(ls native/confine/*.c 2>/dev/null || true)"],
 	},
 	"targets": [
@@ -98,10 +101,10 @@
 			"cflags_cc!": ["-fno-exceptions", "-std=gnu++20", "-std=gnu++17"],
 			"cflags!": ["-fno-exceptions"],
 			"cflags_cc": ["-std=c++17", "-fexceptions"],
-			"ldflags": ["<@(hardened_link)"],
+			"ldflags": ["<@(hardened_link)", "-static-libstdc++", "-Wl,--gc-sections"],
 			"conditions": [
-				["have_libdeflate==1", {"defines": ["HAVE_LIBDEFLATE"], "libraries": ["-ldeflate"]}],
-				["have_liblzma==1", {"defines": ["HAVE_LIBLZMA"], "libraries": ["-llzma"]}],
+				["have_libdeflate==1", {"defines": ["HAVE_LIBDEFLATE"], "libraries": ["<(libdeflate)"]}],
+				["have_liblzma==1", {"defines": ["HAVE_LIBLZMA"], "libraries": ["<(liblzma)"]}],
 				["OS=='mac'", {
 					"xcode_settings": {
 						"GCC_ENABLE_CPP_EXCEPTIONS": "YES",
@@ -109,7 +112,7 @@
 						"GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
 						"MACOSX_DEPLOYMENT_TARGET": "11.0",
 					},
-					"ldflags!": ["<@(hardened_link)"],
+					"ldflags!": ["<@(hardened_link)", "-static-libstdc++", "-Wl,--gc-sections"],
 				}],
 			],
 		},

@@ -11,6 +11,7 @@ const [job = "", ...args] = process.argv.slice(2);
 
 const jobs = {
 	test: () => runTests(args),
+	package: () => makePackage(),
 	demo: () => tsx("fixtures/demo.ts", args),
 	bench: () => tsx("bench/main.ts", args),
 	fixtures: () => tsx("fixtures/debian/make.ts", args),
@@ -65,6 +66,14 @@ async function runTests(rest) {
 	if (types !== 0) console.error("the type check failed: see above");
 	console.log(`${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped`);
 	return failed === 0 ? 0 : 1;
+}
+
+/** Packs what is published into build/, and tests it as others install it. */
+function makePackage() {
+	must("npm", ["pack", "--pack-destination", "build"]);
+	const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+	process.env.OCI2ISO_PACKAGE = join(root, "build", `oci2iso-${version}.tgz`);
+	return command(process.execPath, [bin("vitest/vitest.mjs"), "run", "test/native/package.test.ts"]);
 }
 
 /** Of each rung its first folder below test/, its files and the seconds of its files together, of which two run at a time. */

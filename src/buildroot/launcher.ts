@@ -3,10 +3,10 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { KiB } from "../binary/units.ts";
 import { BUILD_COMMAND } from "../codec/backend.ts";
 import { interruption } from "../errors.ts";
+import { builtFile } from "../native/built-file.ts";
 
 /**
  * How a tool is kept from everything but its own files. `namespaces`: it sees nothing else. `landlock`: the kernel refuses everything else.
@@ -66,14 +66,10 @@ const KEPT_OUTPUT_BYTES = 64 * KiB;
 /** The launcher enforces the time limit; this is for a launcher that does not answer. */
 const WATCHDOG_GRACE_SECONDS = 5;
 
-function defaultLauncherPath(): string {
-	return fileURLToPath(new URL("../../build/Release/oci2iso_confine", import.meta.url));
-}
-
 /** Runs one command to its end. Rejects only with `Oci2isoError` INTERRUPTED, after the tool is gone. */
 export async function launch(request: LaunchRequest): Promise<LaunchResult> {
 	if (request.signal?.aborted) throw interruption(request.signal);
-	const launcher = resolve(request.launcherPath ?? defaultLauncherPath());
+	const launcher = resolve(request.launcherPath ?? builtFile("oci2iso_confine"));
 	if (!(await isExecutable(launcher))) {
 		const reason = `${launcher} is not built: it takes a C++ compiler and \`${BUILD_COMMAND}\``;
 		if (request.confinement !== "limits")

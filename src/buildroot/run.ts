@@ -22,7 +22,7 @@ export interface ToolOptions {
 	/** Parent of the private directory. Default: the system's temporary directory. */
 	readonly temporaryDirectory?: string | undefined;
 	readonly signal?: AbortSignal | undefined;
-	/** Default: `build/Release/oci2iso_confine` of this package. */
+	/** Default: this package's `oci2iso_confine`. */
 	readonly launcherPath?: string | undefined;
 }
 

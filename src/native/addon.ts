@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import type { CodecName } from "../codec/types.ts";
 import { Oci2isoError } from "../errors.ts";
+import { builtFile } from "./built-file.ts";
 
 /** What native/addon.cc exports; each class is described in its header. */
 export interface NativeAddon {
@@ -131,9 +131,8 @@ export function loadNativeAddon(): AddonState {
 }
 
 function load(): AddonState {
-	const file = new URL("../../build/Release/oci2iso.node", import.meta.url);
 	try {
-		const addon: NativeAddon = createRequire(import.meta.url)(fileURLToPath(file));
+		const addon: NativeAddon = createRequire(import.meta.url)(builtFile("oci2iso.node"));
 		return { addon };
 	} catch (error) {
 		const first = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
