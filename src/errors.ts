@@ -69,7 +69,7 @@ export class Oci2isoError extends Error {
 		this.problems = details.problems ?? [];
 	}
 
-	/** Process exit status, 1-130. */
+	/** Process exit status, 1-143. */
 	get exitStatus(): number {
 		return EXIT_STATUS[this.kind];
 	}

@@ -15,14 +15,15 @@ import { createProgress, type ProgressStyle } from "./progress.ts";
 import { formatDuration, formatSize } from "./values.ts";
 
 const GROUPS = [
-	"run",
-	"medium",
-	"common",
+	"output",
 	...CONTENT_GROUPS,
+	"work",
+	"medium",
 	...IMAGE_GROUPS,
 	"store",
 	"storeSize",
 	"sharedCache",
+	"common",
 ] as const;
 
 interface BuildArguments extends Omit<ValuesOf<(typeof GROUPS)[number]>, "cache"> {
@@ -32,7 +33,6 @@ interface BuildArguments extends Omit<ValuesOf<(typeof GROUPS)[number]>, "cache"
 	readonly printLayout?: boolean;
 	readonly report?: string;
 	readonly progress: ProgressStyle;
-	readonly quiet?: boolean;
 }
 
 /** Adds `oci2iso build IMAGE`. */
@@ -47,19 +47,23 @@ export function registerBuild(program: Command): void {
 	addGroups(command, ...GROUPS)
 		.addOption(new Option("--no-cache", "neither use nor fill the cache").helpGroup("Cache:"))
 		.addOption(
-			new Option("--plan <file>", "run a plan, - for standard input, in place of an image and options").conflicts(
-				"printPlan",
+			new Option("--plan <file>", "run a plan, - for standard input, in place of an image and options")
+				.conflicts("printPlan")
+				.helpGroup("How it is made:"),
+		)
+		.addOption(
+			new Option("--print-plan", "print what decides every byte of the ISO, as JSON, and build nothing").helpGroup(
+				"How it is made:",
 			),
 		)
-		.option("--print-plan", "print what decides every byte of the ISO, as JSON, and build nothing")
-		.option("--print-layout", "print what goes at which block of the ISO")
-		.option("--report <file>", "write a JSON build report, - for standard output")
+		.addOption(new Option("--print-layout", "print what goes at which block of the ISO").helpGroup("Messages:"))
+		.addOption(new Option("--report <file>", "write a JSON build report, - for standard output").helpGroup("Output:"))
 		.addOption(
 			new Option("--progress <style>", "how to show progress on standard error")
 				.choices(["auto", "plain", "json", "none"])
-				.default("auto"),
+				.default("auto")
+				.helpGroup("Messages:"),
 		)
-		.option("-q, --quiet", "print nothing but errors, as --progress none does")
 		.action(async (image: string | undefined, given: BuildArguments) => {
 			try {
 				await run(image, withoutDefaults(given, command), command);

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { inTurns, type Steps } from "../binary/turns.ts";
 import type { StoreEntry } from "../cache/examine.ts";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
@@ -10,7 +10,7 @@ import { addGroups, type ValuesOf } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLine } from "./print.ts";
 import { formatSize } from "./values.ts";
 
-interface CacheArguments extends ValuesOf<"store" | "storeSize"> {
+interface CacheArguments extends ValuesOf<"store" | "storeSize" | "common"> {
 	readonly json?: boolean;
 	readonly all?: boolean;
 }
@@ -21,10 +21,10 @@ export function registerCache(program: Command): void {
 	const command = (name: string, description: string): Command =>
 		addGroups(cache.command(name).description(description).exitOverride(), "store", "common");
 	command("ls", "say what is kept, for which layers and settings, and when it was used last")
-		.option("--json", "print it as JSON")
+		.addOption(new Option("--json", "print it as JSON").helpGroup("Messages:"))
 		.action(list);
 	addGroups(command("prune", "remove what was used longest ago"), "storeSize")
-		.option("--all", "remove everything")
+		.addOption(new Option("--all", "remove everything").helpGroup("Cache:"))
 		.action(prune);
 	command("verify", "check every checksum and remove what is damaged; exit status 8 where something was").action(
 		verify,
@@ -39,6 +39,7 @@ async function list(given: CacheArguments): Promise<void> {
 		await onStandardOutput((out) => printJson(out, entries, 2));
 		return;
 	}
+	if (given.quiet === true) return;
 	const bytes = entries.reduce((sum, { byteLength }) => sum + byteLength, 0);
 	await onStandardOutput((out) => {
 		for (const entry of entries) printLine(out, describe(entry));
@@ -53,6 +54,7 @@ async function prune(given: CacheArguments): Promise<void> {
 	const maxBytes = given.all === true ? -1 : (given.cacheSize ?? DEFAULT_CACHE_BYTES);
 	const removed = store === undefined ? [] : await interruptibly(pruneStore(store, maxBytes, Date.now()));
 	const bytes = removed.reduce((sum, { byteLength }) => sum + byteLength, 0);
+	if (given.quiet === true) return;
 	await onStandardOutput((out) => printLine(out, `removed ${removed.length} files, ${formatSize(bytes)}`));
 }
 
@@ -64,7 +66,7 @@ async function verify(given: CacheArguments): Promise<void> {
 	await onStandardOutput((out) => {
 		for (const { path, state, reason } of faults)
 			printLine(out, state === "damaged" ? `removed ${path}: damaged` : `left ${path}: ${state} (${reason})`);
-		if (faults.length === 0) printLine(out, `${files} files, all as they were written`);
+		if (faults.length === 0 && given.quiet !== true) printLine(out, `${files} files, all as they were written`);
 	});
 	const damaged = faults.filter(({ state }) => state === "damaged").length;
 	const where = storePath(given);

@@ -1,10 +1,10 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { EXIT_STATUS } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addGroups, CONTENT_GROUPS, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
 
-const GROUPS = ["common", ...CONTENT_GROUPS, ...IMAGE_GROUPS] as const;
+const GROUPS = [...CONTENT_GROUPS, ...IMAGE_GROUPS, "common"] as const;
 
 interface InspectArguments extends ValuesOf<(typeof GROUPS)[number]> {
 	readonly json?: boolean;
@@ -15,19 +15,20 @@ export function registerInspect(program: Command): void {
 	const command = program
 		.command("inspect")
 		.description("say whether IMAGE builds and boots, and what would have to change, without building it")
-		.argument("<image>", "as for build")
-		.option("--json", "print everything that was found as JSON");
-	addGroups(command, ...GROUPS).action(async (image: string, given: InspectArguments) => {
-		try {
-			await inspect(image, given);
-		} catch (error) {
-			throw withFlags(error, command);
-		}
-	});
+		.argument("<image>", "as for build");
+	addGroups(command, ...GROUPS)
+		.addOption(new Option("--json", "print everything that was found as JSON").helpGroup("Messages:"))
+		.action(async (image: string, given: InspectArguments) => {
+			try {
+				await inspect(image, given);
+			} catch (error) {
+				throw withFlags(error, command);
+			}
+		});
 }
 
 async function inspect(image: string, given: InspectArguments): Promise<void> {
-	const { json, requireSecureBoot, verbose: _, ...options } = given;
+	const { json, requireSecureBoot, quiet, verbose: _, ...options } = given;
 	const interrupt = interruptSignal();
 	try {
 		const [{ inspectImage }, { describeInspection }] = await Promise.all([
@@ -37,7 +38,7 @@ async function inspect(image: string, given: InspectArguments): Promise<void> {
 		const inspection = await inspectImage(image, { ...options, signal: interrupt.signal });
 		await onStandardOutput((out) => {
 			if (json === true) printJson(out, inspection, 2);
-			else printLines(out, describeInspection(inspection));
+			else if (quiet !== true) printLines(out, describeInspection(inspection));
 		});
 		const isSecure = requireSecureBoot !== true || inspection.bootPaths["secure-boot"] === "expected to boot";
 		if (!inspection.isBootable || !isSecure) process.exitCode = EXIT_STATUS.contract;

@@ -30,31 +30,51 @@ interface Group<Taken extends Fields> {
 	readonly fields: Taken;
 }
 
-const { requireSecureBoot, ...otherRunFields } = runFields;
+const { requireSecureBoot, output, overwrite, ...workFields } = runFields;
 const { cache, cacheSize, ...sharedCacheFields } = cacheFields;
 
 const groups = {
-	common: group("Options:", { verbose: flag() }, { verbose: ["--verbose", "print the causes of an error too"] }),
-	run: group("Options:", otherRunFields, {
-		output: [
-			"-o, --output <file>",
-			"the ISO to write, - for standard output (default: the image's name and tag, .iso)",
-		],
-		overwrite: ["--overwrite", "replace an existing output or report"],
+	common: group(
+		"Messages:",
+		{ quiet: flag(), verbose: flag() },
+		{
+			quiet: ["-q, --quiet", "print nothing but errors, and JSON where that is asked for"],
+			verbose: ["--verbose", "print the causes of an error too"],
+		},
+	),
+	output: group(
+		"Output:",
+		{ output, overwrite },
+		{
+			output: [
+				"-o, --output <file>",
+				"the ISO to write, - for standard output (default: the image's name and tag, .iso)",
+			],
+			overwrite: ["--overwrite", "replace an existing output or report"],
+		},
+	),
+	work: group("How it is made:", workFields, {
 		force: ["--force", "build although the image would not boot"],
 		allowUnconfinedTools: ["--allow-unconfined-tools", "run the image's tools even where they cannot be confined"],
 		jobs: ["--jobs <n>", "compression threads (default: one per processor)", parseInteger],
 	}),
-	medium: group("Options:", mediumFields, {
-		tools: ["--tools <source>", "who makes the BIOS core image and the media checksum"],
-		sourceDateEpoch: ["--source-date-epoch <seconds>", "time of every stamp that is not the image's", parseInteger],
+	medium: group("How it is made:", mediumFields, {
+		tools: ["--tools <source>", "who makes the BIOS core image and the media checksum (default: auto, as builtin)"],
+		sourceDateEpoch: [
+			"--source-date-epoch <seconds>",
+			"time of every stamp that is not the image's (default: SOURCE_DATE_EPOCH, else when the image was made)",
+			parseInteger,
+		],
 	}),
 	boot: group("What the image leaves open:", bootFields, {
-		label: ["--label <label>", "volume label, at most 32 bytes"],
-		kernel: ["--kernel <version>", "directory under /usr/lib/modules to boot; several: VERSION,VERSION or all"],
+		label: ["--label <label>", "volume label, at most 32 bytes (default: iso.yaml's, else of os-release)"],
+		kernel: [
+			"--kernel <version>",
+			"directory under /usr/lib/modules to boot; several: VERSION,VERSION or all (default: the first)",
+		],
 		devicetree: ["--devicetree <name>", "device tree that the menu offers, such as qcom/NAME.dtb; repeatable", collect],
-		vendor: ["--vendor <name>", "EFI vendor directory"],
-		bootloader: ["--bootloader <name>", "who shows the menu; systemd-boot is for UEFI only (default: auto)"],
+		vendor: ["--vendor <name>", "EFI vendor directory (default: the first)"],
+		bootloader: ["--bootloader <name>", "who shows the menu, systemd-boot for UEFI only (default: auto)"],
 	}),
 	buildroot: group("Image:", buildrootFields, {
 		buildroot: [
@@ -74,7 +94,7 @@ const groups = {
 	),
 	squashfs: group("Squashfs:", squashfsFields, {
 		preset: ["--preset <name>", "squashfs compressor, level and block size together (default: balanced)"],
-		comp: ["--comp <name>", "squashfs compressor"],
+		comp: ["--comp <name>", "squashfs compressor (default: the preset's)"],
 		level: [
 			"--level <n>",
 			"compression level (default: the preset's for its compressor, mksquashfs's for another)",
@@ -120,8 +140,15 @@ const groups = {
 			"credentials, as podman login or docker login writes them (default: REGISTRY_AUTH_FILE, else their places)",
 		],
 		creds: ["--creds <user:password>", "credentials; other users of this machine can see them, --authfile hides them"],
-		tlsVerify: ["--tls-verify [bool]", "false: accept any certificate, and plain HTTP", parseBoolean],
-		certDir: ["--cert-dir <dir>", "the registry's CA and client certificates: *.crt, *.cert, *.key"],
+		tlsVerify: [
+			"--tls-verify [bool]",
+			"false: accept any certificate, and plain HTTP (default: true, or as registries.conf says)",
+			parseBoolean,
+		],
+		certDir: [
+			"--cert-dir <dir>",
+			"the registry's CA and client certificates: *.crt, *.cert, *.key (default: the places of containers-certs.d)",
+		],
 		transferPolicy: ["--retry-times <n>", "tries of a request after the first that failed (default: 4)", parseRetries],
 	}),
 	store: group(

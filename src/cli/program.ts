@@ -3,6 +3,7 @@ import { VERSION } from "../build/version.ts";
 import { EXIT_STATUS } from "../errors.ts";
 import { registerBuild } from "./build-command.ts";
 import { registerCache } from "./cache-command.ts";
+import { addNotes, configureHelp, helpOption } from "./help.ts";
 import { registerInspect } from "./inspect-command.ts";
 import { onStandardOutput, printLines } from "./print.ts";
 import { translateHabits } from "./translate-habits.ts";
@@ -28,7 +29,7 @@ export async function runProgram(commandLine: readonly string[]): Promise<void> 
 }
 
 export function createProgram(show: (text: string) => void): Command {
-	const program = new Command("oci2iso")
+	const program = configureHelp(new Command("oci2iso"))
 		.description(
 			"Make a bootable live ISO out of an OCI image: no root, no podman, no loop devices, no mksquashfs, no xorriso.",
 		)
@@ -41,5 +42,6 @@ export function createProgram(show: (text: string) => void): Command {
 	registerInspect(program);
 	registerCache(program);
 	registerVerify(program);
+	addNotes(program.addHelpOption(helpOption()));
 	return program;
 }

@@ -3,6 +3,7 @@ import type { Command, Option } from "commander";
 import { Oci2isoError } from "../errors.ts";
 import { formatPlatform, hostPlatform } from "../oci/platform.ts";
 import { HABITS, type Meaning, type Reading, VALUES } from "./habits.ts";
+import { wordsOf } from "./help.ts";
 import { outputNameFor } from "./output-name.ts";
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
@@ -196,7 +197,7 @@ class Translation {
 	}
 
 	#unknown(theirs: string, why: string): Oci2isoError {
-		const path = `oci2iso ${this.#command.parent === this.#program ? "" : `${this.#command.parent?.name()} `}${this.#command.name()}`;
+		const path = wordsOf(this.#command);
 		return new Oci2isoError({
 			code: "UNKNOWN_OPTION",
 			kind: "usage",

@@ -1,6 +1,7 @@
 import type { Command, CommanderError } from "commander";
 import { Oci2isoError } from "../errors.ts";
 import { nearNames } from "../options/check-options.ts";
+import { wordsOf } from "./help.ts";
 
 /** What other tools call what ours do. */
 const COMMANDS: ReadonlyMap<string, string> = new Map([
@@ -20,7 +21,7 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
 export function usageError({ code, message }: CommanderError, command: Command): Oci2isoError {
 	const what = message.replace(/^error: /, "").split("\n")[0] ?? "";
 	const hint = hintFor(what, command);
-	const help = `see ${pathOf(command)} --help`;
+	const help = `see ${wordsOf(command)} --help`;
 	return new Oci2isoError({
 		code: code
 			.replace(/^commander\./, "")
@@ -38,10 +39,6 @@ export function commandOf(command: Command, [word, ...rest]: readonly string[]):
 	return next === undefined ? command : commandOf(next, rest);
 }
 
-function pathOf(command: Command): string {
-	return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
-}
-
 function hintFor(what: string, command: Command): string | undefined {
 	const option = /^unknown option '([^'=]+)/.exec(what)?.[1]?.replace(/^-+/, "");
 	if (option !== undefined) {
@@ -55,7 +52,7 @@ function hintFor(what: string, command: Command): string | undefined {
 	}
 	const word = /^unknown command '(.+)'$/.exec(what)?.[1];
 	if (word !== undefined) {
-		if (/[:/]|\.(tar|oci)$/.test(word)) return `an image is built by ${pathOf(command)} build IMAGE`;
+		if (/[:/]|\.(tar|oci)$/.test(word)) return `an image is built by ${wordsOf(command)} build IMAGE`;
 		const other = command.parent === null ? COMMANDS.get(word) : undefined;
 		return didYouMean(
 			other === undefined

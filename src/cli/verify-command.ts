@@ -1,10 +1,10 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { Oci2isoError } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addGroups, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
 
-const GROUPS = ["common", "tree", "buildroot", ...IMAGE_GROUPS] as const;
+const GROUPS = ["tree", "buildroot", ...IMAGE_GROUPS, "common"] as const;
 
 interface VerifyArguments extends ValuesOf<(typeof GROUPS)[number]> {
 	readonly image?: string;
@@ -22,19 +22,20 @@ export function registerVerify(program: Command): void {
 			"--image <image>",
 			"compare the root file system with this image, inode by inode; the options below say how",
 		)
-		.option("--no-secure-boot", "do not ask for signatures")
-		.option("--json", "print the report as JSON");
-	addGroups(command, ...GROUPS).action(async (path: string, given: VerifyArguments) => {
-		try {
-			await verify(path, given);
-		} catch (error) {
-			throw withFlags(error, command);
-		}
-	});
+		.option("--no-secure-boot", "do not ask for signatures");
+	addGroups(command, ...GROUPS)
+		.addOption(new Option("--json", "print the report as JSON").helpGroup("Messages:"))
+		.action(async (path: string, given: VerifyArguments) => {
+			try {
+				await verify(path, given);
+			} catch (error) {
+				throw withFlags(error, command);
+			}
+		});
 }
 
 async function verify(path: string, given: VerifyArguments): Promise<void> {
-	const { json, verbose: _, ...options } = given;
+	const { json, quiet, verbose: _, ...options } = given;
 	const interrupt = interruptSignal();
 	try {
 		const [{ verifyAgainstImage }, { formatReport }] = await Promise.all([
@@ -44,7 +45,7 @@ async function verify(path: string, given: VerifyArguments): Promise<void> {
 		const report = await verifyAgainstImage(path, { ...options, signal: interrupt.signal });
 		await onStandardOutput((out) => {
 			if (json === true) printJson(out, report, 2);
-			else printLines(out, formatReport(report));
+			else if (quiet !== true) printLines(out, formatReport(report));
 		});
 		if (report.verdict === "pass") return;
 		const failed = report.checks.filter(({ status }) => status === "fail").map(({ name }) => name);
