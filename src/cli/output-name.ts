@@ -3,7 +3,7 @@ export function outputNameFor(image: string): string {
 	const reference = image.replace(/^[a-z-]+:(\/\/)?/, "").replace(/@[a-z0-9]+:[0-9a-f]+$/, "");
 	const last = reference.split("/").findLast((part) => part !== "" && part !== "." && part !== "..") ?? "";
 	const name = last
-		.replace(/\.(tar|oci|ociarchive)(?=:|$)/, "")
+		.replace(/\.(tar|tgz|oci|ociarchive)(\.(gz|zst))?(?=:|$)/, "")
 		.replace(/[^A-Za-z0-9._-]+/g, "-")
 		.replace(/^[-.]+|-+$/g, "");
 	return `${name === "" ? "image" : name}.iso`;

@@ -1,6 +1,6 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { corrupt, Oci2isoError } from "../errors.ts";
-import type { TarHandler } from "../formats/tar/entry.ts";
+import type { TarEntry, TarHandler } from "../formats/tar/entry.ts";
 import { TAR_BLOCK_BYTES } from "../formats/tar/header.ts";
 import { TarReader } from "../formats/tar/reader.ts";
 
@@ -15,50 +15,92 @@ export interface ArchiveIndex {
 	find(path: string): ArchiveMember | undefined;
 }
 
-/** Blocks of headers. */
+const MAX_MEMBERS = 200_000;
+/** Of headers, in a file. */
 const MAX_BLOCKS = 200_000;
 const MAX_LINKS = 40;
 
 type Member = ArchiveMember | { readonly linkTo: string };
 
-/**
- * Lists an image archive (the outer one, which container tools write) by its headers alone; bodies are skipped. `checkpoint` runs before each header.
- * Throws `Oci2isoError` ARCHIVE_INVALID or ARCHIVE_TRUNCATED (exit 5).
- */
-export async function indexArchive(source: ByteSource, where: string, checkpoint?: () => void): Promise<ArchiveIndex> {
-	const members = new Map<string, Member>();
-	const handler: TarHandler = {
-		entry({ type, path, linkTarget, byteLength }) {
-			const name = cleanPath(path, "");
-			if (name === undefined) return;
-			const base = type === "hard-link" ? "" : type === "symlink" ? parentOf(name) : undefined;
-			const linkTo = base === undefined ? undefined : cleanPath(linkTarget, base);
-			if (linkTo !== undefined) members.set(name, { linkTo });
-			else if (type === "file") members.set(name, { position: reader.offset, byteLength });
-		},
-		data() {},
-		hole() {
-			throw invalid("archive holds a sparse member", `${where}, offset ${reader.offset}`, "members stored in full");
-		},
-		endEntry() {},
-	};
-	const reader = new TarReader(handler, { origin: where });
-	try {
-		for (let blocks = 0; reader.offset < source.byteLength; blocks++) {
-			checkpoint?.();
-			if (blocks === MAX_BLOCKS) throw invalid("archive has too many members", where, `at most ${MAX_BLOCKS} headers`);
-			const left = source.byteLength - reader.offset;
-			reader.push(await source.read(reader.offset, Math.min(TAR_BLOCK_BYTES, left)));
-			reader.passOver(source.byteLength - reader.offset);
-		}
-		reader.finish();
-	} catch (error) {
-		if (!(error instanceof Oci2isoError) || !error.code.startsWith("TAR_")) throw error;
-		if (error.code !== "TAR_TRUNCATED") throw invalid(error.what, error.where, error.expected);
-		throw corrupt("ARCHIVE_TRUNCATED", "archive ends inside a member", error.where);
+/** Lists an image archive (the outer one, which container tools write) by its headers alone. Throws `Oci2isoError` ARCHIVE_INVALID or ARCHIVE_TRUNCATED (exit 5). */
+export class ArchiveIndexer {
+	readonly #where: string;
+	readonly #members = new Map<string, Member>();
+	readonly #reader: TarReader;
+	#entries = 0;
+
+	constructor(where: string) {
+		this.#where = where;
+		const handler: TarHandler = {
+			entry: (entry) => this.#add(entry),
+			data() {},
+			hole: () => {
+				const at = `${where}, offset ${this.#reader.offset}`;
+				throw invalid("archive holds a sparse member", at, "members stored in full");
+			},
+			endEntry() {},
+		};
+		this.#reader = new TarReader(handler, { origin: where });
 	}
-	return { find: (path) => follow(members, path) };
+
+	get offset(): number {
+		return this.#reader.offset;
+	}
+
+	/** What follows is no part of the archive. */
+	get isAtEnd(): boolean {
+		return this.#reader.isAtEnd;
+	}
+
+	push(chunk: Uint8Array): void {
+		this.#asOurs(() => this.#reader.push(chunk));
+	}
+
+	/** Passes over contents, of at most `maxBytes`. */
+	passOver(maxBytes: number): void {
+		this.#reader.passOver(maxBytes);
+	}
+
+	finish(): ArchiveIndex {
+		this.#asOurs(() => this.#reader.finish());
+		return { find: (path) => follow(this.#members, path) };
+	}
+
+	#add({ type, path, linkTarget, byteLength }: TarEntry): void {
+		if (++this.#entries > MAX_MEMBERS) throw tooMany(this.#where);
+		const name = cleanPath(path, "");
+		if (name === undefined) return;
+		const base = type === "hard-link" ? "" : type === "symlink" ? parentOf(name) : undefined;
+		const linkTo = base === undefined ? undefined : cleanPath(linkTarget, base);
+		if (linkTo !== undefined) this.#members.set(name, { linkTo });
+		else if (type === "file") this.#members.set(name, { position: this.#reader.offset, byteLength });
+	}
+
+	#asOurs(read: () => void): void {
+		try {
+			read();
+		} catch (error) {
+			if (!(error instanceof Oci2isoError) || !error.code.startsWith("TAR_")) throw error;
+			if (error.code !== "TAR_TRUNCATED") throw invalid(error.what, error.where, error.expected ?? TAR);
+			throw corrupt("ARCHIVE_TRUNCATED", "archive ends inside a member", error.where);
+		}
+	}
 }
+
+/** The same of a file, whose contents are not read. `checkpoint` runs before each header. */
+export async function indexArchive(source: ByteSource, where: string, checkpoint?: () => void): Promise<ArchiveIndex> {
+	const indexer = new ArchiveIndexer(where);
+	for (let blocks = 0; indexer.offset < source.byteLength; blocks++) {
+		checkpoint?.();
+		if (blocks === MAX_BLOCKS) throw tooMany(where);
+		const left = source.byteLength - indexer.offset;
+		indexer.push(await source.read(indexer.offset, Math.min(TAR_BLOCK_BYTES, left)));
+		indexer.passOver(source.byteLength - indexer.offset);
+	}
+	return indexer.finish();
+}
+
+const TAR = "an image archive, which is a tar archive";
 
 function follow(members: ReadonlyMap<string, Member>, path: string): ArchiveMember | undefined {
 	let at = cleanPath(path, "");
@@ -84,6 +126,10 @@ function cleanPath(path: string, base: string): string | undefined {
 function parentOf(path: string): string {
 	const slash = path.lastIndexOf("/");
 	return slash < 0 ? "" : path.slice(0, slash);
+}
+
+function tooMany(where: string): Oci2isoError {
+	return invalid("archive has too many members", where, `at most ${MAX_BLOCKS} headers`);
 }
 
 function invalid(what: string, where: string | undefined, expected?: string): Oci2isoError {

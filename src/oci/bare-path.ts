@@ -1,6 +1,7 @@
+import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Oci2isoError } from "../errors.ts";
-import { openArchive, openDirectory } from "./file-store.ts";
+import { openArchiveFile, openDirectory } from "./file-store.ts";
 
 /**
  * For a reference without a transport, which names an image in a registry: where it is the path of an image on this machine, or can be nothing but a path, throws
@@ -37,7 +38,7 @@ async function transportOf(path: string): Promise<string | undefined> {
 			return (await store.find("manifest.json")) === undefined ? undefined : "dir";
 		}
 		if (!status.isFile()) return undefined;
-		const store = await openArchive(path);
+		const store = await openArchiveFile(path, status.size);
 		if ((await store.find("index.json")) !== undefined && (await store.find("oci-layout")) !== undefined)
 			return (await store.find("manifest.json")) === undefined ? "oci-archive" : "docker-archive";
 		return (await store.find("manifest.json")) === undefined ? undefined : "docker-archive";
@@ -46,7 +47,7 @@ async function transportOf(path: string): Promise<string | undefined> {
 	}
 }
 
-async function statusOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
+async function statusOf(path: string): Promise<Stats | undefined> {
 	return await stat(path).catch(() => undefined);
 }
 

@@ -25,3 +25,8 @@ export function detectCompression(head: Uint8Array): DetectedCompression {
 		hex.length >= signature.length && [...signature].every((digit, at) => digit === "." || digit === hex[at]);
 	return SIGNATURES.find(([, signature]) => matches(signature))?.[0] ?? "none";
 }
+
+/** Whether there is a decoder for it. */
+export function isInflatable(compression: DetectedCompression): compression is LayerCompression {
+	return compression === "none" || compression === "gzip" || compression === "zstd";
+}

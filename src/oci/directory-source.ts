@@ -20,7 +20,7 @@ export function directorySource(store: FileStore): ImageSource {
 	};
 	return {
 		...storedBlobs(store, find),
-		notes: [],
+		notes: store.notes,
 		async root(signal) {
 			const version = (await readSmallFile(store, "version", signal))?.toString("latin1");
 			if (version !== undefined && !/^Directory Transport Version: 1\.\d+\s*$/.test(version))
@@ -42,6 +42,6 @@ export function directorySource(store: FileStore): ImageSource {
 			}
 			return parseManifest(bytes, digestOf(bytes), undefined);
 		},
-		close: () => Promise.resolve(),
+		close: () => store.close(),
 	};
 }

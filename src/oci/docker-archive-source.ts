@@ -39,7 +39,7 @@ export function dockerArchiveSource(
 	selection: ArchiveSelection,
 	maxLayerBytes: number | undefined,
 ): ImageSource {
-	const notes: string[] = [];
+	const notes: string[] = [...store.notes];
 	const embedded = layoutBlobs(store);
 	const files = new Map<Digest, FileRegion>();
 
@@ -84,7 +84,7 @@ export function dockerArchiveSource(
 			else yield* uncompressed(region, descriptor.digest, signal);
 		},
 		has: async (descriptor) => files.has(descriptor.digest) || (await embedded.has(descriptor)),
-		close: () => Promise.resolve(),
+		close: () => store.close(),
 	};
 }
 
@@ -112,7 +112,7 @@ async function readSelected(
 	);
 	const [image] = matching;
 	const listed = images
-		.map(({ RepoTags }, position) => RepoTags[0] ?? `@${position}`)
+		.map(({ RepoTags }, position) => `:${RepoTags[0] ?? `@${position}`}`)
 		.slice(0, 20)
 		.join(", ");
 	if (image === undefined) {
@@ -124,7 +124,7 @@ async function readSelected(
 			"IMAGE_AMBIGUOUS",
 			`${matching.length} images match`,
 			store.path,
-			`add one of :${listed} to the reference`,
+			`add one of ${listed} to the reference`,
 		);
 	return image;
 }

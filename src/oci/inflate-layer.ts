@@ -1,7 +1,7 @@
 import type { BlockDigests } from "../binary/block-digests.ts";
 import { truncatedZstd, zstdFailure } from "../codec/zstd-frame.ts";
 import { backgroundInflater } from "../native/background-inflater.ts";
-import type { DetectedCompression } from "./compression.ts";
+import { type DetectedCompression, isInflatable } from "./compression.ts";
 import { type Digest, Digester, digestAlgorithm } from "./digest.ts";
 import { unsupportedCompression } from "./failures.ts";
 import { brokenGzip, gunzip, truncatedGzip } from "./gunzip.ts";
@@ -65,10 +65,6 @@ export function decompress(compression: DetectedCompression, chunks: Chunks, whe
 		default:
 			throw unsupportedCompression(`layer is compressed with ${compression}`, where);
 	}
-}
-
-function isInflatable(compression: DetectedCompression): compression is "none" | "gzip" | "zstd" {
-	return compression === "none" || compression === "gzip" || compression === "zstd";
 }
 
 function inflateFailure(compression: "none" | "gzip" | "zstd", reason: string, where: string): unknown {

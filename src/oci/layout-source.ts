@@ -15,7 +15,7 @@ const markerSchema = z.object({ imageLayoutVersion: z.string() });
 
 /** An image layout (OCI image-spec image-layout.md) in a directory or an archive. */
 export function layoutSource(store: FileStore, selection: LayoutSelection): ImageSource {
-	const notes: string[] = [];
+	const notes: string[] = [...store.notes];
 	const blobs = layoutBlobs(store);
 	return {
 		...blobs,
@@ -27,7 +27,7 @@ export function layoutSource(store: FileStore, selection: LayoutSelection): Imag
 			const chosen = select(index, selection, store.path);
 			return chosen.kind === "index" ? chosen : await readManifest(blobs, chosen.descriptor, signal);
 		},
-		close: () => Promise.resolve(),
+		close: () => store.close(),
 	};
 }
 

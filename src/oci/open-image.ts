@@ -1,11 +1,11 @@
 import { elementAt } from "../binary/element-at.ts";
 import { corrupt } from "../errors.ts";
+import { archiveSource } from "./archive-source.ts";
 import { localImageHint, refusePath } from "./bare-path.ts";
 import type { ImageSource } from "./blob-source.ts";
 import { readDocument } from "./blob-source.ts";
 import type { Digest } from "./digest.ts";
 import { directorySource } from "./directory-source.ts";
-import { dockerArchiveSource } from "./docker-archive-source.ts";
 import { unsupported } from "./failures.ts";
 import { openArchive, openDirectory } from "./file-store.ts";
 import { type ImageConfig, parseImageConfig } from "./image-config.ts";
@@ -90,9 +90,10 @@ async function openSource(text: string, options: OpenImageOptions): Promise<Open
 		case "oci":
 			return layoutSource(await openDirectory(reference.path), reference.selection);
 		case "oci-archive":
-			return layoutSource(await openArchive(reference.path, signal), reference.selection);
-		case "docker-archive":
-			return dockerArchiveSource(await openArchive(reference.path, signal), reference.selection, options.maxLayerBytes);
+		case "docker-archive": {
+			const store = await openArchive(reference.path, signal);
+			return await archiveSource(store, reference.transport, reference.selection, options.maxLayerBytes);
+		}
 		case "dir":
 			return directorySource(await openDirectory(reference.path));
 		case "docker": {

@@ -14,7 +14,7 @@ export function oci2iso(
 		readonly cwd?: string;
 		readonly env?: NodeJS.ProcessEnv;
 		/** Standard input. */
-		readonly input?: string;
+		readonly input?: string | Uint8Array;
 		readonly onStderr?: (text: string, child: ChildProcess) => void;
 	} = {},
 ): Promise<CliResult> {

@@ -87,6 +87,11 @@ export class TarReader {
 		return this.#offset;
 	}
 
+	/** The blocks that end an archive were read; what follows is ignored. */
+	get isAtEnd(): boolean {
+		return this.#expecting === "end";
+	}
+
 	/** Passes over at most `maxBytes` of contents and padding, whose `data` is not handed over; returns how many that were. */
 	passOver(maxBytes: number): number {
 		const start = this.#offset;

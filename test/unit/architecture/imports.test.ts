@@ -14,7 +14,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	binary: [],
 	codec: ["native"],
 	native: ["codec"],
-	oci: ["codec", "native", "formats"],
+	// An archive that comes as a stream is kept in the temporary directory.
+	oci: ["codec", "native", "formats", "output"],
 	tree: [],
 	content: [],
 	layers: ["tree", "content", "cache", "oci", "formats"],

@@ -1,6 +1,5 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { openImage } from "../../../src/oci/open-image.ts";
 import { blobPath, named, writeImage, writeIndexFile, writeOciLayout } from "../../support/oci-layout.ts";
@@ -137,15 +136,6 @@ describe("what is not served is refused with the reason", () => {
 	it("a store, a daemon, a platform that is none", async () => {
 		expect(await codeOf("containers-storage:x")).toBe("usage TRANSPORT_UNSUPPORTED");
 		expect(await codeOf("oci:x", { platform: "amd64" })).toBe("usage PLATFORM_INVALID");
-	});
-
-	it("an archive that is compressed", async () => {
-		const directory = fresh();
-		writeOciLayout(directory, { layers: layers("none") });
-		const file = `${fresh()}.tar.gz`;
-		writeFileSync(file, gzipSync(readFileSync(await asArchive(directory))));
-		for (const transport of ["oci-archive", "docker-archive"])
-			expect((await failure(`${transport}:${file}`)).message).toMatch(/^ARCHIVE_COMPRESSED: .*gzip.*gunzip/);
 	});
 
 	it("a foreign layer, unless its blob is there", async () => {
