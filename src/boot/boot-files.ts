@@ -2,7 +2,15 @@ import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig, renderLoopbackConfig } from "./grub/made/menu.ts";
-import { biosFilePath, deviceTreePath, furtherKernelPaths, ISO_PATHS, loaderPath, loaderPaths } from "./iso-paths.ts";
+import {
+	biosFilePath,
+	deviceTreePath,
+	furtherKernelPaths,
+	ISO_PATHS,
+	loaderPath,
+	loaderPaths,
+	unifiedKernelPath,
+} from "./iso-paths.ts";
 import { renderLoaderFiles } from "./systemd-boot/entries.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
@@ -40,6 +48,7 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
 	readonly kernel?: Contract["kernel"] | undefined;
 	readonly furtherKernels?: Contract["furtherKernels"] | undefined;
 	readonly deviceTrees?: Contract["deviceTrees"] | undefined;
+	readonly unifiedKernels?: Contract["unifiedKernels"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
 	readonly grubModules?: Pick<GrubModules, "files"> | undefined;
 	readonly hasLiveBoot?: boolean | undefined;
@@ -70,6 +79,7 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 				] as const,
 		),
 		...(contract.deviceTrees ?? []).map(({ name, file }) => [deviceTreePath(name), file] as const),
+		...(contract.unifiedKernels ?? []).map(({ name, file }) => [unifiedKernelPath(name), file] as const),
 	];
 	return [
 		...both(loaders.loader, efi?.shim),

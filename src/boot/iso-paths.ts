@@ -24,6 +24,8 @@ export const ISO_PATHS = {
 	otherEfiMenu: "boot/grub/grub.cfg",
 	/** Where GRUBs look that start an ISO from a file on a disk. */
 	loopbackMenu: "boot/grub/loopback.cfg",
+	/** Of unified kernel images, where systemd-boot looks for them (Boot Loader Specification, type #2 entries). */
+	unifiedKernelDirectory: "EFI/Linux",
 	efiFont: "EFI/BOOT/fonts/unicode.pf2",
 	/** Of systemd-boot (Boot Loader Specification): its settings, and a file for each entry. */
 	loaderConfig: "loader/loader.conf",
@@ -39,6 +41,11 @@ export function furtherKernelPaths(version: ByteString): Readonly<Record<"kernel
 /** Of a device tree, by its name below the kernel's directory of them. */
 export function deviceTreePath(name: ByteString): ByteString {
 	return `${ISO_PATHS.deviceTreeDirectory}/${name}`;
+}
+
+/** Of a unified kernel image, by its name. */
+export function unifiedKernelPath(name: string): string {
+	return `${ISO_PATHS.unifiedKernelDirectory}/${name}`;
 }
 
 /** Of what firmware and shim start. */

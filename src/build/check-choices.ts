@@ -1,7 +1,9 @@
+import { MACHINES, machineOfImage } from "../boot/machines.ts";
 import { chooseBootLoader } from "../contract/efi.ts";
-import { chooseKernels } from "../contract/kernel.ts";
+import { chooseKernels, MODULE_DIRECTORIES } from "../contract/kernel.ts";
 import { readOsRelease } from "../contract/os-release.ts";
 import { requireMet } from "../contract/read-contract.ts";
+import { findUnifiedKernels } from "../contract/unified-kernels.ts";
 import { Findings } from "../findings/findings.ts";
 import { isExpectedPath } from "../inspect/expected-paths.ts";
 import { askImage } from "../layers/ask-image.ts";
@@ -25,7 +27,11 @@ export async function checkChoices(
 		image.layers,
 		async (tree) => {
 			const findings = new Findings();
-			if (kernel !== undefined) await chooseKernels(tree, kernel, findings);
+			if (kernel !== undefined) {
+				const machine = machineOfImage(architecture) ?? MACHINES[0];
+				const unified = await findUnifiedKernels(tree, machine, MODULE_DIRECTORIES, new Findings());
+				await chooseKernels(tree, kernel, unified, findings);
+			}
 			if (vendor !== undefined)
 				await chooseBootLoader(
 					tree,

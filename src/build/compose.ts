@@ -81,7 +81,9 @@ async function addBoot(
 	const contract = await readBuildContract(tree, checks, loaders?.parts);
 	for (const { what, remedy } of contract.choices) progress.notice(remedy === undefined ? what : `${what} (${remedy})`);
 	const standard = bootFiles(contract, epochSeconds);
-	const inodes = standard.flatMap(({ content }) => (content.kind === "image" ? [content.file.inode] : []));
+	const inodes = standard.flatMap(({ content }) =>
+		content.kind === "image" ? [content.file.inode.part?.of ?? content.file.inode] : [],
+	);
 	await stage.fetchAside(inodes.filter((inode) => loaders?.files.has(inode) !== true));
 	const { files, added: addedFiles } = await placeMenus(tree, contract, standard);
 

@@ -12,7 +12,7 @@ export const CONTRACT_VERSION = "0.1.0";
 
 /** A regular file of the image. */
 export interface FoundFile {
-	/** Absolute and canonical, symbolic links resolved. */
+	/** Absolute and canonical, symbolic links resolved; of a section of a program with its name behind a colon. */
 	readonly path: ByteString;
 	readonly inode: FileInode;
 }
@@ -29,6 +29,8 @@ export interface Contract {
 	readonly furtherKernels: readonly KernelFiles[];
 	/** Those that were asked for, each with entries of its own. */
 	readonly deviceTrees: readonly DeviceTree[];
+	/** Kernels that are EFI programs with all that they start, each with an entry of its own. */
+	readonly unifiedKernels: readonly UnifiedKernelFile[];
 	/** Name of the EFI directory the boot loaders come from, such as `fedora`. Informative: the ISO uses `EFI/BOOT` only. */
 	readonly vendor: string;
 	readonly efi: EfiFiles;
@@ -56,6 +58,23 @@ export interface KernelFiles {
 	readonly version: ByteString;
 	readonly vmlinuz: FoundFile;
 	readonly initramfs: FoundFile;
+}
+
+/** A unified kernel image. */
+export interface UnifiedKernelFile {
+	/** On the medium, plain ASCII. */
+	readonly name: string;
+	readonly file: FoundFile;
+	/** For people, in one line. */
+	readonly title: string;
+	/** In one line. */
+	readonly commandLine: string;
+	/** As `uname -r`; undefined where it does not say. */
+	readonly release: ByteString | undefined;
+	/** The kernel in it. */
+	readonly linux: FoundFile;
+	/** The initramfs in it. */
+	readonly initrd: FoundFile | undefined;
 }
 
 /** What tells a kernel which hardware a machine has, where its firmware does not. */

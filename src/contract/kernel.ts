@@ -11,6 +11,7 @@ import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FoundFile, KernelFiles } from "./contract.ts";
 import { findDirectory, findFile, findFirstFile, namesIn, whyNoFile } from "./image-files.ts";
+import { type FoundUnifiedKernel, unifiedKernelOf } from "./unified-kernels.ts";
 
 /** Where images have a directory for each kernel; the contract's comes first. */
 export const MODULE_DIRECTORIES = ["/usr/lib/modules", "/lib/modules"];
@@ -41,14 +42,15 @@ interface Candidate {
 /**
  * The kernel and its initramfs: the first directory of /usr/lib/modules, in byte order, that has a `vmlinuz`; failing that,
  * one of /boot that is named after that directory or, as far as that tells directories apart, after its flavour or after nothing. The initramfs is
- * looked for likewise. A kernel without an initramfs yields to one that has both.
+ * looked for likewise; what is nowhere else is a section of a unified kernel image of that version. A kernel without an initramfs yields to one that has both.
  */
 export async function chooseKernel(
 	tree: ImageTree,
 	wanted: string | undefined,
+	unified: readonly FoundUnifiedKernel[],
 	findings: Findings,
 ): Promise<KernelFiles | undefined> {
-	const candidates = await candidatesOf(tree, wanted);
+	const candidates = await candidatesOf(tree, wanted, unified);
 	const chosen = candidates.find(({ initramfs }) => initramfs !== undefined) ?? candidates[0];
 	if (chosen === undefined) return reportNoKernel(tree, wanted, findings);
 	const { version, directory, vmlinuz, initramfs } = chosen;
@@ -78,14 +80,15 @@ export async function chooseKernel(
 export async function chooseKernels(
 	tree: ImageTree,
 	wanted: string | undefined,
+	unified: readonly FoundUnifiedKernel[],
 	findings: Findings,
 ): Promise<readonly [KernelFiles, ...KernelFiles[]] | undefined> {
-	const names = wanted === "all" ? await bootableVersions(tree, findings) : wanted?.split(",");
+	const names = wanted === "all" ? await bootableVersions(tree, unified, findings) : wanted?.split(",");
 	const chosen: KernelFiles[] = [];
 	for (const name of new Set(
 		names === undefined || names.length === 0 ? [undefined] : names.slice(0, MAX_KERNELS + 1),
 	)) {
-		const kernel = await chooseKernel(tree, name, findings);
+		const kernel = await chooseKernel(tree, name, unified, findings);
 		if (kernel === undefined) return undefined;
 		chosen.push(kernel);
 	}
@@ -109,8 +112,12 @@ export async function chooseKernels(
 	return [first, ...further.sort((a, b) => compareByteStrings(a.version, b.version))];
 }
 
-async function bootableVersions(tree: ImageTree, findings: Findings): Promise<string[]> {
-	const candidates = await candidatesOf(tree, undefined);
+async function bootableVersions(
+	tree: ImageTree,
+	unified: readonly FoundUnifiedKernel[],
+	findings: Findings,
+): Promise<string[]> {
+	const candidates = await candidatesOf(tree, undefined, unified);
 	const bootable = candidates.filter(({ initramfs }) => initramfs !== undefined);
 	if (bootable.length > 0 && bootable.length < candidates.length) {
 		const others = candidates.filter(({ initramfs }) => initramfs === undefined).slice(0, MAX_SHOWN);
@@ -121,15 +128,24 @@ async function bootableVersions(tree: ImageTree, findings: Findings): Promise<st
 }
 
 /** Of the first directory of modules that has kernels: without a merged /usr there may be two. */
-async function candidatesOf(tree: ImageTree, wanted: string | undefined): Promise<readonly Candidate[]> {
+async function candidatesOf(
+	tree: ImageTree,
+	wanted: string | undefined,
+	unified: readonly FoundUnifiedKernel[],
+): Promise<readonly Candidate[]> {
 	for (const root of MODULE_DIRECTORIES) {
-		const candidates = await candidatesIn(tree, root, wanted);
+		const candidates = await candidatesIn(tree, root, wanted, unified);
 		if (candidates.length > 0) return candidates;
 	}
 	return [];
 }
 
-async function candidatesIn(tree: ImageTree, root: ByteString, wanted: string | undefined): Promise<Candidate[]> {
+async function candidatesIn(
+	tree: ImageTree,
+	root: ByteString,
+	wanted: string | undefined,
+	unified: readonly FoundUnifiedKernel[],
+): Promise<Candidate[]> {
 	const modules = findDirectory(tree, root);
 	const all = namesIn(modules).filter((name) => modules?.inode.entries.get(name)?.type === "directory");
 	const versions = wanted === undefined ? all : [byteStringFromText(wanted)].filter((name) => isComponent(name));
@@ -151,14 +167,16 @@ async function candidatesIn(tree: ImageTree, root: ByteString, wanted: string | 
 			]);
 		// A name without a version says nothing where there are several, unless it is a link to this one.
 		const isOnly = all.length === 1 || wanted !== undefined || (named !== undefined && named.inode === nameless?.inode);
-		const vmlinuz = named ?? (isOnly ? nameless : undefined);
+		const inOne = unifiedKernelOf(unified, version, isOnly);
+		const vmlinuz = named ?? (isOnly ? nameless : undefined) ?? inOne?.linux;
 		if (vmlinuz === undefined) continue;
-		const initramfs = findFirstFile(tree, [
-			`${directory}/initramfs.img`,
-			`${directory}/initrd`,
-			...names.flatMap(initramfsInBoot),
-			...(isOnly ? NAMELESS_INITRAMFS : []),
-		]);
+		const initramfs =
+			findFirstFile(tree, [
+				`${directory}/initramfs.img`,
+				`${directory}/initrd`,
+				...names.flatMap(initramfsInBoot),
+				...(isOnly ? NAMELESS_INITRAMFS : []),
+			]) ?? inOne?.initrd;
 		candidates.push({ version, directory, vmlinuz, initramfs, isInModules: inModules !== undefined });
 	}
 	const asContract = candidates.filter(({ isInModules }) => isInModules);
@@ -214,7 +232,7 @@ function noteFallback(file: FoundFile, expectedPath: ByteString, tree: ImageTree
 	if (findFile(tree, expectedPath)?.inode === file.inode) return;
 	findings.choice({
 		code: "KERNEL_FALLBACK",
-		what: `${displayName(expectedPath)} ${whyNoFile(tree, expectedPath)}, this file is used instead`,
+		what: `${displayName(expectedPath)} ${whyNoFile(tree, expectedPath)}, this ${file.inode.part === undefined ? "file" : "section of a unified kernel image"} is used instead`,
 		where: displayName(file.path),
 	});
 }

@@ -11,7 +11,7 @@ import {
 	CONTRACT_VERSION,
 	type Contract,
 	type ContractOptions,
-	type DeviceTree,
+	type FoundFile,
 	type KernelFiles,
 	type OsRelease,
 } from "./contract.ts";
@@ -19,10 +19,11 @@ import { chooseDeviceTrees } from "./device-trees.ts";
 import { chooseBootLoader } from "./efi.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
 import { readIsoYaml } from "./iso-yaml.ts";
-import { chooseKernels } from "./kernel.ts";
+import { chooseKernels, MODULE_DIRECTORIES } from "./kernel.ts";
 import { chooseLabel } from "./label.ts";
 import { chooseKernelArgs, chooseMenu, withSubmenus } from "./menu.ts";
 import { readOsRelease } from "./os-release.ts";
+import { chooseUnifiedKernels, findUnifiedKernels } from "./unified-kernels.ts";
 
 /** Left for boot loaders on the EFI system partition. */
 const LOADERS_BYTES = 16 * MiB;
@@ -38,6 +39,7 @@ export interface ContractParts
 			| "hasLiveBoot"
 			| "furtherKernels"
 			| "deviceTrees"
+			| "unifiedKernels"
 			| "grub2"
 			| "loaders"
 		>,
@@ -94,7 +96,9 @@ export async function readContractParts(
 	const osRelease = await readOsRelease(tree, findings);
 	// The menu depends on the kernel, and is spoken of before it.
 	const ofKernel = new Findings();
-	const [kernel, ...furtherKernels] = (await chooseKernels(tree, options.kernel, ofKernel)) ?? [];
+	const unified = await findUnifiedKernels(tree, machine, MODULE_DIRECTORIES, ofKernel);
+	const [kernel, ...furtherKernels] = (await chooseKernels(tree, options.kernel, unified, ofKernel)) ?? [];
+	const unifiedKernels = chooseUnifiedKernels(unified, ofKernel);
 	const support = kernel && (await options.liveSupportOf?.(kernel));
 	const before = findings.problems.length;
 	const isoYaml = await readIsoYaml(tree, findings);
@@ -117,17 +121,21 @@ export async function readContractParts(
 	const { tree: loaders, ...parts } = given ?? (await readLoaders(tree, options, osRelease, findings));
 	for (const finding of given?.findings.list ?? []) findings.add(finding);
 	if (parts.bootLoader === "systemd-boot" && kernel !== undefined)
-		requireRoom([kernel, ...furtherKernels], deviceTrees, findings);
+		requireRoom([kernel, ...furtherKernels], [...deviceTrees, ...unifiedKernels], findings);
 	const hasLiveBoot = support?.liveBoot === true;
 	const said = { machine, osRelease, label, kernelArgs, hasLiveBoot, grub2, isMenuKnown };
-	return { ...said, kernel, furtherKernels, deviceTrees, ...parts, loaders, findings };
+	return { ...said, kernel, furtherKernels, deviceTrees, unifiedKernels, ...parts, loaders, findings };
 }
 
 /** What systemd-boot starts is on the EFI system partition, beside the boot loaders. */
-function requireRoom(kernels: readonly KernelFiles[], deviceTrees: readonly DeviceTree[], findings: Findings): void {
+function requireRoom(
+	kernels: readonly KernelFiles[],
+	others: readonly { readonly file: FoundFile }[],
+	findings: Findings,
+): void {
 	const files = [
 		...kernels.flatMap(({ vmlinuz, initramfs }) => [vmlinuz, initramfs]),
-		...deviceTrees.map(({ file }) => file),
+		...others.map(({ file }) => file),
 	];
 	const byteLength = files.reduce((sum, { inode }) => sum + inode.byteLength, 0);
 	if (byteLength > MAX_ESP_BYTES - LOADERS_BYTES)

@@ -98,9 +98,16 @@ export class LinuxReader {
 	}
 
 	read(files: KernelFiles): Promise<LinuxParts> {
-		const read = this.#read.get(files.version) ?? this.#parts(files);
-		this.#read.set(files.version, read);
+		const name = [files.version, files.vmlinuz.path, files.initramfs.path].join("\0");
+		const read = this.#read.get(name) ?? this.#parts(files);
+		this.#read.set(name, read);
 		return read;
+	}
+
+	/** A program that carries a kernel. */
+	async readProgram(file: FoundFile): Promise<Pick<KernelPart, "file" | "pe">> {
+		const streamed = await streamedFile(this.#tree, file.inode, MAX_KERNEL_BYTES);
+		return { file, pe: (await readKernel(streamed, () => this.#tree.read(file.inode, MAX_KERNEL_BYTES))).pe };
 	}
 
 	/** As contracts ask. */

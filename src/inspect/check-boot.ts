@@ -1,9 +1,10 @@
-import { displayName } from "../binary/byte-string.ts";
+import { byteStringFromText, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { biosOf } from "../boot/boot-loader.ts";
-import { grubWords } from "../boot/grub/menu-words.ts";
-import { furtherKernelPaths } from "../boot/iso-paths.ts";
+import { grubWord, grubWords } from "../boot/grub/menu-words.ts";
+import { furtherKernelPaths, unifiedKernelPath } from "../boot/iso-paths.ts";
 import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
 import { grubCommandLine } from "../boot/live-root/kernel-command-line.ts";
+import { optionWords } from "../boot/systemd-boot/read-entries.ts";
 import { type BranchFilter, branchFilterOf, type CodecName } from "../codec/types.ts";
 import type { Contract, KernelFiles } from "../contract/contract.ts";
 import { isoYamlPathIn } from "../contract/iso-yaml.ts";
@@ -15,7 +16,7 @@ import { type BootParts, type LinuxReader, readEfiParts, readKernelConfig } from
 import { checkLeftovers } from "./checks/container-leftovers.ts";
 import { checkDrivers } from "./checks/drivers.ts";
 import { checkGrubBios } from "./checks/grub-bios.ts";
-import { checkGrubEfi } from "./checks/grub-efi.ts";
+import { checkChainloader, checkGrubEfi } from "./checks/grub-efi.ts";
 import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
 import { checkLiveSupport } from "./checks/live-system.ts";
 import { checkMenu, defaultEntryOf } from "./checks/menu.ts";
@@ -78,18 +79,20 @@ export async function checkBoot(
 		kernel: found.kernel,
 		furtherKernels: found.furtherKernels,
 		deviceTrees: found.deviceTrees,
+		unifiedKernels: found.unifiedKernels,
 		grubModules: found.grubModules,
 	} as const;
 	await checkGrubBios(parts, planned, findings);
 	checkUefi(parts, findings);
 	if (bootLoader === "grub2") await checkGrubEfi(parts, planned, findings);
-	else checkSystemdBoot(parts, findings);
+	else checkSystemdBoot(parts, found.unifiedKernels, findings);
 	for (const [index, files] of found.furtherKernels.entries()) {
 		const further = await linux.read(files);
 		const entries = found.grub2.submenus?.[index]?.entries ?? [];
 		const own = { ...parts, ...further, config: await readKernelConfig(tree, further.initramfs.release) };
 		await checkFurther({ ...own, menu: { ...found.grub2, entries } }, files, findings);
 	}
+	await checkUnifiedKernels(parts, found.unifiedKernels, linux, findings);
 	await checkLeftovers(parts, findings);
 	findings.fixMenu((fixes) => fixedIsoYaml(parts, fixes));
 	return { parts, findings };
@@ -107,12 +110,57 @@ async function checkLinux(parts: BootParts, entry: string, findings: MenuFinding
 async function checkFurther(parts: BootParts, { version }: KernelFiles, findings: Findings): Promise<void> {
 	const own = new MenuFindings();
 	await checkLinux(parts, defaultEntryOf(parts)?.linux ?? "", own);
-	checkFurtherKernel(parts, own);
+	if (parts.kernel !== undefined) checkFurtherKernel(parts, parts.kernel, "kernel", own);
 	const { kernel, initramfs } = furtherKernelPaths(version);
 	checkMenu(parts, own, { kernel: `/${kernel}`, initrd: `/${initramfs}` });
-	for (const finding of own.list) {
+	addOfOthers(own.list, `kernel ${displayName(version)}`, findings);
+}
+
+/** What is wrong with one of several ends none but its own entries. */
+function addOfOthers(own: readonly Finding[], whose: string, findings: Findings): void {
+	for (const finding of own) {
 		const severity = finding.severity === "blocker" ? "warning" : finding.severity;
-		findings.add({ ...finding, severity, blocks: [], what: `kernel ${displayName(version)}: ${finding.what}` });
+		findings.add({ ...finding, severity, blocks: [], what: `${whose}: ${finding.what}` });
+	}
+}
+
+/** Their kernels and initramfs as others, the whole's signature, and what the command lines lead to that are part of them. */
+async function checkUnifiedKernels(
+	parts: BootParts,
+	unified: Contract["unifiedKernels"],
+	linux: LinuxReader,
+	findings: Findings,
+): Promise<void> {
+	if (unified.length > 0 && parts.bootLoader === "grub2") checkChainloader(parts, findings);
+	for (const { name, file, title, commandLine, release, linux: vmlinuz, initrd: initramfs } of unified) {
+		const own = new MenuFindings();
+		const ofMenu = new MenuFindings();
+		checkFurtherKernel(parts, await linux.readProgram(file), "unifiedKernel", own);
+		if (initramfs === undefined)
+			own.warn("UNIFIED_KERNEL_NO_INITRAMFS", "it has no initramfs (.initrd): it does not come to a live root");
+		else {
+			const version = release ?? parts.kernel?.version ?? "";
+			const inside = await linux.read({ version, vmlinuz, initramfs });
+			const config = await readKernelConfig(parts.tree, inside.initramfs.release);
+			const kernel = `/${unifiedKernelPath(name)}`;
+			const words = [kernel, ...optionWords(byteStringFromText(commandLine)).map((word) => utf8TextOf(word) ?? word)];
+			const entry = { name: title, linux: words.map(grubWord).join(" "), initrd: kernel };
+			const started = {
+				...parts,
+				...inside,
+				config,
+				menu: { ...parts.menu, defaultEntry: undefined, entries: [entry] },
+			};
+			// Its parts may be what the menu starts anyway.
+			if (parts.kernel?.file.path !== vmlinuz.path || parts.initramfs?.file.path !== initramfs.path)
+				await checkLinux(started, entry.linux, own);
+			checkMenu(started, ofMenu, { kernel, initrd: kernel });
+		}
+		const remedy = `its command line is part of it: make it anew with one for this medium, or pass --label`;
+		// What starts an ISO from a file cannot tell it where that lies.
+		const ownList = own.list.filter(({ code }) => code !== "LOOP_BOOT");
+		const told = [...ownList, ...ofMenu.list.map((each) => (each.severity === "ok" ? each : { ...each, remedy }))];
+		addOfOthers(told, `unified kernel image ${name}`, findings);
 	}
 }
 

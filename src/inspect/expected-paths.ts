@@ -17,10 +17,11 @@ const PATTERNS: readonly string[] = [
 	"usr/lib/image-builder/bootc/iso.yaml",
 	"usr/lib/bootc-image-builder/iso.yaml",
 	...["usr/lib/modules/*", "lib/modules/*"].flatMap((directory) =>
-		["vmlinuz", "Image", "initramfs.img", "initrd", "pkgbase", "config", "modules.builtin", "modules.dep"].map(
+		["vmlinuz", "Image", "initramfs.img", "initrd", "pkgbase", "config", "modules.builtin", "modules.dep", "*.efi"].map(
 			(name) => `${directory}/${name}`,
 		),
 	),
+	"boot/EFI/Linux/*.efi",
 	...["vmlinuz", "kernel", "Image", "initrd.img", "initrd", "initramfs", "config"].map((name) => `boot/${name}-*`),
 	...["vmlinuz", "Image", "initrd", "initrd.img", "initrd.gz", "initramfs.img"].map((name) => `boot/${name}`),
 	...["boot/efi", "usr/lib/bootupd/updates", "usr/lib/efi/*/*", "usr/lib/ostree-boot/efi", "efi"].flatMap((place) => [

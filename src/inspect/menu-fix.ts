@@ -1,4 +1,4 @@
-import { grubWords } from "../boot/grub/menu-words.ts";
+import { grubWord, grubWords } from "../boot/grub/menu-words.ts";
 import { udevLabel } from "../boot/live-root/live-medium.ts";
 import type { MenuEntry } from "../contract/contract.ts";
 import { ISO_YAML_PATHS } from "../contract/iso-yaml.ts";
@@ -61,7 +61,7 @@ function applied({ paths, root, drop = [], set = [] }: MenuFix, entry: MenuEntry
 	const words = [paths === true ? KERNEL_PATH : kernel, ...args.filter((word) => !gone.has(nameOf(word))), ...added];
 	return {
 		name: entry.name,
-		linux: words.map(word).join(" "),
+		linux: words.map(grubWord).join(" "),
 		initrd: paths === true ? INITRD_PATH : entry.initrd,
 	};
 }
@@ -69,12 +69,6 @@ function applied({ paths, root, drop = [], set = [] }: MenuFix, entry: MenuEntry
 function nameOf(argument: string): string {
 	const equals = argument.indexOf("=");
 	return equals < 0 ? argument : argument.slice(0, equals);
-}
-
-/** A word as GRUB's command line takes it. */
-function word(text: string): string {
-	const bare = text.replace(/['"\\]/g, "\\$&");
-	return text === "" || /\s/.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : bare;
 }
 
 /** In iso.yaml a dollar stands for itself only twice. */

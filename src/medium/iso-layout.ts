@@ -79,8 +79,8 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 			continue;
 		}
 		const { inode } = content.file;
-		const { mode, uid, gid, mtime, byteLength, layer, entry } = inode;
-		const contentKey = `image ${layer} ${entry}`;
+		const { mode, uid, gid, mtime, byteLength, layer, entry, part } = inode;
+		const contentKey = `image ${layer} ${entry}${part === undefined ? "" : ` ${part.offset}`}`;
 		sources.set(contentKey, { kind: "image", inode });
 		files.push([iso, { type: "file", mode, uid, gid, mtimeSeconds: mtime.seconds, byteLength, contentKey }]);
 	}

@@ -41,8 +41,16 @@ export function readingFrom(tree: ImageTree, other: ImageTree, files: ReadonlySe
 /** A tree whose contents `contentOf` gives: in memory, or in chunks as `ImageTree.stream` has them. */
 export function createImageTree(
 	root: DirectoryInode,
-	contentOf: (file: FileInode) => Promise<Uint8Array | AsyncIterable<Uint8Array>>,
+	contentOfWhole: (file: FileInode) => Promise<Uint8Array | AsyncIterable<Uint8Array>>,
 ): ImageTree {
+	const contentOf: typeof contentOfWhole = async (file) => {
+		const { part, byteLength } = file;
+		if (part === undefined) return contentOfWhole(file);
+		const { of: whole, offset } = part;
+		const content = await contentOfWhole(whole);
+		if (content instanceof Uint8Array) return content.subarray(offset, offset + byteLength);
+		return stretchOf(content, offset, offset + byteLength);
+	};
 	return {
 		root,
 		lookup: createLookup(root),
@@ -65,4 +73,19 @@ export function createImageTree(
 			else yield* content;
 		},
 	};
+}
+
+/** As a file of its own: `byteLength` bytes from `offset` on. */
+export function partOf(of: FileInode, offset: number, byteLength: number): FileInode {
+	return { ...of, xattrs: new Map(), byteLength, part: { of, offset } };
+}
+
+async function* stretchOf(chunks: AsyncIterable<Uint8Array>, start: number, end: number): AsyncGenerator<Uint8Array> {
+	let at = 0;
+	for await (const chunk of chunks) {
+		const [from, to] = [Math.max(start - at, 0), Math.min(end - at, chunk.byteLength)];
+		if (from < to) yield chunk.subarray(from, to);
+		at += chunk.byteLength;
+		if (at >= end) return;
+	}
 }

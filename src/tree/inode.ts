@@ -32,6 +32,8 @@ export interface FileInode extends InodeAttributes, BodyId {
 	readonly type: "file";
 	/** Logical length in bytes, holes included. */
 	readonly byteLength: number;
+	/** No file of an image, but so many bytes of one from `offset` on. */
+	readonly part?: { readonly of: FileInode; readonly offset: number } | undefined;
 }
 
 export interface SymlinkInode extends InodeAttributes {

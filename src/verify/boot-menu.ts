@@ -11,7 +11,8 @@ export interface BootEntry {
 	readonly initrds: readonly ByteString[];
 	/** Path of the device tree that it has. */
 	readonly devicetree?: ByteString | undefined;
-	readonly chainloads: boolean;
+	/** Path of the program that it starts in place of a kernel. */
+	readonly program?: ByteString | undefined;
 }
 
 export interface BootMenu {
@@ -55,7 +56,7 @@ function entryOf(title: ByteString, block: GrubStatements): BootEntry {
 	let kernel: ByteString | undefined;
 	let kernelArguments: readonly ByteString[] = [];
 	const initrds: ByteString[] = [];
-	let chainloads = false;
+	let program: ByteString | undefined;
 	let devicetree: ByteString | undefined;
 	const visit = (commands: GrubStatements): void => {
 		for (const { words, block: inner = [] } of commandsOf(commands)) {
@@ -65,11 +66,11 @@ function entryOf(title: ByteString, block: GrubStatements): BootEntry {
 				kernelArguments = rest;
 			} else if (name !== undefined && /^initrd(16|efi)?$/.test(name))
 				initrds.push(...[first, ...rest].filter((word) => word !== undefined));
-			else if (name === "chainloader") chainloads = true;
+			else if (name === "chainloader") program = rest.at(-1) ?? first ?? "";
 			else if (name === "devicetree") devicetree = first;
 			visit(inner);
 		}
 	};
 	visit(block);
-	return { title, kernel, kernelArguments, initrds, devicetree, chainloads };
+	return { title, kernel, kernelArguments, initrds, devicetree, program };
 }

@@ -1,11 +1,13 @@
-import type { ByteSource } from "../binary/byte-source.ts";
+import { type ByteSource, region } from "../binary/byte-source.ts";
 import { type ByteString, byteStringFromText, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { MAX_INITRAMFS_BYTES } from "../boot/boot-file-limits.ts";
 import { readInitramfs } from "../boot/initramfs/initramfs.ts";
 import { initramfsSupport } from "../boot/initramfs/live-support.ts";
+import type { FileStretch, UnifiedKernel } from "../boot/linux/unified-kernel.ts";
 import { followRoot } from "../boot/live-root/follow-root.ts";
 import type { LiveMedium } from "../boot/live-root/live-medium.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
+import { optionWords } from "../boot/systemd-boot/read-entries.ts";
 import type { Findings } from "../findings/findings.ts";
 import { findNode, type VolumeFile } from "../formats/iso9660/volume.ts";
 import { fileAt, fileSource, streamOf } from "./medium-files.ts";
@@ -34,7 +36,36 @@ export async function followEntry(
 	where: string,
 	findings: Findings,
 ): Promise<ByteString | undefined> {
-	const support = await supportOn(volume, initrds, where, findings);
+	return follow(words, await supportOn(volume, initrds, where, findings), volume, where, findings);
+}
+
+/** The same of the command line in a unified kernel image, and the initramfs in it. */
+export async function followUnifiedKernel(
+	{ commandLine, initrd }: UnifiedKernel,
+	file: VolumeFile,
+	path: ByteString,
+	volume: BootVolume,
+	where: string,
+	findings: Findings,
+): Promise<ByteString | undefined> {
+	let support: LiveSupport | undefined;
+	if (initrd === undefined) findings.fault("it has no initramfs", `/${displayName(path)}`, "a section .initrd");
+	else if (initrd.byteLength <= MAX_INITRAMFS_BYTES) {
+		const known = await knownSupport(volume, file, path, initrd);
+		if (known.damage !== undefined)
+			findings.fault(`the initramfs in ${displayName(path)} is damaged: ${known.damage}`, where, "an initramfs");
+		support = known.support;
+	}
+	return follow([path, ...optionWords(byteStringFromText(commandLine))], support, volume, where, findings);
+}
+
+function follow(
+	words: readonly ByteString[],
+	support: LiveSupport | undefined,
+	volume: BootVolume,
+	where: string,
+	findings: Findings,
+): ByteString | undefined {
 	const { problems, notes, image } = followRoot(words.map(textOf), support, mediumOf(volume));
 	for (const { code, what, evidence, stops } of problems) {
 		const text = `the entry ${what} (${evidence})`;
@@ -77,18 +108,30 @@ async function supportOn(
 
 type ReadVolume = Pick<BootVolume, "source" | "medium" | "firstBlock">;
 
-async function knownSupport(volume: ReadVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
+/** `inside`: of what lies there in the file. */
+async function knownSupport(
+	volume: ReadVolume,
+	file: VolumeFile,
+	path: ByteString,
+	inside: FileStretch = { offset: 0, byteLength: file.byteLength },
+): Promise<ReadSupport> {
 	const { medium, firstBlock } = volume;
-	const place = file.extents.map(({ block, byteLength }) => `${firstBlock + block}+${byteLength}`).join(" ");
+	const extents = file.extents.map(({ block, byteLength }) => `${firstBlock + block}+${byteLength}`);
+	const place = [...extents, inside.offset, inside.byteLength].join(" ");
 	const ofMedium = known.get(medium) ?? new Map<string, ReadSupport>();
 	known.set(medium, ofMedium);
-	const support = ofMedium.get(place) ?? (await readSupport(volume, file, path));
+	const support = ofMedium.get(place) ?? (await readSupport(volume, file, path, inside));
 	ofMedium.set(place, support);
 	return support;
 }
 
-async function readSupport({ source }: ReadVolume, file: VolumeFile, path: ByteString): Promise<ReadSupport> {
-	const content = await readInitramfs(streamOf(fileSource(source, file, path)));
+async function readSupport(
+	{ source }: ReadVolume,
+	file: VolumeFile,
+	path: ByteString,
+	{ offset, byteLength }: FileStretch,
+): Promise<ReadSupport> {
+	const content = await readInitramfs(streamOf(region(fileSource(source, file, path), offset, byteLength)));
 	const unpacked = initramfsSupport(content);
 	if (content.fault === undefined) return { support: unpacked, unpacked, damage: undefined };
 	const isArchive = content.segments.some(({ compression, entries }) => compression !== "none" || entries > 0);

@@ -1,4 +1,4 @@
-import { byteStringOf, displayName } from "../binary/byte-string.ts";
+import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
 import { ISO_PATHS } from "../boot/iso-paths.ts";
 import { entryNamesIn, type LoaderEntry, optionWords, readLoaderEntry } from "../boot/systemd-boot/read-entries.ts";
 import type { Findings } from "../findings/findings.ts";
@@ -30,22 +30,39 @@ export async function checkLoaderMenu(
 		}
 		const entry = readLoaderEntry(name, byteStringOf(await file.read()));
 		entries.push(entry);
-		for (const path of [entry.linux, ...entry.initrds])
+		for (const path of [entry.linux, ...entry.initrds, entry.devicetree])
 			if (path !== undefined && fatFileAt(root, path) === undefined)
 				findings.fault(`${displayName(path)} is not on the EFI system partition`, place, "it there");
 	}
 	if (names.length > MAX_ENTRIES) findings.fault(`there are ${names.length} entries`, where, `at most ${MAX_ENTRIES}`);
 	const menu = {
-		entries: entries.map(({ title, linux, initrds, options }) => ({
-			title,
-			kernel: linux,
-			kernelArguments: optionWords(options),
-			initrds,
-			chainloads: false,
-		})),
+		entries: [
+			...entries.map(({ title, linux, initrds, devicetree, options }) => ({
+				title,
+				kernel: linux,
+				kernelArguments: optionWords(options),
+				initrds,
+				devicetree,
+			})),
+			...unifiedKernelsOn(root).map((path) => ({
+				title: path,
+				kernel: undefined,
+				kernelArguments: [],
+				initrds: [],
+				program: path,
+			})),
+		],
 		searchLabels: [],
 		searchFiles: [],
 		modules: [],
 	};
 	return checkEntries(menu, where, volumes, findings);
+}
+
+/** Boot Loader Specification, "Type #2 EFI Unified Kernel Images": systemd-boot finds them by itself. */
+function unifiedKernelsOn(root: FatVolume["root"]): ByteString[] {
+	const directory = fatNodeAt(root, ISO_PATHS.unifiedKernelDirectory);
+	if (directory?.kind !== "directory") return [];
+	const names = [...directory.entries].filter(([name, { kind }]) => kind === "file" && /\.efi$/i.test(name));
+	return names.slice(0, MAX_ENTRIES).map(([name]) => `/${ISO_PATHS.unifiedKernelDirectory}/${name}`);
 }

@@ -87,9 +87,11 @@ export async function checkMedium(
 		(shim, grub) => isAt(paths.loader, shim) && isAt(paths.grub, grub),
 		bootLoaderOn(volume.root),
 	);
+	const parts = new Map<string, string>();
 	const image: ImageOfMedium = {
 		root: given.root,
-		digestOf: (file) => loaders?.digestOf(file) ?? given.digestOf(file),
+		digestOf: (file) =>
+			file.part === undefined ? (loaders?.digestOf(file) ?? given.digestOf(file)) : parts.get(placeOf(file)),
 	};
 	const ownTree = mediumTree(image.root, image.digestOf, contents, signal);
 	const tree = loaders?.over(ownTree) ?? ownTree;
@@ -99,7 +101,8 @@ export async function checkMedium(
 	const support = isOwn
 		? await supportAt({ source, medium: source, firstBlock: 0, root: volume.root }, ISO_PATHS.initramfs)
 		: undefined;
-	const contract = await findContract(tree, image, volume, contents, loaders?.parts, support);
+	const digestParts = (contract: Contract): Promise<void> => digestPartsOf(contract, tree, parts);
+	const contract = await findContract(tree, image, volume, contents, loaders?.parts, support, digestParts);
 	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
 	// Other programs' media have what the contract has.
 	const beyond = new Set(isOwn ? [] : added.map(({ iso }) => iso?.slice(1)));
@@ -190,6 +193,7 @@ async function findContract(
 	{ digests }: MediumContents,
 	loaders: LoaderParts | undefined,
 	support: LiveSupport | undefined,
+	digestParts: (contract: Contract) => Promise<void>,
 ): Promise<Contract> {
 	const label = utf8TextOf(volume.primary.volumeIdentifier);
 	const machine = machineOn(volume.root);
@@ -224,6 +228,7 @@ async function findContract(
 				const options = { architecture: machine.ociArchitecture, label, kernel, devicetree, vendor, bootloader };
 				const asked = { ...options, liveSupportOf: async () => support };
 				const contract = await readContract(tree, asked, loaders);
+				await digestParts(contract);
 				if (fits(contract)) return contract;
 				first ??= contract;
 			} catch (error) {
@@ -239,6 +244,24 @@ async function findContract(
 		undefined,
 		"an image that fulfils the contract, with the --buildroot that boot loaders came from",
 	);
+}
+
+const placeOf = ({ layer, entry, byteLength, part }: FileInode): string =>
+	[layer, entry, part?.offset, byteLength].join(" ");
+
+/** Digests what is in no layer as a file: sections of unified kernel images. */
+async function digestPartsOf(
+	{ kernel, furtherKernels }: Contract,
+	tree: ImageTree,
+	digests: Map<string, string>,
+): Promise<void> {
+	for (const { vmlinuz, initramfs } of [kernel, ...furtherKernels])
+		for (const { inode } of [vmlinuz, initramfs]) {
+			if (inode.part === undefined || digests.has(placeOf(inode))) continue;
+			const digest = new ContentDigest(inode.byteLength);
+			for await (const chunk of tree.stream(inode)) digest.update(chunk);
+			digests.set(placeOf(inode), digest.finish().toString("hex"));
+		}
 }
 
 /** Of kernels beside the first one, by their directories. */

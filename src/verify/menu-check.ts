@@ -10,6 +10,7 @@ import { type BootEntry, type BootMenu, readBootMenu } from "./boot-menu.ts";
 import { checkInitramfsHead, checkKernelHead, KERNEL_HEAD_BYTES } from "./linux-check.ts";
 import { followEntry } from "./live-root-check.ts";
 import { fileAt, machineOn, readFileHead } from "./medium-files.ts";
+import { checkProgram } from "./unified-kernel-check.ts";
 
 /** One volume that GRUB and the live system can find by its label. */
 export interface BootVolume {
@@ -29,6 +30,8 @@ export interface CheckedMenu {
 	readonly menu: BootMenu;
 	/** Paths without leading slash of the kernels that were found. */
 	readonly kernels: readonly ByteString[];
+	/** The same of unified kernel images. */
+	readonly unifiedKernels: readonly ByteString[];
 }
 
 /** From a grub.cfg on: every menu entry's kernel and initramfs, and the label and the squashfs that its arguments lead to. */
@@ -49,6 +52,7 @@ export async function checkEntries(
 	findings: Findings,
 ): Promise<CheckedMenu> {
 	const kernels: ByteString[] = [];
+	const unifiedKernels: ByteString[] = [];
 	if (menu.entries.length === 0) findings.fault("the menu has no entry", where, "one or more");
 	for (const { label, name } of volumes) {
 		for (const searched of menu.searchLabels)
@@ -64,13 +68,14 @@ export async function checkEntries(
 	const found = new EntryFindings();
 	for (const [index, entry] of menu.entries.entries()) {
 		const own = new Findings("ENTRY", MAX_ENTRY_FINDINGS);
-		kernels.push(...(await checkEntry(entry, volumes, images, own)));
+		const path = await checkEntry(entry, volumes, images, own);
+		if (path !== undefined) (entry.kernel === undefined ? unifiedKernels : kernels).push(path);
 		found.add(index, displayName(entry.title), own);
 	}
 	found.report(where, findings);
 	if (menu.entries.length > 0 && images.size === 0 && !found.hasFaults)
 		findings.fault("no entry leads to the medium's root file system", where, "one that does");
-	return { menu, kernels };
+	return { menu, kernels, unifiedKernels };
 }
 
 /** Ends the argument by which a menu for loopback passes on where the ISO lies. */
@@ -113,16 +118,20 @@ async function checkEntry(
 	volumes: readonly BootVolume[],
 	images: Set<ByteString>,
 	findings: Findings,
-): Promise<ByteString[]> {
+): Promise<ByteString | undefined> {
 	const where = ENTRY;
 	const machine = volumes[0] === undefined ? MACHINES[0] : machineOn(volumes[0].root);
 	const { kernel, initrds } = entry;
 	// What finds the file that the medium is, in a menu for loopback, finds nothing else.
 	const args = entry.kernelArguments.filter((word) => !word.endsWith(ISO_FILE));
 	if (kernel === undefined) {
-		if (entry.chainloads) findings.note("it chain-loads something else, which was not followed", where);
-		else findings.fault("it boots no kernel", where, "linux and initrd");
-		return [];
+		if (entry.program !== undefined) {
+			const { kernel: path, images: found } = await checkProgram(entry.program, volumes, where, findings);
+			for (const { image, volume } of found) await takeImage(image, volume, images, findings);
+			return path;
+		}
+		findings.fault("it boots no kernel", where, "linux and initrd");
+		return undefined;
 	}
 	const path = await findFile(kernel, where, volumes, findings, (head, at) =>
 		checkKernelHead(head, machine, at, findings),
@@ -134,15 +143,22 @@ async function checkEntry(
 		const at = await findFile(initrd, where, volumes, findings, (head, at) => checkInitramfsHead(head, at, findings));
 		if (at !== undefined) found.push(at);
 	}
-	for (const volume of volumes) {
-		const image = await followEntry([kernel, ...args], found, volume, where, findings);
-		if (image === undefined) continue;
-		images.add(image);
-		await findFile(image, where, [volume], findings, (head, at) => {
-			if (rootFileSystemAt(head) === undefined) findings.fault("it is no root file system", at, "squashfs");
-		});
-	}
-	return path === undefined ? [] : [path];
+	for (const volume of volumes)
+		await takeImage(await followEntry([kernel, ...args], found, volume, where, findings), volume, images, findings);
+	return path;
+}
+
+async function takeImage(
+	image: ByteString | undefined,
+	volume: BootVolume,
+	images: Set<ByteString>,
+	findings: Findings,
+): Promise<void> {
+	if (image === undefined) return;
+	images.add(image);
+	await findFile(image, ENTRY, [volume], findings, (head, at) => {
+		if (rootFileSystemAt(head) === undefined) findings.fault("it is no root file system", at, "squashfs");
+	});
 }
 
 /** Looks a path up in every volume that may be the one; returns it without device and leading slash where all have it. */

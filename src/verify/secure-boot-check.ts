@@ -17,7 +17,7 @@ import { streamOf } from "./medium-files.ts";
 export interface SecureBootProgram {
 	readonly path: string;
 	/** Absent: it is another program. */
-	readonly role?: "loader" | "grub" | undefined;
+	readonly role?: "loader" | "grub" | "beside" | undefined;
 	readonly source: ByteSource;
 }
 
@@ -56,7 +56,7 @@ export async function checkSecureBoot(
 		}
 	}
 	let bytesLeft = maxBytes;
-	for (const { path, source } of kernels) {
+	for (const { path, role, source } of kernels) {
 		bytesLeft -= source.byteLength;
 		if (bytesLeft < 0) {
 			findings.fault("the menu's kernels have more bytes than the medium, the rest was not looked at", path);
@@ -69,7 +69,7 @@ export async function checkSecureBoot(
 				return source.read(0, source.byteLength);
 			});
 			if (typeof kernel === "string") findings.fault(`it is no 64-bit EFI program: ${kernel}`, path, "PE32+");
-			else checkTrusted(path, kernel, shim?.trust ?? firmware, findings);
+			else checkTrusted(path, kernel, shim?.trust ?? firmware, findings, role === "beside");
 		} catch (error) {
 			findings.caught(error);
 		}
@@ -77,8 +77,21 @@ export async function checkSecureBoot(
 	findings.note("the firmware's own keys and revocation lists were not consulted");
 }
 
-function checkTrusted(path: string, program: SignedProgram, trust: TrustStore, findings: Findings): void {
+function checkTrusted(
+	path: string,
+	program: SignedProgram,
+	trust: TrustStore,
+	findings: Findings,
+	isBeside = false,
+): void {
 	const verdict = judge(program, trust);
+	if (!verdict.isTrusted && isBeside) {
+		findings.note(
+			`it ${verdict.why}: ${trust.name} refuses it under Secure Boot, and the menu has other entries`,
+			path,
+		);
+		return;
+	}
 	if (!verdict.isTrusted) {
 		findings.fault(`it ${verdict.why}`, path, `a program that ${trust.name} starts under Secure Boot`);
 		return;

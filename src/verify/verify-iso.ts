@@ -185,11 +185,19 @@ async function checkAll(
 			const menus = [cd, usb, uefiCd?.menu, uefiUsb?.menu];
 			// By place: names may share an extent.
 			const kernels = new Map<string, SecureBootProgram>();
-			for (const path of new Set(menus.flatMap((menu) => menu?.kernels ?? []))) {
+			const ofMenus = new Set(menus.flatMap((menu) => menu?.kernels ?? []));
+			// An entry beside those of kernels, which Secure Boot may refuse alone.
+			const role = ofMenus.size > 0 ? "beside" : undefined;
+			const unified = menus.flatMap((menu) => menu?.unifiedKernels ?? []);
+			for (const [path, of] of new Map([
+				...unified.map((each) => [each, role] as const),
+				...[...ofMenus].map((each) => [each, undefined] as const),
+			])) {
 				const file = fileAt(first.root, path);
 				if (file === undefined) continue;
 				const place = `${file.extents[0]?.block} ${file.byteLength}`;
-				if (!kernels.has(place)) kernels.set(place, { path: `/${path}`, source: fileSource(source, file, path) });
+				if (!kernels.has(place))
+					kernels.set(place, { path: `/${path}`, role: of, source: fileSource(source, file, path) });
 			}
 			const limits = { maxBytes: source.byteLength, anchors: options.firmwareCertificates?.map(anchorOf) };
 			await checkSecureBoot(efiPrograms, [...kernels.values()], limits, findings);

@@ -29,8 +29,11 @@ export async function placeMenus(
 		{ iso: ISO_PATHS.loopbackMenu, esp: undefined },
 		"GRUB reads it that starts the ISO from a file on a disk (loopback, iso_path)",
 	);
+	const unified = files
+		.filter(({ iso }) => iso?.startsWith(`${ISO_PATHS.unifiedKernelDirectory}/`) === true)
+		.map((file) => describeAdded(file, "a unified kernel image, which the menu for UEFI offers"));
 	if (contract.bootLoader === "systemd-boot")
-		return { files, added: [...liveBoot, ...addedForSystemdBoot(files), loopback] };
+		return { files, added: [...liveBoot, ...addedForSystemdBoot(files), loopback, ...unified] };
 	const { inode } = contract.efi.grub;
 	const program =
 		inode.byteLength > MAX_EFI_BYTES ? "it is too large" : decodePe(await tree.read(inode, MAX_EFI_BYTES));
@@ -50,6 +53,7 @@ export async function placeMenus(
 			...liveBoot,
 			...standard.map((place) => describeAdded(place, "builds of GRUB for EFI with the prefix /boot/grub look there")),
 			loopback,
+			...unified,
 			...extra.map((place) => describeAdded(place, "this image's GRUB for EFI looks there")),
 		],
 	};
@@ -58,7 +62,7 @@ export async function placeMenus(
 /** Of what it reads, everything is on the EFI system partition. */
 function addedForSystemdBoot(files: readonly BootFile[]): AddedFile[] {
 	return files
-		.filter(({ esp }) => esp !== undefined && !esp.startsWith(`${ISO_PATHS.efiDirectory}/`))
+		.filter(({ esp }) => esp !== undefined && !esp.startsWith("EFI/"))
 		.map((file) => describeAdded(file, "systemd-boot reads it from the EFI system partition"));
 }
 

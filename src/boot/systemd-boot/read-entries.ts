@@ -7,6 +7,7 @@ export interface LoaderEntry {
 	readonly title: ByteString;
 	readonly linux: ByteString | undefined;
 	readonly initrds: readonly ByteString[];
+	readonly devicetree: ByteString | undefined;
 	readonly options: ByteString;
 }
 
@@ -28,6 +29,7 @@ export function readLoaderEntry(id: ByteString, text: ByteString): LoaderEntry {
 		title: last("title") ?? id,
 		linux: last("linux"),
 		initrds: values.get("initrd") ?? [],
+		devicetree: last("devicetree"),
 		options: (values.get("options") ?? []).join(" "),
 	};
 }

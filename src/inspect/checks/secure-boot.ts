@@ -17,7 +17,7 @@ import {
 } from "../../formats/pe/sbat.ts";
 import type { SignedProgram } from "../../formats/pe/signed-program.ts";
 import { firmwareTrust, judge, type TrustStore } from "../../formats/pe/trust.ts";
-import type { BootParts, EfiPart } from "../boot-parts.ts";
+import type { BootParts, EfiPart, KernelPart } from "../boot-parts.ts";
 import { efiLines, kernelLines, systemdBootLines } from "../containerfile.ts";
 
 const SECURE = ["secure-boot"] as const;
@@ -26,7 +26,7 @@ const SECURE = ["secure-boot"] as const;
 interface Named {
 	readonly name: string;
 	readonly code: string;
-	readonly lines: (machine: Machine) => ContainerfileLines;
+	readonly lines: (machine: Machine) => ContainerfileLines | undefined;
 }
 
 const NAMES = {
@@ -35,6 +35,7 @@ const NAMES = {
 	shim: { name: "shim", code: "SHIM", lines: efiLines },
 	mokManager: { name: "the MOK manager", code: "MOK_MANAGER", lines: efiLines },
 	kernel: { name: "the kernel", code: "KERNEL", lines: kernelLines },
+	unifiedKernel: { name: "the unified kernel image", code: "UNIFIED_KERNEL", lines: () => undefined },
 } as const satisfies Record<string, Named>;
 
 /** What UEFI firmware starts, and what each stage trusts of the next. */
@@ -68,11 +69,16 @@ export function checkUefi(parts: BootParts, findings: Findings): undefined {
 	checkKernelTrust(parts, shim, findings);
 }
 
-/** Of a kernel that is started beside another. */
-export function checkFurtherKernel(parts: BootParts, findings: Findings): void {
-	const program = parts.efi?.shim.pe;
-	if (program !== undefined && typeof program !== "string")
-		checkKernelTrust(parts, shimOf(program, firmwareTrust()), findings);
+/** Of a kernel that is started beside another, or of a unified kernel image: what shim and firmware look at. */
+export function checkFurtherKernel(
+	{ efi, machine }: BootParts,
+	program: Pick<KernelPart, "file" | "pe">,
+	name: "kernel" | "unifiedKernel",
+	findings: Findings,
+): void {
+	const shim = efi?.shim.pe;
+	if (shim !== undefined && typeof shim !== "string" && typeof program.pe !== "string")
+		checkTrusted(NAMES[name], program.pe, program, shimOf(shim, firmwareTrust()).trust, machine, findings);
 }
 
 function checkKernelTrust({ kernel, machine }: BootParts, { trust }: Shim, findings: Findings): void {
@@ -154,7 +160,10 @@ function checkTrusted(
 		SECURE,
 		{
 			evidence: evidenceOf(part, image),
-			remedy: "take shim, boot loader and kernel from one distribution, in their signed form",
+			remedy:
+				code === NAMES.unifiedKernel.code
+					? "sign it with a key that shim trusts, or that is enrolled in the machine"
+					: "take shim, boot loader and kernel from one distribution, in their signed form",
 			containerfile: lines(machine),
 		},
 	);

@@ -1,6 +1,7 @@
 import { displayName } from "../../binary/byte-string.ts";
 import { MiB } from "../../binary/units.ts";
 import { isSystemdBoot } from "../../boot/systemd-boot/program.ts";
+import type { UnifiedKernelFile } from "../../contract/contract.ts";
 import type { Findings } from "../../findings/findings.ts";
 import type { BootParts } from "../boot-parts.ts";
 
@@ -8,13 +9,18 @@ import type { BootParts } from "../boot-parts.ts";
 const MAX_CATALOG_BYTES = 32 * MiB;
 
 /** systemd-boot reads kernel and initramfs from the EFI system partition, which grows by them. */
-export function checkSystemdBoot({ efi, kernel, initramfs }: BootParts, findings: Findings): void {
+export function checkSystemdBoot(
+	{ efi, kernel, initramfs }: BootParts,
+	unified: readonly UnifiedKernelFile[],
+	findings: Findings,
+): void {
 	if (efi !== undefined && typeof efi.grub.pe !== "string") {
 		const where = displayName(efi.grub.file.path);
 		if (isSystemdBoot(efi.grub.pe)) findings.ok("SYSTEMD_BOOT", "systemd-boot shows the menu, with UEFI only", where);
 		else findings.warn("SYSTEMD_BOOT_UNKNOWN", "the program does not say that it is systemd-boot", { evidence: where });
 	}
-	const byteLength = (kernel?.file.inode.byteLength ?? 0) + (initramfs?.file.inode.byteLength ?? 0);
+	const files = [kernel, initramfs, ...unified];
+	const byteLength = files.reduce((sum, part) => sum + (part?.file.inode.byteLength ?? 0), 0);
 	if (byteLength > MAX_CATALOG_BYTES)
 		findings.warn(
 			"EFI_IMAGE_LARGE",

@@ -1,5 +1,6 @@
-import type { Contract, Grub2Menu, MenuEntry } from "../../../contract/contract.ts";
+import type { Contract, Grub2Menu, MenuEntry, UnifiedKernelFile } from "../../../contract/contract.ts";
 import { assert } from "../../../errors.ts";
+import { unifiedKernelPath } from "../../iso-paths.ts";
 import { InitramfsArguments } from "../../live-root/argument-lookup.ts";
 import { grubCommandLine } from "../../live-root/kernel-command-line.ts";
 import { grubWords } from "../menu-words.ts";
@@ -19,7 +20,10 @@ const PRELOADED_MODULES: Readonly<Record<Firmware, readonly string[]>> = {
  * grub.cfg as the reference converter renders it, byte for byte where no text needs quoting; to be stored as UTF-8.
  * Names and the label are quoted and kernel lines escaped, so that none of them changes the menu's structure.
  */
-export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, firmware: Firmware): string {
+export function renderGrubConfig(
+	contract: Pick<Contract, "label" | "grub2"> & { readonly unifiedKernels?: Contract["unifiedKernels"] | undefined },
+	firmware: Firmware,
+): string {
 	const { timeoutSeconds, defaultEntry, isBuiltIn } = contract.grub2;
 	return [
 		...(defaultEntry === undefined ? [] : [`set default="${defaultEntry}"`]),
@@ -40,6 +44,8 @@ export function renderGrubConfig(contract: Pick<Contract, "label" | "grub2">, fi
 		// The blank lines are what remains of the reference's places for entries that are switched off.
 		...(isBuiltIn ? ["", ""] : [""]),
 		...menuLines(contract.grub2, () => ""),
+		// No BIOS starts an EFI program.
+		...(firmware === "uefi" ? (contract.unifiedKernels ?? []) : []).flatMap(unifiedKernelEntry),
 		...(isBuiltIn ? ["", "", "", ""] : ["", "", "", "", ""]),
 	].join("\n");
 }
@@ -73,6 +79,14 @@ function menuLines({ entries, submenus = [] }: Grub2Menu, moreOf: (entry: MenuEn
 			...submenu.entries.flatMap((entry) => menuEntry(entry, moreOf(entry))),
 			"}",
 		]),
+	];
+}
+
+function unifiedKernelEntry({ name, title }: UnifiedKernelFile): string[] {
+	return [
+		`menuentry ${singleQuoted(`${title}, unified kernel image`)} --class gnu-linux --class gnu --class os {`,
+		`\tchainloader /${unifiedKernelPath(name)}`,
+		"}",
 	];
 }
 

@@ -17,6 +17,12 @@ export async function walkGrubEfi(program: PeImage, medium: GrubMedium): Promise
 	return { kind: "no menu", does: "is another program", why, ...nothing };
 }
 
+/** Names of a GRUB's built-in modules; undefined where they are not known. */
+export function builtInModules(program: PeImage): ReadonlySet<string> | undefined {
+	const modules = startedGrub(program)?.modules;
+	return modules && new Set(modules.keys());
+}
+
 /** A program is walked more than once. */
 const known = new WeakMap<PeImage, StartedGrub>();
 
