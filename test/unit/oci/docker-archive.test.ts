@@ -101,7 +101,7 @@ describe("a docker archive", () => {
 			expect(await digestFor(selection)).toBe(first);
 		expect(await digestFor(":docker.io/library/y:1")).toBe(second);
 		expect((await failure(`docker-archive:${file}`)).message).toMatch(
-			/^IMAGE_AMBIGUOUS: .*:docker\.io\/library\/x:latest, y:1/,
+			/^IMAGE_AMBIGUOUS: .*:docker\.io\/library\/x:latest, :y:1/,
 		);
 		for (const selection of [":y", ":z:1", ":@2"])
 			expect(await codeOf(`docker-archive:${file}${selection}`)).toBe("usage IMAGE_NOT_FOUND");

@@ -23,7 +23,10 @@ beforeAll(async () => {
 });
 beforeEach(() => {
 	vi.stubEnv("TMPDIR", scratch);
-	return () => expect(readdirSync(scratch)).toEqual([]);
+	return () => {
+		vi.unstubAllEnvs();
+		expect(readdirSync(scratch)).toEqual([]);
+	};
 });
 
 /** Cut into pieces of so many bytes. */
