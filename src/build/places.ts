@@ -50,6 +50,7 @@ function pathOf(image: string | undefined): string | undefined {
 	if (image === undefined) return undefined;
 	try {
 		const reference = parseReference(image);
+		if (reference.transport === "containers-storage") return reference.reference.store?.graphRoot;
 		return "path" in reference ? reference.path : undefined;
 	} catch {
 		return undefined;

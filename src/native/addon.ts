@@ -45,6 +45,8 @@ export interface NativeAddon {
 	) => NativeFileDigester;
 	/** Takes flock(2)'s lock without waiting: 1 ours until the descriptor is closed, 0 somebody else's, -1 there are none here. */
 	lockFile(fd: number): 1 | 0 | -1;
+	/** Takes fcntl(2)'s lock for reading, without waiting; answers as `lockFile`. */
+	lockFileShared(fd: number): 1 | 0 | -1;
 }
 
 interface NativeCodec {

@@ -1,6 +1,7 @@
+import type { Oci2isoError } from "../errors.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { MAX_DOCUMENT_BYTES } from "./json-document.ts";
-import { type ManifestDocument, parseManifest } from "./manifest.ts";
+import { type ImageManifest, type ManifestDocument, parseManifest } from "./manifest.ts";
 import { verifiedBlob } from "./verified-blob.ts";
 
 /** Bytes of a blob from `start` up to `end`, at least one. */
@@ -23,12 +24,16 @@ export interface BlobSource {
 	part?(descriptor: Descriptor, part: BlobPart, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 	/** Whether `blob` would find it, with its size where that can be seen. */
 	has(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean>;
+	/** Why a blob has not its digest, where the source can say more than that. */
+	explain?(descriptor: Descriptor, signal?: AbortSignal): Promise<Oci2isoError | undefined>;
 }
 
 /** A blob source together with what a reference names in it. */
 export interface ImageSource extends BlobSource {
 	/** The manifest or index that the reference names, its digest verified where one was given. */
 	root(signal?: AbortSignal): Promise<ManifestDocument>;
+	/** The manifest with those layers that the source can give, where these are not the blobs that it names. */
+	asKept?(manifest: ImageManifest, signal?: AbortSignal): Promise<ImageManifest>;
 	/** What was chosen where nothing says how; grows while reading. */
 	readonly notes: readonly string[];
 	close(): Promise<void>;

@@ -10,6 +10,8 @@ export interface DocumentOrigin {
 	readonly code: string;
 	readonly name: string;
 	readonly where: string;
+	/** Absent: `MAX_DOCUMENT_BYTES`. */
+	readonly maxBytes?: number;
 }
 
 /** Decodes UTF-8 JSON and checks it against `schema`; throws `Oci2isoError` (exit 5) that names the first offending field. */
@@ -21,9 +23,10 @@ export function parseDocument<Schema extends z.ZodType>(
 	return checkDocument(parseJson(bytes, origin), schema, origin);
 }
 
-export function parseJson(bytes: Uint8Array, { code, name, where }: DocumentOrigin): unknown {
-	if (bytes.byteLength > MAX_DOCUMENT_BYTES)
-		throw corrupt(code, `${name} of ${bytes.byteLength} bytes`, where, `at most ${MAX_DOCUMENT_BYTES} bytes`);
+export function parseJson(bytes: Uint8Array, origin: DocumentOrigin): unknown {
+	const { code, name, where, maxBytes = MAX_DOCUMENT_BYTES } = origin;
+	if (bytes.byteLength > maxBytes)
+		throw corrupt(code, `${name} of ${bytes.byteLength} bytes`, where, `at most ${maxBytes} bytes`);
 	try {
 		return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
 	} catch {

@@ -67,8 +67,16 @@ interface LayerOptions {
 export function createLayer(source: BlobSource, descriptor: Descriptor, options: LayerOptions): Layer {
 	const { digest, size, mediaType } = descriptor;
 	const where = `layer ${options.index}, ${digest}`;
+	const explained = async (error: unknown, signal: AbortSignal | undefined): Promise<unknown> =>
+		hasCode(error, "BLOB_DIGEST_MISMATCH", "DIFF_ID_MISMATCH")
+			? ((await source.explain?.(descriptor, signal)) ?? error)
+			: error;
 	const verifyBlob = async (signal?: AbortSignal): Promise<void> => {
-		for await (const _ of verifiedBlob(source.blob(descriptor, signal), descriptor, where)) throwIfAborted(signal);
+		try {
+			for await (const _ of verifiedBlob(source.blob(descriptor, signal), descriptor, where)) throwIfAborted(signal);
+		} catch (error) {
+			throw await explained(error, signal);
+		}
 	};
 	let detected: DetectedCompression | undefined;
 	return {
@@ -105,8 +113,8 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 				yield* limited(archive, where, signal, options.maxLayerBytes);
 			} catch (error) {
 				// bytes that do not inflate are a consequence where the blob is not the one that was stored
-				if (isBrokenCompression(error)) await verifyBlob(signal);
-				throw error;
+				if (hasCode(error, "LAYER_COMPRESSION_BROKEN", "LAYER_TRUNCATED")) await verifyBlob(signal);
+				throw await explained(error, signal);
 			} finally {
 				await blob.return();
 			}
@@ -172,7 +180,6 @@ function noteDisagreement(mediaType: string, compression: string, where: string,
 		);
 }
 
-function isBrokenCompression(error: unknown): boolean {
-	const code = (error as Partial<Oci2isoError> | undefined)?.code;
-	return code === "LAYER_COMPRESSION_BROKEN" || code === "LAYER_TRUNCATED";
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+	return codes.includes((error as Partial<Oci2isoError> | undefined)?.code ?? "");
 }

@@ -6,6 +6,7 @@ const INDEXES = new Set([
 ]);
 
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 export const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
 export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
@@ -30,7 +31,7 @@ interface LayerMediaType {
 }
 
 const LAYERS = new Map<string, LayerMediaType>([
-	["application/vnd.oci.image.layer.v1.tar", { compression: "none", foreign: false }],
+	[OCI_LAYER, { compression: "none", foreign: false }],
 	["application/vnd.oci.image.layer.v1.tar+gzip", { compression: "gzip", foreign: false }],
 	["application/vnd.oci.image.layer.v1.tar+zstd", { compression: "zstd", foreign: false }],
 	["application/vnd.oci.image.layer.nondistributable.v1.tar", { compression: "none", foreign: true }],

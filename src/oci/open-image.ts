@@ -96,6 +96,10 @@ async function openSource(text: string, options: OpenImageOptions): Promise<Open
 		}
 		case "dir":
 			return directorySource(await openDirectory(reference.path));
+		case "containers-storage": {
+			const { storageSource } = await import("./storage/storage-source.ts");
+			return storageSource(reference.reference, options);
+		}
 		case "docker": {
 			// The HTTP library would cost every other start a quarter of its time and 16 MiB.
 			const { openRegistry } = await import("./registry/registry-source.ts");
@@ -117,17 +121,18 @@ async function readImage(
 		if (!notes.includes(text)) notes.push(text);
 	};
 	const wanted = requested ?? hostPlatform();
-	const manifest = await selectManifest(source, await source.root(signal), wanted, note, signal);
-	if (manifestDigest !== undefined && manifest.digest !== manifestDigest)
+	const selected = await selectManifest(source, await source.root(signal), wanted, note, signal);
+	if (manifestDigest !== undefined && selected.digest !== manifestDigest)
 		throw unsupported(
 			"IMAGE_CHANGED",
-			`it names ${manifest.digest} now, not ${manifestDigest}`,
+			`it names ${selected.digest} now, not ${manifestDigest}`,
 			reference,
 			"put the image back that was planned with, or make a new plan",
 		);
-	requireImage(manifest);
-	if (manifest.layers.length > MAX_LAYERS)
-		throw corrupt("TOO_MANY_LAYERS", `${manifest.layers.length} layers`, manifest.digest, `at most ${MAX_LAYERS}`);
+	requireImage(selected);
+	if (selected.layers.length > MAX_LAYERS)
+		throw corrupt("TOO_MANY_LAYERS", `${selected.layers.length} layers`, selected.digest, `at most ${MAX_LAYERS}`);
+	const manifest = (await source.asKept?.(selected, signal)) ?? selected;
 	await requireForeignLayers(source, manifest, signal);
 	const bytes = await readDocument(source, manifest.config, "image configuration", signal);
 	const config = parseImageConfig(bytes, manifest.config.digest, manifest.layers.length);

@@ -2,6 +2,7 @@ import { Oci2isoError } from "../errors.ts";
 import { type Digest, isDigest } from "./digest.ts";
 import { type DockerReference, parseDockerReference } from "./docker-reference.ts";
 import { unsupported } from "./failures.ts";
+import { parseStorageReference, type StorageReference } from "./storage/storage-reference.ts";
 
 /** Which entry of a layout's index.json is meant; what is undefined does not restrict it. */
 export interface LayoutSelection {
@@ -23,12 +24,13 @@ export type ImageReference =
 	| { readonly transport: "oci" | "oci-archive"; readonly path: string; readonly selection: LayoutSelection }
 	| { readonly transport: "docker-archive"; readonly path: string; readonly selection: ArchiveSelection }
 	| { readonly transport: "dir"; readonly path: string }
+	| { readonly transport: "containers-storage"; readonly reference: StorageReference }
 	| { readonly transport: "docker"; readonly name: DockerReference };
 
 const MAX_REFERENCE_LENGTH = 8192;
 
 /**
- * Understands `oci:DIR[:TAG|@DIGEST|:@N]`, `oci-archive:FILE[…]`, `docker-archive:FILE[:REF|:@N]`, `dir:DIR`, `docker://REF` and a bare REF.
+ * Understands `oci:DIR[:TAG|@DIGEST|:@N]`, `oci-archive:FILE[…]`, `docker-archive:FILE[:REF|:@N]`, `dir:DIR`, `containers-storage:[[DRIVER@ROOT]]REF`, `docker://REF` and a bare REF.
  * Throws `Oci2isoError` REFERENCE_INVALID or TRANSPORT_UNSUPPORTED (exit 2).
  */
 export function parseReference(text: string): ImageReference {
@@ -48,6 +50,7 @@ export function parseReference(text: string): ImageReference {
 			if (rest.includes("/")) throw invalid(text, "docker:// before the name");
 			break;
 		case "containers-storage":
+			return { transport, reference: parseStorageReference(rest) };
 		case "docker-daemon":
 		case "ostree":
 		case "sif":

@@ -39,5 +39,7 @@ describe("the output's name without -o", () => {
 		["docker://quay.io/org/name:latest", "name-latest.iso"],
 		[`oci:dir@sha256:${"0".repeat(64)}`, "dir.iso"],
 		["dir:..", "image.iso"],
+		["containers-storage:[overlay@/var/lib/containers/storage]localhost/x:1", "x-1.iso"],
+		["containers-storage:[vfs@/srv/store+/run/x]x", "x.iso"],
 	])("%s becomes %s", (image, name) => expect(outputNameFor(image)).toBe(name));
 });

@@ -133,8 +133,7 @@ describe("choosing in a layout", () => {
 });
 
 describe("what is not served is refused with the reason", () => {
-	it("a store, a daemon, a platform that is none", async () => {
-		expect(await codeOf("containers-storage:x")).toBe("usage TRANSPORT_UNSUPPORTED");
+	it("a platform that is none", async () => {
 		expect(await codeOf("oci:x", { platform: "amd64" })).toBe("usage PLATFORM_INVALID");
 	});
 

@@ -1,0 +1,89 @@
+import { accessSync, constants } from "node:fs";
+import { type FileHandle, open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { corrupt, Oci2isoError } from "../../errors.ts";
+import { errnoOf, unreadable } from "../failures.ts";
+
+/** A whole file, or undefined where there is none. Throws `Oci2isoError` STORE_INVALID (exit 5) where it is larger or no file, and as `storeUnreadable`. */
+export async function readStoreFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
+	const file = await openStoreFile(path);
+	if (file === undefined) return undefined;
+	try {
+		const { size } = await file.stat();
+		const bytes = Buffer.allocUnsafe(Math.min(size, maxBytes) + 1);
+		let length = 0;
+		for (let bytesRead = 1; bytesRead > 0 && length < bytes.byteLength; length += bytesRead)
+			({ bytesRead } = await file.read(bytes, length));
+		if (length > maxBytes || length > size)
+			throw corrupt("STORE_INVALID", `a file of ${Math.max(size, length)} bytes`, path, `at most ${maxBytes} bytes`);
+		return bytes.subarray(0, length);
+	} catch (error) {
+		throw storeUnreadable(error, path);
+	} finally {
+		await file.close();
+	}
+}
+
+/** Undefined where there is none. Throws as `readStoreFile`. */
+export async function openStoreFile(path: string): Promise<FileHandle | undefined> {
+	let file: FileHandle;
+	try {
+		// what is no file must not make us wait
+		file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+	} catch (error) {
+		return absent(error, path);
+	}
+	if ((await file.stat()).isFile()) return file;
+	await file.close();
+	throw corrupt("STORE_INVALID", "it is no file", path, "a regular file");
+}
+
+/** The entries of a directory in order of their names, or none where it does not exist. Throws as `storeUnreadable`. */
+export async function namesIn(directory: string): Promise<string[]> {
+	try {
+		return (await readdir(directory)).sort();
+	} catch (error) {
+		return absent(error, directory) ?? [];
+	}
+}
+
+function absent(error: unknown, path: string): undefined {
+	const code = errnoOf(error);
+	if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+	throw storeUnreadable(error, path);
+}
+
+/** A system call on a store's file failed: IMAGE_UNREADABLE (exit 2), with what helps where the file belongs to another user of the store's owner. */
+export function storeUnreadable(error: unknown, where: string): Oci2isoError {
+	const reason = errnoOf(error);
+	if (reason !== "EACCES" && reason !== "EPERM") return unreadable(error, where);
+	return new Oci2isoError({
+		code: "IMAGE_UNREADABLE",
+		kind: "usage",
+		what: `cannot read the store: ${reason}`,
+		where,
+		remedy:
+			process.getuid?.() === 0
+				? "root of this namespace may not read it: run it where the store was written"
+				: unshareRemedy(),
+		cause: error,
+	});
+}
+
+function unshareRemedy(): string {
+	const tool = ["podman", "buildah"].find(isOnPath);
+	const why = "files of a user's store belong to subordinate ids of that user";
+	if (tool !== undefined) return `${why}, as whom they can be read: run \`${tool} unshare oci2iso …\``;
+	return `${why}: install podman or buildah, and run \`podman unshare oci2iso …\` or \`buildah unshare oci2iso …\``;
+}
+
+function isOnPath(name: string): boolean {
+	return (process.env["PATH"] ?? "").split(":").some((directory) => {
+		try {
+			accessSync(join(directory, name), constants.X_OK);
+			return true;
+		} catch {
+			return false;
+		}
+	});
+}
