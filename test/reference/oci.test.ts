@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -77,6 +77,40 @@ describe.skipIf(requires("skopeo"))("what skopeo copies", () => {
 			expect(image.config.diffIds).toEqual(tars.map((bytes) => digestOf(bytes)));
 		}
 	});
+
+	// whether as root or not, skopeo writes a user's store where it may change owners
+	it.skipIf(requires("root")).each(["vfs", "overlay"])(
+		"into a store of driver %s is read back, with its manifest and archives",
+		async (driver) => {
+			const [root, run] = [join(scratch, `store-${driver}`), join(scratch, `run-${driver}`)];
+			const names = await tarOf([
+				{ name: "usr/lib/a", bytes: content("a") },
+				{ name: "lib", type: "symlink", linkname: "usr/lib" },
+				{ name: "usr/lib/b", type: "link", linkname: "usr/lib/a" },
+				{ name: "empty", bytes: Buffer.alloc(0) },
+				{ name: `${"long/".repeat(40)}ünïcode <&>`, bytes: Buffer.from("x") },
+			]);
+			const above = await tarOf([
+				{ name: ".wh.empty", bytes: Buffer.alloc(0) },
+				{ name: "usr/lib/.wh..wh..opq", bytes: Buffer.alloc(0) },
+				{ name: "usr/lib/new", bytes: Buffer.from("new") },
+			]);
+			const { reference, manifestDigest } = writeOciLayout(join(scratch, `${driver}-source`), {
+				layers: [names, above, names].map((tar, i) => ({ tar, compression: i === 1 ? "gzip" : "none" })),
+			});
+			try {
+				skopeo("copy", "-q", reference, `containers-storage:[${driver}@${root}+${run}]localhost/image:v1`);
+				for (const name of [`[${driver}@${root}]localhost/image:v1`, `[${root}]image:v1`]) {
+					const image = await openImage(`containers-storage:${name}`, { platform });
+					expect(image.manifestDigest).toBe(manifestDigest);
+					expect((await archivesOf(image)).map((bytes) => digestOf(bytes))).toEqual(image.config.diffIds);
+				}
+			} finally {
+				// skopeo leaves the driver's directory mounted on itself
+				for (const mount of ["overlay", "vfs"]) spawnSync("umount", [join(root, mount)]);
+			}
+		},
+	);
 
 	it.each(["oci:", "dir:"])("with all platforms to %s is chosen from as skopeo chooses", async (transport) => {
 		const directory = join(scratch, `list-${transport.slice(0, -1)}-source`);
