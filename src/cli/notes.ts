@@ -56,6 +56,14 @@ export const NOTES: Readonly<Record<string, CommandNotes>> = {
 		],
 		statuses: [0, 1, 2, 4, 5, 6, 8, 130],
 	},
+	"oci2iso completion": {
+		examples: [
+			["source <(oci2iso completion bash)", "bash, in ~/.bashrc"],
+			[`oci2iso completion zsh > "\${fpath[1]}/_oci2iso"`, "zsh, once"],
+			["oci2iso completion fish > ~/.config/fish/completions/oci2iso.fish", "fish, once"],
+		],
+		statuses: [0, 1, 2, 6],
+	},
 	"oci2iso cache": {
 		examples: [
 			["oci2iso cache ls", "what is kept"],

@@ -48,7 +48,7 @@ describe("help", () => {
 	it("has examples that the command line takes", async () => {
 		for (const { examples } of Object.values(NOTES))
 			for (const [line] of examples)
-				for (const [, args = ""] of line.matchAll(/oci2iso ((?:[^&|> ]| (?![&|>]))+)/g)) {
+				for (const [, args = ""] of line.matchAll(/oci2iso ((?:[^&|>) ]| (?![&|>]))+)/g)) {
 					const program = createProgram(() => {});
 					for (const command of commandsBelow(program)) command.action(() => {});
 					const words = translateHabits(program, args.trim().split(" "));
