@@ -15,6 +15,8 @@ export type Meaning =
 	| { readonly platform: "os" | "architecture" | "variant" }
 	/** A piece of `--output`. */
 	| { readonly output: "directory" | "name" }
+	/** The image is one of podman's, on this machine. */
+	| { readonly storage: true }
 	/** The image itself. */
 	| { readonly image: true }
 	/** Paths up to the next option, for `--exclude`. */
@@ -207,10 +209,7 @@ const ROWS: Readonly<Record<string, Rows>> = {
 		],
 		["--erofs --squashfs-only", none("the root file system of the ISO is a squashfs")],
 		["--config --blueprint --customizations", none(CUSTOMIZE)],
-		[
-			"--local --storage",
-			none("name the storage: containers-storage:IMAGE, or podman save --format oci-archive and oci-archive:FILE"),
-		],
+		["--local", { storage: true }],
 		[
 			"--with-sbom --sbom --with-provenance --provenance --attest",
 			none("--report FILE has layers, digests and choices; an SBOM is made of the image (syft)"),

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Command, Option } from "commander";
 import { Oci2isoError } from "../errors.ts";
 import { formatPlatform, hostPlatform } from "../oci/platform.ts";
+import { TRANSPORTS } from "./completion/model.ts";
 import { HABITS, type Meaning, type Reading, VALUES } from "./habits.ts";
 import { wordsOf } from "./help.ts";
 import { outputNameFor } from "./output-name.ts";
@@ -51,6 +52,7 @@ class Translation {
 	readonly #output = new Map<"directory" | "name", string>();
 	#paths: readonly string[] = [];
 	#arePatterns = false;
+	#isStored = false;
 
 	constructor(command: Command, program: Command) {
 		this.#command = command;
@@ -112,6 +114,7 @@ class Translation {
 		if ("platform" in meaning) this.#platform.set(meaning.platform, value());
 		else if ("output" in meaning) this.#output.set(meaning.output, value());
 		else if ("image" in meaning) this.#image(value());
+		else if ("storage" in meaning) this.#isStored = true;
 		else if ("patterns" in meaning) this.#arePatterns = true;
 		else if ("paths" in meaning) {
 			const end = rest.findIndex((word) => word.startsWith("-"));
@@ -155,6 +158,9 @@ class Translation {
 	}
 
 	#addPieces(): void {
+		const [image = ""] = this.#places;
+		if (this.#isStored && !TRANSPORTS.some((transport) => image.startsWith(transport)))
+			this.#made[this.#made.indexOf(image)] = `containers-storage:${image}`;
 		for (const path of this.#paths) this.#made.unshift(`--exclude=${this.#arePatterns ? path : patternFor(path)}`);
 		if (this.#platform.size > 0) {
 			const host = hostPlatform();
@@ -162,7 +168,7 @@ class Translation {
 			this.#addPiece("--platform", formatPlatform({ os, architecture, variant }));
 		}
 		if (this.#output.size > 0) {
-			const name = this.#output.get("name") ?? outputNameFor(this.#places[0] ?? "");
+			const name = this.#output.get("name") ?? outputNameFor(image);
 			const file = name.endsWith(".iso") ? name : `${name}.iso`;
 			this.#addPiece("--output", join(this.#output.get("directory") ?? "", file));
 		}

@@ -29,7 +29,12 @@ export interface CompletedCommand {
 /** Beginnings of references that name a file or a directory of this machine. */
 export const FILE_TRANSPORTS = ["oci-archive:", "docker-archive:"] as const;
 export const DIRECTORY_TRANSPORTS = ["oci:", "dir:"] as const;
-export const TRANSPORTS: readonly string[] = [...DIRECTORY_TRANSPORTS, ...FILE_TRANSPORTS, "docker://"];
+export const TRANSPORTS: readonly string[] = [
+	...DIRECTORY_TRANSPORTS,
+	...FILE_TRANSPORTS,
+	"containers-storage:",
+	"docker://",
+];
 
 /** This command and all below it. */
 export function completedCommands(command: Command, path = ""): readonly CompletedCommand[] {

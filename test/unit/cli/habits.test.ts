@@ -108,6 +108,11 @@ describe("options typed by habit", () => {
 		expect(await parsed("verify x.iso --image-ref oci:x")).toMatchObject({ args: ["x.iso"], opts: { image: "oci:x" } });
 	});
 
+	it("say where the image is", () => {
+		expect(ours("build --local localhost/live:1 -q")).toBe("build containers-storage:localhost/live:1 -q");
+		expect(ours("build oci:x --local")).toBe("build oci:x");
+	});
+
 	it("leave values alone, and what is behind two dashes", async () => {
 		expect(await parsed("build oci:x --label -comp -o --kargs")).toMatchObject({
 			opts: { label: "-comp", output: "--kargs" },
@@ -177,6 +182,7 @@ describe("options typed by habit", () => {
 						: "none" in meaning ||
 								"already" in meaning ||
 								"patterns" in meaning ||
+								"storage" in meaning ||
 								("ours" in meaning && (meaning.value !== undefined || FLAGS.has(meaning.ours)))
 							? ""
 							: ` ${text}`;
