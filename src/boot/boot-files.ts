@@ -6,6 +6,7 @@ import {
 	biosFilePath,
 	deviceTreePath,
 	furtherKernelPaths,
+	grubAdditionPath,
 	ISO_PATHS,
 	loaderPath,
 	loaderPaths,
@@ -49,6 +50,7 @@ export interface BootFileParts extends Pick<Contract, "label" | "osRelease" | "m
 	readonly furtherKernels?: Contract["furtherKernels"] | undefined;
 	readonly deviceTrees?: Contract["deviceTrees"] | undefined;
 	readonly unifiedKernels?: Contract["unifiedKernels"] | undefined;
+	readonly grubAdditions?: Contract["grubAdditions"] | undefined;
 	readonly unicodeFont?: FoundFile | undefined;
 	readonly grubModules?: Pick<GrubModules, "files"> | undefined;
 	readonly hasLiveBoot?: boolean | undefined;
@@ -92,6 +94,9 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 		...both(ISO_PATHS.efiFont, unicodeFont),
 		...(isGrub ? grubMenus(contract) : loaderFiles(contract)),
 		...(grubModules?.files ?? []).map(({ relativePath, file }) => isoOnly(biosFilePath(relativePath), image(file))),
+		...((isGrub ? contract.grubAdditions?.files : undefined) ?? []).map(({ relativePath, file }) =>
+			isoOnly(grubAdditionPath(relativePath), image(file)),
+		),
 		...kernelFiles.flatMap(([path, file]) => (isGrub ? isoOnly(path, image(file)) : both(path, file))),
 		...(hasLiveBoot === true ? [isoOnly(ISO_PATHS.liveBootSquashfs, { kind: "rootfs" })] : []),
 		isoOnly(ISO_PATHS.discInfo, {

@@ -26,11 +26,23 @@ export const ISO_PATHS = {
 	loopbackMenu: "boot/grub/loopback.cfg",
 	/** Of unified kernel images, where systemd-boot looks for them (Boot Loader Specification, type #2 entries). */
 	unifiedKernelDirectory: "EFI/Linux",
+	/** Of what the image adds to GRUB's menus. */
+	grubAdditions: "boot/grub/custom",
 	efiFont: "EFI/BOOT/fonts/unicode.pf2",
 	/** Of systemd-boot (Boot Loader Specification): its settings, and a file for each entry. */
 	loaderConfig: "loader/loader.conf",
 	loaderEntries: "loader/entries",
 } as const;
+
+/** Of a theme, in the directory of what an image adds to GRUB's menus. */
+export const GRUB_THEME = "theme/theme.txt";
+/** Ends the names of GRUB's fonts. */
+export const GRUB_FONT_SUFFIX = ".pf2";
+
+/** Of a file that the image adds for GRUB's menus, by its path in the directory of them. */
+export function grubAdditionPath(relativePath: ByteString): ByteString {
+	return `${ISO_PATHS.grubAdditions}/${relativePath}`;
+}
 
 /** Of a kernel that is not the first, and of its initramfs. */
 export function furtherKernelPaths(version: ByteString): Readonly<Record<"kernel" | "initramfs", ByteString>> {

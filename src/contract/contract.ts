@@ -42,6 +42,8 @@ export interface Contract {
 	readonly unicodeFont: FoundFile | undefined;
 	/** Undefined for machines without a BIOS, and where GRUB is not the boot loader. */
 	readonly grubModules: GrubModules | undefined;
+	/** What the image adds to GRUB's menus; undefined where it adds nothing, or where GRUB is not the boot loader. */
+	readonly grubAdditions: GrubAdditions | undefined;
 	/** Where vendor, `efi`, font and modules were found, and tools are: the image's tree, or that of the image which boot loaders come from. */
 	readonly loaders: ImageTree;
 	/** What the built-in entry and `${root}` pass to the kernel, in order; a label inside is escaped for GRUB's command line. */
@@ -100,6 +102,16 @@ export interface GrubModules {
 	readonly bootHybrid: FoundFile;
 	/** Every file below the directory, symbolic links replaced by what they lead to, in byte order of `relativePath`. */
 	readonly files: readonly GrubModuleFile[];
+}
+
+/** What is not of the contract: text, fonts and a theme for the menus. */
+export interface GrubAdditions {
+	/** A GRUB script, run before the entries; ends with a line break. */
+	readonly script: string;
+	/** Fonts and the theme's files, by their paths in the image's directory of additions. */
+	readonly files: readonly GrubModuleFile[];
+	/** A theme is among them: `theme/theme.txt`. */
+	readonly hasTheme: boolean;
 }
 
 export interface GrubModuleFile {

@@ -1,7 +1,7 @@
 import { type ByteString, compareByteStrings, displayName } from "../binary/byte-string.ts";
 import { MiB } from "../binary/units.ts";
 import type { Findings } from "../findings/findings.ts";
-import type { ImageTree } from "../tree/image-tree.ts";
+import { type ImageTree, partOf } from "../tree/image-tree.ts";
 import type { DeviceTree, KernelFiles } from "./contract.ts";
 import { findDirectory, findFirstFile, namesIn, whyNoFile } from "./image-files.ts";
 
@@ -53,7 +53,7 @@ export async function chooseDeviceTrees(
 			continue;
 		}
 		const isSmall = file.inode.byteLength >= 8 && file.inode.byteLength <= MAX_DEVICE_TREE_BYTES;
-		const head = isSmall ? Buffer.from(await tree.read(file.inode, MAX_DEVICE_TREE_BYTES)) : undefined;
+		const head = isSmall ? Buffer.from(await tree.read(partOf(file.inode, 0, 4), 4)) : undefined;
 		if (head?.readUInt32BE() === MAGIC) found.push({ name, file });
 		else
 			findings.problem({

@@ -17,6 +17,7 @@ import {
 } from "./contract.ts";
 import { chooseDeviceTrees } from "./device-trees.ts";
 import { chooseBootLoader } from "./efi.ts";
+import { readGrubAdditions } from "./grub-additions.ts";
 import { chooseUnicodeFont, findGrubModules } from "./grub-files.ts";
 import { readIsoYaml } from "./iso-yaml.ts";
 import { chooseKernels, MODULE_DIRECTORIES } from "./kernel.ts";
@@ -40,6 +41,7 @@ export interface ContractParts
 			| "furtherKernels"
 			| "deviceTrees"
 			| "unifiedKernels"
+			| "grubAdditions"
 			| "grub2"
 			| "loaders"
 		>,
@@ -120,11 +122,12 @@ export async function readContractParts(
 	for (const finding of ofKernel.list) findings.add(finding);
 	const { tree: loaders, ...parts } = given ?? (await readLoaders(tree, options, osRelease, findings));
 	for (const finding of given?.findings.list ?? []) findings.add(finding);
+	const grubAdditions = parts.bootLoader === "grub2" ? await readGrubAdditions(tree, findings) : undefined;
 	if (parts.bootLoader === "systemd-boot" && kernel !== undefined)
 		requireRoom([kernel, ...furtherKernels], [...deviceTrees, ...unifiedKernels], findings);
 	const hasLiveBoot = support?.liveBoot === true;
 	const said = { machine, osRelease, label, kernelArgs, hasLiveBoot, grub2, isMenuKnown };
-	return { ...said, kernel, furtherKernels, deviceTrees, unifiedKernels, ...parts, loaders, findings };
+	return { ...said, kernel, furtherKernels, deviceTrees, unifiedKernels, grubAdditions, ...parts, loaders, findings };
 }
 
 /** What systemd-boot starts is on the EFI system partition, beside the boot loaders. */

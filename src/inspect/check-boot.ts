@@ -15,6 +15,7 @@ import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, type LinuxReader, readEfiParts, readKernelConfig } from "./boot-parts.ts";
 import { checkLeftovers } from "./checks/container-leftovers.ts";
 import { checkDrivers } from "./checks/drivers.ts";
+import { checkGrubAdditions } from "./checks/grub-additions.ts";
 import { checkGrubBios } from "./checks/grub-bios.ts";
 import { checkChainloader, checkGrubEfi } from "./checks/grub-efi.ts";
 import { checkKernel, checkUnpacking } from "./checks/kernel.ts";
@@ -80,12 +81,14 @@ export async function checkBoot(
 		furtherKernels: found.furtherKernels,
 		deviceTrees: found.deviceTrees,
 		unifiedKernels: found.unifiedKernels,
+		grubAdditions: found.grubAdditions,
 		grubModules: found.grubModules,
 	} as const;
 	await checkGrubBios(parts, planned, findings);
 	checkUefi(parts, findings);
 	if (bootLoader === "grub2") await checkGrubEfi(parts, planned, findings);
 	else checkSystemdBoot(parts, found.unifiedKernels, findings);
+	if (found.grubAdditions !== undefined) await checkGrubAdditions(parts, found.grubAdditions, findings);
 	for (const [index, files] of found.furtherKernels.entries()) {
 		const further = await linux.read(files);
 		const entries = found.grub2.submenus?.[index]?.entries ?? [];

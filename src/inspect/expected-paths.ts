@@ -1,6 +1,7 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import { loaderPackages } from "../boot/loader-packages.ts";
 import { MACHINES, PC_BIOS } from "../boot/machines.ts";
+import { GRUB_ADDITIONS_PATH } from "../contract/grub-additions.ts";
 import { grubDirectoriesOf } from "../contract/grub-files.ts";
 
 /** A component: text with at most one `*` for any characters, so that it is matched from both ends. */
@@ -22,6 +23,7 @@ const PATTERNS: readonly string[] = [
 		),
 	),
 	"boot/EFI/Linux/*.efi",
+	...["*.cfg", "*.pf2", "theme/*", "theme/*/*"].map((path) => `${withoutSlash(GRUB_ADDITIONS_PATH)}/${path}`),
 	...["vmlinuz", "kernel", "Image", "initrd.img", "initrd", "initramfs", "config"].map((name) => `boot/${name}-*`),
 	...["vmlinuz", "Image", "initrd", "initrd.img", "initrd.gz", "initramfs.img"].map((name) => `boot/${name}`),
 	...["boot/efi", "usr/lib/bootupd/updates", "usr/lib/efi/*/*", "usr/lib/ostree-boot/efi", "efi"].flatMap((place) => [

@@ -37,7 +37,8 @@ export class SmallRoot implements ImageTree {
 
 	read(file: FileInode, maxBytes: number): Promise<Uint8Array> {
 		const content = this.#contents[file.entry] ?? new Uint8Array();
-		const bytes = typeof content === "string" ? readFileSync(content) : content;
+		const whole = typeof content === "string" ? readFileSync(content) : content;
+		const bytes = file.part === undefined ? whole : whole.subarray(file.part.offset).subarray(0, file.byteLength);
 		if (bytes.byteLength > maxBytes)
 			return Promise.reject(new Oci2isoError({ code: "FILE_TOO_LARGE", kind: "corrupt", what: "file too large" }));
 		return Promise.resolve(bytes);

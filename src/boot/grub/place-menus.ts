@@ -32,6 +32,9 @@ export async function placeMenus(
 	const unified = files
 		.filter(({ iso }) => iso?.startsWith(`${ISO_PATHS.unifiedKernelDirectory}/`) === true)
 		.map((file) => describeAdded(file, "a unified kernel image, which the menu for UEFI offers"));
+	const ofImage = files
+		.filter(({ iso }) => iso?.startsWith(`${ISO_PATHS.grubAdditions}/`) === true)
+		.map((file) => describeAdded(file, "a font or a part of the theme that the image has for GRUB's menus"));
 	if (contract.bootLoader === "systemd-boot")
 		return { files, added: [...liveBoot, ...addedForSystemdBoot(files), loopback, ...unified] };
 	const { inode } = contract.efi.grub;
@@ -54,6 +57,7 @@ export async function placeMenus(
 			...standard.map((place) => describeAdded(place, "builds of GRUB for EFI with the prefix /boot/grub look there")),
 			loopback,
 			...unified,
+			...ofImage,
 			...extra.map((place) => describeAdded(place, "this image's GRUB for EFI looks there")),
 		],
 	};

@@ -1,6 +1,7 @@
-import type { Contract, Grub2Menu, MenuEntry, UnifiedKernelFile } from "../../../contract/contract.ts";
+import { utf8TextOf } from "../../../binary/byte-string.ts";
+import type { Contract, Grub2Menu, GrubAdditions, MenuEntry, UnifiedKernelFile } from "../../../contract/contract.ts";
 import { assert } from "../../../errors.ts";
-import { unifiedKernelPath } from "../../iso-paths.ts";
+import { GRUB_FONT_SUFFIX, GRUB_THEME, grubAdditionPath, ISO_PATHS, unifiedKernelPath } from "../../iso-paths.ts";
 import { InitramfsArguments } from "../../live-root/argument-lookup.ts";
 import { grubCommandLine } from "../../live-root/kernel-command-line.ts";
 import { grubWords } from "../menu-words.ts";
@@ -16,12 +17,17 @@ const PRELOADED_MODULES: Readonly<Record<Firmware, readonly string[]>> = {
 	uefi: ["gzio", "part_gpt", "ext2"],
 	bios: ["gzio", "part_gpt", "ext2", "chain"],
 };
+interface MenuAdditions {
+	readonly unifiedKernels?: Contract["unifiedKernels"] | undefined;
+	readonly grubAdditions?: Contract["grubAdditions"] | undefined;
+}
+
 /**
  * grub.cfg as the reference converter renders it, byte for byte where no text needs quoting; to be stored as UTF-8.
  * Names and the label are quoted and kernel lines escaped, so that none of them changes the menu's structure.
  */
 export function renderGrubConfig(
-	contract: Pick<Contract, "label" | "grub2"> & { readonly unifiedKernels?: Contract["unifiedKernels"] | undefined },
+	contract: Pick<Contract, "label" | "grub2"> & MenuAdditions,
 	firmware: Firmware,
 ): string {
 	const { timeoutSeconds, defaultEntry, isBuiltIn } = contract.grub2;
@@ -41,6 +47,7 @@ export function renderGrubConfig(
 		"",
 		`search --no-floppy --set=root -l ${singleQuoted(contract.label)}`,
 		"",
+		...additionLines(contract.grubAdditions),
 		// The blank lines are what remains of the reference's places for entries that are switched off.
 		...(isBuiltIn ? ["", ""] : [""]),
 		...menuLines(contract.grub2, () => ""),
@@ -80,6 +87,40 @@ function menuLines({ entries, submenus = [] }: Grub2Menu, moreOf: (entry: MenuEn
 			"}",
 		]),
 	];
+}
+
+const PICTURE_READERS = [
+	[/\.png$/i, "png"],
+	[/\.jpe?g$/i, "jpeg"],
+	[/\.tga$/i, "tga"],
+] as const;
+
+/** What a theme takes: the menu in graphics, and readers of its pictures. */
+export function menuModules({ files }: GrubAdditions): string[] {
+	const readers = PICTURE_READERS.filter(([name]) => files.some(({ relativePath }) => name.test(relativePath)));
+	return ["gfxterm", "gfxmenu", ...readers.map(([, reader]) => reader)];
+}
+
+/** Of both firmwares, once `root` is the volume; the image's own script comes last, so that what it sets counts. */
+function additionLines(additions: Contract["grubAdditions"]): string[] {
+	if (additions === undefined) return [];
+	const { script, files, hasTheme } = additions;
+	// Under Secure Boot GRUB has its own font only, and reads no other.
+	const fonts = files.filter(({ relativePath }) => relativePath.endsWith(GRUB_FONT_SUFFIX));
+	const loads = fonts.map(({ relativePath }) => {
+		const path = `/${grubAdditionPath(relativePath)}`;
+		return `if loadfont ${singleQuoted(utf8TextOf(path) ?? path)}; then true; fi`;
+	});
+	const theme = [
+		...menuModules(additions).map((name) => `insmod ${name}`),
+		`if loadfont /${ISO_PATHS.efiFont}; then true; else loadfont unicode; fi`,
+		...loads,
+		"set gfxmode=auto",
+		"terminal_output gfxterm",
+		`set theme=($root)/${grubAdditionPath(GRUB_THEME)}`,
+		"export theme",
+	];
+	return [...(hasTheme ? theme : loads), ...(script === "" ? [] : [script.slice(0, -1)]), ""];
 }
 
 function unifiedKernelEntry({ name, title }: UnifiedKernelFile): string[] {
