@@ -68,7 +68,7 @@ export function createLayer(source: BlobSource, descriptor: Descriptor, options:
 	const { digest, size, mediaType } = descriptor;
 	const where = `layer ${options.index}, ${digest}`;
 	const explained = async (error: unknown, signal: AbortSignal | undefined): Promise<unknown> =>
-		hasCode(error, "BLOB_DIGEST_MISMATCH", "DIFF_ID_MISMATCH")
+		hasCode(error, "BLOB_DIGEST_MISMATCH", "DIFF_ID_MISMATCH", "BLOB_SIZE_MISMATCH")
 			? ((await source.explain?.(descriptor, signal)) ?? error)
 			: error;
 	const verifyBlob = async (signal?: AbortSignal): Promise<void> => {

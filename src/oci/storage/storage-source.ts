@@ -10,15 +10,9 @@ import { type ImageManifest, parseManifest } from "../manifest.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, documentKind, OCI_LAYER } from "../media-types.ts";
 import { type Environment, hostEnvironment } from "../registry/options.ts";
 import { type FoundImage, findImage } from "./find-image.ts";
-import {
-	archiveBytesOf,
-	findChangedFile,
-	isKept,
-	type LayerPlace,
-	layerArchive,
-	layerChanged,
-	notKept,
-} from "./layer-archive.ts";
+import { explainArchive, layerArchive } from "./layer-archive.ts";
+import { layerChanged } from "./layer-contents.ts";
+import { archiveBytesOf, isKept, type LayerPlace, whyNotKept } from "./layer-tar-split.ts";
 import type { StorageReference, StoredName } from "./storage-reference.ts";
 import { readStore, readStoredDocument, type Store, type StoredLayer } from "./store.ts";
 import { driverBelow, rootlessUserId, type StorePlaces, storePlaces } from "./store-places.ts";
@@ -126,7 +120,8 @@ function sourceOf(
 						where,
 						"the one that the image's configuration names",
 					);
-				if (!(await isKept(place))) throw notKept(where);
+				const reason = await whyNotKept(place, where);
+				if (reason !== undefined) throw reason;
 				const size = layer.archiveBytes ?? (await archiveBytesOf(place, where, signal));
 				layers.set(diffId, place);
 				const isDocker = manifest.config.mediaType === DOCKER_CONFIG;
@@ -151,9 +146,9 @@ function sourceOf(
 			const place = layers.get(digest);
 			return place === undefined ? (await readByDigest(digest)) !== undefined : await isKept(place);
 		},
-		async explain({ digest }, signal) {
+		async explain({ digest, size }, signal) {
 			const place = layers.get(digest);
-			return place && (await findChangedFile(place, digest, signal));
+			return place && (await explainArchive(place, digest, size, signal));
 		},
 		close: () => Promise.resolve(),
 	};

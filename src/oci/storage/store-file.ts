@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { corrupt, Oci2isoError } from "../../errors.ts";
@@ -53,28 +53,33 @@ function absent(error: unknown, path: string): undefined {
 	throw storeUnreadable(error, path);
 }
 
-/** A system call on a store's file failed: IMAGE_UNREADABLE (exit 2), with what helps where the file belongs to another user of the store's owner. */
-export function storeUnreadable(error: unknown, where: string): Oci2isoError {
+/** A system call on a store's own file failed: IMAGE_UNREADABLE (exit 2). */
+export function storeUnreadable(
+	error: unknown,
+	where: string,
+	remedy = "run it as the user whose store it is",
+): Oci2isoError {
 	const reason = errnoOf(error);
 	if (reason !== "EACCES" && reason !== "EPERM") return unreadable(error, where);
-	return new Oci2isoError({
-		code: "IMAGE_UNREADABLE",
-		kind: "usage",
-		what: `cannot read the store: ${reason}`,
-		where,
-		remedy:
-			process.getuid?.() === 0
-				? "root of this namespace may not read it: run it where the store was written"
-				: unshareRemedy(),
-		cause: error,
-	});
+	const what = `cannot read the store: ${reason}`;
+	return new Oci2isoError({ code: "IMAGE_UNREADABLE", kind: "usage", what, where, remedy, cause: error });
 }
 
-function unshareRemedy(): string {
+/** A system call on a file of an image failed: as `storeUnreadable`, with what helps where the file belongs to one of the many that an image's files belong to. */
+export function contentUnreadable(error: unknown, where: string, root: string): Oci2isoError {
+	const user = process.getuid?.();
+	if (user === 0)
+		return storeUnreadable(error, where, "root of this namespace may not read it: run it where the store was written");
+	const owner = statSync(root, { throwIfNoEntry: false })?.uid;
+	if (owner !== user)
+		return storeUnreadable(error, where, `run it as the user whose store it is${owner === 0 ? ", root" : ""}`);
+	const why = "files of a user's store belong to subordinate ids of that user, as whom they can be read";
 	const tool = ["podman", "buildah"].find(isOnPath);
-	const why = "files of a user's store belong to subordinate ids of that user";
-	if (tool !== undefined) return `${why}, as whom they can be read: run \`${tool} unshare oci2iso …\``;
-	return `${why}: install podman or buildah, and run \`podman unshare oci2iso …\` or \`buildah unshare oci2iso …\``;
+	const how =
+		tool === undefined
+			? "install podman or buildah, and run `podman unshare oci2iso …` or `buildah unshare oci2iso …`"
+			: `run \`${tool} unshare oci2iso …\``;
+	return storeUnreadable(error, where, `${why}: ${how}`);
 }
 
 function isOnPath(name: string): boolean {
