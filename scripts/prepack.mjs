@@ -1,4 +1,4 @@
-// Makes what is published and not checked in: dist/, the addon for machines like this one, and the C sources of zstd and lz4, to compile it elsewhere, without the
+// Makes what is published and not checked in: dist/, man/, the addon for machines like this one, and the C sources of zstd and lz4, to compile it elsewhere, without the
 // packages around them, whose own addons nobody needs. `after` removes the copies again.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,9 +8,10 @@ import { staticLibrary } from "./static-library.mjs";
 
 const PREBUILT = join(root, "prebuilt");
 
-for (const made of [join(root, VENDORED), PREBUILT]) rmSync(made, { recursive: true, force: true });
+for (const made of [join(root, VENDORED), PREBUILT, join(root, "man")]) rmSync(made, { recursive: true, force: true });
 if (process.argv[2] !== "after") {
 	if (!run("bundle.mjs", "--types")) fail("dist/ was not made: are the dependencies installed (npm ci)?");
+	if (!run("man-pages.mjs")) fail("man/ was not made");
 	if (run("build-native.mjs")) copyAddon();
 	else
 		process.stderr.write("prepack: packed without a compiled addon: it is compiled where the package is installed\n");

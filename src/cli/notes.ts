@@ -19,6 +19,17 @@ export const EXIT_STATUSES: ReadonlyMap<number, string> = new Map([
 	[130, "interrupted, by SIGINT; 129 by SIGHUP, 143 by SIGTERM"],
 ]);
 
+/** Variables, and what they say. */
+export const ENVIRONMENT: readonly (readonly [name: string, what: string])[] = [
+	["TMPDIR", "directory for an ISO on its way to standard output, and for the image's tools"],
+	["XDG_CACHE_HOME, HOME", "where the cache is: oci2iso in the one, .cache/oci2iso in the other"],
+	["SOURCE_DATE_EPOCH", "--source-date-epoch where that is not given"],
+	["REGISTRY_AUTH_FILE, DOCKER_CONFIG", "where credentials of registries are"],
+	["CONTAINERS_REGISTRIES_CONF, CONTAINERS_STORAGE_CONF", "other places of registries.conf and storage.conf"],
+	["HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "proxies for registries, in lower case too"],
+	["COLUMNS, TERM, CI", "how wide help is, and whether progress is drawn"],
+];
+
 const IMAGE_STATUSES = [0, 1, 2, 3, 4, 5, 6, 130];
 const CACHE = { examples: [], statuses: [0, 1, 2, 6, 130] };
 
