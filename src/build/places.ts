@@ -51,7 +51,7 @@ function pathOf(image: string | undefined): string | undefined {
 	try {
 		const reference = parseReference(image);
 		if (reference.transport === "containers-storage") return reference.reference.store?.graphRoot;
-		return "path" in reference ? reference.path : undefined;
+		return "path" in reference && reference.path !== "-" ? reference.path : undefined;
 	} catch {
 		return undefined;
 	}

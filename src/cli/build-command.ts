@@ -42,7 +42,7 @@ export function registerBuild(program: Command): void {
 		.description("read IMAGE and write a bootable ISO")
 		.argument(
 			"[image]",
-			"[docker://]HOST/NAME[:TAG|@DIGEST], oci:DIR[:TAG|@DIGEST], oci-archive:FILE, docker-archive:FILE, dir:DIR or containers-storage:NAME",
+			"[docker://]HOST/NAME[:TAG|@DIGEST], oci:DIR[:TAG|@DIGEST], oci-archive:FILE, docker-archive:FILE, dir:DIR, containers-storage:NAME, podman:NAME or docker-daemon:NAME",
 		);
 	addGroups(command, ...GROUPS)
 		.addOption(new Option("--no-cache", "neither use nor fill the cache").helpGroup("Cache:"))

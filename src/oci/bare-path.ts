@@ -8,7 +8,11 @@ import { openArchiveFile, openDirectory } from "./file-store.ts";
  * `Oci2isoError` REFERENCE_IS_PATH (exit 2) with the reference that was meant.
  */
 export async function refusePath(text: string): Promise<void> {
-	if (/^(oci|oci-archive|docker-archive|dir|docker|containers-storage|docker-daemon|ostree|sif|tarball):/.test(text))
+	if (
+		/^(oci|oci-archive|docker-archive|dir|docker|containers-storage|docker-daemon|podman|ostree|sif|tarball):/.test(
+			text,
+		)
+	)
 		return;
 	const isPath = /^(\.{0,2}\/|\.{1,2}$|~)/.test(text) || /\.(tar|tgz|tar\.\w+|oci|ociarchive)$/.test(text);
 	const [path = text, tag] = /^(.*[^:/]):([^:/]+)$/.exec(text)?.slice(1) ?? [];

@@ -100,6 +100,11 @@ async function openSource(text: string, options: OpenImageOptions): Promise<Open
 			const { storageSource } = await import("./storage/storage-source.ts");
 			return storageSource(reference.reference, options);
 		}
+		case "docker-daemon":
+		case "podman": {
+			const { engineSource } = await import("./engine/engine-source.ts");
+			return await engineSource(reference.transport === "podman" ? "podman" : "docker", reference.image, options);
+		}
 		case "docker": {
 			// The HTTP library would cost every other start a quarter of its time and 16 MiB.
 			const { openRegistry } = await import("./registry/registry-source.ts");

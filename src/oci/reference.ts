@@ -25,12 +25,15 @@ export type ImageReference =
 	| { readonly transport: "docker-archive"; readonly path: string; readonly selection: ArchiveSelection }
 	| { readonly transport: "dir"; readonly path: string }
 	| { readonly transport: "containers-storage"; readonly reference: StorageReference }
+	/** `image` is a name or an id, as it was written. */
+	| { readonly transport: "docker-daemon" | "podman"; readonly image: string }
 	| { readonly transport: "docker"; readonly name: DockerReference };
 
 const MAX_REFERENCE_LENGTH = 8192;
 
 /**
- * Understands `oci:DIR[:TAG|@DIGEST|:@N]`, `oci-archive:FILE[…]`, `docker-archive:FILE[:REF|:@N]`, `dir:DIR`, `containers-storage:[[DRIVER@ROOT]]REF`, `docker://REF` and a bare REF.
+ * Understands `oci:DIR[:TAG|@DIGEST|:@N]`, `oci-archive:FILE[…]`, `docker-archive:FILE[:REF|:@N]`, `dir:DIR`, `containers-storage:[[DRIVER@ROOT]]REF`,
+ * `docker-daemon:REF`, `podman:REF`, `docker://REF` and a bare REF.
  * Throws `Oci2isoError` REFERENCE_INVALID or TRANSPORT_UNSUPPORTED (exit 2).
  */
 export function parseReference(text: string): ImageReference {
@@ -52,6 +55,8 @@ export function parseReference(text: string): ImageReference {
 		case "containers-storage":
 			return { transport, reference: parseStorageReference(rest) };
 		case "docker-daemon":
+		case "podman":
+			return { transport, image: parseEngineImage(text, rest) };
 		case "ostree":
 		case "sif":
 		case "tarball":
@@ -59,9 +64,7 @@ export function parseReference(text: string): ImageReference {
 				"TRANSPORT_UNSUPPORTED",
 				`transport "${transport}" needs a daemon or a private store`,
 				text.slice(0, 300),
-				transport === "docker-daemon"
-					? "run `docker save -o FILE IMAGE` and give docker-archive:FILE"
-					: "run `podman save --format oci-archive -o FILE IMAGE` and give oci-archive:FILE",
+				"run `podman save --format oci-archive -o FILE IMAGE` and give oci-archive:FILE",
 			);
 	}
 	return { transport: "docker", name: parseDockerReference(text) };
@@ -84,6 +87,14 @@ function parseArchiveReference(text: string, rest: string): { path: string; sele
 	if (name?.digest !== undefined)
 		throw invalid(text, "a name and tag without a digest, which such an archive does not keep");
 	return { path: required(text, path), selection: { name, sourceIndex } };
+}
+
+/** `sha256:ID`, the digits alone, or a name, whose tag is `latest` where it has none. */
+function parseEngineImage(text: string, rest: string): string {
+	if (/^(sha256:)?[0-9a-f]{64}$/.test(rest)) return rest;
+	const { tag, digest } = parseDockerReference(rest);
+	if (tag !== undefined && digest !== undefined) throw invalid(text, "a tag or a digest, not both");
+	return rest;
 }
 
 /** As in skopeo, the first colon ends the path. */

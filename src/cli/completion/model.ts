@@ -33,6 +33,8 @@ export const TRANSPORTS: readonly string[] = [
 	...DIRECTORY_TRANSPORTS,
 	...FILE_TRANSPORTS,
 	"containers-storage:",
+	"podman:",
+	"docker-daemon:",
 	"docker://",
 ];
 
