@@ -54,12 +54,3 @@ async function transportOf(path: string): Promise<string | undefined> {
 async function statusOf(path: string): Promise<Stats | undefined> {
 	return await stat(path).catch(() => undefined);
 }
-
-/** What podman calls localhost/NAME is in its own store. */
-export function localImageHint(error: unknown, text: string): unknown {
-	const name = text.replace(/^docker:\/\//, "");
-	if (!(error instanceof Oci2isoError) || error.kind !== "registry" || !name.startsWith("localhost/")) return error;
-	const { code, kind, what, where, problems } = error;
-	const remedy = `localhost is a registry here; an image that podman built: podman save --format oci-archive -o image.tar ${name}, then oci-archive:image.tar`;
-	return new Oci2isoError({ code, kind, what, where, remedy, problems, cause: error });
-}

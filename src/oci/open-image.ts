@@ -1,7 +1,7 @@
 import { elementAt } from "../binary/element-at.ts";
 import { corrupt } from "../errors.ts";
 import { archiveSource } from "./archive-source.ts";
-import { localImageHint, refusePath } from "./bare-path.ts";
+import { refusePath } from "./bare-path.ts";
 import type { ImageSource } from "./blob-source.ts";
 import { readDocument } from "./blob-source.ts";
 import type { Digest } from "./digest.ts";
@@ -12,6 +12,7 @@ import { type ImageConfig, parseImageConfig } from "./image-config.ts";
 import { layerBoundBytes, MAX_LAYERS, type TreeLimits, treeLimits } from "./image-limits.ts";
 import { createLayer, type Layer } from "./layer.ts";
 import { layoutSource } from "./layout-source.ts";
+import { openLocalhost, withLocalHint } from "./local-image.ts";
 import { type ImageManifest, requireImage } from "./manifest.ts";
 import { layerMediaType } from "./media-types.ts";
 import {
@@ -30,7 +31,7 @@ import { platformNotFound, selectManifest } from "./select-manifest.ts";
 
 /** One container image, ready to be read. */
 export interface OciImage {
-	/** As it was given. */
+	/** As it was given; of an image that a bare name means in podman's store, with that transport. */
 	readonly reference: string;
 	readonly manifestDigest: Digest;
 	readonly platform: Platform;
@@ -64,17 +65,22 @@ export interface OpenImageOptions extends RegistryOptions {
 
 /**
  * Opens the image that a reference names (`parseReference` has the notation) and checks its manifest and configuration; layers are read later.
- * Throws `Oci2isoError`: exit 2 for references, platforms and kinds of image that are not served, exit 4 for what a registry refuses or cannot do,
+ * A bare `localhost/NAME` is looked for in podman's store, then at that registry. Throws `Oci2isoError`: exit 2 for references, platforms and kinds of image that are not served, exit 4 for what a registry refuses or cannot do,
  * exit 5 for malformed or altered images.
  */
 export async function openImage(reference: string, options: OpenImageOptions = {}): Promise<OciImage> {
 	const requested = options.platform === undefined ? undefined : parsePlatform(options.platform);
-	const source = await openSource(reference, options);
+	await refusePath(reference);
+	parseReference(reference);
+	const local = await openLocalhost(reference, options);
+	let source: OpenSource | undefined = local.source;
+	const name = source === undefined ? reference : `containers-storage:${reference}`;
 	try {
-		return await readImage(reference, source, requested, options);
+		source ??= await openSource(reference, options);
+		return await readImage(name, source, requested, options);
 	} catch (error) {
-		await source.close();
-		throw localImageHint(error, reference);
+		await source?.close();
+		throw await withLocalHint(error, reference, local.missing, options);
 	}
 }
 
@@ -84,7 +90,6 @@ type OpenSource = ImageSource & Partial<Pick<RegistrySource, "announce" | "trans
 /** The one place that knows every transport. */
 async function openSource(text: string, options: OpenImageOptions): Promise<OpenSource> {
 	const { signal } = options;
-	await refusePath(text);
 	const reference: ImageReference = parseReference(text);
 	switch (reference.transport) {
 		case "oci":
