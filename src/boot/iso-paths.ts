@@ -28,6 +28,8 @@ export const ISO_PATHS = {
 	unifiedKernelDirectory: "EFI/Linux",
 	/** Of what the image adds to GRUB's menus. */
 	grubAdditions: "boot/grub/custom",
+	/** An OCI image layout of images to install, where installers of bootc-image-builder have theirs. */
+	payloadLayout: "container",
 	efiFont: "EFI/BOOT/fonts/unicode.pf2",
 	/** Of systemd-boot (Boot Loader Specification): its settings, and a file for each entry. */
 	loaderConfig: "loader/loader.conf",

@@ -13,6 +13,7 @@ import { hostPlatform } from "../oci/platform.ts";
 import { type ImageOptions, openingOptions } from "../options/image-options.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
+import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
 import { checkChoices } from "./check-choices.ts";
 import { type BootCheckReport, describeCheck } from "./checked-contract.ts";
 import { type ComposedSystem, compose } from "./compose.ts";
@@ -45,11 +46,14 @@ export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
 	const shape = resolvePlanOptions(options);
 	return interruptible(options.signal, () =>
 		withImage({ ...options, reference: shape.image }, (image) =>
-			withBuildroot(
-				shape.buildroot === undefined ? undefined : { reference: shape.buildroot },
+			withCompanions(
+				{
+					buildroot: shape.buildroot === undefined ? undefined : { reference: shape.buildroot },
+					payload: (shape.payload ?? []).map((reference) => ({ reference })),
+				},
 				image,
 				options,
-				async (buildroot) => checkPlan(await makePlan(image, shape, buildroot)),
+				async (buildroot, payloads) => checkPlan(await makePlan(image, shape, buildroot, payloads)),
 			),
 		),
 	);
@@ -58,6 +62,7 @@ export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
 async function build({
 	image: asked,
 	buildroot: other,
+	payload,
 	tools: made,
 	work,
 	planOf,
@@ -65,21 +70,22 @@ async function build({
 	const progress = new BuildProgress(work.onEvent);
 	const { allowUnconfinedTools, signal } = work;
 	const tools = { tools: made, allowUnconfinedTools, signal };
-	const places = { ...work, image: asked.reference, buildroot: other?.reference };
+	const payloadNames = payload.map(({ reference }) => reference);
+	const places = { ...work, image: asked.reference, buildroot: other?.reference, payload: payloadNames };
 	requireDistinctPlaces([{ name: "the output", path: work.output }], places);
 	await requireTools(tools);
 	const output = openOutput(work.output, { overwrite: work.overwrite });
 	try {
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked }, (image) =>
-			withBuildroot(other, image, work, async (buildroot) => {
-				const plan = await planOf(image, buildroot);
+			withCompanions({ buildroot: other, payload }, image, work, async (buildroot, payloads) => {
+				const plan = await planOf(image, buildroot, payloads);
 				requireOwnTools(image, made);
 				const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
 				await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
-				for (const notice of [...output.notices, ...checkRoom(output, image)]) progress.notice(notice);
+				for (const notice of [...output.notices, ...checkRoom(output, image, payloads)]) progress.notice(notice);
 				return await withStore(plan, work, shared, progress, (cache) =>
-					buildPlanned({ plan, image, loaders, output, work, tools, progress, cache, shared }),
+					buildPlanned({ plan, image, loaders, payloads, output, work, tools, progress, cache, shared }),
 				);
 			}),
 		).finally(() => shared.close());
@@ -99,6 +105,7 @@ interface PlannedBuild {
 	readonly image: OciImage;
 	/** Undefined where boot loaders come from the image. */
 	readonly loaders: LoadersImage | undefined;
+	readonly payloads: readonly PayloadImage[];
 	readonly output: PendingOutput;
 	readonly work: Work;
 	readonly tools: ToolChoice;
@@ -108,7 +115,7 @@ interface PlannedBuild {
 }
 
 async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
-	const { plan, image, loaders, output, work, progress, cache, shared } = input;
+	const { plan, image, loaders, payloads, output, work, progress, cache, shared } = input;
 	const exporter = exporters[plan.medium.exporter];
 	const { blockSize: blockBytes, fragmentRule } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
@@ -135,6 +142,7 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 		plan,
 		image,
 		loaders,
+		payloads,
 		system,
 		path: work.output,
 		progress,
@@ -193,20 +201,20 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 	}
 }
 
-/** Opens the image that boot loaders come from, where one was asked for; rejects as `openBuildroot`. */
-async function withBuildroot<Result>(
-	asked: BuildRequest["buildroot"],
+/** Opens the image that boot loaders come from, where one was asked for, and those that the medium carries; rejects as `openBuildroot` and `openPayloads`. */
+async function withCompanions<Result>(
+	{ buildroot: asked, payload }: Pick<BuildRequest, "buildroot" | "payload">,
 	image: OciImage,
 	options: ImageOptions,
-	work: (buildroot: OciImage | undefined) => Promise<Result>,
+	work: (buildroot: OciImage | undefined, payloads: readonly PayloadImage[]) => Promise<Result>,
 ): Promise<Result> {
-	if (asked === undefined) return await work(undefined);
-	const { reference, manifestDigest } = asked;
-	const buildroot = await openBuildroot(reference, image, { ...options, manifestDigest });
+	const buildroot = asked && (await openBuildroot(asked.reference, image, { ...options, ...asked }));
+	let payloads: readonly PayloadImage[] = [];
 	try {
-		return await work(buildroot);
+		payloads = await openPayloads(payload, image, options);
+		return await work(buildroot, payloads);
 	} finally {
-		await buildroot.close();
+		for (const opened of [...payloads, ...(buildroot === undefined ? [] : [buildroot])]) await opened.close();
 	}
 }
 

@@ -10,6 +10,8 @@ import { LinuxReader } from "../inspect/boot-parts.ts";
 import type { LoadersImage } from "../loaders/loaders-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { FileTarget } from "../output/file-target.ts";
+import { payloadLayoutFiles } from "../payload/oci-layout.ts";
+import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
 import { type BootCheckReport, checkContract, readBuildContract } from "./checked-contract.ts";
 import type { Work } from "./options.ts";
@@ -22,6 +24,8 @@ interface ComposeInput {
 	readonly image: OciImage;
 	/** Undefined where boot loaders come from the image. */
 	readonly loaders: LoadersImage | undefined;
+	/** Images that the medium carries. */
+	readonly payloads: readonly PayloadImage[];
 	/** The root file system goes to `rootfsStart` of it. */
 	readonly target: FileTarget;
 	readonly rootfsStart: number;
@@ -68,7 +72,7 @@ export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 
 async function addBoot(
 	stage: RootFileSystemStage,
-	{ plan, image, loaders, work, tools, progress }: ComposeInput,
+	{ plan, image, loaders, payloads, work, tools, progress }: ComposeInput,
 ): Promise<ComposedSystem> {
 	const tree = loaders?.over(stage.tree) ?? stage.tree;
 	const { sourceDateEpoch: epochSeconds, label, kernel, devicetree, vendor, bootloader, rootfs } = plan;
@@ -98,6 +102,7 @@ async function addBoot(
 		tree,
 		rootfs: summary,
 		files,
+		otherFiles: payloadLayoutFiles(payloads),
 		bios: core && { core: core.image, bootHybrid: core.bootHybrid },
 		ingredients: ingredients(plan, contract),
 		preparer: `OCI2ISO-${plan.oci2iso}`,
@@ -133,7 +138,18 @@ async function besideCoreImage<Result>(
 
 /** What the image and the plan come to. Where files were found, threads and limits do not count. */
 function ingredients(
-	{ oci2iso, image, buildroot, rootfs, exclude, defaultExcludes, dropXattr, allRoot, sourceDateEpoch }: BuildPlan,
+	{
+		oci2iso,
+		image,
+		buildroot,
+		payload,
+		rootfs,
+		exclude,
+		defaultExcludes,
+		dropXattr,
+		allRoot,
+		sourceDateEpoch,
+	}: BuildPlan,
 	contract: Contract,
 ): unknown {
 	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
@@ -151,6 +167,7 @@ function ingredients(
 		oci2iso,
 		image.manifestDigest,
 		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
+		...(payload === undefined ? [] : [{ payload: payload.images.map(({ manifestDigest }) => manifestDigest) }]),
 		{ ...boot, codec, level, blockSize, ...asked, ...left, epoch: sourceDateEpoch },
 	];
 }

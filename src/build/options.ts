@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { requireFilter } from "../codec/codec-table.ts";
 import { DEFAULT_FRAGMENT_RULE, type FragmentRule } from "../content/fragment-rule.ts";
-import type { Problem } from "../errors.ts";
+import type { Oci2isoError, Problem } from "../errors.ts";
 import type { OciImage, OpenImageOptions } from "../oci/open-image.ts";
 import { checkOptions, invalidOptions } from "../options/check-options.ts";
 import {
@@ -17,6 +17,7 @@ import {
 	isObject,
 	mediumFields,
 	type OptionsOf,
+	payloadFields,
 	runFields,
 	squashfsFields,
 	treeFields,
@@ -40,6 +41,7 @@ const shapingFields = {
 	...imageFields,
 	...bootFields,
 	...buildrootFields,
+	...payloadFields,
 	...treeFields,
 	...squashfsFields,
 	...mediumFields,
@@ -96,10 +98,15 @@ export interface BuildRequest {
 	readonly image: ImageToOpen;
 	/** Undefined where boot loaders come from the image. */
 	readonly buildroot: Omit<ImageToOpen, "platform"> | undefined;
+	readonly payload: readonly Omit<ImageToOpen, "platform">[];
 	readonly tools: BuildPlan["tools"];
 	readonly work: Work;
 	/** The plan that was given, or what was asked for of this image; throws as `requireEncoder` and `makePlan`. */
-	planOf(image: OciImage, buildroot: OciImage | undefined): Promise<BuildPlan>;
+	planOf(
+		image: OciImage,
+		buildroot: OciImage | undefined,
+		payload: readonly Pick<OciImage, "reference" | "manifestDigest">[],
+	): Promise<BuildPlan>;
 }
 
 interface ImageToOpen extends Pick<OpenImageOptions, "platform" | "manifestDigest"> {
@@ -113,15 +120,16 @@ export function resolveOptions(options: BuildOptions | PlannedBuildOptions): Bui
 		const shape = shapeOf(options as BuildOptions);
 		const image = { reference: shape.image, platform: shape.platform };
 		const buildroot = shape.buildroot === undefined ? undefined : { reference: shape.buildroot };
-		const planOf: BuildRequest["planOf"] = (opened, other) => makePlan(opened, shape, other);
-		return { image, buildroot, tools: shape.tools, work: completed(options), planOf };
+		const payload = (shape.payload ?? []).map((reference) => ({ reference }));
+		const planOf: BuildRequest["planOf"] = (opened, other, images) => makePlan(opened, shape, other, images);
+		return { image, buildroot, payload, tools: shape.tools, work: completed(options), planOf };
 	}
 	requireUnshaped(options);
 	checkOptions(options, { ...workFields, plan: planField }, ["output"]);
 	const plan = checkPlan(options.plan);
 	const planOf = (): Promise<BuildPlan> => requireEncoder(plan).then(() => plan);
 	const { image, buildroot, tools } = plan;
-	return { image, buildroot, tools, work: completed(options), planOf };
+	return { image, buildroot, payload: plan.payload?.images ?? [], tools, work: completed(options), planOf };
 }
 
 /** Checks and completes what a plan is made of; throws as `resolveOptions`. */
@@ -148,6 +156,8 @@ function shapeOf(options: PlanOptions): Shape {
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
 	requireFilter(comp, bcj);
+	const payload = options.payload?.length ? options.payload : undefined;
+	if (payload !== undefined && options.payloadFormat === undefined) throw formatMissing();
 	return {
 		image,
 		platform,
@@ -157,6 +167,8 @@ function shapeOf(options: PlanOptions): Shape {
 		vendor,
 		bootloader: bootloader === "auto" ? undefined : bootloader,
 		buildroot,
+		payload,
+		payloadFormat: payload && options.payloadFormat,
 		sourceDateEpoch,
 		comp,
 		// another compressor's levels mean something else
@@ -171,6 +183,13 @@ function shapeOf(options: PlanOptions): Shape {
 		allRoot,
 		tools: tools === "auto" ? "builtin" : tools,
 	};
+}
+
+function formatMissing(): Oci2isoError {
+	const { expected } = payloadFields.payloadFormat;
+	return invalidOptions([
+		{ code: "INVALID_OPTION", what: "a payload has no format without it", where: "payloadFormat", expected },
+	]);
 }
 
 function fragmentRuleOf({ fragments = true, alwaysUseFragments = false }: PlanOptions): FragmentRule {

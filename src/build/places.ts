@@ -5,6 +5,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { PendingOutput } from "../output/output-file.ts";
 import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
+import type { PayloadImage } from "../payload/payload-images.ts";
 
 /** Something that is written, by the name that the user knows it by. */
 interface NamedOutput {
@@ -21,6 +22,7 @@ export function requireDistinctPlaces(
 	read: {
 		readonly image: string;
 		readonly buildroot?: string | undefined;
+		readonly payload?: readonly string[] | undefined;
 		/** A plan's. */
 		readonly planFile?: string | undefined;
 		readonly authFile?: string | undefined;
@@ -28,9 +30,8 @@ export function requireDistinctPlaces(
 		readonly cache?: string | undefined;
 	},
 ): void {
-	const inputs = [pathOf(read.image), pathOf(read.buildroot), read.planFile, read.authFile, read.cacheKeyFile].filter(
-		(path) => path !== undefined,
-	);
+	const images = [read.image, read.buildroot, ...(read.payload ?? [])].map(pathOf);
+	const inputs = [...images, read.planFile, read.authFile, read.cacheKeyFile].filter((path) => path !== undefined);
 	const seen: { readonly name: string; readonly place: Place }[] = [];
 	for (const { name, path } of outputs) {
 		const place = resolvePlace(path);
@@ -68,9 +69,16 @@ const BESIDE_LAYERS_BYTES = 48 * MiB;
  * What the user should know about the room that the ISO needs, which is about what the layers have compressed. Throws `Oci2isoError`
  * TEMPORARY_DIRECTORY_FULL (exit 6) where the temporary directory has less; a named output may do with less, where layers take much away.
  */
-export function checkRoom(output: PendingOutput, { layers }: Pick<OciImage, "layers">): string[] {
+export function checkRoom(
+	output: PendingOutput,
+	{ layers }: Pick<OciImage, "layers">,
+	payloads: readonly Pick<PayloadImage, "distribution">[] = [],
+): string[] {
 	const sizes = new Map(layers.map(({ digest, compressedBytes }) => [digest, compressedBytes]));
-	const neededBytes = [...sizes.values()].reduce((sum, bytes) => sum + bytes, BESIDE_LAYERS_BYTES);
+	const carried = new Map(
+		payloads.flatMap(({ distribution }) => distribution.blobs.map(({ digest, size }) => [digest, size])),
+	);
+	const neededBytes = [...sizes.values(), ...carried.values()].reduce((sum, bytes) => sum + bytes, BESIDE_LAYERS_BYTES);
 	const { freeBytes, isSpooled } = output;
 	const room = `about ${inMiB(neededBytes)}, ${freeBytes === undefined ? "an unknown number" : inMiB(freeBytes)} are free`;
 	const isShort = freeBytes !== undefined && freeBytes < neededBytes;

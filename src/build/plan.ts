@@ -16,6 +16,7 @@ import {
 	isObject,
 	MAX_EPOCH_SECONDS,
 	mediumFields,
+	payloadFields,
 	squashfsFields,
 	treeFields,
 } from "../options/fields.ts";
@@ -44,6 +45,13 @@ const schema = z.strictObject({
 	}),
 	/** Where boot loaders come from; absent: the image. */
 	buildroot: z.strictObject({ reference: as(imageReference), manifestDigest: digest }).optional(),
+	/** Images that the medium carries; absent: none. */
+	payload: z
+		.strictObject({
+			format: as(payloadFields.payloadFormat),
+			images: z.array(z.strictObject({ reference: as(imageReference), manifestDigest: digest })).min(1),
+		})
+		.optional(),
 	/** What is left out: the reference converter's list, or none, and more. */
 	defaultExcludes: z.custom<readonly string[]>(
 		(value) => [[], DEFAULT_EXCLUDES].some((known) => isDeepStrictEqual(value, known)),
@@ -86,6 +94,7 @@ export async function makePlan(
 	image: OciImage,
 	shape: Shape,
 	buildroot?: Pick<OciImage, "reference" | "manifestDigest">,
+	payload: readonly Pick<OciImage, "reference" | "manifestDigest">[] = [],
 ): Promise<BuildPlan> {
 	const { comp, blockSize, fragmentRule, exports, label, kernel, devicetree, vendor, bootloader } = shape;
 	const { exclude, dropXattr, tools } = shape;
@@ -105,6 +114,14 @@ export async function makePlan(
 		...(buildroot === undefined
 			? {}
 			: { buildroot: { reference: buildroot.reference, manifestDigest: buildroot.manifestDigest } }),
+		...(payload.length === 0 || shape.payloadFormat === undefined
+			? {}
+			: {
+					payload: {
+						format: shape.payloadFormat,
+						images: payload.map(({ reference, manifestDigest }) => ({ reference, manifestDigest })),
+					},
+				}),
 		defaultExcludes: shape.defaultExcludes ? DEFAULT_EXCLUDES : [],
 		exclude,
 		dropXattr,

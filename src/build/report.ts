@@ -9,6 +9,7 @@ import type { LoadersImage } from "../loaders/loaders-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
+import type { PayloadImage } from "../payload/payload-images.ts";
 import type { BootCheckReport } from "./checked-contract.ts";
 import type { ComposedSystem } from "./compose.ts";
 import type { BuildPlan } from "./plan.ts";
@@ -37,6 +38,15 @@ export interface BuildReport {
 		readonly files: readonly { readonly path: string; readonly from: string }[];
 		readonly read: Readonly<ReadCost>;
 	};
+	/** Images that the medium carries; absent where it carries none. */
+	readonly payload?: readonly {
+		readonly reference: string;
+		readonly manifestDigest: string;
+		/** In the layout at `/container`. */
+		readonly name: string;
+		/** Of its blobs, which other images of the layout may have too. */
+		readonly byteLength: number;
+	}[];
 	/** Bottom layer first. */
 	readonly layers: readonly LayerReport[];
 	readonly contract: {
@@ -122,6 +132,7 @@ interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
 	readonly loaders: LoadersImage | undefined;
+	readonly payloads: readonly PayloadImage[];
 	readonly system: ComposedSystem;
 	readonly medium: MediumReport;
 	readonly path: string;
@@ -146,6 +157,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			created: createdSeconds === undefined ? undefined : new Date(createdSeconds * 1000).toISOString(),
 		},
 		...(loaders === undefined ? {} : { buildroot: buildrootReport(loaders, system.files) }),
+		...(parts.payloads.length > 0 && { payload: parts.payloads.map(payloadReport) }),
 		layers: layerReports(image, stage.layers),
 		contract: {
 			version: contract.version,
@@ -191,6 +203,11 @@ export function buildReport(parts: ReportParts): BuildReport {
 		phases: progress.finish(),
 		peakResidentBytes: process.resourceUsage().maxRSS * 1024,
 	};
+}
+
+function payloadReport({ reference, manifestDigest, name, distribution: { manifest, blobs } }: PayloadImage) {
+	const byteLength = blobs.reduce((sum, { size }) => sum + size, manifest.bytes.byteLength);
+	return { reference, manifestDigest, name, byteLength };
 }
 
 function buildrootReport(loaders: LoadersImage, files: readonly BootFile[]): NonNullable<BuildReport["buildroot"]> {

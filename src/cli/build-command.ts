@@ -17,6 +17,7 @@ import { formatDuration, formatSize } from "./values.ts";
 const GROUPS = [
 	"output",
 	...CONTENT_GROUPS,
+	"payload",
 	"work",
 	"medium",
 	...IMAGE_GROUPS,

@@ -200,7 +200,8 @@ const ROWS: Readonly<Record<string, Rows>> = {
 		],
 		["--bootc-ref --image --image-ref", { image: true }],
 		["--bootc-build-ref --build-container", same("--buildroot")],
-		["--bootc-installer-payload-ref --payload-ref --payload --installer-payload-ref --ks --kickstart", none(INSTALLER)],
+		["--bootc-installer-payload-ref --payload-ref --installer-payload-ref", same("--payload")],
+		["--ks --kickstart", none(INSTALLER)],
 		["--output-dir --target-dir", { output: "directory" }],
 		["--output-name", { output: "name" }],
 		[

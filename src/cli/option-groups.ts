@@ -12,6 +12,7 @@ import {
 	limitFields,
 	mediumFields,
 	type OptionsOf,
+	payloadFields,
 	registryFields,
 	runFields,
 	squashfsFields,
@@ -81,6 +82,10 @@ const groups = {
 			"--buildroot <image>",
 			"take GRUB, shim, MOK manager, font and tools from another image, of the same architecture",
 		],
+	}),
+	payload: group("Images to install:", payloadFields, {
+		payload: ["--payload <image>", "carry this image on the ISO, to be installed from it; repeatable", collect],
+		payloadFormat: ["--payload-format <format>", "how: oci is an OCI image layout at /container"],
 	}),
 	secureBoot: group(
 		"What the image leaves open:",

@@ -1,5 +1,6 @@
 import type { BootFile } from "../boot/boot-files.ts";
 import type { Contract } from "../contract/contract.ts";
+import type { MediumFile } from "../medium/medium-file.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 
@@ -23,6 +24,8 @@ export interface LiveSystem {
 	readonly rootfs: { readonly byteLength: number };
 	/** Kernel, initramfs, boot loaders, menus. */
 	readonly files: readonly BootFile[];
+	/** What else goes onto the medium: images to install. */
+	readonly otherFiles: readonly MediumFile[];
 	/** Undefined for machines without a BIOS. */
 	readonly bios: BiosBoot | undefined;
 	/** Everything that decides the content, as JSON: what ids are made of. */

@@ -12,10 +12,10 @@ import { Oci2isoError } from "../errors.ts";
 import { Findings } from "../findings/findings.ts";
 import { askImage, type ReadCost } from "../layers/ask-image.ts";
 import type { Digest } from "../oci/digest.ts";
-import { type OciImage, openImage } from "../oci/open-image.ts";
+import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
-import { parseReference } from "../oci/reference.ts";
-import { type ImageOptions, openingOptions } from "../options/image-options.ts";
+import type { ImageOptions } from "../options/image-options.ts";
+import { openBeside } from "../options/open-beside.ts";
 import { type ImageTree, readingFrom } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 
@@ -52,46 +52,21 @@ interface ReadLoadersOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * Opens the image `reference` for the same platform as `image`, with the options that `image` was opened with; `--creds` are for one registry, the image's
- * if that is in one. Throws `Oci2isoError` as `openImage`, and BUILDROOT_ARCHITECTURE (exit 3).
- */
+/** The image with boot loaders for `image`. Throws `Oci2isoError` as `openBeside`, and BUILDROOT_ARCHITECTURE (exit 3). */
 export async function openBuildroot(
 	reference: string,
 	image: Pick<OciImage, "reference" | "platform">,
 	options: ImageOptions & { readonly manifestDigest?: Digest | undefined },
 ): Promise<OciImage> {
-	const { os, architecture } = image.platform;
-	const domain = domainOf(image.reference);
-	const isForeign = domain !== undefined && domain !== domainOf(reference);
-	const opening = openingOptions({
-		...options,
-		platform: formatPlatform({ os, architecture }),
-		creds: isForeign ? undefined : options.creds,
-	});
+	const { architecture } = image.platform;
 	try {
-		const opened = await openImage(reference, {
-			...opening,
-			manifestDigest: options.manifestDigest,
-			announceLayers: false,
-		});
+		const opened = await openBeside(reference, image, options, "the buildroot");
 		if (opened.platform.architecture === architecture) return opened;
 		await opened.close();
 		throw otherArchitecture(reference, architecture, opened.platform.architecture);
 	} catch (error) {
-		if (!(error instanceof Oci2isoError) || error.code === "BUILDROOT_ARCHITECTURE") throw error;
-		if (error.code === "PLATFORM_NOT_FOUND") throw otherArchitecture(reference, architecture, undefined, error);
-		const { code, kind, what, where, expected, remedy, problems } = error;
-		throw new Oci2isoError({
-			code,
-			kind,
-			what: `the buildroot: ${what}`,
-			where,
-			expected,
-			remedy,
-			problems,
-			cause: error,
-		});
+		if (!(error instanceof Oci2isoError) || error.code !== "PLATFORM_NOT_FOUND") throw error;
+		throw otherArchitecture(reference, architecture, undefined, error);
 	}
 }
 
@@ -104,11 +79,6 @@ function otherArchitecture(where: string, wanted: string, own: string | undefine
 		expected: `an image for ${wanted}, as the one with the kernel`,
 		cause,
 	});
-}
-
-function domainOf(reference: string): string | undefined {
-	const parsed = parseReference(reference);
-	return parsed.transport === "docker" ? parsed.name.domain : undefined;
 }
 
 /** Reads of an image's layers what boot loaders are, no further down than that takes. The image has to stay open for as long as files are read. Rejects as `askImage`. */

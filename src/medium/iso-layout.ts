@@ -8,6 +8,7 @@ import { blockOfContent, planVolume, type VolumePlan } from "../formats/iso9660/
 import type { IsoFile } from "../formats/iso9660/tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
+import type { MediumFile } from "./medium-file.ts";
 
 /** Block of the squashfs, whose superblock precedes everything that is known late: a multiple of 128 KiB, after both descriptor sets. */
 export const SQUASHFS_BLOCK = 64;
@@ -16,6 +17,7 @@ export const SQUASHFS_BLOCK = 64;
 export type BodySource =
 	| { readonly kind: "image"; readonly inode: FileInode }
 	| { readonly kind: "bytes"; readonly bytes: Uint8Array }
+	| { readonly kind: "stream"; readonly file: MediumFile }
 	| { readonly kind: "squashfs" }
 	| { readonly kind: "boot-catalog" }
 	| { readonly kind: "el-torito" }
@@ -42,6 +44,7 @@ interface IsoParts {
 	/** Whether a copy of it is in the tree. */
 	readonly hasEfiImage: boolean;
 	readonly bootFiles: readonly BootFile[];
+	readonly otherFiles?: readonly MediumFile[] | undefined;
 	readonly guids: DiskGuids;
 	/** Names the program in the volume descriptor. */
 	readonly preparer: string;
@@ -84,6 +87,8 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		sources.set(contentKey, { kind: "image", inode });
 		files.push([iso, { type: "file", mode, uid, gid, mtimeSeconds: mtime.seconds, byteLength, contentKey }]);
 	}
+	for (const file of parts.otherFiles ?? [])
+		files.push([file.path, made(`stream ${file.contentKey}`, file.byteLength, { kind: "stream", file })]);
 	sources.set(BOOT_CATALOG_KEY, { kind: "boot-catalog" });
 	const volume = planVolume(buildMediaTree(files, epochSeconds), {
 		volumeIdentifier: byteStringFromText(parts.label),

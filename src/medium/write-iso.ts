@@ -100,6 +100,9 @@ async function* bodyChunks(
 		case "image":
 			yield* contents.tree.stream(source.inode);
 			return;
+		case "stream":
+			yield* source.file.stream(contents.signal);
+			return;
 		case "bytes":
 			yield source.bytes;
 			return;

@@ -247,5 +247,6 @@ function synthesize(config: Descriptor, layers: readonly Descriptor[]): ImageMan
 		config: ordered(DOCKER_CONFIG, config),
 		layers: layers.map((layer) => ordered(DOCKER_LAYER_GZIP, layer)),
 	};
-	return { kind: "manifest", digest: digestOf(Buffer.from(JSON.stringify(document))), config, layers };
+	const bytes = Buffer.from(JSON.stringify(document));
+	return { kind: "manifest", digest: digestOf(bytes), mediaType: DOCKER_MANIFEST, bytes, config, layers };
 }

@@ -4,12 +4,15 @@ import { type Descriptor, descriptorSchema } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import { unsupported, unsupportedCompression } from "./failures.ts";
 import { checkDocument, type DocumentOrigin, parseJson } from "./json-document.ts";
-import { documentKind, isEncrypted, isImageConfig, layerMediaType } from "./media-types.ts";
+import { documentKind, isEncrypted, isImageConfig, layerMediaType, OCI_MANIFEST } from "./media-types.ts";
 
 /** OCI image-spec manifest.md or Docker image manifest version 2, schema 2. */
 export interface ImageManifest {
 	readonly kind: "manifest";
 	readonly digest: Digest;
+	readonly mediaType: string;
+	/** The document itself, which has the digest. */
+	readonly bytes: Uint8Array;
 	readonly config: Descriptor;
 	/** Bottom first. */
 	readonly layers: readonly Descriptor[];
@@ -70,7 +73,7 @@ export function parseManifest(
 	if (claimed !== undefined && documentKind(claimed) === undefined)
 		throw artifact(`document of type ${claimed}`, digest);
 	const { config, layers } = checkDocument(document, manifestSchema, origin);
-	return { kind: "manifest", digest, config, layers };
+	return { kind: "manifest", digest, mediaType: claimed ?? OCI_MANIFEST, bytes, config, layers };
 }
 
 /** Throws `Oci2isoError` (exit 2) with the reason where the manifest is of something that is not an image, or that cannot be read without a key. */

@@ -5,7 +5,7 @@ const INDEXES = new Set([
 	"application/vnd.docker.distribution.manifest.list.v2+json",
 ]);
 
-const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 export const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";

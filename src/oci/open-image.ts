@@ -6,6 +6,7 @@ import type { ImageSource } from "./blob-source.ts";
 import { readDocument } from "./blob-source.ts";
 import type { Digest } from "./digest.ts";
 import { directorySource } from "./directory-source.ts";
+import { type Distribution, distributionOf } from "./distribution.ts";
 import { unsupported } from "./failures.ts";
 import { openArchive, openDirectory } from "./file-store.ts";
 import { type ImageConfig, parseImageConfig } from "./image-config.ts";
@@ -38,6 +39,8 @@ export interface OciImage {
 	readonly config: ImageConfig;
 	/** Bottom first. */
 	readonly layers: readonly Layer[];
+	/** Undefined where the blobs that the manifest names are not kept, but only what is in them. */
+	readonly distribution: Distribution | undefined;
 	/** For whoever merges the layers. */
 	readonly treeLimits: TreeLimits;
 	/** What was chosen where nothing says how, for the build report. Grows while layers are read. */
@@ -158,6 +161,7 @@ async function readImage(
 			const maxLayerBytes = layerBoundBytes(descriptor.size, askedBytes);
 			return createLayer(source, descriptor, { index, diffId, maxLayerBytes, note });
 		}),
+		distribution: manifest === selected ? distributionOf(source, selected) : undefined,
 		treeLimits: treeLimits(maxInodes),
 		get notes() {
 			return [...source.notes, ...notes];

@@ -85,6 +85,14 @@ export const buildrootFields = {
 	buildroot: text("an image reference, for example oci:DIR:TAG or docker://HOST/NAME:TAG"),
 } satisfies Fields;
 
+/** Images that the medium carries to be installed from it. */
+export const payloadFields = {
+	/** Their references; of each, what is for the image's platform. Default: none. */
+	payload: texts("image references"),
+	/** `oci`: an OCI image layout at `/container`, with the blobs as they are stored. There is no default. */
+	payloadFormat: oneOf(["oci"]),
+} satisfies Fields;
+
 /** What of the image's tree is left out of the squashfs, and what is changed in it. */
 export const treeFields = {
 	/** More patterns to leave out, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */

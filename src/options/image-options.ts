@@ -5,6 +5,7 @@ import type {
 	buildrootFields,
 	imageFields,
 	OptionsOf,
+	payloadFields,
 	squashfsFields,
 	treeFields,
 } from "./fields.ts";
@@ -25,6 +26,9 @@ export interface TreeOptions extends OptionsOf<typeof treeFields> {}
 
 /** Another image that boot loaders come from. */
 export interface BuildrootOptions extends OptionsOf<typeof buildrootFields> {}
+
+/** Images that the medium carries. */
+export interface PayloadOptions extends OptionsOf<typeof payloadFields> {}
 
 /** How the squashfs is compressed. */
 export interface SquashfsOptions extends OptionsOf<typeof squashfsFields> {}

@@ -34,6 +34,7 @@ import { ContentDigest } from "./content-digest.ts";
 import { supportAt } from "./live-root-check.ts";
 import { bootLoaderOn, fileAt, machineOn, nodesOf, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
+import { payloadFilesOn } from "./payload-check.ts";
 
 const MAX_DISC_INFO_BYTES = 4096;
 const OWN_PREPARER = "OCI2ISO-";
@@ -110,11 +111,13 @@ export async function checkMedium(
 	const present = (isOwn ? files : await withTimeOfMedium(files, source, volume)).filter(
 		({ iso }) => iso === undefined || isThere(iso) || !beyond.has(iso),
 	);
+	const otherFiles = payloadFilesOn(source, volume.root);
 	// Neither the image has them nor are they menus: made from the others, and compared with them elsewhere.
 	const made = [
 		ISO_PATHS.squashfs,
 		...(contract.bootLoader === "grub2" ? [ISO_PATHS.efiImage] : []),
 		...(contract.grubModules === undefined ? [] : [ISO_PATHS.coreImage]),
+		...otherFiles.map(({ path }) => path),
 	];
 	const unknown = checkFiles(present, image, contents, { isOwn, made }, findings);
 	const kernel = displayName(contract.kernel.version);
@@ -144,6 +147,7 @@ export async function checkMedium(
 		esp,
 		hasEfiImage: contract.bootLoader === "grub2",
 		bootFiles: files,
+		otherFiles,
 		guids: guidsOf(facts),
 		preparer,
 	});

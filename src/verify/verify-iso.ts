@@ -27,6 +27,7 @@ import { bootLoaderOn, fileAt, fileSource, machineOn, readVolumeFile } from "./m
 import { readMediumContents } from "./medium-tree.ts";
 import type { BootVolume } from "./menu-check.ts";
 import { checkGpt, checkMbr, checkVolumePartition } from "./partitions-check.ts";
+import { checkPayload, type ExpectedPayload } from "./payload-check.ts";
 import type { ExpectedTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
@@ -36,6 +37,8 @@ import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 interface VerifyIsoOptions {
 	/** Compare the squashfs with this; absent: no fidelity check. */
 	readonly expected?: ExpectedTree | undefined;
+	/** The images that it should carry to be installed, and no others; absent: any. */
+	readonly payload?: readonly ExpectedPayload[] | undefined;
 	/** Hash the medium. Default true. */
 	readonly mediaChecksum?: boolean | undefined;
 	/** Ask for signatures. Default true. */
@@ -203,6 +206,9 @@ async function checkAll(
 			await checkSecureBoot(efiPrograms, [...kernels.values()], limits, findings);
 		});
 
+	await run.check("payload", [volume], (findings, first) =>
+		checkPayload(source, first.root, options.payload, findings, signal),
+	);
 	if (expected === undefined) run.skip("fidelity", "no image was given");
 	else
 		await run.check("fidelity", [root, contents], (findings, image, { digestOf }) =>

@@ -13,15 +13,18 @@ import {
 	imageFields,
 	imageReference,
 	isObject,
+	payloadFields,
 	treeFields,
 } from "../options/fields.ts";
 import {
 	type BuildrootOptions,
 	type ImageOptions,
 	openingOptions,
+	type PayloadOptions,
 	type TreeOptions,
 } from "../options/image-options.ts";
 import { openIso } from "../output/iso-file.ts";
+import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
 import type { ReadLoaders } from "./medium-check.ts";
@@ -29,7 +32,7 @@ import { readImageTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { verifyIso } from "./verify-iso.ts";
 
-export interface VerifyOptions extends ImageOptions, TreeOptions, BuildrootOptions {
+export interface VerifyOptions extends ImageOptions, TreeOptions, BuildrootOptions, PayloadOptions {
 	/** A reference as `build` takes it. Absent: no fidelity check. */
 	readonly image?: string | undefined;
 	/** Ask for signatures. Default true. */
@@ -42,6 +45,7 @@ const fields = {
 	...accessFields,
 	...treeFields,
 	...buildrootFields,
+	...payloadFields,
 	secureBoot: flag(),
 } satisfies Record<keyof VerifyOptions, Field>;
 
@@ -83,17 +87,26 @@ async function verifySource(
 	const isExcluded = compileExcludes([...(defaultExcludes ? DEFAULT_EXCLUDES : []), ...exclude]);
 	const dropXattrs = compileXattrDropper(dropXattr);
 	if (reference === undefined) {
-		if (options.buildroot !== undefined) throw buildrootAlone();
+		for (const name of ["buildroot", "payload"] as const) if (options[name] !== undefined) throw aloneWithout(name);
 		return verifyIso(iso, { descriptor, secureBoot, signal });
 	}
 	const image = await openImage(reference, openingOptions(options));
 	let buildroot: OciImage | undefined;
+	let payload: PayloadImage[] | undefined;
 	try {
 		if (options.buildroot !== undefined) buildroot = await openBuildroot(options.buildroot, image, options);
+		payload =
+			options.payload &&
+			(await openPayloads(
+				options.payload.map((each) => ({ reference: each })),
+				image,
+				options,
+			));
 		const tree = await readImageTree(image, { isExcluded, dropXattrs, allRoot, signal });
 		const expected = { ...tree, readLoaders: buildroot && loadersReader(buildroot, signal) };
-		return await verifyIso(iso, { descriptor, expected, secureBoot, signal });
+		return await verifyIso(iso, { descriptor, expected, payload, secureBoot, signal });
 	} finally {
+		for (const opened of payload ?? []) await opened.close();
 		await buildroot?.close();
 		await image.close();
 	}
@@ -112,12 +125,12 @@ function loadersReader(buildroot: OciImage, signal: AbortSignal | undefined): Re
 	};
 }
 
-function buildrootAlone(): Oci2isoError {
+function aloneWithout(where: "buildroot" | "payload"): Oci2isoError {
 	return invalidOptions([
 		{
 			code: "INVALID_OPTION",
 			what: "there is no image to compare with",
-			where: "buildroot",
+			where,
 			remedy: "give --image too",
 		},
 	]);

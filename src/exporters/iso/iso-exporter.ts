@@ -32,6 +32,7 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 		esp,
 		hasEfiImage: contract.bootLoader === "grub2",
 		bootFiles: files,
+		otherFiles: system.otherFiles,
 		guids,
 		preparer: system.preparer,
 	});

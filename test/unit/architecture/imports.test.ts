@@ -27,6 +27,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	contract: ["boot", "formats", "tree", "findings"],
 	// Boot loaders of another image than the system's, for build, inspect and verify.
 	loaders: ["contract", "layers", "tree", "oci", "options", "findings", "buildroot", "boot"],
+	// Images that a medium carries.
+	payload: ["oci", "options", "medium", "boot"],
 	buildroot: ["tree", "boot", "codec", "native"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: ["formats", "boot"],
@@ -53,6 +55,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"loaders",
 		"options",
 		"exporters",
+		"payload",
 	],
 	inspect: [
 		"findings",
@@ -85,6 +88,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"options",
 		"loaders",
 		"output",
+		"payload",
 	],
 	cli: ["build", "oci", "cache", "inspect", "verify", "output", "codec", "native", "index.ts", "options", "medium"],
 	"index.ts": ["build", "inspect", "verify", "oci", "codec", "options", "output"],

@@ -26,7 +26,8 @@ const base = { image: "oci:x", sourceDateEpoch: 5 };
 const planOf = (options: Partial<PlanOptions>): Promise<BuildPlan> => {
 	const buildroot =
 		options.buildroot === undefined ? undefined : { reference: options.buildroot, manifestDigest: OTHER };
-	return makePlan(image, resolvePlanOptions({ ...base, ...options }), buildroot);
+	const payload = (options.payload ?? []).map((reference) => ({ reference, manifestDigest: OTHER }));
+	return makePlan(image, resolvePlanOptions({ ...base, ...options }), buildroot, payload);
 };
 const bytesOf = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const plan = await planOf({});
@@ -42,27 +43,29 @@ function refusal(attempt: () => unknown): Oci2isoError {
 }
 
 describe("a plan", () => {
-	const shaping: Required<Omit<PlanOptions, keyof typeof working | "image" | "preset" | "platform">> = {
-		label: "L",
-		kernel: "1.0",
-		devicetree: ["a/b.dtb"],
-		vendor: "test",
-		buildroot: "oci:y",
-		bootloader: "grub2",
-		exclude: ["x"],
-		defaultExcludes: false,
-		dropXattr: ["user.*"],
-		allRoot: true,
-		bcj: "x86",
-		fragments: false,
-		alwaysUseFragments: true,
-		exports: false,
-		comp: "gzip",
-		level: 9,
-		blockSize: 4096,
-		tools: "buildroot",
-		sourceDateEpoch: 6,
-	};
+	const shaping: Required<Omit<PlanOptions, keyof typeof working | "image" | "preset" | "platform" | "payloadFormat">> =
+		{
+			label: "L",
+			kernel: "1.0",
+			devicetree: ["a/b.dtb"],
+			vendor: "test",
+			buildroot: "oci:y",
+			payload: ["oci:z"],
+			bootloader: "grub2",
+			exclude: ["x"],
+			defaultExcludes: false,
+			dropXattr: ["user.*"],
+			allRoot: true,
+			bcj: "x86",
+			fragments: false,
+			alwaysUseFragments: true,
+			exports: false,
+			comp: "gzip",
+			level: 9,
+			blockSize: 4096,
+			tools: "buildroot",
+			sourceDateEpoch: 6,
+		};
 	const working = {
 		output: "-",
 		overwrite: true,
@@ -90,8 +93,9 @@ describe("a plan", () => {
 
 	it("is another one for every option that shapes bytes", async () => {
 		const texts = new Set([JSON.stringify(plan)]);
+		const besides: Record<string, Partial<PlanOptions>> = { bcj: { comp: "xz" }, payload: { payloadFormat: "oci" } };
 		for (const [name, value] of Object.entries(shaping))
-			texts.add(JSON.stringify(await planOf({ [name]: value, ...(name === "bcj" ? { comp: "xz" } : {}) })));
+			texts.add(JSON.stringify(await planOf({ [name]: value, ...besides[name] })));
 		expect(texts.size).toBe(Object.keys(shaping).length + 1);
 	});
 

@@ -1,0 +1,47 @@
+import { ISO_PATHS } from "../boot/iso-paths.ts";
+import type { MediumFile } from "../medium/medium-file.ts";
+import { digestAlgorithm, digestHex, digestOf } from "../oci/digest.ts";
+import type { PayloadImage } from "./payload-images.ts";
+
+const INDEX = "application/vnd.oci.image.index.v1+json";
+
+/**
+ * An OCI image layout (image-layout.md 1.0.0) of these images at `ISO_PATHS.payloadLayout`, with the blobs as they are stored, each once. What is of one
+ * platform is written of an image of several.
+ */
+export function payloadLayoutFiles(payloads: readonly PayloadImage[]): MediumFile[] {
+	if (payloads.length === 0) return [];
+	const index = {
+		schemaVersion: 2,
+		mediaType: INDEX,
+		manifests: payloads.map(({ name, distribution: { manifest } }) => ({
+			mediaType: manifest.mediaType,
+			digest: manifest.digest,
+			size: manifest.bytes.byteLength,
+			annotations: { "org.opencontainers.image.ref.name": name },
+		})),
+	};
+	const files = [
+		made("oci-layout", Buffer.from(JSON.stringify({ imageLayoutVersion: "1.0.0" }))),
+		made("index.json", Buffer.from(JSON.stringify(index))),
+		...payloads.flatMap(({ distribution: { manifest, blobs } }) => [
+			made(blobPath(manifest.digest), manifest.bytes),
+			...blobs.map(({ digest, size, read }): MediumFile => file(blobPath(digest), digest, size, read)),
+		]),
+	];
+	return [...new Map(files.map((each) => [each.path, each])).values()];
+}
+
+function blobPath(digest: Parameters<typeof digestHex>[0]): string {
+	return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+function made(path: string, bytes: Uint8Array): MediumFile {
+	return file(path, digestOf(bytes), bytes.byteLength, async function* () {
+		yield bytes;
+	});
+}
+
+function file(path: string, contentKey: string, byteLength: number, stream: MediumFile["stream"]): MediumFile {
+	return { path: `${ISO_PATHS.payloadLayout}/${path}`, contentKey, byteLength, stream };
+}
