@@ -1,8 +1,9 @@
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { KiB } from "../../binary/units.ts";
 import { type Oci2isoError, throwIfAborted } from "../../errors.ts";
 import { unsupported } from "../failures.ts";
-import { readRegion } from "../file-region.ts";
-import { openStoreFile } from "./store-file.ts";
+import { openStoreFile, storeUnreadable } from "./store-file.ts";
 import { readTarSplit, type TarSplitEntry } from "./tar-split.ts";
 
 /** Where a store keeps a layer. */
@@ -21,9 +22,28 @@ export async function* tarSplitOf(
 	const path = pathOf(place);
 	const file = await openStoreFile(path);
 	if (file === undefined) throw notKept(where);
-	const { size: byteLength } = await file.stat();
-	await file.close();
-	yield* readTarSplit(readRegion({ path, position: 0, byteLength }, signal), `${where}, ${path}`);
+	try {
+		yield* readTarSplit(chunksOf(file, path, signal), `${where}, ${path}`);
+	} finally {
+		await file.close();
+	}
+}
+
+/** Each is valid until the next is asked for. */
+async function* chunksOf(
+	file: FileHandle,
+	path: string,
+	signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+	const buffer = Buffer.allocUnsafe(256 * KiB);
+	for (;;) {
+		throwIfAborted(signal);
+		const { bytesRead } = await file.read(buffer).catch((error: unknown) => {
+			throw storeUnreadable(error, path);
+		});
+		if (bytesRead === 0) return;
+		yield buffer.subarray(0, bytesRead);
+	}
 }
 
 /** Bytes of the archive. Throws as `tarSplitOf`. */

@@ -51,7 +51,8 @@ export async function* readTarSplit(
 	yield entriesOf(Buffer.from(rest).toString("utf8"), where);
 }
 
-function entriesOf(lines: string, where: string): TarSplitEntry[] {
+/** Of whole lines. Throws STORE_INVALID (exit 5). */
+export function entriesOf(lines: string, where: string): TarSplitEntry[] {
 	const entries: TarSplitEntry[] = [];
 	for (const line of lines.split("\n")) {
 		if (line.trim() === "") continue;

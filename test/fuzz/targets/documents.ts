@@ -21,6 +21,8 @@ import { findAuth, parseAuthFile } from "../../../src/oci/registry/auth-file.ts"
 import { parseChallenges } from "../../../src/oci/registry/challenge.ts";
 import { parseContentRange } from "../../../src/oci/registry/content-range.ts";
 import { parseRegistriesConf } from "../../../src/oci/registry/registries-conf.ts";
+import { parseStorageConf } from "../../../src/oci/storage/storage-conf.ts";
+import { entriesOf } from "../../../src/oci/storage/tar-split.ts";
 import { decodeEstargzFooter, tocPlaceOf } from "../../../src/oci/toc/locate-toc.ts";
 import { parseToc } from "../../../src/oci/toc/toc-entries.ts";
 import { TocFault } from "../../../src/oci/toc/toc-fault.ts";
@@ -70,13 +72,15 @@ export const documentTargets: readonly FuzzTarget[] = [
 	{
 		name: "reference",
 		maxBytes: 600,
-		dictionary: "docker://~oci:~oci-archive:~docker-archive:~dir:~@sha256:~:@1~localhost:5000~/",
+		dictionary:
+			"docker://~containers-storage:[overlay@/s+/r:overlay.imagestore=/a,x]~oci:~oci-archive:~docker-archive:~dir:~@sha256:~:@1~localhost:5000~/",
 		seeds: () =>
 			utf8(
 				"docker://registry.example:5000/a/b:tag",
 				`quay.example/a@${DIGEST}`,
 				"oci:dir:tag",
 				"docker-archive:f:a/b:c",
+				`containers-storage:[vfs@/s+/r]a/b:c@${DIGEST}@0123`,
 				"linux/arm64/v8",
 			),
 		run(input) {
@@ -89,6 +93,25 @@ export const documentTargets: readonly FuzzTarget[] = [
 				}
 			}
 		},
+	},
+	{
+		name: "storage-conf",
+		dictionary: "[storage]~[storage.options]~driver=~graphroot=~additionalimagestores=[]~{append=true}~\n~'''~=",
+		seeds: () =>
+			utf8(
+				'[storage]\ndriver = "overlay"\ngraphroot = "/s"\n[storage.options]\nadditionalimagestores = ["/a", {append=true}]\n',
+			),
+		run: (input) => parseStorageConf({ path: "storage.conf", text: input.toString() }),
+	},
+	{
+		name: "tar-split",
+		dictionary: `${JSON_WORDS}~"type":1~"type":2~"name":"a/b"~"name_raw":"ZP8="~"size":5~"payload":"AAAA"~\n`,
+		seeds: () =>
+			utf8(
+				'{"type":2,"payload":"AAAA","position":0}\n{"type":1,"name":"etc/","payload":null,"position":1}\n',
+				'{"type":1,"name_raw":"ZP8vZv4=","size":1,"payload":"IxAAAAAAAAA=","position":5}\n',
+			),
+		run: (input) => entriesOf(input.toString(), "tar-split"),
 	},
 	{
 		name: "registries-conf",

@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { loadNativeAddon } from "../../../src/native/addon.ts";
-import { whileUnwritten } from "../../../src/oci/storage/store-lock.ts";
-import { requires } from "../../support/requires.ts";
-import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { whileUnwritten } from "../../src/oci/storage/store-lock.ts";
+import { requires } from "../support/requires.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { addonMissing } from "./addon-required.ts";
 
 /** Another process that has podman's lock for writing until its input ends; `done` is there from just before then on. */
 const HOLDER = `
@@ -17,7 +17,7 @@ sys.stdin.read()
 open(sys.argv[2], "w").close()
 `;
 
-describe.skipIf(requires("python3") ?? loadNativeAddon().reason)("a store that is being written", () => {
+describe.skipIf(addonMissing || requires("python3"))("a store that is being written", () => {
 	const held = async (lock: string, done: string) => {
 		writeFileSync(lock, "");
 		const holder = spawn("python3", ["-c", HOLDER, lock, done], { stdio: ["pipe", "pipe", "inherit"] });
