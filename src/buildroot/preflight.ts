@@ -5,7 +5,7 @@ import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import { cannotConfine, confinementsToTry } from "./confinement-choice.ts";
 import { temporaryPlace, withPrivateDirectory, writing } from "./extract.ts";
-import { launch } from "./launcher.ts";
+import { type Confinement, launch } from "./launcher.ts";
 import { hostTool, type ToolOptions } from "./run.ts";
 
 /** A distribution's tool with its libraries, GRUB's files and what it makes are some 8 MiB. */
@@ -65,25 +65,47 @@ async function requireExec(path: string, place: string): Promise<void> {
 	}
 }
 
-/** Starts nothing in each confinement: where it gets as far as not finding that, it could be had. */
+/** Why the image's tools could not be run in these confinements, one by one; undefined where they could. Rejects with TEMPORARY_DIRECTORY_UNWRITABLE (exit 6). */
+export async function tryConfinements<Each extends Confinement>(
+	confinements: readonly Each[],
+): Promise<Readonly<Record<Each, string | undefined>>> {
+	return await withPrivateDirectory(undefined, async (directory) => {
+		const root = join(directory, "root");
+		await writing(() => mkdir(root, { mode: 0o755 }), root);
+		const reasons: [Each, string | undefined][] = [];
+		for (const each of confinements) reasons.push([each, await whyNotConfined(each, root, {})]);
+		return Object.fromEntries(reasons) as Record<Each, string | undefined>;
+	});
+}
+
 async function requireConfinement(directory: string, options: ToolOptions): Promise<void> {
 	const root = join(directory, "root");
 	await writing(() => mkdir(root, { mode: 0o755 }), root);
 	const notes: string[] = [];
 	for (const confinement of confinementsToTry(options)) {
-		const { outcome } = await launch({
-			confinement,
-			root,
-			workingDirectory: root,
-			command: ["./nothing"],
-			writable: [],
-			mayTruncate: true,
-			limits: PROBE_LIMITS,
-			signal: options.signal,
-			launcherPath: options.launcherPath,
-		});
-		if (outcome.kind !== "cannot-confine") return;
-		notes.push(`${confinement}: ${outcome.reason}`);
+		const reason = await whyNotConfined(confinement, root, options);
+		if (reason === undefined) return;
+		notes.push(`${confinement}: ${reason}`);
 	}
 	throw cannotConfine(undefined, notes);
+}
+
+/** Starts nothing: where it gets as far as not finding that, the confinement could be had. */
+async function whyNotConfined(
+	confinement: Confinement,
+	root: string,
+	{ signal, launcherPath }: ToolOptions,
+): Promise<string | undefined> {
+	const { outcome } = await launch({
+		confinement,
+		root,
+		workingDirectory: root,
+		command: ["./nothing"],
+		writable: [],
+		mayTruncate: true,
+		limits: PROBE_LIMITS,
+		signal,
+		launcherPath,
+	});
+	return outcome.kind === "cannot-confine" ? outcome.reason : undefined;
 }

@@ -226,6 +226,11 @@ export class StoreDirectory {
 		rmSync(join(this.#place(kind), name), { force: true });
 	}
 
+	/** Files that have no name yet: of builds that run, and of those that were killed. */
+	unfinished(): number {
+		return namesIn(this.path).filter((name) => TEMPORARY.test(name)).length;
+	}
+
 	/** Removes temporary files whose writers are gone; a file a step. */
 	*removingStaleTemporaries(nowMilliseconds: number): Steps<void> {
 		for (const name of namesIn(this.path)) {

@@ -2,9 +2,9 @@
 import { writeSync } from "node:fs";
 import { VERSION } from "../build/version.ts";
 
-// Loads nothing before there is somebody to say in one line why it cannot be loaded, and nothing at all for a version.
+// Loads nothing before there is somebody to say in one line why it cannot be loaded, and for versions nothing but what has them.
 try {
-	if (!isVersionPrinted()) await import("./start.ts");
+	if (!(await areVersionsPrinted())) await import("./start.ts");
 } catch (error) {
 	const { code, message } = error as NodeJS.ErrnoException;
 	if (code !== "EMFILE" && code !== "ENFILE") throw error;
@@ -12,11 +12,15 @@ try {
 	process.exitCode = 6;
 }
 
-/** False where something else was asked for, and where it cannot be written, which the rest of the program says. */
-function isVersionPrinted(): boolean {
-	if (process.argv.length !== 3 || process.argv[2] !== "--version") return false;
+/** The version on the first line, then encoders and engine. False where something else was asked for, and where it cannot be written, which the rest of the program says. */
+async function areVersionsPrinted(): Promise<boolean> {
+	const [word = "", ...others] = process.argv.slice(2);
+	if (others.length > 0 || !/^(version|-?-version|-[vV])$/.test(word)) return false;
+	const { encodersHere, engineVersions } = await import("../codec/encoders.ts");
+	const encoders = await encodersHere();
+	const lines = encoders.map(({ codec, encoder, reason }) => encoder ?? `no ${codec}: ${reason}`);
 	try {
-		writeSync(1, `${VERSION}\n`);
+		writeSync(1, `${[VERSION, ...lines, engineVersions()].join("\n")}\n`);
 		return true;
 	} catch {
 		return false;

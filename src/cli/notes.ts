@@ -67,6 +67,14 @@ export const NOTES: Readonly<Record<string, CommandNotes>> = {
 		],
 		statuses: [0, 1, 2, 4, 5, 6, 8, 130],
 	},
+	"oci2iso doctor": {
+		examples: [
+			["oci2iso doctor", "what this machine can do"],
+			["oci2iso doctor --quiet || exit", "in a script"],
+			["oci2iso doctor --json | jq '.findings[] | select(.severity != \"ok\")'", "for programs"],
+		],
+		statuses: [0, 1, 2, 6, 130],
+	},
 	"oci2iso completion": {
 		examples: [
 			["source <(oci2iso completion bash)", "bash, in ~/.bashrc"],

@@ -4,6 +4,7 @@ import { EXIT_STATUS } from "../errors.ts";
 import { registerBuild } from "./build-command.ts";
 import { registerCache } from "./cache-command.ts";
 import { registerCompletion } from "./completion-command.ts";
+import { registerDoctor } from "./doctor-command.ts";
 import { addNotes, configureHelp, helpOption } from "./help.ts";
 import { registerInspect } from "./inspect-command.ts";
 import { onStandardOutput, printLines } from "./print.ts";
@@ -43,6 +44,7 @@ export function createProgram(show: (text: string) => void): Command {
 	registerInspect(program);
 	registerCache(program);
 	registerVerify(program);
+	registerDoctor(program);
 	registerCompletion(program);
 	addNotes(program.addHelpOption(helpOption()));
 	return program;

@@ -23,7 +23,6 @@ export function translateHabits(program: Command, commandLine: readonly string[]
 		command = next;
 		words++;
 	}
-	if (args.length === 1 && /^(version|-?-version|-[vV])$/.test(args[0] ?? "")) return ["--version"];
 	// a word that is no command, or help
 	if (words === 0 || command.commands.length > 0) return args;
 	return [...args.slice(0, words), ...new Translation(command, program).of(args.slice(words))];

@@ -2,10 +2,10 @@ import { printable } from "../binary/printable.ts";
 import type { OsRelease } from "../contract/contract.ts";
 import { formatProblem } from "../errors.ts";
 import type { ContainerfileLines, Finding } from "../findings/finding.ts";
+import { findingLines } from "../findings/lines.ts";
 import type { InspectedEfiProgram } from "./efi-program.ts";
 import type { ImageInspection } from "./inspect.ts";
 
-const MARKS = { ok: "ok", note: "note", warning: "warning", blocker: "BLOCKER", fault: "FAULT" } as const;
 const PATH_NAMES = { bios: "BIOS", uefi: "UEFI", "secure-boot": "UEFI with Secure Boot" } as const;
 /** IDs of os-release(5) of systems with dnf, and of those with apt. */
 const FEDORA_LIKE =
@@ -82,18 +82,11 @@ function describeCost(read: ImageInspection["read"]): string {
 	return `read ${blobBytes} of ${totalBytes} bytes of blobs: ${layersRead} of ${layers} layers${tables}${why}${again}`;
 }
 
-function describeFinding(
-	{ severity, code, what, evidence, blocks, remedy, containerfile }: Finding,
-	os: OsRelease,
-): string[] {
+function describeFinding(finding: Finding, os: OsRelease): string[] {
+	const { blocks, containerfile } = finding;
 	const stops =
 		blocks.length === 0 || blocks.length === 3 ? "" : ` [${blocks.map((path) => PATH_NAMES[path]).join(", ")}]`;
-	const seen = evidence === undefined ? "" : ` (${evidence})`;
-	return [
-		`  ${MARKS[severity].padEnd(7)} ${severity === "ok" ? "" : `${code}: `}${what}${stops}${seen}`,
-		...(remedy === undefined ? [] : [`          ${remedy}`]),
-		...fixLines(containerfile, os),
-	];
+	return [...findingLines(finding, stops), ...fixLines(containerfile, os)];
 }
 
 /** The line for the image's own distribution, or for the one it is made from; both where it is neither. */

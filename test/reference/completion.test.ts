@@ -27,18 +27,7 @@ const ROWS: readonly (readonly [line: string, offered: readonly string[]])[] = [
 	["oci2iso build --label oci:x dir:l", ["dir:layout/"]],
 ];
 
-let directory = "";
-beforeAll(async () => {
-	directory = temporaryDirectory("completion");
-	for (const name of ["layout", "other dir"]) mkdirSync(join(directory, name));
-	for (const name of ["live.iso", "live.tar"]) writeFileSync(join(directory, name), "");
-	for (const shell of ["bash", "zsh", "fish"]) {
-		const { stdout, status } = await oci2iso(["completion", shell]);
-		expect(status).toBe(0);
-		writeFileSync(join(directory, `.${shell}`), stdout);
-	}
-});
-
+const directory = temporaryDirectory("completion");
 /** Of the output that has the lines after `== LINE`: what is offered for each. */
 function offeredIn(output: string): Readonly<Record<string, readonly string[]>> {
 	const sections = output.split(/^== /m).slice(1);
@@ -58,6 +47,16 @@ function inOrder(names: readonly string[]): readonly string[] {
 }
 
 describe("completion", () => {
+	beforeAll(async () => {
+		for (const name of ["layout", "other dir"]) mkdirSync(join(directory, name));
+		for (const name of ["live.iso", "live.tar"]) writeFileSync(join(directory, name), "");
+		for (const shell of ["bash", "zsh", "fish"]) {
+			const { stdout, status } = await oci2iso(["completion", shell]);
+			expect(status).toBe(0);
+			writeFileSync(join(directory, `.${shell}`), stdout);
+		}
+	});
+
 	it("offers the transports that references have", () => {
 		for (const transport of TRANSPORTS) expect(() => parseReference(`${transport}x`)).not.toThrow();
 	});

@@ -1,5 +1,7 @@
+import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import { Oci2isoError } from "../../errors.ts";
+import { errnoOf } from "../failures.ts";
 import { type AuthEntry, type AuthFile, type Credentials, findAuth, parseAuthFile, serverNames } from "./auth-file.ts";
 import { readIfThere } from "./config-files.ts";
 import { askHelper } from "./credential-helper.ts";
@@ -88,19 +90,32 @@ interface AuthPlace {
 	readonly required: boolean;
 }
 
-function authFiles({ authFile, environment: { variables, home, systemRoot } }: CredentialOptions): AuthPlace[] {
+/** Where credentials are looked for, first to last. */
+export function authFiles({
+	authFile,
+	environment: { variables, home, systemRoot },
+}: Pick<CredentialOptions, "authFile" | "environment">): AuthPlace[] {
 	const named = authFile ?? (variables["REGISTRY_AUTH_FILE"] || undefined);
 	if (named !== undefined) return [{ path: named, legacy: false, required: true }];
 	const session = variables["XDG_RUNTIME_DIR"];
-	const runtime = session
-		? join(session, "containers")
-		: join(systemRoot, "run/containers", String(process.getuid?.() ?? 0));
+	const shared = join(systemRoot, "run/containers");
+	const runtime = session ? join(session, "containers") : join(shared, String(process.getuid?.() ?? 0));
 	const configuration = variables["XDG_CONFIG_HOME"] || join(home, ".config");
 	const docker = variables["DOCKER_CONFIG"] || join(home, ".docker");
 	return [
-		{ path: join(runtime, "auth.json"), legacy: false, required: false },
+		...(session || !isClosed(shared) ? [{ path: join(runtime, "auth.json"), legacy: false, required: false }] : []),
 		{ path: join(configuration, "containers/auth.json"), legacy: false, required: false },
 		{ path: join(docker, "config.json"), legacy: false, required: false },
 		{ path: join(home, ".dockercfg"), legacy: true, required: false },
 	];
+}
+
+/** Another user's podman may have made a directory that all users share by its name, for itself. */
+function isClosed(directory: string): boolean {
+	try {
+		accessSync(directory, constants.X_OK);
+		return false;
+	} catch (error) {
+		return errnoOf(error) === "EACCES";
+	}
 }

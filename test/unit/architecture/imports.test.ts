@@ -90,13 +90,28 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"output",
 		"payload",
 	],
-	cli: ["build", "oci", "cache", "inspect", "verify", "output", "codec", "native", "index.ts", "options", "medium"],
+	// What this machine can do.
+	doctor: ["findings", "codec", "native", "cache", "oci", "buildroot"],
+	cli: [
+		"doctor",
+		"build",
+		"oci",
+		"cache",
+		"inspect",
+		"verify",
+		"output",
+		"codec",
+		"native",
+		"index.ts",
+		"options",
+		"medium",
+	],
 	"index.ts": ["build", "inspect", "verify", "oci", "codec", "options", "output"],
 	"errors.ts": [],
 };
 /** Rooms that hold bytes and rules only: no files, no network, no process. */
 const pure = ["formats", "tree", "content", "rootfs", "contract"];
-const roomsWithNodeIo = ["oci", "cache", "output", "buildroot", "codec", "native", "cli"];
+const roomsWithNodeIo = ["oci", "cache", "output", "buildroot", "codec", "native", "cli", "doctor"];
 const ioModules = /^node:(fs|fs\/promises|net|http|https|tls|dns|child_process|worker_threads|process|http2|dgram)$/;
 
 interface Import {

@@ -122,8 +122,6 @@ describe("options typed by habit", () => {
 		expect(ours("build oci:x -o -")).toBe("build oci:x -o -");
 	});
 
-	it.each(["version", "-v", "-V", "-version"])("%s is --version", (word) => expect(ours(word)).toBe("--version"));
-
 	it.each([
 		["build x --kargs quiet", /oci2iso build has no --kargs: kernel arguments are kernel_args/],
 		["build x -b isolinux/isolinux.bin", /-b is mksquashfs's, a block size/],
