@@ -86,11 +86,9 @@ export function bootFiles(contract: BootFileParts, epochSeconds: number): BootFi
 	return [
 		...both(loaders.loader, efi?.shim),
 		...both(loaders.mokManager, efi?.mokManager),
-		...both(loaders.grub, efi?.grub),
-		...(["mokManager", "grub"] as const).flatMap((role) => {
-			const name = shimNames?.[role];
-			return name === undefined ? [] : both(loaderPath(name), efi?.[role]);
-		}),
+		...both(loaders.grub, efi?.secondStage),
+		...(shimNames?.mokManager === undefined ? [] : both(loaderPath(shimNames.mokManager), efi?.mokManager)),
+		...(shimNames?.grub === undefined ? [] : both(loaderPath(shimNames.grub), efi?.secondStage)),
 		...both(ISO_PATHS.efiFont, unicodeFont),
 		...(isGrub ? grubMenus(contract) : loaderFiles(contract)),
 		...(grubModules?.files ?? []).map(({ relativePath, file }) => isoOnly(biosFilePath(relativePath), image(file))),

@@ -9,6 +9,7 @@ import type { BiosBoot, LiveSystem } from "../exporters/live-system.ts";
 import { LinuxReader } from "../inspect/boot-parts.ts";
 import type { LoadersImage } from "../loaders/loaders-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
+import { bootOptionsOf } from "../options/image-options.ts";
 import type { FileTarget } from "../output/file-target.ts";
 import { payloadLayoutFiles } from "../payload/oci-layout.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
@@ -75,11 +76,11 @@ async function addBoot(
 	{ plan, image, loaders, payloads, work, tools, progress }: ComposeInput,
 ): Promise<ComposedSystem> {
 	const tree = loaders?.over(stage.tree) ?? stage.tree;
-	const { sourceDateEpoch: epochSeconds, label, kernel, devicetree, vendor, bootloader, rootfs } = plan;
+	const { sourceDateEpoch: epochSeconds, rootfs } = plan;
 	const { requireSecureBoot, force } = work;
 	const { architecture } = image.platform;
 	const how = { codec: rootfs.comp, bcj: rootfs.bcj, linux: new LinuxReader(tree) };
-	const checks = { label, kernel, devicetree, vendor, bootloader, architecture, ...how, requireSecureBoot, force };
+	const checks = { ...bootOptionsOf(plan), architecture, ...how, requireSecureBoot, force };
 
 	progress.phase("contract");
 	const contract = await readBuildContract(tree, checks, loaders?.parts);

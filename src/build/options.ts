@@ -22,6 +22,7 @@ import {
 	squashfsFields,
 	treeFields,
 } from "../options/fields.ts";
+import { bootOptionsOf } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
 import { type BuildPlan, checkPlan, makePlan, requireEncoder } from "./plan.ts";
 import type { BuildListener } from "./progress.ts";
@@ -151,7 +152,7 @@ function requireUnshaped(options: object): void {
 }
 
 function shapeOf(options: PlanOptions): Shape {
-	const { image, platform, label, kernel, devicetree, vendor, bootloader, buildroot, sourceDateEpoch } = options;
+	const { image, platform, devicetree, bootloader, buildroot, sourceDateEpoch } = options;
 	const { bcj, exports, allRoot, tools = "auto" } = options;
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
@@ -161,10 +162,8 @@ function shapeOf(options: PlanOptions): Shape {
 	return {
 		image,
 		platform,
-		label,
-		kernel,
-		devicetree,
-		vendor,
+		...bootOptionsOf(options),
+		devicetree: devicetree?.length === 0 ? undefined : devicetree,
 		bootloader: bootloader === "auto" ? undefined : bootloader,
 		buildroot,
 		payload,

@@ -20,6 +20,7 @@ import {
 	squashfsFields,
 	treeFields,
 } from "../options/fields.ts";
+import { bootOptionsOf } from "../options/image-options.ts";
 import type { Shape } from "./options.ts";
 import { VERSION } from "./version.ts";
 
@@ -96,7 +97,7 @@ export async function makePlan(
 	buildroot?: Pick<OciImage, "reference" | "manifestDigest">,
 	payload: readonly Pick<OciImage, "reference" | "manifestDigest">[] = [],
 ): Promise<BuildPlan> {
-	const { comp, blockSize, fragmentRule, exports, label, kernel, devicetree, vendor, bootloader } = shape;
+	const { comp, blockSize, fragmentRule, exports } = shape;
 	const { exclude, dropXattr, tools } = shape;
 	const { platform, manifestDigest, config } = image;
 	const { variant: _, ...plainPlatform } = platform;
@@ -126,11 +127,7 @@ export async function makePlan(
 		exclude,
 		dropXattr,
 		...(shape.allRoot === true ? { allRoot: true } : {}),
-		...(label === undefined ? {} : { label }),
-		...(kernel === undefined ? {} : { kernel }),
-		...(devicetree === undefined || devicetree.length === 0 ? {} : { devicetree }),
-		...(vendor === undefined ? {} : { vendor }),
-		...(bootloader === undefined ? {} : { bootloader }),
+		...bootOptionsOf(shape),
 		sourceDateEpoch: epochSeconds(shape.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], config.createdSeconds),
 		rootfs: {
 			format: "squashfs",

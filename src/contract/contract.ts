@@ -90,7 +90,7 @@ export interface EfiFiles {
 	readonly shim: FoundFile;
 	readonly mokManager: FoundFile;
 	/** What shim starts: the variant of GRUB for media, which reads `grub.cfg` from its own directory, or systemd-boot. */
-	readonly grub: FoundFile;
+	readonly secondStage: FoundFile;
 }
 
 /** GRUB's directory for BIOS. */
@@ -144,6 +144,8 @@ export interface Grub2Menu {
 
 export interface Submenu {
 	readonly title: string;
+	/** Of a further kernel, its directory. */
+	readonly kernelVersion?: ByteString | undefined;
 	readonly entries: readonly MenuEntry[];
 }
 

@@ -27,8 +27,8 @@ const rolesOf = ({ efi }: Machine, bootLoader: BootLoader): readonly WantedFile[
 	{ role: "shim", name: efi.shim, what: "shim", code: "SHIM_MISSING" },
 	{ role: "mokManager", name: efi.mokManager, what: "MOK manager", code: "MOK_MANAGER_MISSING" },
 	bootLoader === "grub2"
-		? { role: "grub", name: efi.mediaGrub, what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" }
-		: { role: "grub", name: efi.systemdBoot, what: "systemd-boot program", code: "SYSTEMD_BOOT_MISSING" },
+		? { role: "secondStage", name: efi.mediaGrub, what: "CD variant of GRUB", code: "GRUB_EFI_MISSING" }
+		: { role: "secondStage", name: efi.systemdBoot, what: "systemd-boot program", code: "SYSTEMD_BOOT_MISSING" },
 ];
 type Roles = readonly WantedFile[];
 
@@ -45,7 +45,7 @@ interface Choice {
 	readonly files: Readonly<Record<Role, FoundFile | undefined>>;
 }
 
-const NO_FILES: Choice["files"] = { shim: undefined, mokManager: undefined, grub: undefined };
+const NO_FILES: Choice["files"] = { shim: undefined, mokManager: undefined, secondStage: undefined };
 
 /**
  * The EFI boot loaders and the vendor they are from. The vendor is the first name, other than BOOT, in
@@ -138,8 +138,8 @@ function choicesIn(places: EfiPlaces, directories: readonly EfiDirectory[], role
 	return choices;
 }
 
-function complete({ shim, mokManager, grub }: Choice["files"]): EfiFiles | undefined {
-	return shim && mokManager && grub && { shim, mokManager, grub };
+function complete({ shim, mokManager, secondStage }: Choice["files"]): EfiFiles | undefined {
+	return shim && mokManager && secondStage && { shim, mokManager, secondStage };
 }
 
 function firstComplete(choices: ReadonlyMap<string, Choice>, order: readonly ByteString[]): Choice | undefined {
@@ -157,7 +157,7 @@ function mixed(choices: readonly Choice[]): Choice | undefined {
 	const files = {
 		shim: shim?.files.shim,
 		mokManager: of("mokManager")?.files.mokManager,
-		grub: of("grub")?.files.grub,
+		secondStage: of("secondStage")?.files.secondStage,
 	};
 	return shim === undefined || complete(files) === undefined ? undefined : { vendor: shim.vendor, files };
 }
@@ -173,7 +173,7 @@ function noteFallback(
 		first === undefined
 			? "the image names no EFI vendor"
 			: `/boot/efi/EFI/${displayName(first)} does not have all boot loaders`;
-	const paths = [efi.shim, efi.mokManager, efi.grub].map(({ path }) => displayName(path)).join(", ");
+	const paths = [efi.shim, efi.mokManager, efi.secondStage].map(({ path }) => displayName(path)).join(", ");
 	const whose = vendor === undefined ? "no vendor has all three, these" : `those of ${displayName(vendor)}`;
 	findings.choice({ code: "EFI_FALLBACK", what: `${place}, ${whose} are used: ${paths}` });
 }
@@ -272,7 +272,9 @@ function reportMissing(
 	const packages = (wantedRoles: readonly Role[]): string =>
 		[
 			...new Set(
-				wantedRoles.map((role) => bootLoaderPackage(role === "grub" ? bootLoader : role, osRelease, architecture)),
+				wantedRoles.map((role) =>
+					bootLoaderPackage(role === "secondStage" ? bootLoader : role, osRelease, architecture),
+				),
 			),
 		].join(" and ");
 	if (best === undefined && wanted === undefined)
@@ -281,7 +283,7 @@ function reportMissing(
 			what: "the image has no EFI vendor directory and no boot loaders where packages are known to have them",
 			where: "/usr/lib/bootupd/updates/EFI/*, /usr/lib/efi/shim/*/EFI/*",
 			expected: `the contract: ${roles.map(({ name }) => name).join(", ")} in /boot/efi/EFI/VENDOR`,
-			remedy: `install ${packages(["shim", "grub"])}`,
+			remedy: `install ${packages(["shim", "secondStage"])}`,
 		});
 	const { vendor, files } = best ?? { vendor: byteStringFromText(wanted ?? ""), files: NO_FILES };
 	const own = places.all.filter((directory) => isOf(directory, vendor));

@@ -69,6 +69,7 @@ export function withSubmenus(
 		const { kernel, initramfs } = furtherKernelPaths(version);
 		return {
 			title: `Linux ${displayName(version)}`,
+			kernelVersion: version,
 			entries: menu.entries.map(({ name, linux, initrd }) => ({
 				name,
 				linux: withPath(linux, KERNEL_PATH, `/${kernel}`),

@@ -120,7 +120,10 @@ export async function readContractParts(
 	const grub2 = withSubmenus(ofFirst, furtherKernels, deviceTrees);
 	const isMenuKnown = findings.problems.length === before;
 	for (const finding of ofKernel.list) findings.add(finding);
-	const { tree: loaders, ...parts } = given ?? (await readLoaders(tree, options, osRelease, findings));
+	// Of what nobody makes media for, other machines' boot loaders are not missing.
+	const ofOther = new Findings();
+	const read = await (given ?? readLoaders(tree, options, osRelease, fault === undefined ? findings : ofOther));
+	const { tree: loaders, ...parts } = read;
 	for (const finding of given?.findings.list ?? []) findings.add(finding);
 	const grubAdditions = parts.bootLoader === "grub2" ? await readGrubAdditions(tree, findings) : undefined;
 	if (parts.bootLoader === "systemd-boot" && kernel !== undefined)

@@ -53,6 +53,8 @@ export interface KernelPart {
 	readonly version: string;
 	readonly image: KernelImage;
 	readonly pe: SignedProgram | string;
+	/** Why what is packed does not unpack, in words. */
+	readonly damage?: string | undefined;
 }
 
 export interface InitramfsPart {
@@ -124,8 +126,8 @@ export class LinuxReader {
 async function readKernelPart(tree: ImageTree, files: KernelFiles): Promise<KernelPart> {
 	const file = files.vmlinuz;
 	const streamed = await streamedFile(tree, file.inode, MAX_KERNEL_BYTES);
-	const { image, pe } = await readKernel(streamed, () => tree.read(file.inode, MAX_KERNEL_BYTES));
-	return { file, version: displayName(files.version), image, pe };
+	const kernel = await readKernel(streamed, () => tree.read(file.inode, MAX_KERNEL_BYTES));
+	return { file, version: displayName(files.version), ...kernel };
 }
 
 /** Unpacks the initramfs; drivers are those of the kernel `release`. */
@@ -164,7 +166,11 @@ export async function readEfiParts(tree: ImageTree, efi: EfiFiles): Promise<Reco
 				? `it has ${file.inode.byteLength} bytes`
 				: decodePe(await tree.read(file.inode, MAX_EFI_BYTES)),
 	});
-	return { shim: await part(efi.shim), mokManager: await part(efi.mokManager), grub: await part(efi.grub) };
+	return {
+		shim: await part(efi.shim),
+		mokManager: await part(efi.mokManager),
+		secondStage: await part(efi.secondStage),
+	};
 }
 
 /** `/usr/lib/modules/RELEASE/config` (Fedora) or `/boot/config-RELEASE` (both). */

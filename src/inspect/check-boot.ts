@@ -89,9 +89,9 @@ export async function checkBoot(
 	if (bootLoader === "grub2") await checkGrubEfi(parts, planned, findings);
 	else checkSystemdBoot(parts, found.unifiedKernels, findings);
 	if (found.grubAdditions !== undefined) await checkGrubAdditions(parts, found.grubAdditions, findings);
-	for (const [index, files] of found.furtherKernels.entries()) {
+	for (const files of found.furtherKernels) {
 		const further = await linux.read(files);
-		const entries = found.grub2.submenus?.[index]?.entries ?? [];
+		const entries = found.grub2.submenus?.find((each) => each.kernelVersion === files.version)?.entries ?? [];
 		const own = { ...parts, ...further, config: await readKernelConfig(tree, further.initramfs.release) };
 		await checkFurther({ ...own, menu: { ...found.grub2, entries } }, files, findings);
 	}

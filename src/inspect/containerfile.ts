@@ -37,10 +37,10 @@ export const efiLines = ({ packages }: Machine): ContainerfileLines => ({
 	debian: `${APT} shim-signed grub-efi-${packages.debian}-signed`,
 });
 
-/** systemd-boot for the machine; Fedora signs none. */
+/** systemd-boot for the machine; Fedora signs none, nor did Debian before 13. */
 export const systemdBootLines = ({ packages }: Machine): ContainerfileLines => ({
 	fedora: "RUN dnf -y install systemd-boot-unsigned",
-	debian: `${APT} systemd-boot-efi-${packages.debian}-signed`,
+	debian: `${APT} systemd-boot-efi-${packages.debian}-signed || ${APT.slice(APT.indexOf("&&") + 3)} systemd-boot-efi`,
 });
 
 const grubModules: ContainerfileLines = {

@@ -2,7 +2,7 @@ import { displayName } from "../binary/byte-string.ts";
 import type { BootLoader } from "../boot/boot-loader.ts";
 import type { BranchFilter, CodecName } from "../codec/types.ts";
 import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "../contract/contract.ts";
-import { type LoaderParts, readContractParts } from "../contract/read-contract.ts";
+import { architectureFault, type LoaderParts, readContractParts } from "../contract/read-contract.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { LinuxReader } from "./boot-parts.ts";
@@ -89,8 +89,11 @@ export async function inspectTree(
 		.map((finding) => ({ ...finding, containerfile: contractLines(finding.code, found.machine) }));
 	const isMet = violations.length === 0;
 	const { codec = "zstd", bcj } = options;
+	const isKnown = architectureFault(options.architecture) === undefined;
 	const { parts, findings } = await checkBoot(tree, found, { codec, bcj, linux });
 	const tools = await checkTools(found.loaders, findings);
+	// What is for other machines would be said of it.
+	const told = isKnown ? findings.list : [];
 	const { kernel, initramfs } = parts;
 	return {
 		contract: { version: CONTRACT_VERSION, isMet, violations, choices: found.findings.choices },
@@ -115,15 +118,15 @@ export async function inspectTree(
 				bootLoader: found.bootLoader,
 				shim: describeEfiProgram(parts.efi.shim),
 				mokManager: describeEfiProgram(parts.efi.mokManager),
-				grub: describeEfiProgram(parts.efi.grub),
+				grub: describeEfiProgram(parts.efi.secondStage),
 			},
 		grubModules: found.grubModules && {
 			path: displayName(found.grubModules.path),
 			files: found.grubModules.files.length,
 		},
 		tools,
-		findings: findings.list,
-		bootPaths: bootPathsOf(findings.list, isMet, found),
-		isBootable: isMet && !findings.list.some(({ severity }) => severity === "blocker"),
+		findings: told,
+		bootPaths: bootPathsOf(told, isMet, found),
+		isBootable: isMet && !told.some(({ severity }) => severity === "blocker"),
 	};
 }

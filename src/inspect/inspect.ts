@@ -20,6 +20,7 @@ import {
 import {
 	type BootOptions,
 	type BuildrootOptions,
+	bootOptionsOf,
 	type ImageOptions,
 	openingOptions,
 	type SquashfsOptions,
@@ -75,17 +76,7 @@ export async function inspectImage(reference: string, options: InspectImageOptio
 }
 
 async function inspect(reference: string, options: InspectImageOptions): Promise<ImageInspection> {
-	const {
-		label,
-		kernel,
-		devicetree,
-		vendor,
-		bootloader,
-		preset = DEFAULT_PRESET,
-		comp = presets[preset].comp,
-		bcj,
-		onBytes,
-	} = options;
+	const { vendor, bootloader, preset = DEFAULT_PRESET, comp = presets[preset].comp, bcj, onBytes } = options;
 	requireFilter(comp, bcj);
 	const image = await openImage(reference, { ...openingOptions(options), announceLayers: false });
 	let buildroot: OciImage | undefined;
@@ -98,12 +89,8 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 		const total = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
 		const { architecture } = image.platform;
 		const asked = {
+			...bootOptionsOf(options),
 			architecture,
-			label,
-			kernel,
-			devicetree,
-			vendor,
-			bootloader,
 			codec: comp,
 			bcj: filterFor(comp, bcj, architecture),
 		};

@@ -133,10 +133,11 @@ async function chosen(
 	for (const name of [undefined, ...new Set(named)].slice(0, MAX_VENDORS)) {
 		const parts = name === undefined ? first : await of(name);
 		const efi = parts.boot?.efi;
-		if (efi === undefined || [efi.shim, efi.grub].some(({ inode }) => inode.byteLength > MAX_EFI_BYTES)) continue;
+		if (efi === undefined || [efi.shim, efi.secondStage].some(({ inode }) => inode.byteLength > MAX_EFI_BYTES))
+			continue;
 		const [shim, grub] = [
 			await tree.read(efi.shim.inode, MAX_EFI_BYTES),
-			await tree.read(efi.grub.inode, MAX_EFI_BYTES),
+			await tree.read(efi.secondStage.inode, MAX_EFI_BYTES),
 		];
 		if (isThem(shim, grub)) return parts;
 	}
@@ -158,7 +159,7 @@ async function askForTools(tree: ImageTree): Promise<void> {
 
 function filesOf({ boot, unicodeFont, grubModules }: LoaderParts): FoundFile[] {
 	return [
-		...(boot === undefined ? [] : [boot.efi.shim, boot.efi.mokManager, boot.efi.grub]),
+		...(boot === undefined ? [] : [boot.efi.shim, boot.efi.mokManager, boot.efi.secondStage]),
 		...(unicodeFont === undefined ? [] : [unicodeFont]),
 		...(grubModules === undefined ? [] : [grubModules.bootHybrid, ...grubModules.files.map(({ file }) => file)]),
 	];

@@ -1,13 +1,13 @@
 import type { OpenImageOptions } from "../oci/open-image.ts";
-import type {
-	accessFields,
+import {
+	type accessFields,
 	bootFields,
-	buildrootFields,
-	imageFields,
-	OptionsOf,
-	payloadFields,
-	squashfsFields,
-	treeFields,
+	type buildrootFields,
+	type imageFields,
+	type OptionsOf,
+	type payloadFields,
+	type squashfsFields,
+	type treeFields,
 } from "./fields.ts";
 
 // What building, inspecting and verifying take alike; the command line's options have the same names.
@@ -20,6 +20,12 @@ export interface ImageOptions extends AccessOptions, OptionsOf<typeof imageField
 
 /** What the image leaves open. */
 export interface BootOptions extends OptionsOf<typeof bootFields> {}
+
+/** Those of them that were given. */
+export function bootOptionsOf(options: BootOptions): BootOptions {
+	const names = Object.keys(bootFields) as (keyof BootOptions)[];
+	return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+}
 
 /** What of the image's tree is left out of the squashfs. */
 export interface TreeOptions extends OptionsOf<typeof treeFields> {}

@@ -4,7 +4,7 @@ import { ISO_PATHS } from "../boot/iso-paths.ts";
 import { Findings } from "../findings/findings.ts";
 import { readBootMenu } from "./boot-menu.ts";
 import { fileAt, readVolumeFile } from "./medium-files.ts";
-import { type BootVolume, checkMenu, ISO_FILE } from "./menu-check.ts";
+import { type BootVolume, checkEntries, ISO_FILE } from "./menu-check.ts";
 
 /** loopback.cfg, where the medium has one: its entries lead to the root file system as the other menus' do, and pass on where the ISO lies. */
 export async function checkLoopback(volume: BootVolume, findings: Findings): Promise<void> {
@@ -16,12 +16,15 @@ export async function checkLoopback(volume: BootVolume, findings: Findings): Pro
 	}
 	const script = byteStringOf(await readVolumeFile(volume.source, file, MAX_GRUB_CONFIG_BYTES, where));
 	// Other programs' only read their other menus.
-	const { entries } = readBootMenu(script, where, new Findings());
+	const own = new Findings();
+	const menu = readBootMenu(script, where, own);
+	const { entries } = menu;
 	if (entries.length === 0) {
 		findings.undecided = `${where} has no entry of its own`;
 		return;
 	}
-	await checkMenu(script, where, [volume], findings);
+	for (const finding of own.list) findings.add(finding);
+	await checkEntries(menu, where, [volume], findings);
 	if (!entries.some(({ kernelArguments }) => kernelArguments.some((word) => word.endsWith(ISO_FILE))))
 		findings.fault("no entry says where the ISO lies", where, `an argument NAME${ISO_FILE}`);
 	findings.detail = `${entries.length} menu entries`;

@@ -104,6 +104,16 @@ export async function checkMedium(
 		: undefined;
 	const digestParts = (contract: Contract): Promise<void> => digestPartsOf(contract, tree, parts);
 	const contract = await findContract(tree, image, volume, contents, loaders?.parts, support, digestParts);
+	const ofImage = [contract.efi.shim, contract.efi.secondStage].map(({ inode }) => image.digestOf(inode));
+	if (
+		given.readLoaders === undefined &&
+		[paths.loader, paths.grub].every((path, i) => contents.digests.get(path) !== ofImage[i])
+	)
+		findings.fault(
+			"neither shim nor what it starts is the image's: what follows from them differs too",
+			`/${paths.loader}`,
+			"the image's, or --buildroot IMAGE with the image that they came from",
+		);
 	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
 	// Other programs' media have what the contract has.
 	const beyond = new Set(isOwn ? [] : added.map(({ iso }) => iso?.slice(1)));
@@ -209,7 +219,7 @@ async function findContract(
 				[ISO_PATHS.kernel, kernel.vmlinuz],
 				[ISO_PATHS.initramfs, kernel.initramfs],
 				[paths.loader, efi.shim],
-				[paths.grub, efi.grub],
+				[paths.grub, efi.secondStage],
 			] as const
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
 	const versions = new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)));

@@ -37,7 +37,7 @@ export async function placeMenus(
 		.map((file) => describeAdded(file, "a font or a part of the theme that the image has for GRUB's menus"));
 	if (contract.bootLoader === "systemd-boot")
 		return { files, added: [...liveBoot, ...addedForSystemdBoot(files), loopback, ...unified] };
-	const { inode } = contract.efi.grub;
+	const { inode } = contract.efi.secondStage;
 	const program =
 		inode.byteLength > MAX_EFI_BYTES ? "it is too large" : decodePe(await tree.read(inode, MAX_EFI_BYTES));
 	const { extra } =

@@ -24,6 +24,8 @@ const imageHeader = record("Linux Image header", 64, {
 const zbootHeader = record("EFI zboot header", 64, {
 	magic: from0.text(0, 2),
 	imageType: from0.text(4, 4),
+	payloadOffset: from0.u32le(8),
+	payloadBytes: from0.u32le(12),
 });
 /** By the magic of its `Image`, as `uname -m` has it. */
 const IMAGE_MACHINES: Readonly<Record<string, string>> = { "ARM\x64": "aarch64", "RSC\x05": "riscv64" };
@@ -75,7 +77,10 @@ export function kernelImageOf(bytes: Uint8Array, pe: { readonly machine: number 
 	const architectureOfImage = IMAGE_MACHINES[imageHeader.decode(bytes).magic];
 	if (architectureOfImage !== undefined) return { ...none, format: "Image", architecture: architectureOfImage };
 	const zboot = zbootHeader.decode(bytes);
-	if (zboot.magic === "MZ" && zboot.imageType === "zimg") return { ...none, format: "zboot" };
+	if (zboot.magic === "MZ" && zboot.imageType === "zimg") {
+		const leastBytes = zboot.payloadOffset + zboot.payloadBytes;
+		return { ...none, format: "zboot", leastBytes };
+	}
 	if (GZIP_MAGIC.every((byte, index) => bytes[index] === byte)) return inGzip(bytes) ?? none;
 	if (bytes.byteLength < setupHeader.byteLength) return none;
 	const setup = setupHeader.decode(bytes);

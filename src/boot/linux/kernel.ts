@@ -1,4 +1,5 @@
 import { ByteQueue } from "../../binary/byte-queue.ts";
+import { GiB } from "../../binary/units.ts";
 import { decodeSignature } from "../../formats/pe/authenticode.ts";
 import { decodePe } from "../../formats/pe/pe-image.ts";
 import { decodePeHead } from "../../formats/pe/pe-layout.ts";
@@ -8,6 +9,7 @@ import {
 	PassingProgram,
 	type SignedProgram,
 } from "../../formats/pe/signed-program.ts";
+import { gunzipMember } from "../initramfs/gzip.ts";
 import type { StreamedFile } from "../initramfs/streamed-file.ts";
 import { type KernelImage, kernelImageOf } from "./kernel-image.ts";
 
@@ -19,7 +21,12 @@ export interface Kernel {
 	readonly image: KernelImage;
 	/** Or in words why it is no EFI program. */
 	readonly pe: SignedProgram | string;
+	/** Why what is packed does not unpack, in words. */
+	readonly damage?: string | undefined;
 }
+
+/** More than kernels have when they are unpacked. */
+const MAX_UNPACKED_BYTES = GiB;
 
 /**
  * Reads no more than the head of a kernel that is not signed, and digests one that is while it passes. `readWhole` is asked for a small file, and where
@@ -27,11 +34,33 @@ export interface Kernel {
  */
 export async function readKernel(file: StreamedFile, readWhole: () => Promise<Uint8Array>): Promise<Kernel> {
 	const passed = file.byteLength > PASSING_HEAD_BYTES ? await readInPassing(file) : undefined;
-	if (passed !== undefined) return passed;
-	const bytes = await readWhole();
+	const kernel = passed ?? kernelOf(await readWhole());
+	return kernel.image.format === "Image.gz" ? { ...kernel, damage: await damageOf(file) } : kernel;
+}
+
+function kernelOf(bytes: Uint8Array): Kernel {
 	const pe = decodePe(bytes);
 	return { image: kernelImageOf(bytes, pe), pe };
 }
+
+async function damageOf(file: StreamedFile): Promise<string | undefined> {
+	const input = new ByteQueue(file);
+	let byteLength = 0;
+	try {
+		const result = await gunzipMember(input, (bytes) => {
+			byteLength += bytes.byteLength;
+			if (byteLength > MAX_UNPACKED_BYTES) throw new TooLarge();
+		});
+		return "damage" in result ? result.damage : undefined;
+	} catch (error) {
+		if (error instanceof TooLarge) return `it unpacks to more than ${MAX_UNPACKED_BYTES} bytes`;
+		throw error;
+	} finally {
+		await input.close();
+	}
+}
+
+class TooLarge extends Error {}
 
 async function readInPassing(file: StreamedFile): Promise<Kernel | undefined> {
 	const input = new ByteQueue(file);

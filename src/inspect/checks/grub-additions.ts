@@ -61,7 +61,8 @@ function checkModules(
 	modules: readonly string[],
 	findings: Findings,
 ): void {
-	const own = efi === undefined || typeof efi.grub.pe === "string" ? undefined : builtInModules(efi.grub.pe);
+	const own =
+		efi === undefined || typeof efi.secondStage.pe === "string" ? undefined : builtInModules(efi.secondStage.pe);
 	const forUefi = own === undefined ? [] : modules.filter((name) => !own.has(name));
 	const isForBios = (name: string): boolean =>
 		lookupQuietly(loaders, `${grubDirectory}/${name}.mod`)?.inode.type === "file";

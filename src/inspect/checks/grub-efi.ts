@@ -15,8 +15,8 @@ export async function checkGrubEfi(
 	parts: BootFileParts,
 	findings: Findings,
 ): Promise<void> {
-	if (efi === undefined || typeof efi.grub.pe === "string") return;
-	const { extra, walks } = await findMenuPlaces(efi.grub.pe, {
+	if (efi === undefined || typeof efi.secondStage.pe === "string") return;
+	const { extra, walks } = await findMenuPlaces(efi.secondStage.pe, {
 		label: byteStringFromText(parts.label),
 		files: bootFiles(parts, 0),
 		grubDirectory: `/${ISO_PATHS.efiDirectory}`,
@@ -34,10 +34,10 @@ export async function checkGrubEfi(
 
 /** GRUB for UEFI has what starts EFI programs: it finds no modules on the medium, and Secure Boot would refuse them. */
 export function checkChainloader({ efi, machine }: Pick<BootParts, "efi" | "machine">, findings: Findings): void {
-	if (efi === undefined || typeof efi.grub.pe === "string") return;
-	if (builtInModules(efi.grub.pe)?.has("chain") !== false) return;
+	if (efi === undefined || typeof efi.secondStage.pe === "string") return;
+	if (builtInModules(efi.secondStage.pe)?.has("chain") !== false) return;
 	findings.warn("GRUB_WITHOUT_CHAINLOADER", "GRUB for UEFI cannot start unified kernel images: it has no chainloader", {
-		evidence: `no module chain in ${displayName(efi.grub.file.path)}`,
+		evidence: `no module chain in ${displayName(efi.secondStage.file.path)}`,
 		containerfile: efiLines(machine),
 	});
 }

@@ -35,6 +35,11 @@ export function checkKernel({ kernel, tree, machine, bootLoader }: BootParts, fi
 			evidence: `${where} has ${file.inode.byteLength} of at least ${image.leastBytes} bytes`,
 			containerfile: kernelLines(machine),
 		});
+	if (kernel.damage !== undefined)
+		return findings.block("KERNEL_TRUNCATED", "the kernel is cut off or damaged", ALL_PATHS, {
+			evidence: `${where}: ${kernel.damage}`,
+			containerfile: kernelLines(machine),
+		});
 	findings.ok("KERNEL", `Linux ${image.release ?? version} for ${machine.name}`, where);
 	// Without a BIOS nothing but EFI starts a kernel.
 	const isUefiOnly = biosOf(machine, bootLoader) === undefined;

@@ -43,8 +43,8 @@ export function checkUefi(parts: BootParts, findings: Findings): undefined {
 	const { efi, machine, bootLoader } = parts;
 	if (efi === undefined) return;
 	const images = new Map<string, PeImage>();
-	for (const role of ["shim", "grub", "mokManager"] as const) {
-		const image = checkProgram(role === "grub" ? bootLoader : role, efi[role], machine, findings);
+	for (const role of ["shim", "secondStage", "mokManager"] as const) {
+		const image = checkProgram(role === "secondStage" ? bootLoader : role, efi[role], machine, findings);
 		if (image !== undefined) images.set(role, image);
 	}
 	const program = images.get("shim");
@@ -52,8 +52,8 @@ export function checkUefi(parts: BootParts, findings: Findings): undefined {
 	const firmware = firmwareTrust();
 	checkShim(program, efi.shim, firmware, machine, findings);
 	const shim = shimOf(program, firmware);
-	const grub = images.get("grub");
-	if (grub !== undefined) checkTrusted(NAMES[bootLoader], grub, efi.grub, shim.trust, machine, findings);
+	const grub = images.get("secondStage");
+	if (grub !== undefined) checkTrusted(NAMES[bootLoader], grub, efi.secondStage, shim.trust, machine, findings);
 	const mokManager = images.get("mokManager");
 	// Only needed to enrol keys.
 	if (mokManager !== undefined && !judge(mokManager, shim.trust).isTrusted)
@@ -65,7 +65,8 @@ export function checkUefi(parts: BootParts, findings: Findings): undefined {
 				containerfile: efiLines(machine),
 			},
 		);
-	if (grub !== undefined) checkSbat(NAMES[bootLoader], grub, efi.grub, shim, sbatOf(program) ?? [], machine, findings);
+	if (grub !== undefined)
+		checkSbat(NAMES[bootLoader], grub, efi.secondStage, shim, sbatOf(program) ?? [], machine, findings);
 	checkKernelTrust(parts, shim, findings);
 }
 

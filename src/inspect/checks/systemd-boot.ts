@@ -14,9 +14,10 @@ export function checkSystemdBoot(
 	unified: readonly UnifiedKernelFile[],
 	findings: Findings,
 ): void {
-	if (efi !== undefined && typeof efi.grub.pe !== "string") {
-		const where = displayName(efi.grub.file.path);
-		if (isSystemdBoot(efi.grub.pe)) findings.ok("SYSTEMD_BOOT", "systemd-boot shows the menu, with UEFI only", where);
+	if (efi !== undefined && typeof efi.secondStage.pe !== "string") {
+		const where = displayName(efi.secondStage.file.path);
+		if (isSystemdBoot(efi.secondStage.pe))
+			findings.ok("SYSTEMD_BOOT", "systemd-boot shows the menu, with UEFI only", where);
 		else findings.warn("SYSTEMD_BOOT_UNKNOWN", "the program does not say that it is systemd-boot", { evidence: where });
 	}
 	const files = [kernel, initramfs, ...unified];

@@ -41,8 +41,8 @@ insmod gfxterm
 insmod gfxmenu
 insmod png
 insmod jpeg
-if loadfont /EFI/BOOT/fonts/unicode.pf2; then true; else loadfont unicode; fi
 if loadfont '/boot/grub/custom/it'\\''s.pf2'; then true; fi
+if loadfont /EFI/BOOT/fonts/unicode.pf2; then true; else loadfont unicode; fi
 set gfxmode=auto
 terminal_output gfxterm
 set theme=($root)/boot/grub/custom/theme/theme.txt

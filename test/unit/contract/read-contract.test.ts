@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { bootLoaderPackage } from "../../../src/contract/efi-packages.ts";
 import { formatProblem } from "../../../src/errors.ts";
 import { SmallRoot } from "../../support/small-root.ts";
 import {
@@ -36,7 +37,7 @@ describe("an image that meets the contract", () => {
 			efi: {
 				shim: { path: "/boot/efi/EFI/fedora/shimx64.efi" },
 				mokManager: { path: "/boot/efi/EFI/fedora/mmx64.efi" },
-				grub: { path: "/boot/efi/EFI/fedora/gcdx64.efi" },
+				secondStage: { path: "/boot/efi/EFI/fedora/gcdx64.efi" },
 			},
 			unicodeFont: { path: "/usr/share/grub/unicode.pf2" },
 			grubModules: { path: "/usr/lib/grub/i386-pc", bootHybrid: { path: "/usr/lib/grub/i386-pc/boot_hybrid.img" } },
@@ -115,7 +116,11 @@ test("systemd-boot is taken where it is asked for, or is all there is, and must 
 	const image = fedoraImage().file(programs, efiProgram(false));
 	expect(await contractOf(image)).toMatchObject({ bootLoader: "grub2" });
 	const asked = await contractOf(image, { bootloader: "systemd-boot" });
-	expect(asked).toMatchObject({ bootLoader: "systemd-boot", vendor: "fedora", efi: { grub: { path: programs } } });
+	expect(asked).toMatchObject({
+		bootLoader: "systemd-boot",
+		vendor: "fedora",
+		efi: { secondStage: { path: programs } },
+	});
 	expect([asked.grubModules, asked.unicodeFont]).toEqual([undefined, undefined]);
 	expect(await problemsOf(fedoraImage(), { bootloader: "systemd-boot" })).toEqual([
 		"SYSTEMD_BOOT_MISSING /boot/efi/EFI/fedora/systemd-bootx64.efi",
@@ -133,12 +138,11 @@ describe("violations", () => {
 		expect(failure.code).toBe("CONTRACT_NOT_MET");
 		expect(failure.exitStatus).toBe(3);
 		expect(failure.problems.map(({ code }) => code)).toEqual([
-			"ARCHITECTURE_UNSUPPORTED",
-			"LABEL_LENGTH",
-			"KERNEL_MISSING",
-			"VENDOR_MISSING",
-			"UNICODE_FONT_MISSING",
-			"GRUB_MODULES_MISSING",
+			...["ARCHITECTURE_UNSUPPORTED", "LABEL_LENGTH", "KERNEL_MISSING"],
+		]);
+		const ofPc = await failureOf(new SmallRoot(), { label: "x".repeat(33) });
+		expect(ofPc.problems.map(({ code }) => code)).toEqual([
+			...["LABEL_LENGTH", "KERNEL_MISSING", "VENDOR_MISSING", "UNICODE_FONT_MISSING", "GRUB_MODULES_MISSING"],
 		]);
 		for (const problem of failure.problems) {
 			expect(problem.where).toBeTruthy();
@@ -351,10 +355,12 @@ describe("EFI files in several places", () => {
 		],
 	])("are found %s, and reported", async (_, files, directories) => {
 		const contract = await contractOf(place(files));
-		const { shim, mokManager, grub } = contract.efi;
-		expect([shim, mokManager, grub].map(({ path }) => path.slice(0, path.lastIndexOf("/")))).toEqual(directories);
+		const { shim, mokManager, secondStage } = contract.efi;
+		expect([shim, mokManager, secondStage].map(({ path }) => path.slice(0, path.lastIndexOf("/")))).toEqual(
+			directories,
+		);
 		const what = contract.choices.find(({ code }) => code === "EFI_FALLBACK")?.what;
-		for (const { path } of [shim, mokManager, grub]) expect(what).toContain(path);
+		for (const { path } of [shim, mokManager, secondStage]) expect(what).toContain(path);
 		const vendors = new Set(directories.map((directory) => directory.slice(directory.lastIndexOf("/") + 1)));
 		const [vendor] = vendors;
 		expect(what).toContain(
@@ -388,6 +394,16 @@ describe("EFI files in several places", () => {
 		const image = place({ [BOOT]: "shimx64.efi mmx64.efi" }).file("/etc/os-release", release);
 		const { problems } = await failureOf(image, { architecture });
 		expect(problems.find(({ code }) => code === "GRUB_EFI_MISSING")?.remedy).toBe(remedy);
+	});
+
+	test.each([
+		["debian", "12", "systemd-boot-efi"],
+		["debian", "13", "systemd-boot-efi-amd64-signed"],
+		["debian", undefined, "systemd-boot-efi-amd64-signed"],
+		["ubuntu", "26.04", "systemd-boot-efi"],
+	])("systemd-boot of %s %s is in %s", (id, versionId, name) => {
+		const osRelease = { id, idLike: [], name: undefined, versionId };
+		expect(bootLoaderPackage("systemd-boot", osRelease, "amd64")).toBe(name);
 	});
 
 	test("cost no more than there is, whatever directories and links make of them", async () => {
@@ -463,7 +479,7 @@ describe("a Debian image made without the reference's stubs", () => {
 		expect(contract.vendor).toBe("debian");
 		expect(contract.efi.shim.path).toBe("/usr/lib/shim/shimx64.efi.signed");
 		expect(contract.efi.mokManager.path).toBe("/usr/lib/shim/mmx64.efi.signed");
-		expect(contract.efi.grub.path).toBe("/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed");
+		expect(contract.efi.secondStage.path).toBe("/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed");
 		expect(contract.label).toBe("Container-Installer-x86_64");
 		expect(contract.grub2.entries[0]?.name).toBe("Install Debian GNU/Linux");
 		expect(codesOf(contract)).toEqual([

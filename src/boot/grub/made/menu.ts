@@ -113,8 +113,9 @@ function additionLines(additions: Contract["grubAdditions"]): string[] {
 	});
 	const theme = [
 		...menuModules(additions).map((name) => `insmod ${name}`),
-		`if loadfont /${ISO_PATHS.efiFont}; then true; else loadfont unicode; fi`,
 		...loads,
+		// The last one is what the terminal takes that names none, and a large one would not fit.
+		`if loadfont /${ISO_PATHS.efiFont}; then true; else loadfont unicode; fi`,
 		"set gfxmode=auto",
 		"terminal_output gfxterm",
 		`set theme=($root)/${grubAdditionPath(GRUB_THEME)}`,

@@ -1,7 +1,10 @@
+import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { memoryFile } from "../../../../src/boot/initramfs/streamed-file.ts";
 import { dracutFacts } from "../../../../src/boot/linux/facts.ts";
+import { readKernel } from "../../../../src/boot/linux/kernel.ts";
 import { kernelImageOf } from "../../../../src/boot/linux/kernel-image.ts";
 import { KernelModules } from "../../../../src/boot/linux/kernel-modules.ts";
 import { decodePe } from "../../../../src/formats/pe/pe-image.ts";
@@ -28,6 +31,8 @@ function armImage(): Buffer {
 function zbootImage(): Buffer {
 	const head = Buffer.alloc(64);
 	head.write("zimg", 4, "latin1");
+	head.writeUInt32LE(1024, 8);
+	head.writeUInt32LE(2976, 12);
 	head.write("zstd22", 24, "latin1");
 	return makeProgram({ ".text": Buffer.alloc(3000, "packed") }, head, 0xaa64);
 }
@@ -50,12 +55,26 @@ describe("kernel images", () => {
 		const isArm = { architecture: "aarch64", release: undefined };
 		expect(headerOf(armImage())).toEqual({ ...isArm, format: "Image", isEfiProgram: true });
 		expect(headerOf(gzipSync(armImage()))).toEqual({ ...isArm, format: "Image.gz", isEfiProgram: true });
-		expect(headerOf(zbootImage())).toEqual({ ...isArm, format: "zboot", isEfiProgram: true });
+		expect(headerOf(zbootImage())).toEqual({ ...isArm, format: "zboot", isEfiProgram: true, leastBytes: 4000 });
 		const bare = armImage();
 		bare.fill(0, 0, 2);
 		expect(headerOf(bare)).toEqual({ ...isArm, format: "Image", isEfiProgram: false });
 		expect(headerOf(gzipSync(bzImage("6.1.0"))).format).toBe("other");
 		expect(headerOf(gzipSync(gzipSync(armImage()))).format).toBe("other");
+	});
+
+	it.each([
+		["whole", (bytes: Buffer) => bytes, undefined],
+		["cut off", (bytes: Buffer) => bytes.subarray(0, -300_000), /gzip data/],
+		["without its end", (bytes: Buffer) => bytes.subarray(0, -4), /gzip data/],
+		["broken", (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 200_000), Buffer.alloc(99, 255)]), /gzip data/],
+	])("unpacks one in gzip that is %s", async (_, change, damage) => {
+		const noise = createHash("shake256", { outputLength: 500_000 }).update("kernel").digest();
+		const packed = change(gzipSync(Buffer.concat([armImage(), noise])));
+		const kernel = await readKernel(memoryFile(packed), () => Promise.resolve(packed));
+		expect(kernel.image.format).toBe("Image.gz");
+		if (damage === undefined) expect(kernel.damage).toBeUndefined();
+		else expect(kernel.damage).toMatch(damage);
 	});
 
 	it.each([bzImage("6.1.0"), armImage(), gzipSync(armImage()), zbootImage()])("never throws", (image) => {
