@@ -4,7 +4,7 @@ export type { BootCheckReport } from "./build/checked-contract.ts";
 export type { BuildOptions, PlannedBuildOptions, PlanOptions } from "./build/options.ts";
 export type { BuildPlan } from "./build/plan.ts";
 export type { BuildEvent, BuildListener, Phase } from "./build/progress.ts";
-export type { BuildReport, LayerReport, SquashfsReport } from "./build/report.ts";
+export type { BuildDetails, BuildReport, LayerReport, SquashfsReport } from "./build/report.ts";
 export type { SharedCacheReport } from "./build/shared-cache.ts";
 export { VERSION } from "./build/version.ts";
 export type { ToolReport } from "./buildroot/tools.ts";
@@ -21,5 +21,7 @@ export type {
 } from "./options/image-options.ts";
 export { PRESET_NAMES, type PresetName } from "./options/presets.ts";
 export { type FileSource, openIso } from "./output/iso-file.ts";
+export { buildPage } from "./page/build-page.ts";
+export { inspectionPage } from "./page/inspection-page.ts";
 export type { CheckReport, VerifyReport } from "./verify/report.ts";
 export { type VerifyOptions, verifyAgainstImage } from "./verify/verify.ts";

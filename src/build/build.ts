@@ -15,7 +15,7 @@ import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
 import { checkChoices } from "./check-choices.ts";
-import { type BootCheckReport, describeCheck } from "./checked-contract.ts";
+import { type BootCheck, describeCheck } from "./checked-contract.ts";
 import { type ComposedSystem, compose } from "./compose.ts";
 import {
 	type BuildOptions,
@@ -137,8 +137,10 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	for (const notice of shared.notices) progress.notice(notice);
 	progress.phase("publish");
 	await output.flush();
+	const { passed, ...checks } = made.checks;
 	const report = buildReport({
 		...made,
+		checks,
 		plan,
 		image,
 		loaders,
@@ -148,14 +150,19 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 		progress,
 		shared: shared.report,
 	});
-	await work.onReport?.(report);
+	await work.onReport?.(report, {
+		passed,
+		regions: made.medium.regions,
+		contentBytes: system.rootfs.data.storedBytes,
+		diskUsage: () => system.stage.diskUsage(),
+	});
 	await output.publish();
 	return report;
 }
 
 interface Exported {
 	readonly medium: MediumReport;
-	readonly checks: BootCheckReport;
+	readonly checks: BootCheck;
 	readonly tools: readonly ToolReport[];
 	readonly losses: readonly string[];
 }

@@ -15,6 +15,12 @@ export interface BootCheckReport {
 	readonly findings: readonly Finding[];
 }
 
+/** A check with all that it saw. */
+export interface BootCheck extends BootCheckReport {
+	/** What was found to be right. */
+	readonly passed: readonly Finding[];
+}
+
 interface CheckOptions extends Omit<ContractOptions, "liveSupportOf"> {
 	/** Compressor of the squashfs. */
 	readonly codec: CodecName;
@@ -49,11 +55,7 @@ export async function readBuildContract(
  * Checks, as `inspect` does, that the ISO would boot. Throws `Oci2isoError` IMAGE_WOULD_NOT_BOOT unless `force` (exit 3), with everything that
  * is in the way in `problems`.
  */
-export async function checkContract(
-	tree: ImageTree,
-	contract: Contract,
-	options: CheckOptions,
-): Promise<BootCheckReport> {
+export async function checkContract(tree: ImageTree, contract: Contract, options: CheckOptions): Promise<BootCheck> {
 	const { findings } = await checkBoot(tree, { ...contract, boot: contract, isMenuKnown: true }, options);
 	const problems = blockersOf(findings.list, options);
 	if (problems.length > 0 && !options.force) throw wouldNotBoot(problems);
@@ -61,6 +63,7 @@ export async function checkContract(
 		bootPaths: bootPathsOf(findings.list, true, contract),
 		isForced: problems.length > 0,
 		findings: findings.list.filter(({ severity }) => severity !== "ok"),
+		passed: findings.list.filter(({ severity }) => severity === "ok"),
 	};
 }
 

@@ -14,7 +14,7 @@ import type { FileTarget } from "../output/file-target.ts";
 import { payloadLayoutFiles } from "../payload/oci-layout.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
-import { type BootCheckReport, checkContract, readBuildContract } from "./checked-contract.ts";
+import { type BootCheck, checkContract, readBuildContract } from "./checked-contract.ts";
 import type { Work } from "./options.ts";
 import type { BuildPlan } from "./plan.ts";
 import type { BuildProgress } from "./progress.ts";
@@ -46,7 +46,7 @@ export interface ComposedSystem extends LiveSystem {
 	/** Undefined where no core image was made. */
 	readonly coreReport: ToolReport | undefined;
 	/** Whether it would boot; throws as `checkContract`. */
-	check(): Promise<BootCheckReport>;
+	check(): Promise<BootCheck>;
 }
 
 /**

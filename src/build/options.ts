@@ -26,13 +26,13 @@ import { bootOptionsOf } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
 import { type BuildPlan, checkPlan, makePlan, requireEncoder } from "./plan.ts";
 import type { BuildListener } from "./progress.ts";
-import type { BuildReport } from "./report.ts";
+import type { BuildDetails, BuildReport } from "./report.ts";
 
 const listenerFields = {
 	/** Called with the layout of the ISO, a line for each thing on it, before its tail is written. */
 	onLayout: callback<(layout: string) => void>(),
-	/** Given the report when the ISO is whole and before it has its name. Where it rejects, so does the build, and no ISO is left. */
-	onReport: callback<(report: BuildReport) => Promise<void>>(),
+	/** Given the report when the ISO is whole and before it has its name; what the details do not have yet is to be asked for before it resolves. Where it rejects, so does the build, and no ISO is left. */
+	onReport: callback<(report: BuildReport, details: BuildDetails) => Promise<void>>(),
 	onEvent: callback<BuildListener>(),
 };
 /** Of these no byte of an ISO depends. */

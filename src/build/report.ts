@@ -2,9 +2,10 @@ import { displayName } from "../binary/byte-string.ts";
 import type { BootFile } from "../boot/boot-files.ts";
 import type { AddedFile } from "../boot/grub/place-menus.ts";
 import type { ToolReport } from "../buildroot/tools.ts";
-import type { MediumReport } from "../exporters/exporter.ts";
+import type { MediumRegion, MediumReport } from "../exporters/exporter.ts";
 import type { Finding } from "../findings/finding.ts";
 import type { ReadCost } from "../layers/ask-image.ts";
+import type { LayerUsage } from "../layers/disk-usage.ts";
 import type { LoadersImage } from "../loaders/loaders-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
@@ -85,6 +86,18 @@ export interface BuildReport {
 	readonly phases: readonly { readonly phase: string; readonly milliseconds: number }[];
 	/** Most memory this process has held. */
 	readonly peakResidentBytes: number;
+}
+
+/** What a report leaves out: it takes work, or is more than a report needs. */
+export interface BuildDetails {
+	/** What the checks found to be right. */
+	readonly passed: readonly Finding[];
+	/** What lies where on the medium, in its order. */
+	readonly regions: readonly MediumRegion[];
+	/** What contents take in the root file system; the rest of it are its tables. */
+	readonly contentBytes: number;
+	/** What layers take of that, top layer first, told apart by directories and files. */
+	diskUsage(): Promise<readonly LayerUsage[]>;
 }
 
 export interface LayerReport {

@@ -14,6 +14,7 @@ import type { BlockCompressor, BranchFilter, CodecName } from "../codec/types.ts
 import type { FragmentRule } from "../content/fragment-rule.ts";
 import { assert } from "../errors.ts";
 import { LayerCollector, type LayerCounts } from "../layers/collect.ts";
+import { type LayerUsage, measuringUsage } from "../layers/disk-usage.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes } from "../layers/excludes.ts";
 import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
@@ -43,6 +44,8 @@ export interface RootFileSystemStage {
 	/** Writes what is left of the root file system, its tables; to be called once. Throws as `RootWriter.finishing` does. */
 	writeTables(): Promise<RootSummary>;
 	readonly layers: readonly LayerOutcome[];
+	/** What they take, told apart by directories and files; reads nothing. */
+	diskUsage(): Promise<LayerUsage[]>;
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
 	readonly droppedXattrs: readonly DroppedXattrs[];
@@ -243,6 +246,10 @@ async function stream(
 					const bytes = used[i];
 					return bytes === undefined ? [] : [{ ...counts, ...bytes }];
 				});
+			},
+			diskUsage() {
+				const stored = (file: FileInode) => collector.stored(file);
+				return inTurns(measuringUsage(kept, { stored, layoutOf: (file) => data.layoutOf(file) }), signal);
 			},
 			compressor,
 			excludedPaths,

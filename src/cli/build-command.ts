@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
 import { type Command, Option } from "commander";
+import { formatSize } from "../binary/format-size.ts";
 import { requireDistinctPlaces } from "../build/places.ts";
 import type { BuildPlan } from "../build/plan.ts";
-import type { BuildReport } from "../build/report.ts";
+import type { BuildDetails, BuildReport } from "../build/report.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
 import { resolvePlace } from "../output/place.ts";
@@ -12,7 +13,8 @@ import { addGroups, CONTENT_GROUPS, IMAGE_GROUPS, type ValuesOf, withFlags } fro
 import { outputNameFor } from "./output-name.ts";
 import { onStandardOutput, printJson, printLine, printLines } from "./print.ts";
 import { createProgress, type ProgressStyle } from "./progress.ts";
-import { formatDuration, formatSize } from "./values.ts";
+import { isPage } from "./report-page.ts";
+import { formatDuration } from "./values.ts";
 
 const GROUPS = [
 	"output",
@@ -58,7 +60,12 @@ export function registerBuild(program: Command): void {
 			),
 		)
 		.addOption(new Option("--print-layout", "print what goes at which block of the ISO").helpGroup("Messages:"))
-		.addOption(new Option("--report <file>", "write a JSON build report, - for standard output").helpGroup("Output:"))
+		.addOption(
+			new Option(
+				"--report <file>",
+				"write a build report: a page of HTML where it is called .html, else JSON; - for standard output",
+			).helpGroup("Output:"),
+		)
 		.addOption(
 			new Option("--progress <style>", "how to show progress on standard error")
 				.choices(["auto", "plain", "json", "none"])
@@ -138,10 +145,12 @@ async function build(
 		});
 	}
 	const reportFile = report === undefined ? undefined : openReport(report, options);
-	const writeReport = (result: BuildReport): Promise<void> =>
-		reportFile === undefined
-			? onStandardOutput((out) => printJson(out, result, 2))
-			: reportFile.write(`${JSON.stringify(result, undefined, 2)}\n`);
+	const writeReport = async (result: BuildReport, details: BuildDetails): Promise<void> => {
+		if (report === undefined || reportFile === undefined) return onStandardOutput((out) => printJson(out, result, 2));
+		if (!isPage(report)) return reportFile.write(`${JSON.stringify(result, undefined, 2)}\n`);
+		const { buildPage } = await import("../page/build-page.ts");
+		await reportFile.write(await buildPage(result, details));
+	};
 	const progress = createProgress(style, process.stderr, () => performance.now());
 	const interrupt = interruptSignal();
 	try {

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
+import { formatSize } from "../binary/format-size.ts";
 import { inTurns, type Steps } from "../binary/turns.ts";
 import type { StoreEntry } from "../cache/examine.ts";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
@@ -8,7 +9,6 @@ import { Oci2isoError } from "../errors.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addGroups, type ValuesOf } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLine } from "./print.ts";
-import { formatSize } from "./values.ts";
 
 interface CacheArguments extends ValuesOf<"store" | "storeSize" | "common"> {
 	readonly json?: boolean;

@@ -1,13 +1,18 @@
 import { type Command, Option } from "commander";
+import { requireDistinctPlaces } from "../build/places.ts";
 import { EXIT_STATUS } from "../errors.ts";
+import { openReport } from "../output/report-file.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { addGroups, CONTENT_GROUPS, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
+import { isPage } from "./report-page.ts";
 
 const GROUPS = [...CONTENT_GROUPS, ...IMAGE_GROUPS, "common"] as const;
 
 interface InspectArguments extends ValuesOf<(typeof GROUPS)[number]> {
 	readonly json?: boolean;
+	readonly report?: string;
+	readonly overwrite?: boolean;
 }
 
 /** Adds `oci2iso inspect IMAGE`: exit status 0 where the image builds and boots, 3 where it does not. */
@@ -18,6 +23,12 @@ export function registerInspect(program: Command): void {
 		.argument("<image>", "as for build");
 	addGroups(command, ...GROUPS)
 		.addOption(new Option("--json", "print everything that was found as JSON").helpGroup("Messages:"))
+		.addOption(
+			new Option("--report <file>", "write it to a file: a page of HTML where it is called .html, else JSON").helpGroup(
+				"Output:",
+			),
+		)
+		.addOption(new Option("--overwrite", "replace an existing report").helpGroup("Output:"))
 		.action(async (image: string, given: InspectArguments) => {
 			try {
 				await inspect(image, given);
@@ -28,7 +39,9 @@ export function registerInspect(program: Command): void {
 }
 
 async function inspect(image: string, given: InspectArguments): Promise<void> {
-	const { json, requireSecureBoot, quiet, verbose: _, ...options } = given;
+	const { json, report, overwrite, requireSecureBoot, quiet, verbose: _, ...options } = given;
+	if (report !== undefined) requireDistinctPlaces([{ name: "--report", path: report }], { ...options, image });
+	const reportFile = report === undefined ? undefined : openReport(report, { overwrite });
 	const interrupt = interruptSignal();
 	try {
 		const [{ inspectImage }, { describeInspection }] = await Promise.all([
@@ -36,13 +49,21 @@ async function inspect(image: string, given: InspectArguments): Promise<void> {
 			import("../inspect/describe.ts"),
 		]);
 		const inspection = await inspectImage(image, { ...options, signal: interrupt.signal });
+		if (report !== undefined && reportFile !== undefined) {
+			const text = isPage(report)
+				? (await import("../page/inspection-page.ts")).inspectionPage(inspection)
+				: `${JSON.stringify(inspection, undefined, 2)}\n`;
+			await reportFile.write(text);
+			await reportFile.publish();
+		}
 		await onStandardOutput((out) => {
-			if (json === true) printJson(out, inspection, 2);
+			if (json === true || (report !== undefined && reportFile === undefined)) printJson(out, inspection, 2);
 			else if (quiet !== true) printLines(out, describeInspection(inspection));
 		});
 		const isSecure = requireSecureBoot !== true || inspection.bootPaths["secure-boot"] === "expected to boot";
 		if (!inspection.isBootable || !isSecure) process.exitCode = EXIT_STATUS.contract;
 	} finally {
+		reportFile?.discard();
 		interrupt.dispose();
 	}
 }

@@ -1,6 +1,7 @@
+import { formatSize } from "../binary/format-size.ts";
 import type { BuildEvent, BuildListener, Phase } from "../build/progress.ts";
 import { printJson, printLine, type TextStream } from "./print.ts";
-import { formatDuration, formatSize } from "./values.ts";
+import { formatDuration } from "./values.ts";
 
 /** What each phase is called on a terminal. */
 const PHASE_TITLES: Readonly<Record<Phase, string>> = {

@@ -32,13 +32,6 @@ export function parseBoolean(text: string): boolean {
 	return isTrue;
 }
 
-/** `1.4 GiB`, for people. */
-export function formatSize(bytes: number): string {
-	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-	const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-	return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
-}
-
 /** `4:07` or `1:04:07`, for people. */
 export function formatDuration(seconds: number): string {
 	const whole = Math.max(0, Math.round(seconds));

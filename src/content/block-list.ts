@@ -1,3 +1,5 @@
+import { storedBytes } from "./block-size.ts";
+
 /** The sizes of a file's data blocks, in order, as `block-size.ts` has them. */
 export interface BlockSizes {
 	readonly count: number;
@@ -26,6 +28,14 @@ export class BlockList implements BlockSizes {
 
 	get count(): number {
 		return this.#count;
+	}
+
+	/** Of all of them, on disk. */
+	get storedBytes(): number {
+		let sum = 0;
+		for (const { sizes, length } of this.#segments)
+			if (sizes !== undefined) for (let at = 0; at < length; at++) sum += storedBytes(sizes[at] ?? 0);
+		return sum;
 	}
 
 	addHoles(blocks: number): void {

@@ -37,5 +37,16 @@ export interface MediumReport {
 	readonly diskGuid: string;
 	/** The media checksum's MD5, as `checkisomd5` verifies it. */
 	readonly mediaMd5: string;
+	/** What lies where, in its order. */
+	readonly regions: readonly MediumRegion[];
 	readonly tools: readonly ToolReport[];
+}
+
+/** A stretch of a medium; all of it but what is zero. */
+export interface MediumRegion {
+	readonly kind: "rootfs" | "boot" | "tables" | "padding";
+	readonly what: string;
+	/** From the beginning of the medium. */
+	readonly start: number;
+	readonly byteLength: number;
 }

@@ -108,25 +108,47 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 	};
 }
 
-/** One line per thing on the medium: first block, blocks (of 2048 bytes), what. */
-export function describeLayout({ volume, disk }: IsoLayout): string {
+/** Blocks of 2048 bytes in a row, and what is there. */
+export interface Region {
+	readonly block: number;
+	readonly blocks: number;
+	readonly what: string;
+	/** File contents by their kind; undefined for what only describes them. */
+	readonly source: BodySource["kind"] | undefined;
+}
+
+/** Everything on the medium, in its order; what is in none of them is zero. */
+export function regionsOf({ volume, disk, sources }: IsoLayout): Region[] {
+	const region = (block: number, blocks: number, what: string, source?: Region["source"]): Region => ({
+		block,
+		blocks,
+		what,
+		source,
+	});
 	const blocks = (byteLength: number): number => Math.ceil(byteLength / ISO_BLOCK_BYTES);
-	const rows: [block: number, count: number, what: string][] = [
-		[0, 16, "system area: MBR, GPT header and entries"],
-		[16, 4, "volume descriptors"],
-		[32, 3, "volume descriptors of the partition at block 16"],
-		...volume.tables.map(({ block, bytes, name }): [number, number, string] => [block, blocks(bytes.byteLength), name]),
-		...volume.files.map(({ block, byteLength, paths, contentKey }): [number, number, string] => [
-			block,
-			blocks(byteLength),
-			paths.length === 0 ? contentKey : paths.map(displayName).join(" "),
-		]),
-		[disk.efiSystemBlock, disk.efiSystemBlocks, "EFI system partition"],
-		[disk.paddingBlock, disk.paddingBlocks, "padding"],
-		[disk.backupGptBlock, disk.imageBlocks - disk.backupGptBlock, "backup GPT"],
-	];
-	const lines = rows
-		.sort(([a], [b]) => a - b)
-		.map(([block, count, what]) => `${String(block).padStart(10)} ${String(count).padStart(10)}  ${what}`);
+	return [
+		region(0, 16, "system area: MBR, GPT header and entries"),
+		region(16, 4, "volume descriptors"),
+		region(32, 3, "volume descriptors of the partition at block 16"),
+		...volume.tables.map(({ block, bytes, name }) => region(block, blocks(bytes.byteLength), name)),
+		...volume.files.map(({ block, byteLength, paths, contentKey }) =>
+			region(
+				block,
+				blocks(byteLength),
+				paths.length === 0 ? contentKey : paths.map(displayName).join(" "),
+				sources.get(contentKey)?.kind,
+			),
+		),
+		region(disk.efiSystemBlock, disk.efiSystemBlocks, "EFI system partition", "esp"),
+		region(disk.paddingBlock, disk.paddingBlocks, "padding"),
+		region(disk.backupGptBlock, disk.imageBlocks - disk.backupGptBlock, "backup GPT"),
+	].sort((a, b) => a.block - b.block);
+}
+
+/** One line per thing on the medium: first block, blocks (of 2048 bytes), what. */
+export function describeLayout(layout: IsoLayout): string {
+	const lines = regionsOf(layout).map(
+		({ block, blocks, what }) => `${String(block).padStart(10)} ${String(blocks).padStart(10)}  ${what}`,
+	);
 	return `${["     block     blocks  content", ...lines].join("\n")}\n`;
 }

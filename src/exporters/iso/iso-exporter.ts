@@ -5,10 +5,10 @@ import { hybridMbr } from "../../formats/gpt/mbr.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../../formats/isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET } from "../../formats/isomd5/media-checksum.ts";
 import { buildEsp } from "../../medium/esp.ts";
-import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../medium/iso-layout.ts";
+import { describeLayout, layOutIso, type Region, regionsOf, SQUASHFS_BLOCK } from "../../medium/iso-layout.ts";
 import { writeFront, writeRest } from "../../medium/write-iso.ts";
 import type { FileTarget } from "../../output/file-target.ts";
-import type { Exporter, ExportRun, WrittenMedium } from "../exporter.ts";
+import type { Exporter, ExportRun, MediumRegion, WrittenMedium } from "../exporter.ts";
 import type { LiveSystem } from "../live-system.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
 import { beginMediaChecksum, checksumOfTool } from "./media-checksum.ts";
@@ -52,7 +52,8 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 			const area = decodeApplicationUse(await target.read(APPLICATION_USE_OFFSET, APPLICATION_USE_BYTES));
 			if (area === undefined) throw noChecksum(target.path);
 			const { label: volumeIdentifier } = contract;
-			return { byteLength, volumeIdentifier, diskGuid: guids.disk, mediaMd5: area.md5, tools: [tool] };
+			const regions = regionsOf(layout).map(mediumRegion);
+			return { byteLength, volumeIdentifier, diskGuid: guids.disk, mediaMd5: area.md5, regions, tools: [tool] };
 		},
 		close: () => checksum.close(),
 	};
@@ -65,6 +66,12 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 		medium.close();
 		throw error;
 	}
+}
+
+function mediumRegion({ block, blocks, what, source }: Region): MediumRegion {
+	const made = what === "padding" ? "padding" : "tables";
+	const kind = source === undefined ? made : source === "squashfs" ? "rootfs" : "boot";
+	return { kind, what, start: block * ISO_BLOCK_BYTES, byteLength: blocks * ISO_BLOCK_BYTES };
 }
 
 function noChecksum(where: string): Oci2isoError {

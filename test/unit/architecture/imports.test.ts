@@ -92,8 +92,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	],
 	// What this machine can do.
 	doctor: ["findings", "codec", "native", "cache", "oci", "buildroot"],
+	// What was built or inspected, as HTML: data to text.
+	page: [],
 	cli: [
 		"doctor",
+		"page",
 		"build",
 		"oci",
 		"cache",
@@ -106,11 +109,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"options",
 		"medium",
 	],
-	"index.ts": ["build", "inspect", "verify", "oci", "codec", "options", "output"],
+	"index.ts": ["build", "page", "inspect", "verify", "oci", "codec", "options", "output"],
 	"errors.ts": [],
 };
 /** Rooms that hold bytes and rules only: no files, no network, no process. */
-const pure = ["formats", "tree", "content", "rootfs", "contract"];
+const pure = ["formats", "tree", "content", "rootfs", "contract", "page"];
 const roomsWithNodeIo = ["oci", "cache", "output", "buildroot", "codec", "native", "cli", "doctor"];
 const ioModules = /^node:(fs|fs\/promises|net|http|https|tls|dns|child_process|worker_threads|process|http2|dgram)$/;
 

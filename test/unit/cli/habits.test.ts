@@ -94,9 +94,7 @@ describe("options typed by habit", () => {
 	});
 
 	it("come before the command as well, name the image, and its ISO", async () => {
-		expect(await parsed("--override-arch arm64 --overwrite inspect oci:x -comp xz")).toMatch(
-			/inspect has no --overwrite/,
-		);
+		expect(await parsed("--override-arch arm64 --force inspect oci:x -comp xz")).toMatch(/inspect has no --force/);
 		expect(await parsed("--override-arch arm64 inspect oci:x -comp xz")).toMatchObject({
 			args: ["oci:x"],
 			opts: { platform: "linux/arm64", comp: "xz" },

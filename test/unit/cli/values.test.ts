@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { formatSize } from "../../../src/binary/format-size.ts";
 import { outputNameFor } from "../../../src/cli/output-name.ts";
-import { formatSize, parseInteger, parseSize } from "../../../src/cli/values.ts";
+import { parseInteger, parseSize } from "../../../src/cli/values.ts";
 
 describe("sizes on the command line", () => {
 	it.each([
