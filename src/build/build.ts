@@ -7,8 +7,7 @@ import type { Exporter, MediumReport } from "../exporters/exporter.ts";
 import { exporters } from "../exporters/table.ts";
 import { isExpectedPath } from "../inspect/expected-paths.ts";
 import { type LoadersImage, openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
-import type { Digest } from "../oci/digest.ts";
-import { type OciImage, openImage } from "../oci/open-image.ts";
+import { type OciImage, type OpenImageOptions, openImage } from "../oci/open-image.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { type ImageOptions, openingOptions } from "../options/image-options.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
@@ -77,7 +76,7 @@ async function build({
 	const output = openOutput(work.output, { overwrite: work.overwrite });
 	try {
 		const shared = new SharedCache(places);
-		return await withImage({ ...work, ...asked }, (image) =>
+		return await withImage({ ...work, ...asked, onKept: (bytes) => progress.bytes(bytes) }, (image) =>
 			withCompanions({ buildroot: other, payload }, image, work, async (buildroot, payloads) => {
 				const plan = await planOf(image, buildroot, payloads);
 				requireOwnTools(image, made);
@@ -240,11 +239,12 @@ async function loadersOf(
 
 /** The cache, or whoever asks, says which layers will be read. */
 async function withImage<Result>(
-	options: ImageOptions & { readonly reference: string; readonly manifestDigest?: Digest | undefined },
+	options: ImageOptions & Pick<OpenImageOptions, "manifestDigest" | "onKept"> & { readonly reference: string },
 	work: (image: OciImage) => Promise<Result>,
 ): Promise<Result> {
-	const { reference, manifestDigest } = options;
-	const image = await openImage(reference, { ...openingOptions(options), manifestDigest, announceLayers: false });
+	const { reference, manifestDigest, onKept } = options;
+	const opening = { ...openingOptions(options), manifestDigest, onKept, announceLayers: false };
+	const image = await openImage(reference, opening);
 	try {
 		const fault = architectureFault(image.platform.architecture);
 		if (fault !== undefined) throw new Oci2isoError({ ...fault, kind: "contract" });

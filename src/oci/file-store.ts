@@ -10,7 +10,7 @@ import { errnoOf, unreadable, unsupported } from "./failures.ts";
 import { type FileRegion, FileSource, readRegion } from "./file-region.ts";
 import { isStandardInput, openInputStream } from "./input-stream.ts";
 import { MAX_DOCUMENT_BYTES } from "./json-document.ts";
-import { spoolArchive } from "./spool.ts";
+import { type SpoolOptions, spoolArchive } from "./spool.ts";
 
 /** Named files: of a directory, or of an archive without unpacking it. */
 export interface FileStore {
@@ -55,23 +55,23 @@ export async function openDirectory(path: string): Promise<FileStore> {
  * An archive in a file, or one that comes through a pipe or standard input (`-`): its headers are read once. What is no regular file, or is compressed with gzip or zstd, is
  * kept in the temporary directory until `close`. Throws `Oci2isoError` as `openInputStream`, `spoolArchive` and `indexArchive`.
  */
-export async function openArchive(path: string, signal?: AbortSignal): Promise<FileStore> {
+export async function openArchive(path: string, options: SpoolOptions = {}): Promise<FileStore> {
 	const file = path === "-" ? "/dev/stdin" : path;
 	const status = await statOf(file);
 	if (status.isDirectory())
 		throw unsupported("IMAGE_NOT_AN_ARCHIVE", "a directory, not an archive", path, "use oci: or dir: for a directory");
 	if (!status.isFile()) {
 		const where = isStandardInput(path) ? "standard input" : path;
-		return { ...(await openArchiveStream(openInputStream(path, status), where, signal)), isStream: true };
+		return { ...(await openArchiveStream(openInputStream(path, status), where, options)), isStream: true };
 	}
 	if ((await compressionOf(file, status.size)) === "none")
-		return await openArchiveFile(file, status.size, path, signal);
-	return await openArchiveStream(createReadStream(file, { highWaterMark: MiB }), path, signal);
+		return await openArchiveFile(file, status.size, path, options.signal);
+	return await openArchiveStream(createReadStream(file, { highWaterMark: MiB }), path, options);
 }
 
 /** The archive that a stream brings; `where` names it. Throws `Oci2isoError` as `openArchive`. */
-export async function openArchiveStream(stream: Readable, where: string, signal?: AbortSignal): Promise<FileStore> {
-	const { path, index, byteLength, directory, close } = await spoolArchive(stream, where, signal);
+export async function openArchiveStream(stream: Readable, where: string, options: SpoolOptions): Promise<FileStore> {
+	const { path, index, byteLength, directory, close } = await spoolArchive(stream, where, options);
 	const note = `${where}: ${byteLength} bytes of archive were kept in ${directory} while it was read`;
 	return { ...storeOf(index, path, where), notes: [note], close };
 }

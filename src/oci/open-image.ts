@@ -63,6 +63,8 @@ export interface OpenImageOptions extends RegistryOptions {
 	readonly announceLayers?: boolean | undefined;
 	/** Entries that all layers may have together; absent: 4 000 000. */
 	readonly maxInodes?: number | undefined;
+	/** Told how many bytes there are so far of an archive that is kept in the temporary directory. */
+	readonly onKept?: ((byteLength: number) => void) | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -99,7 +101,7 @@ async function openSource(text: string, options: OpenImageOptions): Promise<Open
 			return layoutSource(await openDirectory(reference.path), reference.selection);
 		case "oci-archive":
 		case "docker-archive": {
-			const store = await openArchive(reference.path, signal);
+			const store = await openArchive(reference.path, options);
 			return await archiveSource(store, reference.transport, reference.selection, options.maxLayerBytes);
 		}
 		case "dir":

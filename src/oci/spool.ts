@@ -24,17 +24,21 @@ export interface Spool {
 	close(): Promise<void>;
 }
 
+export interface SpoolOptions {
+	readonly signal?: AbortSignal | undefined;
+	/** Told how many bytes are there so far. */
+	readonly onKept?: ((byteLength: number) => void) | undefined;
+	/** Absent: 64 GiB. */
+	readonly maxBytes?: number;
+}
+
 /**
  * Keeps a stream's archive, decompressed where it is gzip or zstd: layers are read from the top down and documents before them, whatever order the archive has.
  * `where` names it in errors. Throws `Oci2isoError` ARCHIVE_EMPTY, ARCHIVE_INVALID, ARCHIVE_TRUNCATED, ARCHIVE_COMPRESSION_BROKEN, ARCHIVE_TOO_LARGE (exit 5),
  * ARCHIVE_COMPRESSED (exit 2) for another compression, TEMPORARY_DIRECTORY_FULL (exit 6), INTERRUPTED.
  */
-export async function spoolArchive(
-	stream: Readable,
-	where: string,
-	signal: AbortSignal | undefined,
-	maxBytes = MAX_SPOOLED_BYTES,
-): Promise<Spool> {
+export async function spoolArchive(stream: Readable, where: string, options: SpoolOptions = {}): Promise<Spool> {
+	const { signal } = options;
 	if (signal !== undefined) addAbortSignal(signal, stream);
 	const input = chunksOf(stream, where);
 	try {
@@ -46,7 +50,7 @@ export async function spoolArchive(
 				where,
 				`decompress it on its way: ${compression} -dc FILE | oci2iso build oci-archive:-`,
 			);
-		return await keep(decompress(compression, chunks, where), where, signal, maxBytes);
+		return await keep(decompress(compression, chunks, where), where, options);
 	} catch (error) {
 		throwIfAborted(signal);
 		if (!(error instanceof Oci2isoError) || !error.code.startsWith("LAYER_")) throw error;
@@ -74,8 +78,7 @@ async function* chunksOf(stream: Readable, where: string): AsyncGenerator<Uint8A
 async function keep(
 	chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 	where: string,
-	signal: AbortSignal | undefined,
-	maxBytes: number,
+	{ signal, onKept, maxBytes = MAX_SPOOLED_BYTES }: SpoolOptions,
 ): Promise<Spool> {
 	const { file, directory } = await openUnnamed();
 	try {
@@ -89,6 +92,7 @@ async function keep(
 			if (indexer.isAtEnd) continue;
 			indexer.push(chunk);
 			await writeFully(file, chunk, directory);
+			onKept?.(byteLength);
 		}
 		const path = `/proc/self/fd/${file.fd}`;
 		return { path, index: indexer.finish(), byteLength, directory, close: () => file.close() };

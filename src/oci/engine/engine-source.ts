@@ -6,13 +6,13 @@ import { unsupported } from "../failures.ts";
 import { openArchiveStream } from "../file-store.ts";
 import { parseDocument } from "../json-document.ts";
 import { type Environment, hostEnvironment } from "../registry/options.ts";
+import type { SpoolOptions } from "../spool.ts";
 import { type Engine, engineEndpoint, pipeline } from "./endpoint.ts";
 import { EngineClient } from "./engine-client.ts";
 
-interface EngineOptions {
+interface EngineOptions extends SpoolOptions {
 	readonly environment?: Environment | undefined;
 	readonly maxLayerBytes?: number | undefined;
-	readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export async function engineSource(engine: Engine, image: string, options: Engin
 		// by its id: the name may come to mean another one meanwhile
 		const { Id } = parseDocument(found, imageSchema, origin);
 		const stream = await client.stream(`${images}/${Id}/get${format}`, signal);
-		const store = await openArchiveStream(stream, where, signal);
+		const store = await openArchiveStream(stream, where, options);
 		const notes = [`${where} is ${Id.replace(/^(?!sha256:)/, "sha256:")} of ${endpoint.where}`, ...store.notes];
 		return await archiveSource({ ...store, notes }, kind, {}, maxLayerBytes);
 	} finally {

@@ -39,7 +39,7 @@ function streamOf(bytes: Uint8Array, pieceBytes: number): Readable {
 
 async function spooled(bytes: Uint8Array, pieceBytes = 4096, maxBytes?: number): Promise<string> {
 	try {
-		const spool = await spoolArchive(streamOf(bytes, pieceBytes), "here", undefined, maxBytes);
+		const spool = await spoolArchive(streamOf(bytes, pieceBytes), "here", maxBytes === undefined ? {} : { maxBytes });
 		await spool.close();
 	} catch (error) {
 		if (error instanceof Oci2isoError) return `${error.kind} ${error.code}`;
@@ -65,7 +65,10 @@ describe("an archive that is kept in the temporary directory", () => {
 	];
 
 	it.each(packed)("is read from a file compressed with %s, and leaves nothing", async (_, compressed) => {
-		const image = await openImage(`oci-archive:${fileOf(compressed())}`, amd64);
+		const told: number[] = [];
+		const onKept = (byteLength: number): void => void told.push(byteLength);
+		const image = await openImage(`oci-archive:${fileOf(compressed())}`, { ...amd64, onKept });
+		expect(told.at(-1)).toBe(archive.byteLength);
 		expect(await contentsOf(image)).toEqual(contents);
 		expect(image.notes).toEqual([
 			expect.stringContaining(`${archive.byteLength} bytes of archive were kept in ${scratch}`),
@@ -88,7 +91,7 @@ describe("an archive that is kept in the temporary directory", () => {
 
 	it.each([1, 511, 513, 2 ** 20])("does not depend on how the stream is cut: %d bytes", async (pieceBytes) => {
 		const bytes = pieceBytes === 1 ? archive.subarray(0, 2048) : archive;
-		const spool = await spoolArchive(streamOf(archive, Math.max(pieceBytes, 100)), "here", undefined);
+		const spool = await spoolArchive(streamOf(archive, Math.max(pieceBytes, 100)), "here");
 		expect(readFileSync(spool.path).equals(archive)).toBe(true);
 		await spool.close();
 		expect(await spooled(bytes, pieceBytes)).toBe(pieceBytes === 1 ? "corrupt ARCHIVE_TRUNCATED" : "no error");
@@ -115,7 +118,7 @@ describe("an archive that is kept in the temporary directory", () => {
 	it("has a bound, and what comes behind its end is not kept", async () => {
 		const bomb = gzipSync(Buffer.concat([archive, Buffer.alloc(2 ** 24)]));
 		expect(await spooled(bomb, 4096, 2 ** 22)).toBe("corrupt ARCHIVE_TOO_LARGE");
-		const spool = await spoolArchive(streamOf(bomb, 4096), "here", undefined);
+		const spool = await spoolArchive(streamOf(bomb, 4096), "here");
 		expect(readFileSync(spool.path).byteLength).toBeLessThan(archive.byteLength + 2 ** 21);
 		await spool.close();
 	});
