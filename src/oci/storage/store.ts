@@ -1,10 +1,10 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as z from "zod";
 import { MiB } from "../../binary/units.ts";
 import { digestSchema } from "../descriptor.ts";
 import type { Digest } from "../digest.ts";
 import { MAX_DOCUMENT_BYTES, parseDocument } from "../json-document.ts";
-import { readStoreFile } from "./store-file.ts";
+import { namesIn, readStoreFile } from "./store-file.ts";
 import { whileUnwritten } from "./store-lock.ts";
 
 /** An entry of images.json. */
@@ -90,16 +90,17 @@ export async function readStore(root: string, driver: string, signal?: AbortSign
 			),
 		signal,
 	);
-	if (lists.images === undefined) return undefined;
+	if (lists.images === undefined && (await namesIn(dirname(`${images}.json`))).length === 0) return undefined;
 	const origin = (path: string) => ({
 		code: "STORE_INVALID",
 		name: path.slice(root.length + 1),
 		where: root,
 		maxBytes: MAX_LIST_BYTES,
 	});
-	const ofImages = parseDocument(lists.images, imagesSchema, origin(`${images}.json`)) ?? [];
-	const ofLayers =
-		lists.layers === undefined ? [] : (parseDocument(lists.layers, layersSchema, origin(`${layers}.json`)) ?? []);
+	const entriesOf = <Schema extends z.ZodType>(bytes: Buffer | undefined, schema: Schema, path: string) =>
+		bytes === undefined ? null : parseDocument(bytes, schema, origin(path));
+	const ofImages = entriesOf(lists.images, imagesSchema, `${images}.json`) ?? [];
+	const ofLayers = entriesOf(lists.layers, layersSchema, `${layers}.json`) ?? [];
 	return {
 		root,
 		driver,

@@ -74,6 +74,10 @@ describe("an image in a store", () => {
 		];
 		for (const name of absent) expect(await codeOf(at(store, name))).toBe("usage IMAGE_NOT_FOUND");
 		expect((await failure(at(store, "none"))).message).toContain("there is localhost/image:1");
+		rmSync(join(store.root, "overlay-images/images.json"));
+		expect((await failure(at(store))).message).toContain('no image "localhost/image:1" in the store');
+		rmSync(join(store.root, "overlay-images"), { recursive: true });
+		expect((await failure(at(store))).message).toContain("there is no store of images");
 	});
 
 	it("is found below docker.io before localhost, with a note, and not by an id that several have", async () => {
