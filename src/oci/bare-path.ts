@@ -14,20 +14,26 @@ export async function refusePath(text: string): Promise<void> {
 		)
 	)
 		return;
-	const isPath = /^(\.{0,2}\/|\.{1,2}$|~)/.test(text) || /\.(tar|tgz|tar\.\w+|oci|ociarchive)$/.test(text);
+	const isPath = /^(\.{0,2}\/|\.{1,2}$|~|-$)/.test(text) || /\.(tar|tgz|tar\.\w+|oci|ociarchive)$/.test(text);
 	const [path = text, tag] = /^(.*[^:/]):([^:/]+)$/.exec(text)?.slice(1) ?? [];
 	const transport = (await transportOf(text)) ?? (tag === undefined ? undefined : await transportOf(path));
 	if (transport === undefined && !isPath) return;
-	const exists = transport !== undefined || (await statusOf(text)) !== undefined;
+	const status = await statusOf(text);
+	const isFile = text === "-" || (status !== undefined && !status.isDirectory());
 	throw new Oci2isoError({
 		code: "REFERENCE_IS_PATH",
 		kind: "usage",
-		what: exists ? "a path has the transport before it" : "it looks like a path, and there is no such file",
+		what:
+			transport !== undefined || isFile || status !== undefined
+				? "a path has the transport before it"
+				: "it looks like a path, and there is no such file",
 		where: text,
 		remedy:
-			transport === undefined
-				? "give oci:DIR, dir:DIR, oci-archive:FILE or docker-archive:FILE"
-				: `give ${transport}:${text}${isPath ? "" : `, or docker://${text} for the registry's`}`,
+			transport !== undefined
+				? `give ${transport}:${text}${isPath ? "" : `, or docker://${text} for the registry's`}`
+				: isFile
+					? `give oci-archive:${text} or docker-archive:${text}`
+					: "give oci:DIR, dir:DIR, oci-archive:FILE or docker-archive:FILE",
 	});
 }
 

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { refusePath } from "../../../src/oci/bare-path.ts";
@@ -16,6 +17,13 @@ describe("a reference without a transport", () => {
 			await expect(refusePath(text)).rejects.toThrow(`give oci:${text}`);
 		},
 	);
+
+	it("that can only be an archive is refused with what it may be", async () => {
+		const compressed = join(work, "y.tar.gz");
+		writeFileSync(compressed, "compressed");
+		for (const text of ["-", "/dev/null", compressed])
+			await expect(refusePath(text)).rejects.toThrow(`give oci-archive:${text} or docker-archive:${text}`);
+	});
 
 	it.each(["./missing", "../missing", "/missing", "~/x", "missing.tar", "image.tar.gz", "."])(
 		"that can only be a path is refused: %s",
