@@ -46,7 +46,7 @@ export const NOTES: Readonly<Record<string, CommandNotes>> = {
 	"oci2iso build": {
 		examples: [
 			["oci2iso build quay.io/org/live:1 -o live.iso", "straight from a registry"],
-			["podman save --format oci-archive -o live.tar live:1 && oci2iso build oci-archive:live.tar", "live.iso"],
+			["oci2iso build localhost/live:1 -o live.iso", "an image that podman built"],
 			["oci2iso build oci:live:1 --preset small --report live.json -o - | ssh host 'cat > live.iso'", "no file here"],
 		],
 		statuses: [0, 1, 2, 3, 4, 5, 6, 7, 130],
