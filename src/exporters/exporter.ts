@@ -44,7 +44,7 @@ export interface MediumReport {
 
 /** A stretch of a medium; all of it but what is zero. */
 export interface MediumRegion {
-	readonly kind: "rootfs" | "boot" | "tables" | "padding";
+	readonly kind: "rootfs" | "payload" | "boot" | "tables" | "padding";
 	readonly what: string;
 	/** From the beginning of the medium. */
 	readonly start: number;

@@ -17,6 +17,8 @@ export interface BuildPageParts extends Pick<BuildDetails, "passed" | "regions" 
 /** Of a plan that is shown. */
 const MAX_PLAN_CHARACTERS = 32_768;
 const LARGEST_PATHS = 40;
+/** Of one part of the medium. */
+const MOST_ROWS = 40;
 
 /** A build as a page of HTML that needs nothing but itself. Whatever the image says is text on it, and bounded. Rejects as `diskUsage`. */
 export async function buildPage(report: BuildReport, details: BuildDetails): Promise<string> {
@@ -124,9 +126,14 @@ function contents(parts: BuildPageParts): (Markup | undefined)[] {
 		)}</details>`,
 	];
 
-	function flatParts(part: Part, depth = 0): (string | Markup)[][] {
-		if (depth > 2) return [];
-		return (part.children ?? []).flatMap((child) => [
+	function flatParts({ children = [] }: Part, depth = 0): (string | Markup)[][] {
+		const others = children.slice(MOST_ROWS);
+		const bytes = others.reduce((sum, other) => sum + other.bytes, 0);
+		const shown = [
+			...children.slice(0, MOST_ROWS),
+			...(others.length === 0 ? [] : [{ name: `${others.length} others`, bytes }]),
+		];
+		return shown.flatMap((child: Part) => [
 			[`${"— ".repeat(depth)}${child.name}`, `${child.bytes}`, percent(child.bytes / total), bar(child.bytes / total)],
 			...(child.isGroup === true ? flatParts(child, depth + 1) : []),
 		]);

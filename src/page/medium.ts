@@ -30,12 +30,13 @@ export function mediumParts({ report, usage, regions, contentBytes }: BuildPageP
 			{ name: "its tables: inodes, directories", bytes: (rootfs?.byteLength ?? 0) - contentBytes, colour: "tables" },
 		],
 	};
+	const payload = group("images to install", "other", byDirectory(of(regions, "payload")));
 	const boot = group("boot files", "boot", byDirectory(of(regions, "boot")));
 	const tables = group("volume descriptors, directories, partition tables", "tables", [], of(regions, "tables"));
 	const padding = of(regions, "padding");
 	const covered = regions.reduce((sum, { byteLength }) => sum + byteLength, 0);
 	const free = { name: "padding and gaps", bytes: sumOf(padding) + total - covered, colour: "free" };
-	return { name: "medium", bytes: total, children: [squashfs, boot, tables, ...some(free)] };
+	return { name: "medium", bytes: total, children: [squashfs, ...some(payload), boot, tables, ...some(free)] };
 }
 
 export function layerName(index: number, digest: string): string {

@@ -69,9 +69,14 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 }
 
 function mediumRegion({ block, blocks, what, source }: Region): MediumRegion {
-	const made = what === "padding" ? "padding" : "tables";
-	const kind = source === undefined ? made : source === "squashfs" ? "rootfs" : "boot";
+	const kind = kindOf(what, source);
 	return { kind, what, start: block * ISO_BLOCK_BYTES, byteLength: blocks * ISO_BLOCK_BYTES };
+}
+
+function kindOf(what: string, source: Region["source"]): MediumRegion["kind"] {
+	if (source === undefined) return what === "padding" ? "padding" : "tables";
+	if (source === "squashfs") return "rootfs";
+	return source === "stream" ? "payload" : "boot";
 }
 
 function noChecksum(where: string): Oci2isoError {
