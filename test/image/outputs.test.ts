@@ -177,7 +177,5 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		}
 		const { stderr } = shell("$O build x --nope --progress json");
 		expect(JSON.parse(stderr)).toMatchObject({ type: "error", code: "UNKNOWN_OPTION", exitStatus: 2 });
-		const label = shell("$O build x -V LABEL");
-		expect([label.status, label.stderr]).toEqual([2, expect.stringContaining("--label")]);
 	});
 });
