@@ -41,19 +41,33 @@ export class DirectoryCopy {
 		return this.#files.sort((a, b) => compareByteStrings(a.relativePath, b.relativePath));
 	}
 
+	/** Holds a file that is copied beside what is listed to the same bounds. */
+	count(file: FileInode): void {
+		this.#countName();
+		this.#countContent(file);
+	}
+
+	#countName(): void {
+		if (++this.#names > MAX_NAMES) this.excess ??= `${MAX_NAMES} names`;
+	}
+
+	#countContent(file: FileInode): void {
+		if (!this.#contents.has(file)) this.#byteLength += file.byteLength;
+		this.#contents.add(file);
+		if (this.#byteLength > MAX_BYTES) this.excess ??= `${MAX_BYTES} bytes`;
+	}
+
 	#visit(directory: FoundDirectory, prefix: ByteString, depth: number): void {
 		this.#above.add(directory.inode);
 		for (const name of namesIn(directory)) {
-			if (++this.#names > MAX_NAMES) this.excess ??= `${MAX_NAMES} names`;
+			this.#countName();
 			if (this.excess !== undefined) return;
 			const path = `${directory.path}/${name}`;
 			const found = lookupQuietly(this.#tree, path);
 			const relativePath = prefix + name;
 			if (found?.inode.type === "file") {
 				this.#files.push({ relativePath, file: { path: found.path, inode: found.inode } });
-				if (!this.#contents.has(found.inode)) this.#byteLength += found.inode.byteLength;
-				this.#contents.add(found.inode);
-				if (this.#byteLength > MAX_BYTES) this.excess ??= `${MAX_BYTES} bytes`;
+				this.#countContent(found.inode);
 			} else if (found?.inode.type === "directory") {
 				if (this.#above.has(found.inode)) this.#skip(path, "a link to a directory that it is in");
 				else if (depth === MAX_DEPTH) this.#skip(path, `directories nested more than ${MAX_DEPTH} deep`);

@@ -28,15 +28,17 @@ export async function readGrubAdditions(tree: ImageTree, findings: Findings): Pr
 	};
 	const fonts = namesIn(directory).flatMap((name) => {
 		const file = name.endsWith(GRUB_FONT_SUFFIX) ? findFile(tree, `${GRUB_ADDITIONS_PATH}/${name}`) : undefined;
-		return file === undefined ? [] : [{ relativePath: name, file }];
+		if (file === undefined) return [];
+		copy.count(file.inode);
+		return [{ relativePath: name, file }];
 	});
 	const themeFiles = listed(`${GRUB_ADDITIONS_PATH}/${THEME_DIRECTORY}`, `${THEME_DIRECTORY}/`);
 	if (copy.excess !== undefined)
 		return findings.problem({
 			code: "GRUB_ADDITIONS_TOO_LARGE",
-			what: `GRUB's theme has more than ${copy.excess}`,
+			what: `GRUB's fonts and theme have more than ${copy.excess}`,
 			where: displayName(directory.path),
-			expected: "a theme",
+			expected: "fonts and a theme",
 		});
 	const hasTheme = themeFiles.some(
 		({ relativePath, file }) => relativePath === GRUB_THEME && file.inode.byteLength > 0,

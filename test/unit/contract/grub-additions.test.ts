@@ -14,6 +14,7 @@ async function read(files: Files) {
 	return { additions, codes: findings.list.map(({ code }) => code) };
 }
 
+const tooLarge = ["GRUB_ADDITIONS_TOO_LARGE"];
 const grub2 = {
 	timeoutSeconds: 5,
 	defaultEntry: undefined,
@@ -69,6 +70,13 @@ if true; then set a=b; fi
 		["no text", { "grub.cfg": Buffer.from([0xff, 0xfe, 0]) }, false, ["GRUB_SCRIPT_INVALID"]],
 		["too long a script", { "grub.cfg": "#".repeat(70_000) }, false, ["GRUB_SCRIPT_INVALID"]],
 		["a theme without its text", { "theme/a.png": "a" }, false, ["GRUB_THEME_INCOMPLETE"]],
+		[
+			"too many fonts",
+			Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`${i}.pf2`, "f"])),
+			false,
+			tooLarge,
+		],
+		["too large a font", { "a.pf2": Buffer.alloc(64 * 1024 * 1024 + 1) }, false, tooLarge],
 		["a name with a line break", { "a\nb.pf2": "a", "b.pf2": "b" }, true, ["GRUB_ADDITION_SKIPPED", "GRUB_ADDITIONS"]],
 	])("is %s", async (_, files, isThere, codes) => {
 		const found = await read(files);
