@@ -187,7 +187,7 @@ function shapeOf(options: PlanOptions): Shape {
 function formatMissing(): Oci2isoError {
 	const { expected } = payloadFields.payloadFormat;
 	return invalidOptions([
-		{ code: "INVALID_OPTION", what: "a payload has no format without it", where: "payloadFormat", expected },
+		{ code: "INVALID_OPTION", what: "a payload needs a format", where: "payloadFormat", expected },
 	]);
 }
 

@@ -80,11 +80,11 @@ const groups = {
 	buildroot: group("Image:", buildrootFields, {
 		buildroot: [
 			"--buildroot <image>",
-			"take GRUB, shim, MOK manager, font and tools from another image, of the same architecture",
+			"another image, of the same architecture, that GRUB, shim, MOK manager, font and tools come from",
 		],
 	}),
 	payload: group("Images to install:", payloadFields, {
-		payload: ["--payload <image>", "carry this image on the ISO, to be installed from it; repeatable", collect],
+		payload: ["--payload <image>", "an image that the ISO carries to be installed from it; repeatable", collect],
 		payloadFormat: ["--payload-format <format>", "how: oci is an OCI image layout at /container"],
 	}),
 	secureBoot: group(

@@ -24,6 +24,9 @@ export async function runProgram(commandLine: readonly string[]): Promise<void> 
 	} catch (error) {
 		if (!(error instanceof CommanderError)) throw error;
 		if (error.exitCode === 0) return await onStandardOutput((out) => printLines(out, shown));
+		const [first, topic] = args;
+		if (first === "help" && topic !== undefined && commandOf(program, [topic]) === program)
+			throw usageError(new CommanderError(2, "commander.unknownCommand", `unknown command '${topic}'`), program);
 		if (error.code !== "commander.help") throw usageError(error, commandOf(program, args));
 		printLines(process.stderr, shown);
 		process.exitCode = EXIT_STATUS.usage;

@@ -52,7 +52,7 @@ async function verify(path: string, given: VerifyArguments): Promise<void> {
 		throw new Oci2isoError({
 			code: "VERIFICATION_FAILED",
 			kind: "verification",
-			what: `${report.faults} faults in ${failed.join(", ")}`,
+			what: `${report.faults} ${report.faults === 1 ? "fault" : "faults"} in ${failed.join(", ")}`,
 			where: path,
 		});
 	} finally {

@@ -132,9 +132,29 @@ export function loadNativeAddon(): AddonState {
 	return state;
 }
 
+/** Of `NativeAddon`, every one. */
+const EXPORTS: readonly (keyof NativeAddon)[] = [
+	"codecs",
+	"BlockCompressor",
+	"BlockCopier",
+	"BlockDecompressor",
+	"ContentDigester",
+	"ZstdInflater",
+	"digests",
+	"LayerInflater",
+	"fastSha256",
+	"sha256",
+	"sha256Pair",
+	"FileDigester",
+	"lockFile",
+	"lockFileShared",
+];
+
 function load(): AddonState {
 	try {
 		const addon: NativeAddon = createRequire(import.meta.url)(builtFile("oci2iso.node"));
+		const lacking = EXPORTS.find((name) => addon[name] === undefined);
+		if (lacking !== undefined) return { reason: `it is older than this program, and has no ${lacking}` };
 		return { addon };
 	} catch (error) {
 		const first = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";

@@ -81,6 +81,8 @@ export class ArchiveIndexer {
 			read();
 		} catch (error) {
 			if (!(error instanceof Oci2isoError) || !error.code.startsWith("TAR_")) throw error;
+			if (this.#entries === 0 && this.#reader.offset <= TAR_BLOCK_BYTES)
+				throw invalid("it is no tar archive", this.#where, TAR);
 			if (error.code !== "TAR_TRUNCATED") throw invalid(error.what, error.where, error.expected ?? TAR);
 			throw corrupt("ARCHIVE_TRUNCATED", "archive ends inside a member", error.where);
 		}

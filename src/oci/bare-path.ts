@@ -14,7 +14,7 @@ export async function refusePath(text: string): Promise<void> {
 		)
 	)
 		return;
-	const isPath = /^(\.{0,2}\/|\.{1,2}$|~|-$)/.test(text) || /\.(tar|tgz|tar\.\w+|oci|ociarchive)$/.test(text);
+	const isPath = /^(\.{0,2}\/|\.{1,2}$|~|-$)/.test(text) || /\.(tar|tgz|tar\.\w+|oci|ociarchive|iso)$/.test(text);
 	const [path = text, tag] = /^(.*[^:/]):([^:/]+)$/.exec(text)?.slice(1) ?? [];
 	const transport = (await transportOf(text)) ?? (tag === undefined ? undefined : await transportOf(path));
 	if (transport === undefined && !isPath) return;

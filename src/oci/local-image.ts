@@ -49,7 +49,11 @@ export async function withLocalHint(
 	if (!(error instanceof Oci2isoError) || error.kind !== "registry") return error;
 	const hint = await hintOf(text, missing, options);
 	if (hint === undefined) return error;
-	const { code, kind, what, where, expected, problems } = error;
+	const { code, kind, where, expected, problems } = error;
+	const what =
+		missing !== undefined && code === "REGISTRY_UNREACHABLE"
+			? `${missing.what}, and no registry answers at localhost`
+			: error.what;
 	const remedy = [hint, error.remedy].filter((part) => part !== undefined).join("; ");
 	return new Oci2isoError({ code, kind, what, where, expected, remedy, problems, cause: error });
 }

@@ -67,6 +67,8 @@ export function parseReference(text: string): ImageReference {
 				"run `podman save --format oci-archive -o FILE IMAGE` and give oci-archive:FILE",
 			);
 	}
+	const [, scheme] = /^(https?:\/\/)/.exec(text) ?? [];
+	if (scheme !== undefined) throw invalid(text, `a name without ${scheme}, or docker:// in its place`);
 	return { transport: "docker", name: parseDockerReference(text) };
 }
 

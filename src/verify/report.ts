@@ -34,7 +34,8 @@ export function formatReport(report: VerifyReport): string {
 		...findings.map((finding) => `${" ".repeat(width + 8)}${describe(finding)}`),
 		...(omittedFindings > 0 ? [`${" ".repeat(width + 8)}and ${omittedFindings} more`] : []),
 	]);
-	const verdict = report.verdict === "pass" ? "no fault found" : `${report.faults} faults`;
+	const verdict =
+		report.verdict === "pass" ? "no fault found" : `${report.faults} ${report.faults === 1 ? "fault" : "faults"}`;
 	return `${lines.join("\n")}\n${verdict}\n`;
 }
 

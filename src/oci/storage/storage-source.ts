@@ -207,7 +207,7 @@ function notFound(
 	stores: readonly Store[],
 	environment: Environment,
 ): Oci2isoError {
-	const names = stores.flatMap(({ images }) => images.flatMap((image) => image.names[0] ?? image.id));
+	const names = stores.flatMap(({ images }) => images.flatMap(({ names, id }) => (names.length > 0 ? names : [id])));
 	const listed =
 		names.slice(0, MAX_LISTED).join(", ") + (names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : "");
 	const user = rootlessUserId(environment.variables);

@@ -43,7 +43,10 @@ describe("text from outside on a terminal", () => {
 
 	it("a proposed command is what to do", async () => {
 		const text = await said(() => runProgram(["node", "oci2iso", "builx"]).catch((error) => printFailure(error, [])));
-		expect(text).toContain("UNKNOWN_COMMAND: unknown command 'builx': did you mean build?; see oci2iso --help\n");
+		const told = "UNKNOWN_COMMAND: unknown command 'builx': did you mean build?; see oci2iso --help\n";
+		expect(text).toContain(told);
+		const help = ["node", "oci2iso", "help", "builx"];
+		expect(await said(() => runProgram(help).catch((error) => printFailure(error, [])))).toContain(told);
 	});
 
 	it.each([true, false])("a note, on a terminal: %s", (isTTY) => {

@@ -38,7 +38,12 @@ describe("a bare name that podman may have", () => {
 	it.each([
 		["localhost/own:1", withSudo, "registry", /u's podman has it, not root's: podman unshare/],
 		["localhost/live:1", ofUser, "registry", /root's podman has it: run it with sudo/],
-		["localhost/none:1", ofRoot, "registry", /not in podman's store either \(.*storage\): there is localhost\/live:1/],
+		[
+			"localhost/none:1",
+			ofRoot,
+			"registry",
+			/not in podman's store either \(.*storage\): there is localhost\/live:1, 127/,
+		],
 		["localhost/own:1", ofRoot, "registry", /docker-daemon:localhost\/own:1/],
 		[nobody, ofRoot, "registry", /podman's store has it: containers-storage:127/],
 		["docker://localhost/live:1", ofRoot, "registry", /what podman built is containers-storage:localhost\/live:1/],

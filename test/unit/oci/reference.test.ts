@@ -139,6 +139,7 @@ describe("parseReference", () => {
 
 	it.each([
 		["", "usage REFERENCE_INVALID"],
+		["https://quay.io/a/b", "usage REFERENCE_INVALID"],
 		["oci:", "usage REFERENCE_INVALID"],
 		["dir:", "usage REFERENCE_INVALID"],
 		["oci:dir@sha256:abc", "usage REFERENCE_INVALID"],
