@@ -147,7 +147,7 @@ describe("verify of a medium that means harm", () => {
 });
 
 describe.skipIf(requires("mkfifo"))("files that are none", () => {
-	it("a pipe where a document or a blob should be does not wait for a writer", async () => {
+	it("a pipe where a document or an ISO should be does not wait for a writer", async () => {
 		const directory = mkdtempSync(join(work, "fifo-"));
 		const tar = tarArchive([{ path: "a" }]);
 		const { reference } = writeOciLayout(directory, { layers: [{ tar, compression: "none" }] });
@@ -158,7 +158,6 @@ describe.skipIf(requires("mkfifo"))("files that are none", () => {
 		const iso = join(work, "pipe.iso");
 		execFileSync("mkfifo", [iso]);
 		expect((await hostileRun(["verify", iso], { seconds: 30 })).status).not.toBe(0);
-		expect(await refusedBuild(work, `oci-archive:${iso}`, [], { seconds: 30 })).toMatch(/^[25] /);
 	});
 
 	it("a document that is /dev/zero is not read to its end", async () => {
