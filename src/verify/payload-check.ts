@@ -43,7 +43,7 @@ export async function checkPayload(
 	const files = layoutFiles(root);
 	if (files.size === 0) {
 		for (const { name } of expected ?? []) findings.fault(`the image ${name} is not on the medium`, WHERE);
-		if (expected === undefined || expected.length === 0) findings.undecided = "the medium carries none";
+		findings.detail = "none";
 		return;
 	}
 	const blobs = await digestBlobs(source, files, findings, signal);
