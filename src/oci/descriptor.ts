@@ -25,7 +25,7 @@ export const descriptorSchema = z.object({
 export type Descriptor = z.infer<typeof descriptorSchema>;
 
 /** The tag of a manifest in an image layout's index.json (OCI image-spec annotations.md). */
-const REF_NAME = "org.opencontainers.image.ref.name";
+export const REF_NAME = "org.opencontainers.image.ref.name";
 
 export function refNameOf(descriptor: Descriptor): string | undefined {
 	const annotations = descriptor.annotations;

@@ -1,9 +1,8 @@
 /** OCI image-spec media-types.md, and the Docker types that it lists as compatible. */
 
-const INDEXES = new Set([
-	"application/vnd.oci.image.index.v1+json",
-	"application/vnd.docker.distribution.manifest.list.v2+json",
-]);
+export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+
+const INDEXES = new Set([OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"]);
 
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";

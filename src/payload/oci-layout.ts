@@ -1,9 +1,10 @@
 import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { MediumFile } from "../medium/medium-file.ts";
-import { digestAlgorithm, digestHex, digestOf } from "../oci/digest.ts";
+import { REF_NAME } from "../oci/descriptor.ts";
+import { digestOf } from "../oci/digest.ts";
+import { layoutPath } from "../oci/layout-source.ts";
+import { OCI_INDEX } from "../oci/media-types.ts";
 import type { PayloadImage } from "./payload-images.ts";
-
-const INDEX = "application/vnd.oci.image.index.v1+json";
 
 /**
  * An OCI image layout (image-layout.md 1.0.0) of these images at `ISO_PATHS.payloadLayout`, with the blobs as they are stored, each once. What is of one
@@ -13,27 +14,23 @@ export function payloadLayoutFiles(payloads: readonly PayloadImage[]): MediumFil
 	if (payloads.length === 0) return [];
 	const index = {
 		schemaVersion: 2,
-		mediaType: INDEX,
+		mediaType: OCI_INDEX,
 		manifests: payloads.map(({ name, distribution: { manifest } }) => ({
 			mediaType: manifest.mediaType,
 			digest: manifest.digest,
 			size: manifest.bytes.byteLength,
-			annotations: { "org.opencontainers.image.ref.name": name },
+			annotations: { [REF_NAME]: name },
 		})),
 	};
 	const files = [
 		made("oci-layout", Buffer.from(JSON.stringify({ imageLayoutVersion: "1.0.0" }))),
 		made("index.json", Buffer.from(JSON.stringify(index))),
 		...payloads.flatMap(({ distribution: { manifest, blobs } }) => [
-			made(blobPath(manifest.digest), manifest.bytes),
-			...blobs.map(({ digest, size, read }): MediumFile => file(blobPath(digest), digest, size, read)),
+			made(layoutPath(manifest.digest), manifest.bytes),
+			...blobs.map(({ digest, size, read }): MediumFile => file(layoutPath(digest), digest, size, read)),
 		]),
 	];
 	return [...new Map(files.map((each) => [each.path, each])).values()];
-}
-
-function blobPath(digest: Parameters<typeof digestHex>[0]): string {
-	return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
 function made(path: string, bytes: Uint8Array): MediumFile {

@@ -68,7 +68,7 @@ async function requireBlobs(
 }
 
 /** Tags, or where two images have the same tag, names with them. Throws `Oci2isoError` PAYLOAD_NAMES (exit 2). */
-export function payloadNames(references: readonly string[]): string[] {
+function payloadNames(references: readonly string[]): string[] {
 	const short = references.map((reference) => tagOf(reference) ?? "latest");
 	const names = short.map((tag, i) =>
 		short.indexOf(tag) === short.lastIndexOf(tag) ? tag : longName(references[i] ?? ""),

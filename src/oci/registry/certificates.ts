@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
-import { namesIn, readIfThere } from "./config-files.ts";
+import { configurationNames, readIfThere } from "./config-files.ts";
 import { registryFailure } from "./fault.ts";
 import type { Environment } from "./options.ts";
 
@@ -37,7 +37,7 @@ export async function loadCertificates(
 				)
 			: [certDir];
 	for (const directory of places) {
-		const names = await namesIn(directory);
+		const names = await configurationNames(directory);
 		if (names.length > 0) return await readDirectory(directory, names);
 		if (certDir !== undefined)
 			throw registryFailure("CERTIFICATE_INVALID", "the directory of --cert-dir is empty or absent", certDir);

@@ -1,6 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf } from "../failures.ts";
+import { ifThere, namesIn } from "../if-there.ts";
 import { registryFailure } from "./fault.ts";
 import type { Environment } from "./options.ts";
 import { parseRegistriesConf, type RegistriesConf } from "./registries-conf.ts";
@@ -24,7 +25,7 @@ export async function loadRegistriesConf({ variables, home, systemRoot }: Enviro
 		break;
 	}
 	for (const directory of [system, own].map((parent) => join(parent, "registries.conf.d")))
-		for (const name of (await namesIn(directory)).filter((entry) => entry.endsWith(".conf"))) {
+		for (const name of (await configurationNames(directory)).filter((entry) => entry.endsWith(".conf"))) {
 			const path = join(directory, name);
 			const text = await readIfThere(path);
 			if (text !== undefined) files.push({ path, text });
@@ -33,25 +34,16 @@ export async function loadRegistriesConf({ variables, home, systemRoot }: Enviro
 }
 
 /** A configuration file as UTF-8, or undefined where there is none. Throws `Oci2isoError` CONFIGURATION_UNREADABLE (exit 4). */
-export async function readIfThere(path: string): Promise<string | undefined> {
-	try {
-		return await readFile(path, "utf8");
-	} catch (error) {
-		return absent(error, path);
-	}
+export function readIfThere(path: string): Promise<string | undefined> {
+	return ifThere(() => readFile(path, "utf8"), unreadableAt(path));
 }
 
-/** The entries of a directory in order of their names, or none where it does not exist. */
-export async function namesIn(directory: string): Promise<string[]> {
-	try {
-		return (await readdir(directory)).sort();
-	} catch (error) {
-		return absent(error, directory) ?? [];
-	}
+/** The entries of a directory of configuration files, as `namesIn` has them. Throws as `readIfThere`. */
+export function configurationNames(directory: string): Promise<string[]> {
+	return namesIn(directory, unreadableAt(directory));
 }
 
-function absent(error: unknown, path: string): undefined {
-	const code = errnoOf(error);
-	if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-	throw registryFailure("CONFIGURATION_UNREADABLE", `cannot read it: ${code ?? "unknown reason"}`, path);
+function unreadableAt(path: string): (error: unknown) => Error {
+	return (error) =>
+		registryFailure("CONFIGURATION_UNREADABLE", `cannot read it: ${errnoOf(error) ?? "unknown reason"}`, path);
 }

@@ -1,8 +1,9 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { type FileHandle, open, readdir } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { corrupt, Oci2isoError } from "../../errors.ts";
 import { errnoOf, unreadable } from "../failures.ts";
+import { ifThere, namesIn } from "../if-there.ts";
 
 /** A whole file, or undefined where there is none. Throws `Oci2isoError` STORE_INVALID (exit 5) where it is larger or no file, and as `storeUnreadable`. */
 export async function readStoreFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
@@ -26,31 +27,18 @@ export async function readStoreFile(path: string, maxBytes: number): Promise<Buf
 
 /** Undefined where there is none. Throws as `readStoreFile`. */
 export async function openStoreFile(path: string): Promise<FileHandle | undefined> {
-	let file: FileHandle;
-	try {
-		// what is no file must not make us wait
-		file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-	} catch (error) {
-		return absent(error, path);
-	}
+	// what is no file must not make us wait
+	const opening = (): Promise<FileHandle> => open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+	const file = await ifThere(opening, (error) => storeUnreadable(error, path));
+	if (file === undefined) return undefined;
 	if ((await file.stat()).isFile()) return file;
 	await file.close();
 	throw corrupt("STORE_INVALID", "it is no file", path, "a regular file");
 }
 
-/** The entries of a directory in order of their names, or none where it does not exist. Throws as `storeUnreadable`. */
-export async function namesIn(directory: string): Promise<string[]> {
-	try {
-		return (await readdir(directory)).sort();
-	} catch (error) {
-		return absent(error, directory) ?? [];
-	}
-}
-
-function absent(error: unknown, path: string): undefined {
-	const code = errnoOf(error);
-	if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-	throw storeUnreadable(error, path);
+/** The entries of a store's directory, as `namesIn` has them. Throws as `storeUnreadable`. */
+export function storeNames(directory: string): Promise<string[]> {
+	return namesIn(directory, (error) => storeUnreadable(error, directory));
 }
 
 /** A system call on a store's own file failed: IMAGE_UNREADABLE (exit 2). */

@@ -3,7 +3,7 @@ import { unsupported } from "../failures.ts";
 import type { Environment } from "../registry/options.ts";
 import { parseStorageConf, type StorageConf } from "./storage-conf.ts";
 import type { NamedStore } from "./storage-reference.ts";
-import { namesIn, readStoreFile } from "./store-file.ts";
+import { readStoreFile, storeNames } from "./store-file.ts";
 
 /** Where images may be. */
 export interface StorePlaces {
@@ -72,7 +72,7 @@ async function readConfs({ variables, home, systemRoot }: Environment, isUser: b
 	}
 	const ofSystem: StorageConf[] = [];
 	for (const directory of ["usr/share/containers", "etc/containers"].map((path) => join(systemRoot, path))) {
-		const dropIns = (await namesIn(join(directory, "storage.conf.d"))).filter((name) => name.endsWith(".conf"));
+		const dropIns = (await storeNames(join(directory, "storage.conf.d"))).filter((name) => name.endsWith(".conf"));
 		for (const name of ["storage.conf", ...dropIns.map((each) => join("storage.conf.d", each))]) {
 			const conf = await read(join(directory, name));
 			if (conf !== undefined) ofSystem.push(conf);
@@ -109,7 +109,7 @@ function knownDriver(driver: string | undefined, where: string): string | undefi
 
 /** The driver whose images are below a root; undefined where there are none. Throws STORE_UNSUPPORTED (exit 2). */
 export async function driverBelow(root: string): Promise<string | undefined> {
-	const names = (await namesIn(root)).flatMap((name) => (name.endsWith("-images") ? [name.slice(0, -7)] : []));
+	const names = (await storeNames(root)).flatMap((name) => (name.endsWith("-images") ? [name.slice(0, -7)] : []));
 	const driver = DRIVERS.find((known) => names.includes(known)) ?? names[0];
 	return driver === undefined ? undefined : knownDriver(driver, root);
 }

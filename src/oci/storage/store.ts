@@ -4,7 +4,7 @@ import { MiB } from "../../binary/units.ts";
 import { digestSchema } from "../descriptor.ts";
 import type { Digest } from "../digest.ts";
 import { MAX_DOCUMENT_BYTES, parseDocument } from "../json-document.ts";
-import { namesIn, readStoreFile } from "./store-file.ts";
+import { readStoreFile, storeNames } from "./store-file.ts";
 import { whileUnwritten } from "./store-lock.ts";
 
 /** An entry of images.json. */
@@ -90,7 +90,7 @@ export async function readStore(root: string, driver: string, signal?: AbortSign
 			),
 		signal,
 	);
-	if (lists.images === undefined && (await namesIn(dirname(`${images}.json`))).length === 0) return undefined;
+	if (lists.images === undefined && (await storeNames(dirname(`${images}.json`))).length === 0) return undefined;
 	const origin = (path: string) => ({
 		code: "STORE_INVALID",
 		name: path.slice(root.length + 1),
