@@ -28,7 +28,7 @@ export interface RootFileSystem {
 	storedTime(time: Timestamp): Timestamp;
 }
 
-/** Bytes of an image that say of which format it is. */
+/** Bytes of an image that say of which format it is, and what it begins with at most before its contents. */
 export const HEAD_BYTES = 4096;
 
 /** What the kernel must have to mount it. */
@@ -55,13 +55,19 @@ export interface RootWriterOptions extends DataWriterOptions {
 	readonly fragmentRule?: FragmentRule | undefined;
 	/** With the table that NFS needs. Default true. */
 	readonly exportable?: boolean | undefined;
+	/** How many images beside the first one have their contents in the same blocks. Default 0. */
+	readonly furtherImages?: number | undefined;
 }
 
-/** Writes an image from position 0 of the sink on: contents first, through `data`, then the tree. */
+/**
+ * Writes an image from position 0 of the sink on: contents first, through `data`, then the tree. Further images share the contents: image k begins
+ * `k * HEAD_BYTES` behind the first, so that heads are side by side before the contents, and the trees follow those in the images' order. Each is whole for itself, from its head
+ * to the end of its tree, and knows nothing of the others.
+ */
 export interface RootWriter {
 	readonly data: DataWriter;
 	/**
-	 * Writes everything else, in steps, when `data` is finished; `storedFileOf` is asked once per regular file.
+	 * Writes everything else of the next image, in steps, when `data` is finished; `storedFileOf` is asked once per regular file.
 	 * Throws `Oci2isoError` (contract) for what the format, or Linux reading it, cannot hold.
 	 */
 	finishing(root: DirectoryInode, storedFileOf: (file: FileInode) => StoredFile): Steps<RootSummary>;
@@ -73,8 +79,11 @@ export interface RootSummary {
 	/** Different user and group ids. */
 	readonly ids: number;
 	readonly fragments: number;
+	/** Of the contents of all images. */
 	readonly data: DataStatistics;
-	/** With padding. */
+	/** Where it begins, from the beginning of the first image. */
+	readonly start: number;
+	/** From there on, with the contents and padding. */
 	readonly byteLength: number;
 	readonly losses: readonly StorageLoss[];
 }

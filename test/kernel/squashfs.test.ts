@@ -1,15 +1,33 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, existsSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import {
+	closeSync,
+	existsSync,
+	lstatSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readSync,
+	rmSync,
+	statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { memorySource, region } from "../../src/binary/byte-source.ts";
+import { createCompressor } from "../../src/codec/compressor.ts";
 import type { CodecName } from "../../src/codec/types.ts";
+import type { StoredFile } from "../../src/content/stored-data.ts";
+import { Findings } from "../../src/findings/findings.ts";
+import { HEAD_BYTES } from "../../src/rootfs/root-file-system.ts";
+import { SQUASHFS } from "../../src/rootfs/squashfs/squashfs.ts";
+import { SquashfsWriter } from "../../src/rootfs/squashfs/squashfs-writer.ts";
 import type { DirectoryInode, FileInode, Inode } from "../../src/tree/inode.ts";
+import { ImageFile } from "../support/disk-tree.ts";
 import { withLoopMount } from "../support/loop.ts";
 import { noise } from "../support/noise.ts";
 import { requires } from "../support/requires.ts";
-import { type CodecOptions, diskFacts, writeImageFile } from "../support/squashfs-images.ts";
+import { type CodecOptions, diskFacts, imageFileFacts, writeImageFile } from "../support/squashfs-images.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type ContentPart, TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
+import { type ContentPart, filesOf, TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
 
 const KiB = 1024;
 const GiB = 2 ** 30;
@@ -78,6 +96,37 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 	const scratch = temporaryDirectory("squashfs");
 	const image = join(scratch, "image.squashfs");
 
+	/** Returns where each ends in the file. */
+	async function writeImages(
+		trees: readonly { readonly tree: TreeBuilder; readonly root: DirectoryInode }[],
+		{ codec, ...options }: CodecOptions,
+	) {
+		const { blockBytes } = options;
+		const compressor = await createCompressor({ codec, level: 1, threads: 2, blockBytes });
+		rmSync(image, { force: true });
+		const sink = new ImageFile(image, false);
+		const furtherImages = trees.length - 1;
+		const writer = new SquashfsWriter({ sink, compressor, modificationTimeSeconds: 1, ...options, furtherImages });
+		const stored = new Map<FileInode, StoredFile>();
+		for (const { tree, root } of trees)
+			for (const file of filesOf(root)) {
+				writer.data.beginFile();
+				for (const part of tree.contents.get(file) ?? [])
+					if ("hole" in part) writer.data.appendHole(part.hole);
+					else writer.data.append(part);
+				stored.set(file, writer.data.endFile());
+				await writer.data.settle();
+			}
+		await writer.data.finish();
+		const ends = trees.map(({ root }) => {
+			const { start, byteLength } = writer.finish(root, (file) => stored.get(file) as StoredFile);
+			return start + byteLength;
+		});
+		await compressor.close();
+		sink.close();
+		return { ends, blockBytes };
+	}
+
 	// Each codec and each size, of which the driver knows nothing together.
 	const cases: [CodecName, number][] = [
 		["zstd", 4 * KiB],
@@ -131,6 +180,28 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 		const tree = new TreeBuilder();
 		await writeImageFile(image, tree.directory(), () => [], { codec: "zstd", blockBytes: 128 * KiB });
 		expect([...(await withLoopMount(image, "squashfs", {}, diskFacts)).keys()]).toEqual([""]);
+	});
+
+	it("reads each of three images with the same blocks", async () => {
+		const trees = [richTree(16 * KiB), richTree(16 * KiB), richTree(16 * KiB)];
+		for (const [i, { tree, root }] of trees.entries()) {
+			root.entries.set("own", tree.file(noise(50_000, 100 + i)));
+			root.entries.delete(["program", "many", "names"][i] ?? "");
+		}
+		const { ends, blockBytes } = await writeImages(trees, { codec: "zstd", blockBytes: 16 * KiB });
+		const together = statSync(image).size;
+		for (const [i, { tree, root }] of trees.entries()) {
+			const expected = await treeFacts<FileInode>(root, (file) => withZeros(tree.contents.get(file) ?? []));
+			const place = { offsetBytes: i * HEAD_BYTES, sizeBytes: (ends[i] ?? 0) - i * HEAD_BYTES };
+			expect(await withLoopMount(image, "squashfs", place, diskFacts)).toEqual(expected);
+			const source = region(memorySource(readFileSync(image)), place.offsetBytes, place.sizeBytes);
+			expect(await imageFileFacts(source)).toEqual(expected);
+			const findings = new Findings("S", 100);
+			expect(await SQUASHFS.check(source, findings, undefined)).toMatchObject({ blockBytes });
+			expect(findings.list).toEqual([]);
+		}
+		await writeImages(trees.slice(0, 1), { codec: "zstd", blockBytes });
+		expect(together).toBeLessThan(1.25 * statSync(image).size);
 	});
 
 	it("reads a sparse file of 5 GiB, and says how little of it is there", async () => {

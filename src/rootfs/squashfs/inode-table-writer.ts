@@ -41,9 +41,12 @@ const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 /** The inode table (5): each inode in the basic form where it suffices. */
 export class InodeTableWriter {
 	readonly #table: MetadataWriter;
+	readonly #start: number;
 
-	constructor(table: MetadataWriter) {
+	/** `start` is where the image begins of those whose contents are placed together. */
+	constructor(table: MetadataWriter, start = 0) {
 		this.#table = table;
+		this.#start = start;
 	}
 
 	directory(inode: DirectoryInode, fields: InodeFields, { listing, parentInodeNumber }: DirectoryPlace): void {
@@ -69,8 +72,9 @@ export class InodeTableWriter {
 	file(
 		inode: FileInode,
 		fields: InodeFields,
-		{ sparseBytes, byteLength, content: { firstBlock, blocks, fragment } }: StoredFile,
+		{ sparseBytes, byteLength, content: { firstBlock: placedAt, blocks, fragment } }: StoredFile,
 	): void {
+		const firstBlock = placedAt === 0 ? 0 : placedAt - this.#start;
 		const extended =
 			fields.xattrIndex !== NONE_32 ||
 			fields.linkCount > 1 ||

@@ -4,8 +4,9 @@ import { DataWriter } from "../../content/data-writer.ts";
 import { DEFAULT_FRAGMENT_RULE, type FragmentRule } from "../../content/fragment-rule.ts";
 import { type Placement, UNALIGNED } from "../../content/placement.ts";
 import type { BlockPlace, StoredFile } from "../../content/stored-data.ts";
+import { assert } from "../../errors.ts";
 import type { DirectoryInode, FileInode } from "../../tree/inode.ts";
-import type { RootSummary, RootWriter, RootWriterOptions } from "../root-file-system.ts";
+import { HEAD_BYTES, type RootSummary, type RootWriter, type RootWriterOptions } from "../root-file-system.ts";
 import { COMPRESSOR_ID, optionsBlock } from "./compressors.ts";
 import {
 	FLAG,
@@ -42,24 +43,30 @@ export interface SquashfsSummary extends InodeCounts, RootSummary {
 	readonly truncatedTimes: Loss;
 }
 
-/** Writes a squashfs 4.0: file contents first, through `data`, then the tree. */
+/** Writes a squashfs 4.0, or several with the same contents: these first, through `data`, then a tree for each. */
 export class SquashfsWriter implements RootWriter {
 	readonly data: DataWriter;
 	readonly #options: SquashfsWriterOptions;
 	readonly #fragmentRule: FragmentRule;
 	readonly #compressorOptions: Uint8Array | undefined;
+	readonly #imageCount: number;
+	#imagesBegun = 0;
+	/** Of what is written. */
+	#end: number | undefined;
 
 	constructor(options: SquashfsWriterOptions) {
 		const { blockBytes, compressor, sink, fragmentRule = DEFAULT_FRAGMENT_RULE } = options;
 		this.#options = options;
 		this.#fragmentRule = fragmentRule;
 		this.#compressorOptions = optionsBlock(compressor, blockBytes);
+		this.#imageCount = 1 + (options.furtherImages ?? 0);
 		const optionsBytes = encodeOptionsBlock(this.#compressorOptions);
-		if (optionsBytes.byteLength > 0) sink.write(SUPERBLOCK_BYTES, optionsBytes);
+		for (let image = 0; image < this.#imageCount && optionsBytes.byteLength > 0; image++)
+			sink.write(image * HEAD_BYTES + SUPERBLOCK_BYTES, optionsBytes);
 		const placement: Placement = {
 			...UNALIGNED,
 			blockBytes,
-			start: SUPERBLOCK_BYTES + optionsBytes.byteLength,
+			start: (this.#imageCount - 1) * HEAD_BYTES + SUPERBLOCK_BYTES + optionsBytes.byteLength,
 			fragmentRule,
 			maxBlocks: MAX_TOTAL_BLOCKS,
 		};
@@ -67,7 +74,7 @@ export class SquashfsWriter implements RootWriter {
 	}
 
 	/**
-	 * Writes all tables and the superblock. `storedFileOf` is asked once per regular file.
+	 * Writes all tables and the superblock of the next image. `storedFileOf` is asked once per regular file.
 	 * Only after `data.finish`. Throws `Oci2isoError` INVALID_NAME, INVALID_LINK_TARGET, DEVICE_NUMBER_TOO_LARGE, TOO_MANY_IDS or SQUASHFS_TOO_LARGE.
 	 */
 	finish(root: DirectoryInode, storedFileOf: (file: FileInode) => StoredFile): SquashfsSummary {
@@ -77,16 +84,19 @@ export class SquashfsWriter implements RootWriter {
 	/** `finish`, in steps. */
 	*finishing(root: DirectoryInode, storedFileOf: (file: FileInode) => StoredFile): Steps<SquashfsSummary> {
 		const { sink, compressor, blockBytes } = this.#options;
+		assert(this.#imagesBegun < this.#imageCount, "an image has no place");
+		const start = this.#imagesBegun++ * HEAD_BYTES;
+		// Positions count from the image's beginning.
 		const out = {
-			position: this.data.end,
+			position: (this.#end ?? this.data.end) - start,
 			write(bytes: Uint8Array) {
-				sink.write(this.position, bytes);
+				sink.write(start + this.position, bytes);
 				this.position += bytes.byteLength;
 			},
 		};
-		const fragments = [...this.data.fragments()];
+		const fragments = [...this.data.fragments()].map(({ position, size }) => ({ position: position - start, size }));
 		const numbering = yield* numberInodes(root);
-		const tree = new TreeWriter({ root, numbering, compressor, storedFileOf, out });
+		const tree = new TreeWriter({ root, numbering, compressor, storedFileOf, start, out });
 		const inodeTable = out.position;
 		const { rootInode, directoryTable: directoryParts, inodes, ...counts } = yield* tree.write();
 		const directoryTable = out.position;
@@ -121,7 +131,8 @@ export class SquashfsWriter implements RootWriter {
 			fragmentTable: BigInt(fragmentTable),
 			exportTable: exportTable === undefined ? NONE_64 : BigInt(exportTable),
 		});
-		sink.write(0, superblock);
+		sink.write(start, superblock);
+		this.#end = start + out.position;
 		return {
 			...counts,
 			losses: describeLosses(counts),
@@ -133,6 +144,7 @@ export class SquashfsWriter implements RootWriter {
 			inodeTableBytes: directoryTable - inodeTable,
 			directoryTableBytes: afterDirectories - directoryTable,
 			bytesUsed,
+			start,
 			byteLength: out.position,
 		};
 	}

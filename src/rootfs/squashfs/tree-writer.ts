@@ -45,6 +45,8 @@ interface TreeWriterOptions {
 	readonly numbering: InodeNumbering;
 	readonly compressor: Pick<BlockCompressor, "compressNow">;
 	readonly storedFileOf: (file: FileInode) => StoredFile;
+	/** What positions of contents count from. */
+	readonly start: number;
 	/** Gets the inode table. */
 	readonly out: Cursor;
 }
@@ -76,7 +78,7 @@ export class TreeWriter {
 		this.xattrs = new XattrTableWriter(compressor);
 		this.#numbering = options.numbering;
 		this.#inodeTable = new MetadataWriter(compressor, (bytes) => out.write(bytes));
-		this.#inodes = new InodeTableWriter(this.#inodeTable);
+		this.#inodes = new InodeTableWriter(this.#inodeTable, options.start);
 		this.#listings = new DirectoryTableWriter(compressor);
 		this.#references = new Float64Array(this.#numbering.count + 1).fill(NOT_WRITTEN);
 	}
