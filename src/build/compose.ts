@@ -102,6 +102,7 @@ async function addBoot(
 		epochSeconds,
 		tree,
 		rootfs: summary,
+		furtherImages: [],
 		files,
 		otherFiles: payloadLayoutFiles(payloads),
 		bios: core && { core: core.image, bootHybrid: core.bootHybrid },

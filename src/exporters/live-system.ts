@@ -1,5 +1,6 @@
 import type { BootFile } from "../boot/boot-files.ts";
 import type { Contract } from "../contract/contract.ts";
+import type { FurtherImage } from "../medium/further-image.ts";
 import type { MediumFile } from "../medium/medium-file.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
@@ -22,6 +23,8 @@ export interface LiveSystem {
 	readonly tree: ImageTree;
 	/** Written whole at the exporter's `rootfsStart`. */
 	readonly rootfs: { readonly byteLength: number };
+	/** Written together with it, in the order of their beginnings and ends. */
+	readonly furtherImages: readonly FurtherImage[];
 	/** Kernel, initramfs, boot loaders, menus. */
 	readonly files: readonly BootFile[];
 	/** What else goes onto the medium: images to install. */

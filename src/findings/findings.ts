@@ -91,6 +91,17 @@ export class Findings {
 		this.fault(error.what, error.where, error.expected);
 	}
 
+	/** Of one of several things that are looked at alike: what is found is found here too, and says whose it is. */
+	of(whose: string): Findings {
+		const own = new Findings(this.#code, this.#maxFindings);
+		const add = own.add.bind(own);
+		own.add = (finding) => {
+			add(finding);
+			this.add({ ...finding, what: `${whose}: ${finding.what}` });
+		};
+		return own;
+	}
+
 	add(finding: Finding): void {
 		if (finding.severity === "fault") this.#faults++;
 		if (this.list.length < this.#maxFindings) this.list.push(finding);

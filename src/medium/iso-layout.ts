@@ -1,5 +1,5 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
-import { alignUp, ISO_BLOCK_BYTES } from "../binary/units.ts";
+import { divideCeil, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import type { BootFile } from "../boot/boot-files.ts";
 import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { FatImage } from "../formats/fat/build-fat.ts";
@@ -7,6 +7,7 @@ import { type DiskGuids, type DiskLayout, layOutDisk } from "../formats/gpt/disk
 import { blockOfContent, planVolume, type VolumePlan } from "../formats/iso9660/plan-volume.ts";
 import type { IsoFile } from "../formats/iso9660/tree.ts";
 import type { FileInode } from "../tree/inode.ts";
+import type { FurtherImage } from "./further-image.ts";
 import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
 import type { MediumFile } from "./medium-file.ts";
 
@@ -38,6 +39,8 @@ interface IsoParts {
 	readonly label: string;
 	readonly epochSeconds: number;
 	readonly squashfsBytes: number;
+	/** In the order of their beginnings and ends. */
+	readonly furtherImages?: readonly FurtherImage[] | undefined;
 	/** Undefined where nothing is there for BIOS. */
 	readonly elToritoBytes: number | undefined;
 	readonly esp: FatImage;
@@ -55,7 +58,7 @@ const EL_TORITO_KEY = "el-torito";
 
 /** Lays out the whole medium. */
 export function layOutIso(parts: IsoParts): IsoLayout {
-	const { epochSeconds, squashfsBytes, elToritoBytes, esp } = parts;
+	const { epochSeconds, squashfsBytes, furtherImages = [], elToritoBytes, esp } = parts;
 	const sources = new Map<string, BodySource>();
 	const made = (contentKey: string, byteLength: number, source: BodySource, fixedBlock?: number): IsoFile => {
 		sources.set(contentKey, source);
@@ -64,6 +67,10 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 	const squashfs = made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK);
 	const files: [ByteString, IsoFile][] = [
 		[ISO_PATHS.squashfs, squashfs],
+		...furtherImages.map(({ path, start, byteLength }): [ByteString, IsoFile] => [
+			path,
+			made(`squashfs ${path}`, byteLength, { kind: "squashfs" }, SQUASHFS_BLOCK + start / ISO_BLOCK_BYTES),
+		]),
 		...(elToritoBytes === undefined
 			? []
 			: [[ISO_PATHS.coreImage, made(EL_TORITO_KEY, elToritoBytes, { kind: "el-torito" })] as [ByteString, IsoFile]]),
@@ -95,7 +102,7 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		systemIdentifier: "LINUX",
 		preparer: parts.preparer,
 		timestampSeconds: epochSeconds,
-		firstFreeBlock: SQUASHFS_BLOCK + alignUp(squashfsBytes, ISO_BLOCK_BYTES) / ISO_BLOCK_BYTES,
+		firstFreeBlock: SQUASHFS_BLOCK + divideCeil(endOfImages({ squashfsBytes, furtherImages }), ISO_BLOCK_BYTES),
 		partitionOffsetBlocks: 16,
 		hiddenFiles: [{ contentKey: BOOT_CATALOG_KEY, byteLength: ISO_BLOCK_BYTES }],
 	});
@@ -108,6 +115,15 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 	};
 }
 
+/** Behind the last file system, in bytes from the first one's beginning. */
+export function endOfImages({
+	squashfsBytes,
+	furtherImages,
+}: Pick<IsoParts, "squashfsBytes" | "furtherImages">): number {
+	const last = furtherImages?.at(-1);
+	return last === undefined ? squashfsBytes : last.start + last.byteLength;
+}
+
 /** Blocks of 2048 bytes in a row, and what is there. */
 export interface Region {
 	readonly block: number;
@@ -117,7 +133,7 @@ export interface Region {
 	readonly source: BodySource["kind"] | undefined;
 }
 
-/** Everything on the medium, in its order; what is in none of them is zero. */
+/** Everything on the medium, in its order; what is in none of them is zero. What several file systems have in common is the first one's. */
 export function regionsOf({ volume, disk, sources }: IsoLayout): Region[] {
 	const region = (block: number, blocks: number, what: string, source?: Region["source"]): Region => ({
 		block,
@@ -126,7 +142,7 @@ export function regionsOf({ volume, disk, sources }: IsoLayout): Region[] {
 		source,
 	});
 	const blocks = (byteLength: number): number => Math.ceil(byteLength / ISO_BLOCK_BYTES);
-	return [
+	const regions = [
 		region(0, 16, "system area: MBR, GPT header and entries"),
 		region(16, 4, "volume descriptors"),
 		region(32, 3, "volume descriptors of the partition at block 16"),
@@ -143,6 +159,12 @@ export function regionsOf({ volume, disk, sources }: IsoLayout): Region[] {
 		region(disk.paddingBlock, disk.paddingBlocks, "padding"),
 		region(disk.backupGptBlock, disk.imageBlocks - disk.backupGptBlock, "backup GPT"),
 	].sort((a, b) => a.block - b.block);
+	let end = 0;
+	return regions.map((each) => {
+		const own = Math.max(0, end - each.block);
+		end = Math.max(end, each.block + each.blocks);
+		return { ...each, block: each.block + own, blocks: each.blocks - own };
+	});
 }
 
 /** One line per thing on the medium: first block, blocks (of 2048 bytes), what. */

@@ -11,6 +11,13 @@ import { DigestTable } from "./digest-table.ts";
 
 /** A content that many files share takes as long as their bytes. */
 const FILE_STEPS = 4;
+/** A file system among those that have contents in common. */
+export interface CheckedImage {
+	/** Bytes from the beginning of the first one. */
+	readonly start: number;
+	readonly image: CheckedRoot;
+}
+
 interface ContentsRead {
 	/** A `ContentDigest`, of those that were asked for. */
 	digestOf(file: RootFile): string | undefined;
@@ -19,15 +26,36 @@ interface ContentsRead {
 }
 
 /**
- * Decodes every data block and fragment of every file once, asks of each whether the kernel takes it, and finds overlaps and gaps in
- * the data area. `wantsDigest` says whose contents are wanted.
+ * Decodes every data block and fragment of every file of each image once, asks of each whether the kernel takes it, and finds overlaps and gaps in
+ * the data area that they have in common. `wantsDigest` says whose contents are wanted; `findingsOf` which findings are an image's.
  */
-export async function checkContents(
+export async function checkContents<Image extends CheckedImage>(
+	images: readonly Image[],
+	wantsDigest: (file: RootFile) => boolean,
+	findings: Findings,
+	findingsOf: (image: Image) => Findings,
+	signal?: AbortSignal,
+): Promise<ContentsRead[]> {
+	const read: Awaited<ReturnType<typeof readContents>>[] = [];
+	for (const image of images) read.push(await readContents(image.image, wantsDigest, findingsOf(image), signal));
+	const spans = images.flatMap(({ start }, i) =>
+		(read[i]?.blocks.spans ?? []).map((span) => ({ start: start + span.start, end: start + span.end })),
+	);
+	const areas = images.map(({ start, image: { dataArea } }) => [start + dataArea.start, start + dataArea.end] as const);
+	const area = { start: Math.max(...areas.map(([start]) => start)), end: Math.min(...areas.map(([, end]) => end)) };
+	await inTurns(checkSpans(spans, area, findings), signal);
+	const sum = (count: (each: (typeof read)[number]) => number): number =>
+		read.reduce((total, each) => total + count(each), 0);
+	findings.detail = `${sum(({ files }) => files)} files, ${sum(({ blocks }) => blocks.count)} blocks`;
+	return read;
+}
+
+async function readContents(
 	image: CheckedRoot,
 	wantsDigest: (file: RootFile) => boolean,
 	findings: Findings,
-	signal?: AbortSignal,
-): Promise<ContentsRead> {
+	signal: AbortSignal | undefined,
+): Promise<ContentsRead & { readonly blocks: BlockCheck; readonly files: number }> {
 	const place = ({ layout }: RootFile): number =>
 		layout.blocks.count > 0 ? layout.firstBlock : (layout.tail?.position ?? 0);
 	const files = await inTurns(
@@ -37,9 +65,9 @@ export async function checkContents(
 	const { blocks, digests } =
 		(await readAside(image, files, wantsDigest, signal)) ??
 		(await readInOrder(image, files, wantsDigest, findings, signal));
-	await inTurns(checkSpans(blocks.spans, image.dataArea, findings), signal);
-	findings.detail = `${files.length} files, ${blocks.count} blocks`;
 	return {
+		blocks,
+		files: files.length,
 		digestOf: ({ inodeNumber }) => digests.get(inodeNumber),
 		hasCompressedBlocks: blocks.hasCompressed,
 	};
@@ -99,6 +127,8 @@ function* checkSpans(found: readonly Span[], { start, end }: Span, findings: Fin
 		yield;
 		if (span.start < reached && span.start !== last?.start)
 			findings.fault(`data at offset ${span.start} lies over other data`, "data area", `offset ${reached} or more`);
+		if (span.end > end)
+			findings.fault(`data at offset ${span.start} lies over tables`, "data area", `an end at ${end} at most`);
 		unused += Math.max(0, span.start - reached);
 		reached = Math.max(reached, span.end);
 		last = span;

@@ -8,6 +8,7 @@ import type { GptHeader, GptPartition } from "../formats/gpt/gpt.ts";
 import type { Volume, VolumeDirectory } from "../formats/iso9660/volume.ts";
 import type { VolumeDescriptor } from "../formats/iso9660/volume-descriptor.ts";
 import { directoriesOf, nodesOf } from "./medium-files.ts";
+import { endOf, type RootImage } from "./root-images.ts";
 
 interface Occupied {
 	/** 2048-byte blocks from the start of the image. */
@@ -18,6 +19,8 @@ interface Occupied {
 
 interface Placed {
 	readonly first: Volume;
+	/** File systems of the first volume that have blocks in common. */
+	readonly images: readonly RootImage[];
 	readonly second: { readonly volume: Volume; readonly startBlock: number } | undefined;
 	readonly catalog: { readonly block: number; readonly images: readonly BootImage[] } | undefined;
 	readonly backupGpt: GptHeader | undefined;
@@ -25,12 +28,12 @@ interface Placed {
 	readonly imageBlocks: number;
 }
 
-/** No two things share a block unless they are one: hard links, files of one body, an EFI image that is also a partition. In steps. */
+/** No two things share a block unless they are one: hard links, files of one body, an EFI image that is also a partition, file systems with the same contents. In steps. */
 export function* checkExtents(placed: Placed, findings: Findings): Steps<void> {
 	const all: Occupied[] = [{ block: 0, blocks: 16, what: "the system area" }];
-	yield* addVolume(all, placed.first, 0, "");
+	yield* addVolume(all, placed.first, 0, "", placed.images);
 	if (placed.second !== undefined)
-		yield* addVolume(all, placed.second.volume, placed.second.startBlock, "the partition's ");
+		yield* addVolume(all, placed.second.volume, placed.second.startBlock, "the partition's ", []);
 	if (placed.catalog !== undefined) all.push({ block: placed.catalog.block, blocks: 1, what: "the boot catalog" });
 	const { efiSystem, backupGpt, imageBlocks } = placed;
 	const perBlock = ISO_BLOCK_BYTES / DISK_BLOCK_BYTES;
@@ -67,7 +70,13 @@ function isShareable({ what }: Occupied): boolean {
 	return what.startsWith("/") || what === "the EFI system partition" || what === "the boot catalog";
 }
 
-function* addVolume(all: Occupied[], volume: Volume, start: number, whose: string): Steps<void> {
+function* addVolume(
+	all: Occupied[],
+	volume: Volume,
+	start: number,
+	whose: string,
+	images: readonly RootImage[],
+): Steps<void> {
 	const descriptors = 2 + volume.bootRecords.length + (volume.joliet === undefined ? 0 : 1);
 	all.push({ block: start + 16, blocks: descriptors, what: `${whose}volume descriptors` });
 	yield* addTree(all, volume.primary, volume.root, start, `${whose}`);
@@ -80,6 +89,12 @@ function* addVolume(all: Occupied[], volume: Volume, start: number, whose: strin
 		// Sections follow each other: one body.
 		const [first] = node.extents;
 		if (first === undefined || node.byteLength === 0) continue;
+		// What it has in common with the one before is that one's.
+		const before = images[images.findIndex(({ file }) => file === node) - 1];
+		if (before !== undefined) {
+			all.push({ block: endOf(before.file), blocks: endOf(node) - endOf(before.file), what: `/${displayName(path)}` });
+			continue;
+		}
 		const blocks = divideCeil(node.byteLength, ISO_BLOCK_BYTES);
 		all.push({ block: first.block, blocks, what: `/${displayName(path)}` });
 		let next = first.block;

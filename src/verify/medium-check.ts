@@ -25,7 +25,8 @@ import { findNode, type Volume } from "../formats/iso9660/volume.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../formats/isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET } from "../formats/isomd5/media-checksum.ts";
 import { buildEsp } from "../medium/esp.ts";
-import { layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
+import type { FurtherImage } from "../medium/further-image.ts";
+import { endOfImages, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts";
 import { frontPieces, restPieces } from "../medium/write-iso.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
@@ -47,6 +48,8 @@ interface MediumFacts {
 	readonly gpt: { readonly partitions: readonly GptPartition[]; readonly backup: GptHeader };
 	readonly esp: FatVolume;
 	readonly contents: MediumContents;
+	/** Which have contents in common with the root file system. */
+	readonly furtherImages: readonly FurtherImage[];
 	/** Of the root file system. */
 	checkMarks(epochSeconds: number, findings: Findings): void;
 }
@@ -153,6 +156,7 @@ export async function checkMedium(
 		label: contract.label,
 		epochSeconds,
 		squashfsBytes: squashfs.byteLength,
+		furtherImages: facts.furtherImages,
 		elToritoBytes: core?.byteLength,
 		esp,
 		hasEfiImage: contract.bootLoader === "grub2",
@@ -162,7 +166,10 @@ export async function checkMedium(
 		preparer,
 	});
 	const comparison = new Comparison(source, layout, unknown, findings);
-	comparison.skip(SQUASHFS_BLOCK * ISO_BLOCK_BYTES, squashfs.byteLength);
+	comparison.skip(
+		SQUASHFS_BLOCK * ISO_BLOCK_BYTES,
+		endOfImages({ squashfsBytes: squashfs.byteLength, furtherImages: facts.furtherImages }),
+	);
 	const bootHybrid = grubModules && (await tree.read(grubModules.bootHybrid.inode, hybridMbr.byteLength));
 	const mbr = decodeMbr(await source.read(0, hybridMbr.byteLength));
 	for (const piece of frontPieces(layout, bootHybrid, mbr)) await comparison.compare(piece);

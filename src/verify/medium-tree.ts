@@ -10,7 +10,8 @@ import type { RootFile } from "../rootfs/root-inode.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
-import { fileAt, nodesOf } from "./medium-files.ts";
+import { nodesOf } from "./medium-files.ts";
+import type { RootImage } from "./root-images.ts";
 
 const CHUNK_BYTES = MiB;
 
@@ -29,11 +30,11 @@ interface PackedContents extends Pick<CheckedRoot, "contents" | "files"> {
 	digestOf(file: RootFile): string | undefined;
 }
 
-/** Digests every file of the volume but the root file system, each extent once. */
+/** Digests every file of the volume but the root file system, the first of `images`, and those that have contents in common with it; each extent once. */
 export async function readMediumContents(
 	source: ByteSource,
 	root: VolumeDirectory,
-	rootPath: ByteString,
+	images: readonly Pick<RootImage, "path" | "file">[],
 	packed: PackedContents,
 	signal?: AbortSignal,
 ): Promise<MediumContents> {
@@ -43,8 +44,7 @@ export async function readMediumContents(
 	const rootPaths = new Set<ByteString>();
 	const placeOf = ({ extents }: VolumeFile): string =>
 		extents.map(({ block, byteLength }) => `${block}+${byteLength}`).join(" ");
-	const rootFile = fileAt(root, rootPath);
-	const rootPlace = rootFile && placeOf(rootFile);
+	const [rootPlace, ...furtherPlaces] = images.map(({ file }) => placeOf(file));
 	const turns = new Turns(signal);
 	let bytesLeft = source.byteLength;
 	for (const [path, node] of nodesOf(root)) {
@@ -55,6 +55,7 @@ export async function readMediumContents(
 			rootPaths.add(path);
 			continue;
 		}
+		if (furtherPlaces.includes(place)) continue;
 		let digest = byPlace.get(place);
 		if (digest === undefined) {
 			bytesLeft -= node.byteLength;

@@ -1,5 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
+import { displayName } from "../binary/byte-string.ts";
 import { inTurns, Turns } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { biosOf } from "../boot/boot-loader.ts";
@@ -14,7 +15,7 @@ import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemAt } from "../rootfs/root-file-
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
 import { CheckRun } from "./check-run.ts";
-import { checkContents } from "./contents-check.ts";
+import { type CheckedImage, checkContents } from "./contents-check.ts";
 import { checkElTorito, checkUefiImage } from "./el-torito-check.ts";
 import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
 import { checkExtents } from "./extents-check.ts";
@@ -30,6 +31,7 @@ import { checkGpt, checkMbr, checkVolumePartition } from "./partitions-check.ts"
 import { checkPayload, type ExpectedPayload } from "./payload-check.ts";
 import type { ExpectedTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
+import { type RootImage, rootImagesOn } from "./root-images.ts";
 import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
 import { walkUefi } from "./uefi-walk.ts";
 import { checkSecondVolume, checkVolume } from "./volume-check.ts";
@@ -95,9 +97,10 @@ async function checkAll(
 		if (found.uefi !== undefined) checkUefiImage(found.uefi, efiSystem, findings);
 		return found;
 	});
-	await run.check("extents", [volume], (findings, first) => {
+	await run.check("extents", [volume], async (findings, first) => {
 		const placed = {
 			first,
+			images: await rootImagesOn(source, first.root),
 			second: second === undefined || gpt === undefined ? undefined : { volume: second, startBlock: gpt.volumeBlock },
 			catalog,
 			backupGpt: gpt?.backup,
@@ -128,16 +131,29 @@ async function checkAll(
 		checkEsp(source, partitionSource(source, efiSystem), first.root, findings),
 	);
 
-	const root = await run.check("squashfs", [volume], async (findings, first) => {
-		const file = fileAt(first.root, ISO_PATHS.squashfs);
-		if (file === undefined) throw run.missing(`/${ISO_PATHS.squashfs}`);
-		const image = fileSource(source, file, ISO_PATHS.squashfs);
-		const head = await image.read(0, Math.min(image.byteLength, HEAD_BYTES));
-		return (rootFileSystemAt(head) ?? DEFAULT_ROOT_FILE_SYSTEM).check(image, findings, signal);
+	const roots = await run.check("squashfs", [volume], async (findings, first) => {
+		const checked: (RootImage & CheckedImage)[] = [];
+		for (const each of await rootImagesOn(source, first.root)) {
+			const image = fileSource(source, each.file, each.path);
+			const head = await image.read(0, Math.min(image.byteLength, HEAD_BYTES));
+			const own = findingsOf(each, findings);
+			const format = rootFileSystemAt(head) ?? DEFAULT_ROOT_FILE_SYSTEM;
+			checked.push({ ...each, image: await format.check(image, own, signal) });
+			if (own !== findings) findings.detail += `; ${displayName(each.path)}: ${own.detail}`;
+		}
+		if (checked.length === 0) throw run.missing(`/${ISO_PATHS.squashfs}`);
+		return checked;
 	});
-	const contents = await run.check("squashfs-blocks", [root], (findings, image) =>
-		checkContents(image, () => expected !== undefined, findings, signal),
+	const read = await run.check("squashfs-blocks", [roots], (findings, images) =>
+		checkContents(
+			images,
+			() => expected !== undefined,
+			findings,
+			(image) => findingsOf(image, findings),
+			signal,
+		),
 	);
+	const [root, contents] = [roots?.[0]?.image, read?.[0]];
 	if (options.mediaChecksum !== false)
 		await run.check("media-checksum", [], (findings) => checkMediaChecksum(source, findings, signal, media));
 	else run.skip("media-checksum", "not asked for");
@@ -221,10 +237,14 @@ async function checkAll(
 			"medium",
 			[volume, gpt, esp, root, contents],
 			async (findings, first, tables, fat, image, { digestOf, hasCompressedBlocks }) => {
-				const held = await readMediumContents(source, first.root, ISO_PATHS.squashfs, { ...image, digestOf }, signal);
+				const images = await rootImagesOn(source, first.root);
+				const held = await readMediumContents(source, first.root, images, { ...image, digestOf }, signal);
 				const checkMarks = (epochSeconds: number, marks: Findings): void =>
 					image.checkMarks(epochSeconds, hasCompressedBlocks, marks);
-				const facts = { volume: first, gpt: tables, esp: fat, contents: held, checkMarks };
+				const furtherImages = images
+					.slice(1)
+					.map(({ path, start, file }) => ({ path, start, byteLength: file.byteLength }));
+				const facts = { volume: first, gpt: tables, esp: fat, contents: held, furtherImages, checkMarks };
 				await checkMedium(
 					source,
 					facts,
@@ -235,6 +255,10 @@ async function checkAll(
 			},
 		);
 	return run.report(source.byteLength, volume?.primary.volumeIdentifier);
+}
+
+function findingsOf({ path, start }: RootImage, all: Findings): Findings {
+	return start === 0 ? all : all.of(displayName(path));
 }
 
 /** Every long check reads: others have their turn, and signals are seen, whenever it does. */

@@ -5,7 +5,14 @@ import { hybridMbr } from "../../formats/gpt/mbr.ts";
 import { APPLICATION_USE_BYTES, decodeApplicationUse } from "../../formats/isomd5/application-use.ts";
 import { APPLICATION_USE_OFFSET } from "../../formats/isomd5/media-checksum.ts";
 import { buildEsp } from "../../medium/esp.ts";
-import { describeLayout, layOutIso, type Region, regionsOf, SQUASHFS_BLOCK } from "../../medium/iso-layout.ts";
+import {
+	describeLayout,
+	endOfImages,
+	layOutIso,
+	type Region,
+	regionsOf,
+	SQUASHFS_BLOCK,
+} from "../../medium/iso-layout.ts";
 import { writeFront, writeRest } from "../../medium/write-iso.ts";
 import type { FileTarget } from "../../output/file-target.ts";
 import type { Exporter, ExportRun, MediumRegion, WrittenMedium } from "../exporter.ts";
@@ -24,10 +31,11 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 	const { signal, onBytes } = run;
 	const { guids, fatVolumeId } = deriveIdentifiers(system.ingredients);
 	const esp = await buildEsp(tree, files, fatVolumeId, epochSeconds);
+	const images = { squashfsBytes: system.rootfs.byteLength, furtherImages: system.furtherImages };
 	const layout = layOutIso({
 		label: contract.label,
 		epochSeconds,
-		squashfsBytes: system.rootfs.byteLength,
+		...images,
 		elToritoBytes: bios?.core.byteLength,
 		esp,
 		hasEfiImage: contract.bootLoader === "grub2",
@@ -58,7 +66,7 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 		close: () => checksum.close(),
 	};
 	try {
-		checksum.allow(ROOTFS_START + system.rootfs.byteLength);
+		checksum.allow(ROOTFS_START + endOfImages(images));
 		await writeRest(target, layout, { tree, esp, elToritoImage: bios?.core, signal, onBytes });
 		checksum.allow(byteLength);
 		return medium;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { deriveIdentifiers } from "../../../src/exporters/iso/identifiers.ts";
 import { buildFat } from "../../../src/formats/fat/build-fat.ts";
+import type { FurtherImage } from "../../../src/medium/further-image.ts";
 import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../../src/medium/iso-layout.ts";
 
 const epoch = { seconds: 0, nanoseconds: 0 };
@@ -17,11 +18,12 @@ const inode = {
 	entry: 9,
 } as const;
 
-function layout(squashfsBytes: number) {
+function layout(squashfsBytes: number, furtherImages: readonly FurtherImage[] = []) {
 	return layOutIso({
 		label: "Test",
 		epochSeconds: 7,
 		squashfsBytes,
+		furtherImages,
 		elToritoBytes: 30_172,
 		esp,
 		hasEfiImage: true,
@@ -69,6 +71,26 @@ describe("the layout of the medium", () => {
 			"/images/pxeboot/vmlinuz",
 		]);
 		expect(sources.get("image 0 9")).toEqual({ kind: "image", inode });
+	});
+
+	it("has a name for each file system that has contents in common with the first, and no block twice", () => {
+		const furtherImages = [1, 2].map((k) => ({
+			path: `LiveOS/${k}.img`,
+			start: 4096 * k,
+			byteLength: 20_480 + 4096 * k,
+		}));
+		const { volume } = layout(20_480, furtherImages);
+		const places = volume.files.filter(({ fixed }) => fixed).map(({ block, byteLength }) => [block, byteLength]);
+		expect(places.sort()).toEqual([
+			[SQUASHFS_BLOCK, 20_480],
+			[SQUASHFS_BLOCK + 2, 24_576],
+			[SQUASHFS_BLOCK + 4, 28_672],
+		]);
+		const lines = describeLayout(layout(20_480, furtherImages)).trimEnd().split("\n").slice(1);
+		const regions = lines.map((line) => line.trim().split(/ +/).map(Number));
+		for (const [index, [block = 0, blocks = 0]] of regions.entries())
+			expect(regions[index + 1]?.[0] ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(block + blocks);
+		expect(lines).toContainEqual(expect.stringMatching(/^ +74 +4 {2}\/LiveOS\/1\.img$/));
 	});
 
 	it("can be printed, a line for each thing", () => {
