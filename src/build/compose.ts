@@ -61,7 +61,16 @@ export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 	const { jobs, signal } = work;
 	const level = rootfs.comp === "none" ? undefined : rootfs.level;
 	const options = { ...rootfs, level, exclude, dropXattr, allRoot, jobs, signal };
-	const stage = await writeRootFileSystem({ image, target, start, epochSeconds, options, progress, cache, source });
+	const stage = await writeRootFileSystem({
+		images: [image],
+		target,
+		start,
+		epochSeconds,
+		options,
+		progress,
+		cache,
+		source,
+	});
 	assert(stage.compressor.encoder === encoder, `the encoder was ${stage.compressor.encoder}, not ${encoder}`);
 	try {
 		return await addBoot(stage, input);
@@ -93,10 +102,11 @@ async function addBoot(
 	const { files, added: addedFiles } = await placeMenus(tree, contract, standard);
 
 	if (contract.grubModules !== undefined) progress.phase("tools");
-	const [core, summary] = await besideCoreImage(contract, tools, () => {
+	const [core, [summary]] = await besideCoreImage(contract, tools, () => {
 		progress.phase("squashfs");
 		return stage.writeTables();
 	});
+	assert(summary !== undefined, "every image has a root file system");
 	return {
 		contract,
 		epochSeconds,

@@ -12,11 +12,13 @@ import { createCompressor } from "../codec/compressor.ts";
 import { createDecompressor } from "../codec/decompressor.ts";
 import type { BlockCompressor, BranchFilter, CodecName } from "../codec/types.ts";
 import type { FragmentRule } from "../content/fragment-rule.ts";
+import type { StoredFile } from "../content/stored-data.ts";
 import { assert } from "../errors.ts";
-import { LayerCollector, type LayerCounts } from "../layers/collect.ts";
+import { type CollectedLayer, LayerCollector, type LayerCounts } from "../layers/collect.ts";
 import { type LayerUsage, measuringUsage } from "../layers/disk-usage.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes } from "../layers/excludes.ts";
+import { type ReadLayer, type SettledTree, settleImage } from "../layers/image-pass.ts";
 import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
 import { nativeContentHasher } from "../native/content-hasher.ts";
 import type { OciImage } from "../oci/open-image.ts";
@@ -35,18 +37,25 @@ const MAX_ATTEMPTS = 4;
 /** A registry is asked one question for each layer that is known. */
 const QUESTIONS_AT_A_TIME = 8;
 
-/** The image's contents in their final place: every layer read, every data block of the root file system written. */
-export interface RootFileSystemStage {
+/** The images' contents in their final place, of the first one and of others: every layer read, every data block of the root file systems written. */
+export interface RootFileSystemStage extends ImageStage {
+	readonly further: readonly ImageStage[];
+	/** Writes what is left of the root file systems, their tables; to be called once. In the order of the images. Throws as `RootWriter.finishing` does. */
+	writeTables(): Promise<RootSummary[]>;
+	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
+	/** Once the trees were read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
+	finishCache(): Promise<void>;
+}
+
+/** Of one image. */
+export interface ImageStage {
 	/** Reads contents back from the data blocks. */
 	readonly tree: ImageTree;
 	/** Gets contents that the root file system leaves out and nobody set aside, each layer read once for all of them. Throws as `collectMissing` does. */
 	fetchAside(files: Iterable<FileInode>): Promise<void>;
-	/** Writes what is left of the root file system, its tables; to be called once. Throws as `RootWriter.finishing` does. */
-	writeTables(): Promise<RootSummary>;
 	readonly layers: readonly LayerOutcome[];
 	/** What they take, told apart by directories and files; reads nothing. */
 	diskUsage(): Promise<LayerUsage[]>;
-	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	readonly excludedPaths: number;
 	readonly droppedXattrs: readonly DroppedXattrs[];
 	/** Inodes that were others' and are root's; undefined where that was not asked for. */
@@ -54,8 +63,6 @@ export interface RootFileSystemStage {
 	readonly notes: readonly string[];
 	/** What layers hold and no tree can, one sentence each. */
 	readonly losses: readonly string[];
-	/** Once the tree was read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
-	finishCache(): Promise<void>;
 }
 
 /** What one layer cost; all but counts in bytes. */
@@ -82,9 +89,10 @@ interface StageOptions {
 }
 
 interface StageInput {
-	readonly image: OciImage;
+	/** One root file system for each, which have contents in common. */
+	readonly images: readonly [OciImage, ...OciImage[]];
 	readonly target: Target & CopyTarget;
-	/** Byte of the target where the squashfs begins. */
+	/** Byte of the target where the first squashfs begins. */
 	readonly start: number;
 	readonly epochSeconds: number;
 	readonly options: StageOptions;
@@ -96,16 +104,21 @@ interface StageInput {
 	readonly dropXattrs: XattrDropper;
 }
 
-/** Streams the image's layers into the data blocks of a root file system at `start` of `target`, with what earlier builds left in the cache. */
+/** Streams the images' layers into the data blocks of root file systems at `start` of `target`, with what earlier builds left in the cache. */
 export async function writeRootFileSystem(
 	input: Omit<StageInput, "isExcluded" | "dropXattrs">,
 ): Promise<RootFileSystemStage> {
-	const { image, target, options, progress, cache } = input;
+	const { images, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes(options.exclude);
 	const dropXattrs = compileXattrDropper(options.dropXattr);
-	if (cache !== undefined) await requireAbsent(image, cache, options.signal);
-	// what is indexed will hardly be read
-	image.announce(image.layers.toReversed().filter(({ digest }) => cache?.hasLayer(digest) !== true));
+	const announced = new Set<string>();
+	for (const image of images) {
+		if (cache !== undefined) await requireAbsent(image, cache, options.signal);
+		// what is indexed will hardly be read, nor what another image has
+		const unread = image.layers.toReversed().filter(({ digest }) => !announced.has(digest));
+		image.announce(unread.filter(({ digest }) => cache?.hasLayer(digest) !== true));
+		for (const { digest } of image.layers) announced.add(digest);
+	}
 	for (let attempt = 1; ; attempt++) {
 		const compressor = await createCompressor({
 			codec: options.comp,
@@ -146,7 +159,7 @@ async function stream(
 	settings: BlockSettings,
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
-	const { image, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
+	const { images, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
 	const { signal, blockSize: blockBytes, comp, jobs, allRoot, fragmentRule, exportable } = input.options;
 	const copier = new ImageCopier(target, start);
 	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
@@ -163,10 +176,9 @@ async function stream(
 		earlier: blocks,
 		copier,
 		hasher: nativeContentHasher(),
+		furtherImages: images.length - 1,
 	});
 	const { data } = writer;
-	const totalBytes = image.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
-	const diffIds = new Set(image.layers.map(({ diffId }) => diffId));
 	const supply =
 		cache === undefined || source === undefined || blocks === undefined
 			? undefined
@@ -176,7 +188,7 @@ async function stream(
 					return isComplete;
 				};
 	const collector = new LayerCollector({
-		layers: image.layers,
+		images,
 		data,
 		cache,
 		blocks,
@@ -185,12 +197,14 @@ async function stream(
 		signal,
 		onBytes: (bytes) => progress.bytes(Math.min(bytes, totalBytes), totalBytes),
 	});
-	const { collected } = collector;
+	const { layers, collected } = collector;
+	const totalBytes = layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
+	const diffIds = new Set(layers.map(({ diffId }) => diffId));
 	let isFinished = false;
 	const keep = async (): Promise<void> => {
 		if (cache === undefined) return;
 		await keepBlocks(cache, {
-			image,
+			layers,
 			collected,
 			data,
 			settings,
@@ -201,62 +215,73 @@ async function stream(
 
 	progress.phase("layers");
 	try {
-		const merged = await collector.collect({
-			image,
-			createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
-			isExcluded,
-			dropXattrs,
-			allRoot,
-			signal,
-			onMerged: () => copier.flush(),
-		});
-		const { whole, kept, excludedPaths, droppedXattrs, givenToRoot, losses, notes } = merged;
-		await collector.collectMissing(kept);
+		const trees = await collector.collect(
+			images.map((image) => ({
+				layers: image.layers,
+				isExcluded,
+				run: (read: ReadLayer) =>
+					settleImage(
+						{
+							image,
+							createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
+							isExcluded,
+							dropXattrs,
+							allRoot,
+							signal,
+							onMerged: () => copier.flush(),
+						},
+						read,
+					),
+			})),
+		);
+		for (const [i, { kept }] of trees.entries()) await collector.collectMissing(kept, i);
 
 		await data.finish();
 		// the tables need no threads, and the memory is needed elsewhere
 		await compressor.close();
-		const tables = new Tables(() =>
-			inTurns(
-				writer.finishing(kept, (file) => {
-					const stored = collector.stored(file);
+		const tables = new Tables(async () => {
+			const summaries: RootSummary[] = [];
+			for (const [i, { kept }] of trees.entries()) {
+				const storedFileOf = (file: FileInode): StoredFile => {
+					const stored = collector.stored(file, i);
 					assert(stored !== undefined, `no content for entry ${file.entry}`);
 					return stored;
-				}),
-				signal,
-			),
-		);
+				};
+				summaries.push(await inTurns(writer.finishing(kept, storedFileOf), signal));
+			}
+			return summaries;
+		});
 		// otherwise they are written beside what else takes time
 		if (copier.isBusy) await tables.prepare();
 		await copier.finish(signal);
 		copier.close();
-		const used: { reusedBytes: number; recompressedBytes: number }[] = [];
-		for (const { stretches } of collected) used.push(await inTurns(usedBytes(data, stretches), signal));
+		const used = new Map<CollectedLayer, { reusedBytes: number; recompressedBytes: number }>();
+		for (const each of collected) used.set(each, await inTurns(usedBytes(data, each.stretches), signal));
 		const reader = data.reader(region(target, start, data.end), createDecompressor(comp));
-		const tree = createImageTree(whole, async (file) => {
-			const stored = collector.stored(file);
-			return stored === undefined ? collector.aside(file) : reader.read(data.layoutOf(stored));
-		});
-		return {
-			tree,
-			fetchAside: (files) => collector.fetchAside(files),
-			writeTables: () => tables.write(),
+		const stageOf = ({ whole, kept, ...outcome }: SettledTree, i: number): ImageStage => ({
+			...outcome,
+			tree: createImageTree(whole, async (file) => {
+				const stored = collector.stored(file, i);
+				return stored === undefined ? collector.aside(file, i) : reader.read(data.layoutOf(stored));
+			}),
+			fetchAside: (files) => collector.fetchAside(files, i),
 			get layers() {
-				return collected.flatMap(({ counts }, i) => {
-					const bytes = used[i];
-					return bytes === undefined ? [] : [{ ...counts, ...bytes }];
+				return collector.collectedOf(i).flatMap((each) => {
+					const bytes = used.get(each);
+					return bytes === undefined ? [] : [{ ...each.counts, ...bytes }];
 				});
 			},
 			diskUsage() {
-				const stored = (file: FileInode) => collector.stored(file);
+				const stored = (file: FileInode) => collector.stored(file, i);
 				return inTurns(measuringUsage(kept, { stored, layoutOf: (file) => data.layoutOf(file) }), signal);
 			},
+		});
+		const [first, ...further] = trees.map(stageOf);
+		assert(first !== undefined, "there is a stage for each image");
+		return Object.assign(first, {
+			further,
+			writeTables: () => tables.write(),
 			compressor,
-			excludedPaths,
-			droppedXattrs,
-			givenToRoot,
-			losses,
-			notes,
 			async finishCache() {
 				if (isFinished) return;
 				isFinished = true;
@@ -267,7 +292,7 @@ async function stream(
 					blocks?.close();
 				}
 			},
-		};
+		});
 	} catch (error) {
 		copier.close();
 		// what was compressed so far is not compressed again
@@ -276,12 +301,12 @@ async function stream(
 	}
 }
 
-/** The tables of the root file system, which may be written before they are asked for. */
+/** The tables of the root file systems, which may be written before they are asked for. */
 class Tables {
-	readonly #finish: () => Promise<RootSummary>;
-	#outcome: Promise<RootSummary> | undefined;
+	readonly #finish: () => Promise<RootSummary[]>;
+	#outcome: Promise<RootSummary[]> | undefined;
 
-	constructor(finish: () => Promise<RootSummary>) {
+	constructor(finish: () => Promise<RootSummary[]>) {
 		this.#finish = finish;
 	}
 
@@ -290,7 +315,7 @@ class Tables {
 		await this.write().catch(() => {});
 	}
 
-	write(): Promise<RootSummary> {
+	write(): Promise<RootSummary[]> {
 		this.#outcome ??= this.#finish();
 		return this.#outcome;
 	}

@@ -17,18 +17,12 @@ import type { DataMark, StoredFile } from "../content/stored-data.ts";
 import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { Layer } from "../oci/layer.ts";
-import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
 import { cleanPath } from "../tree/path.ts";
 import { BodyTable } from "./body-table.ts";
 import type { IsExcluded } from "./filter.ts";
-import {
-	type ImageTreeOptions,
-	missingBodies,
-	type ReadLayer,
-	readAgain,
-	type SettledTree,
-	settleImage,
-} from "./image-pass.ts";
+import { isSameLayer, missingBodies, type ReadLayer, readAgain } from "./image-pass.ts";
+import { type LayerPass, type LayerRequest, passTogether } from "./pass-together.ts";
 import { type ContentSink, keptContent, readLayer } from "./read-layer.ts";
 import { addLackingBlocks, replayLayer } from "./replay-layer.ts";
 
@@ -56,9 +50,14 @@ export interface CollectedLayer {
 	readonly contents: { readonly hash: Uint8Array; readonly bytes: Uint8Array }[];
 }
 
+/** A pass that leaves paths out. */
+interface CollectingPass<Result> extends LayerPass<Result> {
+	readonly isExcluded: IsExcluded;
+}
+
 interface CollectOptions {
-	/** Bottom layer first. */
-	readonly layers: readonly Layer[];
+	/** Of each image, bottom layer first. */
+	readonly images: readonly { readonly layers: readonly Layer[] }[];
 	readonly data: DataWriter;
 	/** What is known of layers and compressed blocks from earlier builds; a build without a store has neither. */
 	readonly cache: BuildCache | undefined;
@@ -80,11 +79,17 @@ interface LayerJob {
 }
 
 /**
- * Stores an image's contents in a root file system while its layers pass. A layer whose entries and contents are all known from earlier builds is not read.
+ * Stores contents of images while their layers pass, those of layers that several have once. A layer whose entries and contents are all known from earlier builds is not read.
  */
 export class LayerCollector {
-	/** One for each layer. */
+	/** Of all images, those of the first one as they are. */
+	readonly layers: readonly Layer[];
+	/** One for each of `layers`. */
 	readonly collected: readonly CollectedLayer[];
+	/** Of each image, which of `layers` its own are. */
+	readonly #numbers: readonly (readonly number[])[];
+	/** Of `layers`, those that were passed. */
+	readonly #passed = new Set<number>();
 	/** The writer's handles. */
 	readonly #stored = new BodyTable<StoredFile>();
 	/** What the ISO needs and the root file system leaves out. */
@@ -96,63 +101,71 @@ export class LayerCollector {
 
 	constructor(options: CollectOptions) {
 		this.#options = options;
-		this.collected = options.layers.map(() => {
+		const layers: Layer[] = [];
+		this.#numbers = options.images.map((image, i) =>
+			image.layers.map((layer) => {
+				const known = i === 0 ? -1 : layers.findLastIndex((other) => isSameLayer(other, layer));
+				return known >= 0 ? known : layers.push(layer) - 1;
+			}),
+		);
+		this.layers = layers;
+		this.collected = layers.map(() => {
 			const counts = { tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 };
 			return { counts, stretches: [], contents: [] };
 		});
 	}
 
-	/** Makes the image's tree, with the contents that the layers' own paths say are kept. */
-	collect(options: ImageTreeOptions): Promise<SettledTree> {
-		const read: ReadLayer = async (number, layer, isNeeded) => {
-			const { counts } = elementAt(this.collected, number);
-			const notes = await this.#read(number, layer, (entry) => {
-				counts.entries++;
-				return isNeeded(entry) ? this.#routeOf(entry, options.isExcluded) : "skip";
-			});
-			this.#doneBytes += layer.compressedBytes;
-			this.#options.onBytes(this.#doneBytes);
-			return notes;
-		};
-		return settleImage(options, read);
+	/** Runs a pass for each image, with the contents that the layers' own paths say are kept. */
+	collect<Result>(passes: readonly CollectingPass<Result>[]): Promise<Result[]> {
+		return passTogether(passes, (requests) => {
+			const { pass, number, layer } = elementAt(requests, 0);
+			return this.#pass(passes, this.#numberOf(pass, number), layer, requests);
+		});
 	}
 
-	/** Appends contents below `root` that were passed over. */
-	async collectMissing(root: DirectoryInode): Promise<void> {
-		const { layers, signal } = this.#options;
+	/** Appends contents below the root of an image that were passed over. */
+	async collectMissing(root: DirectoryInode, image = 0): Promise<void> {
+		const { signal } = this.#options;
 		const missing = await inTurns(
-			missingBodies(root, (body) => this.#stored.get(body) !== undefined),
+			missingBodies(root, (body) => this.#stored.get(this.#bodyOf(body, image)) !== undefined),
 			signal,
 		);
 		await readAgain(
-			layers,
-			missing,
+			this.layers,
+			missing.map((body) => this.#bodyOf(body, image)),
 			this.#again(() => "store"),
 		);
+	}
+
+	/** What each layer of an image brought. */
+	collectedOf(image: number): CollectedLayer[] {
+		return elementAt(this.#numbers, image).map((number) => elementAt(this.collected, number));
 	}
 
 	/**
 	 * Gets contents that the root file system leaves out and nobody set aside into memory, each layer read once for all of them. Throws `Oci2isoError` CONTENTS_TOO_LARGE
 	 * where there is no room for that.
 	 */
-	async fetchAside(files: Iterable<FileInode>): Promise<void> {
-		const missing = [...files].filter((file) => !this.#stored.get(file) && !this.#aside.get(file));
+	async fetchAside(files: Iterable<FileInode>, image = 0): Promise<void> {
+		const missing = [...files]
+			.map((file) => this.#bodyOf(file, image))
+			.filter((body) => !this.#stored.get(body) && !this.#aside.get(body));
 		const read = this.#again(({ byteLength, path }, { digest }) => {
 			this.#held.hold(byteLength, `${digest}, ${displayName(path)}`);
 			return "aside";
 		});
-		await readAgain(this.#options.layers, missing, read);
+		await readAgain(this.layers, missing, read);
 	}
 
 	/** The handle of a content in the root file system. */
-	stored(file: FileInode): StoredFile | undefined {
-		return this.#stored.get(file);
+	stored(file: FileInode, image = 0): StoredFile | undefined {
+		return this.#stored.get(this.#bodyOf(file, image));
 	}
 
 	/** A content that is in memory. */
-	async aside(file: FileInode): Promise<Uint8Array> {
-		await this.fetchAside([file]);
-		const bytes = this.#aside.get(file);
+	async aside(file: FileInode, image = 0): Promise<Uint8Array> {
+		await this.fetchAside([file], image);
+		const bytes = this.#aside.get(this.#bodyOf(file, image));
 		assert(bytes?.byteLength === file.byteLength, `no content for entry ${file.entry}`);
 		return bytes;
 	}
@@ -162,9 +175,47 @@ export class LayerCollector {
 			this.#read(number, layer, (entry) => (isNeeded(entry) ? into(entry, layer) : "ignore"));
 	}
 
-	#routeOf(entry: TarEntry, isExcluded: IsExcluded): Route {
-		const path = cleanPath(entry.path);
-		if (!isExcluded(path)) return "store";
+	/** The number in `layers`. */
+	#numberOf(image: number, number: number): number {
+		return elementAt(elementAt(this.#numbers, image), number);
+	}
+
+	#bodyOf(body: BodyId, image: number): BodyId {
+		return image === 0 ? body : { layer: this.#numberOf(image, body.layer), entry: body.entry };
+	}
+
+	/** For all that want the layer; where some have passed it before, for what they passed over. */
+	async #pass(
+		passes: readonly CollectingPass<unknown>[],
+		number: number,
+		layer: Layer,
+		requests: readonly LayerRequest[],
+	): Promise<readonly string[]> {
+		const { counts } = elementAt(this.collected, number);
+		const isFirst = !this.#passed.has(number);
+		this.#passed.add(number);
+		const notes = await this.#read(number, layer, (entry) => {
+			if (isFirst) counts.entries++;
+			const route = this.#routeOf(entry, passes, requests);
+			const isThere = !isFirst && this.#stored.get({ layer: number, entry: entry.index }) !== undefined;
+			return isThere ? "ignore" : route;
+		});
+		if (isFirst) this.#doneBytes += layer.compressedBytes;
+		this.#options.onBytes(this.#doneBytes);
+		return notes;
+	}
+
+	#routeOf(entry: TarEntry, passes: readonly CollectingPass<unknown>[], requests: readonly LayerRequest[]): Route {
+		let path: ByteString | undefined;
+		let isStored = false;
+		for (const { pass, isNeeded } of requests) {
+			// Every pass is told of every entry.
+			if (!isNeeded(entry)) continue;
+			path ??= cleanPath(entry.path);
+			isStored ||= !elementAt(passes, pass).isExcluded(path);
+		}
+		if (path === undefined) return "skip";
+		if (isStored) return "store";
 		if (!isAsidePath(path) || entry.byteLength > this.#asideBytesLeft || !this.#held.tryHold(entry.byteLength))
 			return "skip";
 		this.#asideBytesLeft -= entry.byteLength;

@@ -32,7 +32,7 @@ export async function* mergingLayers(
 ): AsyncGenerator<{ readonly number: number; readonly notes: readonly string[] }> {
 	for (const [number, layer] of [...layers.entries()].reverse()) {
 		let notes: readonly string[] = [];
-		const above = layers.findLastIndex((other) => isSame(other, layer));
+		const above = layers.findLastIndex((other) => isSameLayer(other, layer));
 		if (above > number) merger.repeat(number, above);
 		else {
 			const merge = merger.layer(number, layer.digest);
@@ -48,7 +48,7 @@ export async function* mergingLayers(
 }
 
 /** Whether one need not be read where the other was; one blob of which an image says two things is read twice, which tells what is wrong. */
-function isSame(a: Layer, b: Layer): boolean {
+export function isSameLayer(a: Layer, b: Layer): boolean {
 	return a.digest === b.digest && a.diffId === b.diffId && a.compressedBytes === b.compressedBytes;
 }
 

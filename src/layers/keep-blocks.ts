@@ -5,11 +5,11 @@ import type { BlockSettings } from "../cache/settings.ts";
 import { storedBytes } from "../content/block-size.ts";
 import type { DataWriter } from "../content/data-writer.ts";
 import type { PlacedBlock } from "../content/stored-data.ts";
-import type { OciImage } from "../oci/open-image.ts";
+import type { Layer } from "../oci/layer.ts";
 import type { CollectedLayer } from "./collect.ts";
 
 interface KeepOptions {
-	readonly image: Pick<OciImage, "layers">;
+	readonly layers: readonly Layer[];
 	readonly collected: readonly CollectedLayer[];
 	readonly data: DataWriter;
 	readonly settings: BlockSettings;
@@ -21,10 +21,10 @@ interface KeepOptions {
 /** Puts what this build has compressed into the store, layer by layer, then what it knows of the layers; each once. Rejects with INTERRUPTED. */
 export async function keepBlocks(
 	cache: BuildCache,
-	{ image, collected, data, settings, read, signal }: KeepOptions,
+	{ layers, collected, data, settings, read, signal }: KeepOptions,
 ): Promise<void> {
 	for (const [number, { stretches, contents }] of collected.entries()) {
-		const layer = image.layers[number];
+		const layer = layers[number];
 		if (layer === undefined) continue;
 		const blocks: PackedBlock[] = contents
 			.filter(({ bytes }) => bytes.byteLength > 0)
