@@ -14,6 +14,7 @@ import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
 import { checkChoices } from "./check-choices.ts";
+import { checkIsoYaml } from "./check-iso-yaml.ts";
 import { type BootCheck, describeCheck } from "./checked-contract.ts";
 import { type ComposedSystem, compose } from "./compose.ts";
 import {
@@ -82,6 +83,7 @@ async function build({
 				requireOwnTools(image, made);
 				const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
 				await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
+				await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
 				for (const notice of [...output.notices, ...checkRoom(output, image, payloads)]) progress.notice(notice);
 				return await withStore(plan, work, shared, progress, (cache) =>
 					buildPlanned({ plan, image, loaders, payloads, output, work, tools, progress, cache, shared }),

@@ -80,7 +80,8 @@ function blockersOf(findings: readonly Finding[], { requireSecureBoot }: CheckOp
 		.map(({ code, what, evidence, remedy }) => ({ code, what, where: evidence, remedy }));
 }
 
-function wouldNotBoot(problems: readonly Problem[]): Oci2isoError {
+/** IMAGE_WOULD_NOT_BOOT (exit 3). */
+export function wouldNotBoot(problems: readonly Problem[]): Oci2isoError {
 	const count = problems.length;
 	return new Oci2isoError({
 		code: "IMAGE_WOULD_NOT_BOOT",

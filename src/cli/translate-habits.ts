@@ -6,40 +6,46 @@ import { TRANSPORTS } from "./completion/model.ts";
 import { HABITS, type Meaning, type Reading, VALUES } from "./habits.ts";
 import { wordsOf } from "./help.ts";
 import { outputNameFor } from "./output-name.ts";
+import { commandOf } from "./usage-error.ts";
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
 	HABITS.flatMap(({ options, meaning }) => options.map((option) => [option, meaning] as const)),
 );
 
 /**
- * A command line (without the program) in which other tools' options are ours, and ours with one dash have two. Options before the command come after it.
- * Throws `Oci2isoError` UNKNOWN_OPTION (exit 2) where there is no such thing here, with what to do instead; what nobody knows stays as it is.
+ * A command line (without the program) in which other tools' options are ours, and ours with one dash have two. Options before the command come after it, and
+ * `help COMMAND` is `COMMAND --help`. Throws `Oci2isoError` UNKNOWN_OPTION (exit 2) where there is no such thing here, with what to do instead; what nobody knows stays as it is.
  */
 export function translateHabits(program: Command, commandLine: readonly string[]): readonly string[] {
-	const args = commandFirst(program, commandLine);
-	let command = program;
-	let words = 0;
-	for (let next = subcommand(command, args[0]); next !== undefined; next = subcommand(command, args[words])) {
-		command = next;
-		words++;
-	}
+	const args = withHelpLast(program, commandFirst(program, commandLine));
+	const words = commandWords(program, args);
+	const command = commandOf(program, words);
 	// a word that is no command, or help
-	if (words === 0 || command.commands.length > 0) return args;
-	return [...args.slice(0, words), ...new Translation(command, program).of(args.slice(words))];
+	if (words.length === 0 || command.commands.length > 0) return args;
+	return [...words, ...new Translation(command, program).of(args.slice(words.length))];
 }
 
 /** `skopeo --override-arch arm64 copy …`. */
 function commandFirst(program: Command, args: readonly string[]): readonly string[] {
-	const at = args.findIndex((word) => subcommand(program, word) !== undefined);
-	if (at < 1 || args.slice(0, at).every((word) => !word.startsWith("-"))) return args;
-	const isHelp = args.slice(0, at).some((word) => word === "--help" || word === "-h");
-	return isHelp || !args[0]?.startsWith("-")
-		? args
-		: [...args.slice(at, at + 1), ...args.slice(0, at), ...args.slice(at + 1)];
+	const at = args.findIndex((word) => commandWords(program, [word]).length > 0);
+	if (at < 1 || !args[0]?.startsWith("-")) return args;
+	const words = commandWords(program, args.slice(at));
+	return [...words, ...args.slice(0, at), ...args.slice(at + words.length)];
 }
 
-function subcommand(command: Command, word: string | undefined): Command | undefined {
-	return command.commands.find((other) => other.name() === word);
+/** `help cache ls`, as commander has it for one word only. */
+function withHelpLast(program: Command, args: readonly string[]): readonly string[] {
+	if (args[0] !== "help") return args;
+	const topics = args.slice(1).filter((word) => !word.startsWith("-"));
+	if (topics.length === 0 || topics[0] === "help") return ["--help"];
+	const words = commandWords(program, topics);
+	return words.length === 0 ? args : [...words, "--help"];
+}
+
+/** Those at the beginning that name a command, and one of that. */
+function commandWords(command: Command, [word, ...rest]: readonly string[]): readonly string[] {
+	const next = command.commands.find((other) => other.name() === word);
+	return next === undefined ? [] : [next.name(), ...commandWords(next, rest)];
 }
 
 class Translation {

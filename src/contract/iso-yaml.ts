@@ -7,7 +7,7 @@ import { isNull, parseYaml, positionsIn, type YamlNode } from "./yaml-node.ts";
 
 /** Where the reference converter looks, in its order; the second is the place the contract names. */
 export const ISO_YAML_PATHS = ["/usr/lib/image-builder/bootc/iso.yaml", "/usr/lib/bootc-image-builder/iso.yaml"];
-const MAX_ISO_YAML_BYTES = 1024 * 1024;
+export const MAX_ISO_YAML_BYTES = 1024 * 1024;
 const MAX_ENTRIES = 1000;
 /** Of violations and of notes: a file with more of them is hardly meant to be one. */
 const MAX_REPORTED = 100;

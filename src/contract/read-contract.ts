@@ -182,9 +182,13 @@ export function contractOf({ findings, isMenuKnown: _, boot, ...parts }: Contrac
 
 /** Throws CONTRACT_NOT_MET (exit 3) with all problems, if there are any. */
 export function requireMet(problems: readonly Problem[]): void {
+	if (problems.length > 0) throw notMet(problems);
+}
+
+/** CONTRACT_NOT_MET (exit 3) with these problems, at least one. */
+export function notMet(problems: readonly Problem[]): Oci2isoError {
 	const count = problems.length;
-	if (count === 0) return;
-	throw new Oci2isoError({
+	return new Oci2isoError({
 		code: "CONTRACT_NOT_MET",
 		kind: "contract",
 		what: `the image does not meet the Container-native ISO contract v0.1.0 in ${count} ${count === 1 ? "point" : "points"}`,

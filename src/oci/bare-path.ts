@@ -1,6 +1,8 @@
 import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Oci2isoError } from "../errors.ts";
+import { isIso9660 } from "../formats/iso9660/is-iso9660.ts";
+import { FileSource } from "./file-region.ts";
 import { openArchiveFile, openDirectory } from "./file-store.ts";
 
 /**
@@ -17,6 +19,7 @@ export async function refusePath(text: string): Promise<void> {
 	const isPath = /^(\.{0,2}\/|\.{1,2}$|~|-$)/.test(text) || /\.(tar|tgz|tar\.\w+|oci|ociarchive|iso)$/.test(text);
 	const [path = text, tag] = /^(.*[^:/]):([^:/]+)$/.exec(text)?.slice(1) ?? [];
 	const transport = (await transportOf(text)) ?? (tag === undefined ? undefined : await transportOf(path));
+	if (transport === undefined) await refuseIso(text);
 	if (transport === undefined && !isPath) return;
 	const status = await statusOf(text);
 	const isFile = text === "-" || (status !== undefined && !status.isDirectory());
@@ -33,7 +36,26 @@ export async function refusePath(text: string): Promise<void> {
 				? `give ${transport}:${text}${isPath ? "" : `, or docker://${text} for the registry's`}`
 				: isFile
 					? `give oci-archive:${text} or docker-archive:${text}`
-					: "give oci:DIR, dir:DIR, oci-archive:FILE or docker-archive:FILE",
+					: text.endsWith(".iso") && status === undefined
+						? `an ISO is made of an image: give that, and -o ${text}`
+						: "give oci:DIR, dir:DIR, oci-archive:FILE or docker-archive:FILE",
+	});
+}
+
+/** Throws `Oci2isoError` REFERENCE_IS_ISO (exit 2) where `path` is an ISO; what it is otherwise, and whether it can be read, others say. */
+export async function refuseIso(path: string): Promise<void> {
+	const status = await statusOf(path);
+	if (status?.isFile() !== true) return;
+	const file = await FileSource.open(path, status.size).catch(() => undefined);
+	const isIso = file !== undefined && (await isIso9660(file).catch(() => false));
+	await file?.close();
+	if (!isIso) return;
+	throw new Oci2isoError({
+		code: "REFERENCE_IS_ISO",
+		kind: "usage",
+		what: "it is an ISO, and no image",
+		where: path,
+		remedy: `oci2iso verify ${path} reads it back; build makes one of an image`,
 	});
 }
 

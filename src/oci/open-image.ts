@@ -1,7 +1,7 @@
 import { elementAt } from "../binary/element-at.ts";
 import { corrupt } from "../errors.ts";
 import { archiveSource } from "./archive-source.ts";
-import { refusePath } from "./bare-path.ts";
+import { refuseIso, refusePath } from "./bare-path.ts";
 import type { ImageSource } from "./blob-source.ts";
 import { readDocument } from "./blob-source.ts";
 import type { Digest } from "./digest.ts";
@@ -76,7 +76,7 @@ export interface OpenImageOptions extends RegistryOptions {
 export async function openImage(reference: string, options: OpenImageOptions = {}): Promise<OciImage> {
 	const requested = options.platform === undefined ? undefined : parsePlatform(options.platform);
 	await refusePath(reference);
-	parseReference(reference);
+	const parsed = parseReference(reference);
 	const local = await openLocalhost(reference, options);
 	let source: OpenSource | undefined = local.source;
 	const name = source === undefined ? reference : `containers-storage:${reference}`;
@@ -85,6 +85,7 @@ export async function openImage(reference: string, options: OpenImageOptions = {
 		return await readImage(name, source, requested, options);
 	} catch (error) {
 		await source?.close();
+		if ("path" in parsed) await refuseIso(parsed.path);
 		throw await withLocalHint(error, reference, local.missing, options);
 	}
 }

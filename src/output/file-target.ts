@@ -1,4 +1,15 @@
-import { closeSync, constants, fstatSync, fsync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import {
+	closeSync,
+	constants,
+	existsSync,
+	fstatSync,
+	fsync,
+	ftruncateSync,
+	openSync,
+	readSync,
+	writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { unexpectedEnd } from "../binary/byte-source.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { Target } from "./target.ts";
@@ -93,7 +104,11 @@ export class FileTarget implements Target {
 	}
 }
 
-const REASONS: Readonly<Record<string, readonly [code: string, what: string, remedy: string]>> = {
+type Reason = readonly [code: string, what: string, remedy: string];
+
+const NO_FILES: Reason = ["OUTPUT_UNWRITABLE", "no files can be made in that directory", "choose another place"];
+
+const REASONS: Readonly<Record<string, Reason>> = {
 	ENOSPC: ["DISK_FULL", "no space is left", "free some space or choose another place"],
 	EDQUOT: ["DISK_FULL", "the disk quota is used up", "free some space or choose another place"],
 	EFBIG: ["OUTPUT_TOO_LARGE", "the file system or a limit does not allow a file this large", "choose another place"],
@@ -114,7 +129,9 @@ const REASONS: Readonly<Record<string, readonly [code: string, what: string, rem
 /** What a failed system call on the output means. */
 export function outputError(path: string, cause: unknown): Oci2isoError {
 	const number = (cause as NodeJS.ErrnoException | undefined)?.code ?? "unknown";
-	const [code, what, remedy] = REASONS[number] ?? [
+	// proc(5) has directories in which nothing can be made
+	const isThere = number === "ENOENT" && existsSync(dirname(path));
+	const [code, what, remedy] = (isThere ? NO_FILES : REASONS[number]) ?? [
 		"OUTPUT_FAILED",
 		`the output failed with ${number}`,
 		"check the disk",

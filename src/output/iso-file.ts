@@ -8,14 +8,25 @@ export interface FileSource extends ByteSource {
 	close(): void;
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+	ENOENT: "there is no such file",
+	ENOTDIR: "a part of the path is not a directory",
+	EACCES: "permission to read it is denied",
+};
+
+function whyUnreadable(code = "unknown error"): string {
+	return REASONS[code] ?? `the ISO cannot be read: ${code}`;
+}
+
 /** Opens an ISO for `verifyAgainstImage`; throws `Oci2isoError` ISO_UNREADABLE (exit 2). */
 export function openIso(path: string): FileSource {
 	const unreadable = (cause: unknown): Oci2isoError =>
 		new Oci2isoError({
 			code: "ISO_UNREADABLE",
 			kind: "usage",
-			what: `the ISO cannot be read: ${(cause as NodeJS.ErrnoException).code ?? "unknown error"}`,
+			what: whyUnreadable((cause as NodeJS.ErrnoException).code),
 			where: path,
+			remedy: /^[a-z-]+:/.test(`${path}`) ? "verify reads an ISO; oci2iso inspect looks at an image" : undefined,
 			cause,
 		});
 	if (typeof path !== "string" || path === "")

@@ -1,5 +1,6 @@
 import type { ByteSource } from "../binary/byte-source.ts";
-import { interruptible, type Oci2isoError } from "../errors.ts";
+import { interruptible, Oci2isoError } from "../errors.ts";
+import { isIso9660 } from "../formats/iso9660/is-iso9660.ts";
 import { compileXattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
 import { openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
@@ -51,18 +52,35 @@ const fields = {
 
 /**
  * Verifies an ISO, a path or what can be read like one, against an image where one is given. What is wrong with the ISO is in the report; rejects with
- * `Oci2isoError` where ISO or image cannot be read, options or patterns are wrong or the signal is aborted.
+ * `Oci2isoError` where what is given is no ISO, ISO or image cannot be read, options or patterns are wrong or the signal is aborted.
  */
 export async function verifyAgainstImage(iso: string | ByteSource, options: VerifyOptions = {}): Promise<VerifyReport> {
 	checkOptions(options, fields, []);
 	return interruptible(options.signal, async () => {
-		if (isByteSource(iso)) return verifySource(iso, undefined, options);
+		if (isByteSource(iso)) {
+			await requireIso(iso);
+			return verifySource(iso, undefined, options);
+		}
 		const file = openIso(iso);
 		try {
+			await requireIso(file, iso);
 			return await verifySource(file, file.descriptor, options);
 		} finally {
 			file.close();
 		}
+	});
+}
+
+/** Throws `Oci2isoError` NOT_AN_ISO (exit 8). */
+async function requireIso(source: ByteSource, where?: string): Promise<void> {
+	if (await isIso9660(source)) return;
+	throw new Oci2isoError({
+		code: "NOT_AN_ISO",
+		kind: "verification",
+		what: source.byteLength === 0 ? "the file is empty" : "it is no ISO",
+		where,
+		expected: "volume descriptors of ISO 9660 from byte 32768 on",
+		remedy: where === undefined ? undefined : `see what it is: file ${where}; an image is looked at by oci2iso inspect`,
 	});
 }
 

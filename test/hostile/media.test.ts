@@ -54,6 +54,13 @@ describe("verify of a medium that means harm", () => {
 	it.each<[string, (bytes: Buffer) => Buffer | undefined]>([
 		["nothing", () => Buffer.alloc(0)],
 		["zeros", () => Buffer.alloc(1 << 20)],
+		["an ISO cut before its descriptors", (bytes) => bytes.subarray(0, 16 * BLOCK)],
+	])("is said in one line of what is no ISO: %s", async (_, change) => {
+		const { status, code, stdout } = await hostileRun(["verify", isoWith(change)]);
+		expect(`${status} ${code} ${stdout}`).toBe("8 NOT_AN_ISO ");
+	});
+
+	it.each<[string, (bytes: Buffer) => Buffer | undefined]>([
 		["an ISO cut in the middle", (bytes) => bytes.subarray(0, bytes.byteLength >> 1)],
 		["one cut after its descriptors", (bytes) => bytes.subarray(0, 20 * BLOCK)],
 		[

@@ -14,7 +14,7 @@ import {
 } from "../../src/index.ts";
 import { fileAt } from "../../src/verify/medium-files.ts";
 import { FIXTURE_NEEDS } from "../support/fixture.ts";
-import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
+import { BROKEN_IMAGES, file, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
 import { requires } from "../support/requires.ts";
 import { thinImage } from "../support/thin-image.ts";
 
@@ -35,20 +35,23 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks whether the ISO woul
 	});
 	afterEach(() => rm(directory, { recursive: true, force: true }));
 
-	async function build(names: readonly string[], options: Partial<BuildOptions> = {}) {
-		const name = names.join(" and ");
-		const image = await writeBrokenImage({ name, layer: layerOf(names) }, layout, parts, scratch);
+	async function build(names: readonly string[], options: Partial<BuildOptions> = {}, layer = layerOf(names)) {
+		const name = names.join(" and ") || "none";
+		const image = await writeBrokenImage({ name, layer }, layout, parts, scratch);
 		const notices: string[] = [];
+		let hasReadLayers = false;
 		const onEvent = (event: BuildEvent): void => {
 			if (event.type === "notice") notices.push(event.text);
+			else if (event.type === "phase") hasReadLayers ||= event.phase === "layers";
 		};
 		const output = join(directory, "x.iso");
 		const base = { image: image.reference, output, platform: "linux/amd64", comp: "none", tools: "builtin" } as const;
 		try {
-			return { report: await buildIso({ ...base, onEvent, ...options }), notices, error: undefined };
+			const report = await buildIso({ ...base, onEvent, ...options });
+			return { report, notices, hasReadLayers, error: undefined };
 		} catch (error) {
 			if (!(error instanceof Oci2isoError)) throw error;
-			return { report: undefined, notices, error };
+			return { report: undefined, notices, hasReadLayers, error };
 		} finally {
 			await rm(image.directory, { recursive: true, force: true });
 		}
@@ -70,6 +73,35 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("a build checks whether the ISO woul
 			"GRUB_BIOS_MODULES_MISSING",
 		]);
 		expect(await readdir(directory)).toEqual([]);
+	});
+
+	const SECOND_PLACE = "usr/lib/bootc-image-builder/iso.yaml";
+	const withLabel = (text: string, label: string): string => `label: "${label}"\n${text.replace(/^label:.*\n/m, "")}`;
+
+	it.each<[string, readonly string[], Partial<BuildOptions>, string | undefined, string]>([
+		["--label", [], { label: "OTHER" }, undefined, "MENU_LABEL"],
+		["an entry", ["an entry with another label"], {}, undefined, "MENU_LABEL"],
+		["iso.yaml's label, too long", [], {}, "X".repeat(33), "LABEL_LENGTH"],
+		["iso.yaml's label, with a control character", [], {}, "A\\nB", "LABEL_CONTROL_CHARACTER"],
+	])("refuses before layers are compressed a label that cannot be: %s", async (_, names, options, label, code) => {
+		const layer = (real: RealParts) => [
+			...layerOf(names)(real),
+			...(label === undefined ? [] : [file(SECOND_PLACE, withLabel(real.isoYaml, label))]),
+		];
+		const { error, hasReadLayers } = await build(names, options, layer);
+		expect(error?.problems.map((problem) => problem.code)).toEqual([code]);
+		expect({ exitStatus: error?.exitStatus, hasReadLayers }).toEqual({ exitStatus: 3, hasReadLayers: false });
+		expect(await readdir(directory)).toEqual([]);
+	});
+
+	it("goes by the iso.yaml that counts, and with --force past the label", async () => {
+		const layer = (real: RealParts) => [
+			file("usr/lib/image-builder/bootc/iso.yaml", real.isoYaml),
+			file(SECOND_PLACE, withLabel(real.isoYaml, "X".repeat(33))),
+		];
+		expect((await build([], {}, layer)).error).toBeUndefined();
+		const forced = await build([], { label: "OTHER", force: true, overwrite: true });
+		expect(forced.report?.checks.isForced).toBe(true);
 	});
 
 	it("names what would not boot beside what the contract misses", async () => {

@@ -50,7 +50,7 @@ const SECURE = ["secure-boot"] as const;
 const ISO_YAML = "usr/lib/bootc-image-builder/iso.yaml";
 const EFI = "boot/efi/EFI/debian";
 
-const file = (path: string, content: Buffer | string, mode = 0o644): TarMember => ({
+export const file = (path: string, content: Buffer | string, mode = 0o644): TarMember => ({
 	path,
 	mode,
 	content: Buffer.from(content),

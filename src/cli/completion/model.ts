@@ -48,10 +48,26 @@ export function completedCommands(command: Command, path = ""): readonly Complet
 		path,
 		description: firstLine(command.description()),
 		commands: inner,
-		options: help.visibleOptions(command).map(completedOption),
+		options: uniqueByName(offeredAt(command).map(completedOption)),
 		arguments: command.registeredArguments.map(valuesOfArgument),
 	};
 	return [own, ...command.commands.flatMap((each) => completedCommands(each, `${path} ${each.name()}`.trim()))];
+}
+
+/** Before the command there may be any command's. */
+function offeredAt(command: Command): readonly Option[] {
+	const own = command.createHelp().visibleOptions(command);
+	return command.parent === null ? [...own, ...command.commands.flatMap(optionsBelow)] : own;
+}
+
+function optionsBelow(command: Command): readonly Option[] {
+	return [...command.createHelp().visibleOptions(command), ...command.commands.flatMap(optionsBelow)];
+}
+
+function uniqueByName(options: readonly CompletedOption[]): readonly CompletedOption[] {
+	const byName = new Map<string, CompletedOption>();
+	for (const option of options) byName.set(option.names[0] ?? "", byName.get(option.names[0] ?? "") ?? option);
+	return [...byName.values()];
 }
 
 function completedOption(option: Option): CompletedOption {

@@ -42,7 +42,7 @@ ${[...specs, ...values.map((each, index) => quoted(`${index + 1}:${index === 0 ?
 `;
 	return `${name}() {
 	local curcontext="$curcontext" state line
-	_arguments -C -s -S : \\
+	_arguments -C -s -S -A '-*' : \\
 ${specs.map((spec) => `\t\t${spec} \\`).join("\n")}
 		'1: :->command' '*:: :->argument'
 	case $state in

@@ -10,7 +10,7 @@ async function help(...words: readonly string[]): Promise<string> {
 	const program = createProgram((part) => {
 		text += part;
 	});
-	await program.parseAsync(words, { from: "user" }).catch(() => {});
+	await program.parseAsync([...translateHabits(program, words)], { from: "user" }).catch(() => {});
 	return text;
 }
 
@@ -32,6 +32,8 @@ describe.each(COMMANDS.map((words) => [words.join(" "), words] as const))("help 
 		expect(text).toMatch(/^Exit status:\n {2}0 {4}done$/m);
 		for (const example of examples) expect(text).toContain(example);
 		expect(await help(...words.slice(0, -1), "help", ...words.slice(-1))).toBe(text);
+		expect(await help("help", ...words)).toBe(text);
+		expect(await help("--help", ...words)).toBe(text);
 	});
 });
 

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { refusePath } from "../../../src/oci/bare-path.ts";
+import { openImage } from "../../../src/oci/open-image.ts";
 import { writeOciLayout } from "../../support/oci-layout.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
@@ -23,6 +24,23 @@ describe("a reference without a transport", () => {
 		writeFileSync(compressed, "compressed");
 		for (const text of ["-", "/dev/null", compressed])
 			await expect(refusePath(text)).rejects.toThrow(`give oci-archive:${text} or docker-archive:${text}`);
+	});
+
+	it("that is an ISO, or would be one, is refused with what ISOs are for, whatever is before it", async () => {
+		const iso = join(work, "x");
+		const bytes = Buffer.alloc(20 * 2048);
+		bytes.write("\x01CD001\x01", 16 * 2048, "latin1");
+		writeFileSync(iso, bytes);
+		for (const text of [
+			iso,
+			`oci:${iso}`,
+			`oci:${iso}:latest`,
+			`oci-archive:${iso}`,
+			`docker-archive:${iso}`,
+			`dir:${iso}`,
+		])
+			await expect(openImage(text)).rejects.toThrow(`REFERENCE_IS_ISO: it is an ISO, and no image (${iso})`);
+		await expect(openImage("missing.iso")).rejects.toThrow("give that, and -o missing.iso");
 	});
 
 	it.each(["./missing", "../missing", "/missing", "~/x", "missing.tar", "image.tar.gz", "."])(

@@ -68,6 +68,14 @@ describe("the output file", () => {
 		expect(readFileSync(path, "latin1")).toBe("new");
 	});
 
+	it.each([
+		["/proc/x", "no files can be made in that directory"],
+		["/proc/self/x", "no files can be made in that directory"],
+		["/proc/x/y", "the directory does not exist"],
+	])("says what is wrong with a place: %s", (path, what) => {
+		expect(() => openOutput(path)).toThrow(`OUTPUT_UNWRITABLE: ${what}`);
+	});
+
 	it("says with exit status 6 where it cannot write", () => {
 		mkdirSync(join(directory, "folder"));
 		for (const path of [join(directory, "missing", "a.iso"), join(directory, "folder")]) {
