@@ -5,7 +5,7 @@ import { type FileStretch, readUnifiedKernel } from "../boot/linux/unified-kerne
 import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
 import type { Machine } from "../boot/machines.ts";
 import type { Findings } from "../findings/findings.ts";
-import { machineName } from "../formats/pe/pe-layout.ts";
+import { foreignProgram } from "../formats/pe/pe-layout.ts";
 import { type ImageTree, partOf } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
 import type { FoundFile, UnifiedKernelFile } from "./contract.ts";
@@ -92,12 +92,7 @@ async function readOne(
 					read: (at, length) => tree.read(partOf(file.inode, at, length), length),
 				});
 	if (read === undefined) return undefined;
-	const other =
-		typeof read === "string"
-			? read
-			: read.machine === machine.peMachine
-				? undefined
-				: `it is a program for ${machineName(read.machine)}`;
+	const other = foreignProgram(read, machine.peMachine);
 	if (typeof read === "string" || other !== undefined) {
 		const what = `it is no unified kernel image for ${machine.name}, and is left out: ${other}`;
 		return void findings.choice({ code: "UNIFIED_KERNEL_UNUSABLE", what, where });

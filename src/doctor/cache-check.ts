@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
+import { formatSize } from "../binary/format-size.ts";
 import { inTurns } from "../binary/turns.ts";
 import { StoreDirectory } from "../cache/store-directory.ts";
 import type { Findings } from "../findings/findings.ts";
-import { inUnits } from "./in-units.ts";
 
 /** What is kept of earlier builds, and whether it will be used. */
 export async function checkCache(
@@ -19,7 +19,7 @@ export async function checkCache(
 	if (!(store instanceof StoreDirectory)) return findings.warn("CACHE", store, { remedy: "--cache DIR" });
 	const files = await inTurns(store.listing(), signal);
 	const bytes = files.reduce((sum, { byteLength }) => sum + byteLength, 0);
-	findings.ok("CACHE", `the cache has ${files.length} files of ${inUnits(bytes)}`, path);
+	findings.ok("CACHE", `the cache has ${files.length} files of ${formatSize(bytes)}`, path);
 	const unfinished = store.unfinished();
 	if (unfinished > 0)
 		findings.choice({

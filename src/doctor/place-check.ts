@@ -1,9 +1,9 @@
 import { accessSync, constants, statfsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
+import { formatSize } from "../binary/format-size.ts";
 import { GiB } from "../binary/units.ts";
 import type { Findings } from "../findings/findings.ts";
-import { inUnits } from "./in-units.ts";
 
 /** Where less is free, a live system's ISO or the cache of one may have no room. */
 const ENOUGH_BYTES = 4 * GiB;
@@ -33,8 +33,8 @@ function checkPlace(findings: Findings, name: string, path: string | undefined, 
 		accessSync(place, constants.W_OK | constants.X_OK);
 		const { bavail, bsize } = statfsSync(place);
 		const free = bavail * bsize;
-		if (free < ENOUGH_BYTES) findings.warn("PLACE", `${name} has ${inUnits(free)} left`, { evidence: path, remedy });
-		else findings.ok("PLACE", `${name} has ${inUnits(free)} left`, path);
+		if (free < ENOUGH_BYTES) findings.warn("PLACE", `${name} has ${formatSize(free)} left`, { evidence: path, remedy });
+		else findings.ok("PLACE", `${name} has ${formatSize(free)} left`, path);
 	} catch (error) {
 		const reason = (error as NodeJS.ErrnoException).code ?? "unknown error";
 		findings.warn("PLACE", `${name} cannot be written: ${reason}`, { evidence: path, remedy });

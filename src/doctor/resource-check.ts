@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
+import { formatSize } from "../binary/format-size.ts";
 import { MiB } from "../binary/units.ts";
 import type { Findings } from "../findings/findings.ts";
-import { inUnits } from "./in-units.ts";
 
 /** A build takes some 130 MiB. */
 const ENOUGH_MEMORY_BYTES = 160 * MiB;
@@ -14,10 +14,10 @@ export function checkResources(findings: Findings): void {
 	const total = totalmem();
 	const isLimited = allowed > 0 && allowed < total;
 	const bytes = isLimited ? allowed : total;
-	const memory = `${inUnits(bytes)} of memory`;
+	const memory = `${formatSize(bytes)} of memory`;
 	if (bytes < ENOUGH_MEMORY_BYTES)
 		findings.warn("MEMORY", `${memory}: a build may need more`, { remedy: "fewer --jobs take less" });
-	else findings.ok("MEMORY", memory, isLimited ? `a limit; the machine has ${inUnits(total)}` : undefined);
+	else findings.ok("MEMORY", memory, isLimited ? `a limit; the machine has ${formatSize(total)}` : undefined);
 	findings.ok("PROCESSORS", `${availableParallelism()} processors`, cpus()[0]?.model);
 	const files = mostOpenFiles();
 	if (files !== undefined && files < ENOUGH_FILES)

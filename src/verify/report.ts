@@ -24,6 +24,8 @@ export interface CheckReport {
 	readonly omittedFindings: number;
 }
 
+/** Of one check, as text. */
+const MAX_SHOWN = 20;
 const MARKS = { pass: "ok", fail: "FAIL", skipped: "--" } as const;
 
 /** A table of the checks, with findings below their check. Ends with a newline. */
@@ -31,12 +33,22 @@ export function formatReport(report: VerifyReport): string {
 	const width = Math.max(...report.checks.map(({ name }) => name.length));
 	const lines = report.checks.flatMap(({ name, status, title, detail, findings, omittedFindings }) => [
 		`${MARKS[status].padEnd(4)}  ${name.padEnd(width)}  ${printable(detail === "" ? title : `${title}: ${detail}`)}`,
-		...findings.map((finding) => `${" ".repeat(width + 8)}${describe(finding)}`),
-		...(omittedFindings > 0 ? [`${" ".repeat(width + 8)}and ${omittedFindings} more`] : []),
+		...linesOf(findings, omittedFindings).map((line) => `${" ".repeat(width + 8)}${line}`),
 	]);
 	const verdict =
 		report.verdict === "pass" ? "no fault found" : `${report.faults} ${report.faults === 1 ? "fault" : "faults"}`;
 	return `${lines.join("\n")}\n${verdict}\n`;
+}
+
+/** Faults first where not all are shown. */
+function linesOf(findings: readonly Finding[], omitted: number): readonly string[] {
+	const rest = findings.length - MAX_SHOWN + omitted;
+	if (findings.length <= MAX_SHOWN) return [...findings.map(describe), ...(omitted > 0 ? [`and ${omitted} more`] : [])];
+	const [faults, others] = [true, false].map((isFault) =>
+		findings.filter(({ severity }) => (severity === "fault") === isFault),
+	);
+	const shown = [...(faults ?? []), ...(others ?? [])].slice(0, MAX_SHOWN);
+	return [...shown.map(describe), `and ${rest} more${findings.length > MAX_SHOWN ? ", see --json" : ""}`];
 }
 
 function describe({ severity, what, where, expected }: Finding): string {

@@ -22,17 +22,32 @@ export interface FoundArgument {
 export class InitramfsArguments {
 	/** In order, each occurrence. */
 	readonly list: readonly KernelArgument[];
+	readonly #text: string;
 	readonly #last: ReadonlyMap<string, KernelArgument>;
+	readonly #before: InitramfsArguments | undefined;
 
-	constructor(lines: readonly string[]) {
-		this.list = kernelArguments(lines.join(" "));
-		this.#last = new Map(this.list.map((argument) => [argument.name, argument]));
+	/** `before` are those of lines that end outside of quotes. */
+	constructor(lines: readonly string[], before?: InitramfsArguments) {
+		this.#text = lines.join(" ");
+		const own = kernelArguments(this.#text);
+		this.list = before === undefined ? own : [...before.list, ...own];
+		this.#last = new Map(own.map((argument) => [argument.name, argument]));
+		this.#before = before;
 	}
 
-	/** dracut's `getarg`. */
-	find(lookup: ArgumentLookup): FoundArgument | undefined {
+	/** Of an initramfs and one of the many lines that it may be started with. */
+	static after(ownLines: readonly string[], line: string): InitramfsArguments {
+		const own = known.get(ownLines) ?? new InitramfsArguments(ownLines);
+		known.set(ownLines, own);
+		// within quotes the line goes on
+		const isOpen = own.#text.split('"').length % 2 === 0;
+		return isOpen ? new InitramfsArguments([...ownLines, line]) : new InitramfsArguments([line], own);
+	}
+
+	/** dracut's `getarg`. `written` comes before all others. */
+	find(lookup: ArgumentLookup, written?: KernelArgument): FoundArgument | undefined {
 		for (const { name, as, isDeprecated } of lookup) {
-			const found = this.#last.get(name);
+			const found = this.#get(name) ?? (written?.name === name ? written : undefined);
 			if (found === undefined) continue;
 			return { name, isDeprecated, value: as === "value" ? (found.value ?? "") : as === "yes" ? "1" : "0" };
 		}
@@ -48,12 +63,20 @@ export class InitramfsArguments {
 		return new Set(this.list.flatMap((each) => (each.name === name ? (each.value ?? "").split(",") : [])));
 	}
 
-	/** dracut's `getargbool 0`. */
-	isSet(lookup: ArgumentLookup): boolean {
-		const found = this.find(lookup);
+	/** dracut's `getargbool 0`; `written` as of `find`. */
+	isSet(lookup: ArgumentLookup, written?: KernelArgument): boolean {
+		const found = this.find(lookup, written);
 		return found !== undefined && !["0", "no", "off"].includes(found.value);
 	}
+
+	#get(name: string): KernelArgument | undefined {
+		const before = this.#before;
+		return this.#last.get(name) ?? (before === undefined ? undefined : before.#get(name));
+	}
 }
+
+/** Of lines, those of one initramfs. */
+const known = new WeakMap<readonly string[], InitramfsArguments>();
 
 export function lookupOf(...names: readonly string[]): ArgumentLookup {
 	return names.map((name) => ({ name, as: "value", isDeprecated: false }));

@@ -3,7 +3,7 @@ import { type ArgumentLookup, type FoundArgument, InitramfsArguments } from "./a
 import { barredDrivers } from "./barred-drivers.ts";
 import { deviceOfTag, escapedLabel } from "./device-names.ts";
 import type { FollowedRoot, RootProblem, RootRequest } from "./followed-root.ts";
-import { grubCommandLine } from "./kernel-command-line.ts";
+import { grubCommandLine, kernelArguments } from "./kernel-command-line.ts";
 import { type LiveMedium, matchDevice, pathOnMedium } from "./live-medium.ts";
 import { type DmsquashLive, type LiveSupport, startsWithLiveBoot, UNKNOWN_DMSQUASH_LIVE } from "./live-support.ts";
 import { startedInstead, stopsInInitramfs } from "./other-start.ts";
@@ -20,8 +20,7 @@ export function followRoot(
 	medium: LiveMedium,
 ): FollowedRoot {
 	const line = grubCommandLine(words);
-	const ownLines = support?.ownLines ?? [];
-	const args = new InitramfsArguments([...ownLines, line.text]);
+	const args = InitramfsArguments.after(support?.ownLines ?? [], line.text);
 	const live = support === undefined ? UNKNOWN_DMSQUASH_LIVE : support.dmsquashLive;
 	const request = requestOf(args, live ?? UNKNOWN_DMSQUASH_LIVE, support);
 	const way = new Way(args, live ?? UNKNOWN_DMSQUASH_LIVE, support, medium);
@@ -35,7 +34,7 @@ export function followRoot(
 	way.otherStart();
 	const isForDracut = request === "dmsquash-live" || request === "anaconda";
 	if (isForDracut && support !== undefined && startsWithLiveBoot(support)) way.noLiveBoot();
-	else if (request === "dmsquash-live") way.dmsquashLive([...ownLines, line.text]);
+	else if (request === "dmsquash-live") way.dmsquashLive();
 	else if (request === "anaconda") way.anaconda();
 	else if (request === "live-boot") way.liveBoot();
 	else if (request === "casper") way.liveDirectory("casper");
@@ -146,7 +145,7 @@ class Way {
 		});
 	}
 
-	dmsquashLive(lines: readonly string[]): undefined {
+	dmsquashLive(): undefined {
 		const root = this.#args.value("root") ?? "";
 		if (NETWORK.test(root) && (this.#live.livenet || this.#support === undefined))
 			return this.problem("MENU_ROOT_NETWORK", "gets its root file system from the network, not from this medium", {
@@ -155,7 +154,7 @@ class Way {
 			});
 		this.#findDevice(root);
 		this.#findImage();
-		this.#checkOverlay(lines);
+		this.#checkOverlay();
 		this.#checkMediaCheck();
 	}
 
@@ -368,14 +367,14 @@ class Way {
 	 * A squashfs that holds the root itself needs an overlay. dmsquash-live-root says so to the scripts after it, in a line that comes before the
 	 * kernel's (since 060); releases 058 and 059 do only what the kernel's say.
 	 */
-	#checkOverlay(lines: readonly string[]): void {
+	#checkOverlay(): void {
 		const { version, writtenArgument, asks } = this.#live;
 		const found = this.#args.find(asks.overlayfs);
 		if (found !== undefined) this.#note(found);
 		const writes = writtenArgument ?? (version === undefined || version >= 60 ? asks.overlayfs[0]?.name : undefined);
 		const isObeyed = (version ?? 58) >= 58;
-		const seen = writes === undefined ? this.#args : new InitramfsArguments([writes, ...lines]);
-		if (isObeyed && !seen.isSet(asks.overlayfs)) {
+		const [written] = writes === undefined ? [] : kernelArguments(writes);
+		if (isObeyed && !this.#args.isSet(asks.overlayfs, written)) {
 			const name = asks.overlayfs[0]?.name ?? "rd.live.overlay.overlayfs";
 			const what = found === undefined ? `lacks ${name}=1` : `turns the overlay off that its root needs`;
 			const why = `dracut ${this.#support?.dracut ?? ""} overlays a squashfs that holds the root itself`;

@@ -68,6 +68,12 @@ export function machineName(machine: number): string {
 	return MACHINES[machine] ?? `0x${machine.toString(16)}`;
 }
 
+/** Why a program does not start on a machine, in words; undefined where it does. A text is why it is none. */
+export function foreignProgram(program: { readonly machine: number } | string, machine: number): string | undefined {
+	if (typeof program === "string") return program;
+	return program.machine === machine ? undefined : `it is a program for ${machineName(program.machine)}`;
+}
+
 /** From `start` up to `end`, in bytes of the file. */
 interface ByteRange {
 	readonly start: number;

@@ -6,7 +6,7 @@ import type { Findings } from "../../findings/findings.ts";
 import { type AuthenticodeSignature, signaturesOf } from "../../formats/pe/authenticode.ts";
 import { commonNameOf } from "../../formats/pe/certificates.ts";
 import type { PeImage } from "../../formats/pe/pe-image.ts";
-import { machineName } from "../../formats/pe/pe-layout.ts";
+import { foreignProgram } from "../../formats/pe/pe-layout.ts";
 import {
 	NEWEST_SBAT_GENERATIONS,
 	PUBLISHED_SBAT_LEVEL,
@@ -95,12 +95,7 @@ function checkProgram(
 ): PeImage | undefined {
 	const { pe, file } = part;
 	const where = displayName(file.path);
-	const problem =
-		typeof pe === "string"
-			? pe
-			: pe.machine === machine.peMachine
-				? undefined
-				: `it is a program for ${machineName(pe.machine)}`;
+	const problem = foreignProgram(pe, machine.peMachine);
 	if (typeof pe !== "string" && problem === undefined) return pe;
 	const evidence = `${where}: ${problem}`;
 	const { name, code, lines } = NAMES[role];

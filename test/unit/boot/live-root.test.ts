@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InitramfsArguments, lookupOf, lookupsIn } from "../../../src/boot/live-root/argument-lookup.ts";
 import { followRoot } from "../../../src/boot/live-root/follow-root.ts";
@@ -130,6 +131,25 @@ describe("what dracut's scripts ask for", () => {
 		expect(args.find(lookupOf("b", "a"))?.value).toBe("3");
 		expect(args.isSet(lookupOf("flag"))).toBe(false);
 		expect(args.isSet(lookupOf("none"))).toBe(false);
+	});
+
+	it("are the same whether the initramfs's own are read once for many lines or with each", () => {
+		const words = fc.array(fc.constantFrom("a=1", "a=2", 'b="x y"', '"c', 'd="', "e", '"', " "), { maxLength: 6 });
+		fc.assert(
+			fc.property(
+				fc.array(
+					words.map((all) => all.join(" ")),
+					{ maxLength: 3 },
+				),
+				words,
+				(own, line) => {
+					const once = InitramfsArguments.after(own, line.join(" "));
+					const each = new InitramfsArguments([...own, line.join(" ")]);
+					expect(once.list).toEqual(each.list);
+					for (const { name } of each.list) expect(once.value(name)).toBe(each.value(name));
+				},
+			),
+		);
 	});
 
 	it("knows the forms of a root by the clauses of its script", () => {

@@ -70,7 +70,7 @@ describe("the cache and other places", () => {
 		};
 		expect(await codes()).toEqual(["ok there is no cache yet"]);
 		StoreDirectory.open(path, { create: true });
-		expect(await codes()).toEqual(["ok the cache has 0 files of 0 MiB"]);
+		expect(await codes()).toEqual(["ok the cache has 0 files of 0 B"]);
 		chmodSync(path, 0o777);
 		expect(await codes()).toEqual([expect.stringMatching(/^warning .*can be written by other users/)]);
 	});

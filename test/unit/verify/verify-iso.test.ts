@@ -37,6 +37,18 @@ describe("an ISO that is as it should be", () => {
 		expect(formatReport(report)).toMatch(/^ok {4}volume.*\n(.*\n)*no fault found\n$/);
 	});
 
+	it("has of each check at most twenty lines as text, faults first", async () => {
+		const report = await verifyIso(memorySource(iso.bytes), { mediaChecksum: false });
+		const note = { code: "X", severity: "note", what: "odd", blocks: [] } as const;
+		const fault = (i: number) => ({ code: "X", severity: "fault", what: `fault ${i}`, blocks: [] }) as const;
+		const findings = [...Array.from({ length: 99 }, (_, i) => fault(i)), note].reverse();
+		const checks = report.checks.map((check) => ({ ...check, findings, omittedFindings: 400 }));
+		const text = formatReport({ ...report, checks });
+		expect(text.match(/fault: fault/g)).toHaveLength(20 * checks.length);
+		expect(text.match(/and 480 more, see --json/g)).toHaveLength(checks.length);
+		expect(text).not.toContain("odd");
+	});
+
 	it("is not verified against what was not asked for", async () => {
 		const report = await verifyIso(memorySource(iso.bytes), { mediaChecksum: false, secureBoot: false });
 		const skipped = report.checks.filter(({ status }) => status === "skipped").map(({ name }) => name);
