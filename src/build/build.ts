@@ -50,6 +50,7 @@ export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
 				{
 					buildroot: shape.buildroot === undefined ? undefined : { reference: shape.buildroot },
 					payload: (shape.payload ?? []).map((reference) => ({ reference })),
+					payloadFormat: shape.payloadFormat,
 				},
 				image,
 				options,
@@ -63,6 +64,7 @@ async function build({
 	image: asked,
 	buildroot: other,
 	payload,
+	payloadFormat,
 	tools: made,
 	work,
 	planOf,
@@ -78,13 +80,14 @@ async function build({
 	try {
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked, onKept: (bytes) => progress.bytes(bytes) }, (image) =>
-			withCompanions({ buildroot: other, payload }, image, work, async (buildroot, payloads) => {
+			withCompanions({ buildroot: other, payload, payloadFormat }, image, work, async (buildroot, payloads) => {
 				const plan = await planOf(image, buildroot, payloads);
 				requireOwnTools(image, made);
 				const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
 				await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
 				await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
-				for (const notice of [...output.notices, ...checkRoom(output, image, payloads)]) progress.notice(notice);
+				for (const notice of [...output.notices, ...checkRoom(output, image, payloads, payloadFormat)])
+					progress.notice(notice);
 				return await withStore(plan, work, shared, progress, (cache) =>
 					buildPlanned({ plan, image, loaders, payloads, output, work, tools, progress, cache, shared }),
 				);
@@ -211,7 +214,7 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 
 /** Opens the image that boot loaders come from, where one was asked for, and those that the medium carries; rejects as `openBuildroot` and `openPayloads`. */
 async function withCompanions<Result>(
-	{ buildroot: asked, payload }: Pick<BuildRequest, "buildroot" | "payload">,
+	{ buildroot: asked, payload, payloadFormat }: Pick<BuildRequest, "buildroot" | "payload" | "payloadFormat">,
 	image: OciImage,
 	options: ImageOptions,
 	work: (buildroot: OciImage | undefined, payloads: readonly PayloadImage[]) => Promise<Result>,
@@ -219,7 +222,7 @@ async function withCompanions<Result>(
 	const buildroot = asked && (await openBuildroot(asked.reference, image, { ...options, ...asked }));
 	let payloads: readonly PayloadImage[] = [];
 	try {
-		payloads = await openPayloads(payload, image, options);
+		if (payloadFormat !== undefined) payloads = await openPayloads(payload, image, options, payloadFormat);
 		return await work(buildroot, payloads);
 	} finally {
 		for (const opened of [...payloads, ...(buildroot === undefined ? [] : [buildroot])]) await opened.close();

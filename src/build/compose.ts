@@ -54,7 +54,7 @@ export interface ComposedSystem extends LiveSystem {
  * Where it fails, the next attempt starts from what this one has compressed.
  */
 export async function compose(input: ComposeInput): Promise<ComposedSystem> {
-	const { plan, image, target, rootfsStart: start, work, progress, cache, source } = input;
+	const { plan, image, payloads, target, rootfsStart: start, work, progress, cache, source } = input;
 	const { encoder, ...rootfs } = plan.rootfs;
 	const { dropXattr, allRoot, sourceDateEpoch: epochSeconds } = plan;
 	const exclude = [...plan.defaultExcludes, ...plan.exclude];
@@ -63,6 +63,7 @@ export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 	const options = { ...rootfs, level, exclude, dropXattr, allRoot, jobs, signal };
 	const stage = await writeRootFileSystem({
 		images: [image],
+		stored: plan.payload?.format === "storage" ? payloads : [],
 		target,
 		start,
 		epochSeconds,
@@ -114,7 +115,7 @@ async function addBoot(
 		rootfs: summary,
 		furtherImages: [],
 		files,
-		otherFiles: payloadLayoutFiles(payloads),
+		otherFiles: plan.payload?.format === "oci" ? payloadLayoutFiles(payloads) : [],
 		bios: core && { core: core.image, bootHybrid: core.bootHybrid },
 		ingredients: ingredients(plan, contract),
 		preparer: `OCI2ISO-${plan.oci2iso}`,
@@ -148,6 +149,12 @@ async function besideCoreImage<Result>(
 	}
 }
 
+/** Of a layout nothing but its images. */
+function payloadIngredients({ images, format, place }: NonNullable<BuildPlan["payload"]>): unknown {
+	const payload = images.map(({ manifestDigest }) => manifestDigest);
+	return format === "oci" ? { payload } : { payload, format, place };
+}
+
 /** What the image and the plan come to. Where files were found, threads and limits do not count. */
 function ingredients(
 	{
@@ -179,7 +186,7 @@ function ingredients(
 		oci2iso,
 		image.manifestDigest,
 		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
-		...(payload === undefined ? [] : [{ payload: payload.images.map(({ manifestDigest }) => manifestDigest) }]),
+		...(payload === undefined ? [] : [payloadIngredients(payload)]),
 		{ ...boot, codec, level, blockSize, ...asked, ...left, epoch: sourceDateEpoch },
 	];
 }

@@ -100,6 +100,7 @@ export interface BuildRequest {
 	/** Undefined where boot loaders come from the image. */
 	readonly buildroot: Omit<ImageToOpen, "platform"> | undefined;
 	readonly payload: readonly Omit<ImageToOpen, "platform">[];
+	readonly payloadFormat: BuildOptions["payloadFormat"];
 	readonly tools: BuildPlan["tools"];
 	readonly work: Work;
 	/** The plan that was given, or what was asked for of this image; throws as `requireEncoder` and `makePlan`. */
@@ -123,14 +124,16 @@ export function resolveOptions(options: BuildOptions | PlannedBuildOptions): Bui
 		const buildroot = shape.buildroot === undefined ? undefined : { reference: shape.buildroot };
 		const payload = (shape.payload ?? []).map((reference) => ({ reference }));
 		const planOf: BuildRequest["planOf"] = (opened, other, images) => makePlan(opened, shape, other, images);
-		return { image, buildroot, payload, tools: shape.tools, work: completed(options), planOf };
+		const { payloadFormat, tools } = shape;
+		return { image, buildroot, payload, payloadFormat, tools, work: completed(options), planOf };
 	}
 	requireUnshaped(options);
 	checkOptions(options, { ...workFields, plan: planField }, ["output"]);
 	const plan = checkPlan(options.plan);
 	const planOf = (): Promise<BuildPlan> => requireEncoder(plan).then(() => plan);
 	const { image, buildroot, tools } = plan;
-	return { image, buildroot, payload: plan.payload?.images ?? [], tools, work: completed(options), planOf };
+	const { images: payload = [], format: payloadFormat } = plan.payload ?? {};
+	return { image, buildroot, payload, payloadFormat, tools, work: completed(options), planOf };
 }
 
 /** Checks and completes what a plan is made of; throws as `resolveOptions`. */
@@ -158,7 +161,7 @@ function shapeOf(options: PlanOptions): Shape {
 	const comp = options.comp ?? preset.comp;
 	requireFilter(comp, bcj);
 	const payload = options.payload?.length ? options.payload : undefined;
-	if (payload !== undefined && options.payloadFormat === undefined) throw formatMissing();
+	const { payloadFormat, payloadPlace } = payload === undefined ? {} : payloadChoice(options);
 	return {
 		image,
 		platform,
@@ -167,7 +170,8 @@ function shapeOf(options: PlanOptions): Shape {
 		bootloader: bootloader === "auto" ? undefined : bootloader,
 		buildroot,
 		payload,
-		payloadFormat: payload && options.payloadFormat,
+		payloadFormat,
+		payloadPlace,
 		sourceDateEpoch,
 		comp,
 		// another compressor's levels mean something else
@@ -184,11 +188,18 @@ function shapeOf(options: PlanOptions): Shape {
 	};
 }
 
-function formatMissing(): Oci2isoError {
-	const { expected } = payloadFields.payloadFormat;
-	return invalidOptions([
-		{ code: "INVALID_OPTION", what: "a payload needs a format", where: "payloadFormat", expected },
-	]);
+function payloadChoice({
+	payloadFormat,
+	payloadPlace,
+}: PlanOptions): Pick<PlanOptions, "payloadFormat" | "payloadPlace"> {
+	const fault = (where: "payloadFormat" | "payloadPlace", what: string): Oci2isoError =>
+		invalidOptions([{ code: "INVALID_OPTION", what, where, expected: payloadFields[where].expected }]);
+	if (payloadFormat === undefined) throw fault("payloadFormat", "a payload needs a format");
+	if (payloadFormat === "storage" && payloadPlace === undefined)
+		throw fault("payloadPlace", "container storage needs a place");
+	if (payloadFormat === "oci" && payloadPlace !== undefined)
+		throw fault("payloadPlace", "an image layout is always at /container");
+	return { payloadFormat, payloadPlace };
 }
 
 function fragmentRuleOf({ fragments = true, alwaysUseFragments = false }: PlanOptions): FragmentRule {

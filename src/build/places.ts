@@ -6,6 +6,7 @@ import { parseReference } from "../oci/reference.ts";
 import type { PendingOutput } from "../output/output-file.ts";
 import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
+import type { PayloadFormat } from "../payload/payload-names.ts";
 
 /** Something that is written, by the name that the user knows it by. */
 interface NamedOutput {
@@ -72,12 +73,17 @@ const BESIDE_LAYERS_BYTES = 48 * MiB;
 export function checkRoom(
 	output: PendingOutput,
 	{ layers }: Pick<OciImage, "layers">,
-	payloads: readonly Pick<PayloadImage, "distribution">[] = [],
+	payloads: readonly Pick<PayloadImage, "manifest">[] = [],
+	payloadFormat?: PayloadFormat,
 ): string[] {
 	const sizes = new Map(layers.map(({ digest, compressedBytes }) => [digest, compressedBytes]));
 	const carried = new Map(
-		payloads.flatMap(({ distribution }) => distribution.blobs.map(({ digest, size }) => [digest, size])),
+		payloads.flatMap(({ manifest: { config, layers: blobs } }) =>
+			[config, ...blobs].map(({ digest, size }) => [digest, size]),
+		),
 	);
+	// what container storage shares with the live root is stored once
+	if (payloadFormat === "storage") for (const digest of sizes.keys()) carried.delete(digest);
 	const neededBytes = [...sizes.values(), ...carried.values()].reduce((sum, bytes) => sum + bytes, BESIDE_LAYERS_BYTES);
 	const { freeBytes, isSpooled } = output;
 	const room = `about ${inMiB(neededBytes)}, ${freeBytes === undefined ? "an unknown number" : inMiB(freeBytes)} are free`;

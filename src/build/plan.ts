@@ -50,6 +50,8 @@ const schema = z.strictObject({
 	payload: z
 		.strictObject({
 			format: as(payloadFields.payloadFormat),
+			/** Of container storage; absent: it is none. */
+			place: as(payloadFields.payloadPlace).optional(),
 			images: z.array(z.strictObject({ reference: as(imageReference), manifestDigest: digest })).min(1),
 		})
 		.optional(),
@@ -120,6 +122,7 @@ export async function makePlan(
 			: {
 					payload: {
 						format: shape.payloadFormat,
+						...(shape.payloadPlace === undefined ? {} : { place: shape.payloadPlace }),
 						images: payload.map(({ reference, manifestDigest }) => ({ reference, manifestDigest })),
 					},
 				}),

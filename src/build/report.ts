@@ -43,9 +43,9 @@ export interface BuildReport {
 	readonly payload?: readonly {
 		readonly reference: string;
 		readonly manifestDigest: string;
-		/** In the layout at `/container`. */
+		/** In the layout at `/container`, or in container storage. */
 		readonly name: string;
-		/** Of its blobs, which other images of the layout may have too. */
+		/** Of its blobs, which other images may have too. */
 		readonly byteLength: number;
 	}[];
 	/** Bottom layer first. */
@@ -218,8 +218,9 @@ export function buildReport(parts: ReportParts): BuildReport {
 	};
 }
 
-function payloadReport({ reference, manifestDigest, name, distribution: { manifest, blobs } }: PayloadImage) {
-	const byteLength = blobs.reduce((sum, { size }) => sum + size, manifest.bytes.byteLength);
+function payloadReport({ reference, manifestDigest, name, manifest }: PayloadImage) {
+	const blobs = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
+	const byteLength = [...blobs.values()].reduce((sum, size) => sum + size, manifest.bytes.byteLength);
 	return { reference, manifestDigest, name, byteLength };
 }
 

@@ -23,11 +23,14 @@ import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
 import { nativeContentHasher } from "../native/content-hasher.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
+import type { PayloadImage } from "../payload/payload-images.ts";
+import { withStore } from "../payload/store-in-root.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
-import type { FileInode } from "../tree/inode.ts";
+import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import { type CopyTarget, ImageCopier } from "./image-copier.ts";
+import { halved, recordedLayers, storeOf } from "./payload-store.ts";
 import type { BuildProgress } from "./progress.ts";
 
 const PENDING_BYTES = 4 * MiB;
@@ -91,6 +94,8 @@ interface StageOptions {
 interface StageInput {
 	/** One root file system for each, which have contents in common. */
 	readonly images: readonly [OciImage, ...OciImage[]];
+	/** What container storage at its place in the first root file system has; empty: then there is none. */
+	readonly stored: readonly PayloadImage[];
 	readonly target: Target & CopyTarget;
 	/** Byte of the target where the first squashfs begins. */
 	readonly start: number;
@@ -108,17 +113,20 @@ interface StageInput {
 export async function writeRootFileSystem(
 	input: Omit<StageInput, "isExcluded" | "dropXattrs">,
 ): Promise<RootFileSystemStage> {
-	const { images, target, options, progress, cache } = input;
+	const { images, stored, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes(options.exclude);
 	const dropXattrs = compileXattrDropper(options.dropXattr);
 	const announced = new Set<string>();
+	const ofStore = new Set(stored.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
 	for (const image of images) {
 		if (cache !== undefined) await requireAbsent(image, cache, options.signal);
-		// what is indexed will hardly be read, nor what another image has
+		// what is indexed will hardly be read unless container storage has it, nor what another image has
 		const unread = image.layers.toReversed().filter(({ digest }) => !announced.has(digest));
-		image.announce(unread.filter(({ digest }) => cache?.hasLayer(digest) !== true));
+		image.announce(unread.filter(({ digest, diffId }) => ofStore.has(diffId) || cache?.hasLayer(digest) !== true));
 		for (const { digest } of image.layers) announced.add(digest);
 	}
+	const own = new Set(images.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
+	for (const { announce, layers } of stored) announce(layers.filter(({ diffId }) => !own.has(diffId)));
 	for (let attempt = 1; ; attempt++) {
 		const compressor = await createCompressor({
 			codec: options.comp,
@@ -159,7 +167,7 @@ async function stream(
 	settings: BlockSettings,
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
-	const { images, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
+	const { images, stored, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
 	const { signal, blockSize: blockBytes, comp, jobs, allRoot, fragmentRule, exportable } = input.options;
 	const copier = new ImageCopier(target, start);
 	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
@@ -189,6 +197,7 @@ async function stream(
 				};
 	const collector = new LayerCollector({
 		images,
+		recorded: recordedLayers(stored, images[0].treeLimits),
 		data,
 		cache,
 		blocks,
@@ -222,7 +231,7 @@ async function stream(
 				run: (read: ReadLayer) =>
 					settleImage(
 						{
-							image,
+							image: stored.length === 0 ? image : { ...image, treeLimits: halved(image.treeLimits) },
 							createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
 							isExcluded,
 							dropXattrs,
@@ -234,20 +243,25 @@ async function stream(
 					),
 			})),
 		);
-		for (const [i, { kept }] of trees.entries()) await collector.collectMissing(kept, i);
+		const roots: DirectoryInode[] = [];
+		for (const [i, { kept }] of trees.entries()) {
+			await collector.collectMissing(kept, i);
+			const hasStore = i === 0 && stored.length > 0;
+			roots.push(hasStore ? withStore(kept, await storeOf(stored, collector, epochSeconds, signal)) : kept);
+		}
 
 		await data.finish();
 		// the tables need no threads, and the memory is needed elsewhere
 		await compressor.close();
 		const tables = new Tables(async () => {
 			const summaries: RootSummary[] = [];
-			for (const [i, { kept }] of trees.entries()) {
+			for (const [i, root] of roots.entries()) {
 				const storedFileOf = (file: FileInode): StoredFile => {
 					const stored = collector.stored(file, i);
 					assert(stored !== undefined, `no content for entry ${file.entry}`);
 					return stored;
 				};
-				summaries.push(await inTurns(writer.finishing(kept, storedFileOf), signal));
+				summaries.push(await inTurns(writer.finishing(root, storedFileOf), signal));
 			}
 			return summaries;
 		});

@@ -85,7 +85,11 @@ const groups = {
 	}),
 	payload: group("Images to install:", payloadFields, {
 		payload: ["--payload <image>", "an image that the ISO carries to be installed from it; repeatable", collect],
-		payloadFormat: ["--payload-format <format>", "how: oci is an OCI image layout at /container"],
+		payloadFormat: [
+			"--payload-format <format>",
+			"how: storage is podman's container storage, oci an OCI image layout at /container",
+		],
+		payloadPlace: ["--payload-place <place>", "where container storage is: root is /var/lib/containers/storage"],
 	}),
 	secureBoot: group(
 		"What the image leaves open:",

@@ -18,12 +18,15 @@ import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
+import type { MetadataBudget } from "../tree/metadata-budget.ts";
 import { cleanPath } from "../tree/path.ts";
 import { BodyTable } from "./body-table.ts";
 import type { IsExcluded } from "./filter.ts";
 import { isSameLayer, missingBodies, type ReadLayer, readAgain } from "./image-pass.ts";
+import type { LayerRecording, RecordedLayer } from "./layer-recording.ts";
 import { type LayerPass, type LayerRequest, passTogether } from "./pass-together.ts";
 import { type ContentSink, keptContent, readLayer } from "./read-layer.ts";
+import { RecordedLayers } from "./recorded-layers.ts";
 import { addLackingBlocks, replayLayer } from "./replay-layer.ts";
 
 /** Of contents that are kept in memory before it is known that they are needed. */
@@ -58,6 +61,8 @@ interface CollectingPass<Result> extends LayerPass<Result> {
 interface CollectOptions {
 	/** Of each image, bottom layer first. */
 	readonly images: readonly { readonly layers: readonly Layer[] }[];
+	/** Layers that container storage on the medium has, and what bounds their trees. */
+	readonly recorded?: { readonly layers: readonly Layer[]; readonly budget: MetadataBudget } | undefined;
 	readonly data: DataWriter;
 	/** What is known of layers and compressed blocks from earlier builds; a build without a store has neither. */
 	readonly cache: BuildCache | undefined;
@@ -76,6 +81,7 @@ interface LayerJob {
 	readonly layer: Layer;
 	readonly target: CollectedLayer;
 	readonly route: (entry: TarEntry) => Route;
+	readonly recording?: LayerRecording | undefined;
 }
 
 /**
@@ -88,6 +94,8 @@ export class LayerCollector {
 	readonly collected: readonly CollectedLayer[];
 	/** Of each image, which of `layers` its own are. */
 	readonly #numbers: readonly (readonly number[])[];
+	readonly #recorded: RecordedLayers | undefined;
+	#addedFiles = 0;
 	/** Of `layers`, those that were passed. */
 	readonly #passed = new Set<number>();
 	/** The writer's handles. */
@@ -108,7 +116,15 @@ export class LayerCollector {
 				return known >= 0 ? known : layers.push(layer) - 1;
 			}),
 		);
+		const { recorded, signal } = options;
+		for (const layer of recorded?.layers ?? [])
+			if (layers.every(({ diffId }) => diffId !== layer.diffId)) layers.push(layer);
 		this.layers = layers;
+		if (recorded !== undefined) {
+			const wanted = new Set(recorded.layers.map((layer) => this.#numberOfArchive(layer)));
+			const keep = (body: BodyId, chunks: Iterable<Uint8Array>): Promise<number> => this.#keep(body, chunks);
+			this.#recorded = new RecordedLayers({ wanted, budget: recorded.budget, keep, signal });
+		}
 		this.collected = layers.map(() => {
 			const counts = { tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 };
 			return { counts, stretches: [], contents: [] };
@@ -121,6 +137,38 @@ export class LayerCollector {
 			const { pass, number, layer } = elementAt(requests, 0);
 			return this.#pass(passes, this.#numberOf(pass, number), layer, requests);
 		});
+	}
+
+	/** What container storage keeps of a layer; reads it where `collect` did not. Throws as layers and `LayerDiff` do. */
+	async recorded(of: Pick<Layer, "diffId">): Promise<RecordedLayer> {
+		const number = this.#numberOfArchive(of);
+		if (this.#recorded?.get(number) === undefined) await this.#pass([], number, elementAt(this.layers, number), []);
+		const found = this.#recorded?.get(number);
+		assert(found !== undefined, `layer ${number} is recorded`);
+		return found;
+	}
+
+	/** Stores a content that is of no layer. Its name is of no image. */
+	async addFile(bytes: Uint8Array): Promise<BodyId & Pick<FileInode, "byteLength">> {
+		const body = { layer: this.layers.length, entry: this.#addedFiles++ };
+		return { ...body, byteLength: await this.#keep(body, [bytes]) };
+	}
+
+	async #keep(body: BodyId, chunks: Iterable<Uint8Array>): Promise<number> {
+		const { data } = this.#options;
+		data.beginFile();
+		for (const chunk of chunks) {
+			data.append(chunk);
+			await data.settle();
+		}
+		const file = data.endFile();
+		this.#stored.set(body, file);
+		return file.byteLength;
+	}
+
+	/** The one that is passed first. */
+	#numberOfArchive({ diffId }: Pick<Layer, "diffId">): number {
+		return this.layers.findLastIndex((layer) => layer.diffId === diffId);
 	}
 
 	/** Appends contents below the root of an image that were passed over. */
@@ -194,12 +242,15 @@ export class LayerCollector {
 		const { counts } = elementAt(this.collected, number);
 		const isFirst = !this.#passed.has(number);
 		this.#passed.add(number);
-		const notes = await this.#read(number, layer, (entry) => {
+		const recording = this.#recorded?.begin(number, layer);
+		const choose = (entry: TarEntry): Route => {
 			if (isFirst) counts.entries++;
 			const route = this.#routeOf(entry, passes, requests);
+			if (recording?.keepsContent === true) return "store";
 			const isThere = !isFirst && this.#stored.get({ layer: number, entry: entry.index }) !== undefined;
 			return isThere ? "ignore" : route;
-		});
+		};
+		const notes = await this.#read(number, layer, choose, recording);
 		if (isFirst) this.#doneBytes += layer.compressedBytes;
 		this.#options.onBytes(this.#doneBytes);
 		return notes;
@@ -222,9 +273,16 @@ export class LayerCollector {
 		return "aside";
 	}
 
-	async #read(number: number, layer: Layer, route: LayerJob["route"]): Promise<readonly string[]> {
+	async #read(
+		number: number,
+		layer: Layer,
+		route: LayerJob["route"],
+		recording?: LayerRecording,
+	): Promise<readonly string[]> {
+		const job = { number, layer, route, recording, target: elementAt(this.collected, number) };
+		// an index does not have the archive
+		if (recording !== undefined) return this.#readArchive(job);
 		const known = await this.#options.cache?.layerIndex(layer);
-		const job = { number, layer, route, target: elementAt(this.collected, number) };
 		return known === undefined ? this.#readArchive(job) : this.#replayOrRead(job, known);
 	}
 
@@ -299,6 +357,7 @@ export class LayerCollector {
 			const notes = await readLayer(layer, this.#sinks(job, recorder, blockDigests), {
 				signal,
 				blockDigests,
+				recorder: job.recording,
 				onBlobBytes: (byteLength) => {
 					readBytes += byteLength;
 					this.#options.onBytes(this.#doneBytes + readBytes);
@@ -308,6 +367,7 @@ export class LayerCollector {
 					return data.settle();
 				},
 			});
+			if (job.recording !== undefined) await this.#recorded?.end(job.number, layer, job.recording, counts.tarBytes);
 			data.endLayer();
 			const { digest, compressedBytes, diffId, compression = "none" } = layer;
 			const identity = { digest, compressedBytes, diffId, compression };

@@ -1,7 +1,7 @@
 import type { BlockDigests } from "../binary/block-digests.ts";
 import { inPieces, Turns } from "../binary/turns.ts";
 import { Oci2isoError } from "../errors.ts";
-import type { TarEntry } from "../formats/tar/entry.ts";
+import type { TarEntry, TarHandler } from "../formats/tar/entry.ts";
 import { TarReader } from "../formats/tar/reader.ts";
 import type { Layer } from "../oci/layer.ts";
 
@@ -13,10 +13,20 @@ export interface ContentSink {
 	end(): void;
 }
 
+/** Is told of an archive's bytes, and of what is in them, before anybody else is. */
+export interface ArchiveRecorder extends TarHandler {
+	/** The next bytes; the contents that are in them are views of these. */
+	piece(bytes: Uint8Array): void;
+	endPiece(): void;
+}
+
+export type ReadableLayer = Pick<Layer, "digest" | "tar" | "verifyBlob">;
+
 interface ReadLayerOptions {
 	readonly signal?: AbortSignal | undefined;
 	/** Takes the digests of files' blocks that somebody made in passing. */
 	readonly blockDigests?: BlockDigests | undefined;
+	readonly recorder?: ArchiveRecorder | undefined;
 	/** Told of the blob's bytes as they come. */
 	readonly onBlobBytes?: ((byteLength: number) => void) | undefined;
 	/** Told of the archive's bytes once they are taken; waited for. */
@@ -29,24 +39,38 @@ interface ReadLayerOptions {
  * where the blob is not the one that was stored, so that every reader says the same of a damaged one.
  */
 export async function readLayer(
-	layer: Layer,
+	layer: ReadableLayer,
 	sinkOf: (entry: TarEntry, archiveOffset: number) => ContentSink | undefined,
-	{ signal, blockDigests, onBlobBytes, onTarBytes }: ReadLayerOptions,
+	{ signal, blockDigests, recorder, onBlobBytes, onTarBytes }: ReadLayerOptions,
 ): Promise<readonly string[]> {
 	let sink: ContentSink | undefined;
 	const handler = {
 		entry: (entry: TarEntry) => {
+			recorder?.entry(entry);
 			sink = sinkOf(entry, reader.offset);
 		},
-		data: (bytes: Uint8Array) => sink?.data(bytes),
-		hole: (byteLength: number) => sink?.hole(byteLength),
-		endEntry: () => sink?.end(),
+		data: (bytes: Uint8Array) => {
+			recorder?.data(bytes);
+			sink?.data(bytes);
+		},
+		hole: (byteLength: number) => {
+			recorder?.hole(byteLength);
+			sink?.hole(byteLength);
+		},
+		endEntry: () => {
+			recorder?.endEntry();
+			sink?.end();
+		},
 	};
 	const reader = new TarReader(handler, { origin: layer.digest });
 	const turns = new Turns(signal);
 	try {
 		for await (const chunk of layer.tar(signal, onBlobBytes, blockDigests)) {
-			await inPieces(chunk, turns, (piece) => reader.push(piece));
+			await inPieces(chunk, turns, (piece) => {
+				recorder?.piece(piece);
+				reader.push(piece);
+				recorder?.endPiece();
+			});
 			await onTarBytes?.(chunk.byteLength);
 		}
 		reader.finish();

@@ -37,6 +37,9 @@ export interface OciImage {
 	readonly manifestDigest: Digest;
 	readonly platform: Platform;
 	readonly config: ImageConfig;
+	readonly configBytes: Uint8Array;
+	/** As its author stored it: where its blobs are not kept, `layers` are others that have the same archives. */
+	readonly manifest: ImageManifest;
 	/** Bottom first. */
 	readonly layers: readonly Layer[];
 	/** Undefined where the blobs that the manifest names are not kept, but only what is in them. */
@@ -159,6 +162,8 @@ async function readImage(
 		manifestDigest: manifest.digest,
 		platform,
 		config,
+		configBytes: bytes,
+		manifest: selected,
 		layers: manifest.layers.map((descriptor, index) => {
 			const diffId = elementAt(config.diffIds, index);
 			const maxLayerBytes = layerBoundBytes(descriptor.size, askedBytes);

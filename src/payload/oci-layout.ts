@@ -11,11 +11,10 @@ import type { PayloadImage } from "./payload-images.ts";
  * platform is written of an image of several.
  */
 export function payloadLayoutFiles(payloads: readonly PayloadImage[]): MediumFile[] {
-	if (payloads.length === 0) return [];
 	const index = {
 		schemaVersion: 2,
 		mediaType: OCI_INDEX,
-		manifests: payloads.map(({ name, distribution: { manifest } }) => ({
+		manifests: payloads.map(({ name, manifest }) => ({
 			mediaType: manifest.mediaType,
 			digest: manifest.digest,
 			size: manifest.bytes.byteLength,
@@ -25,9 +24,11 @@ export function payloadLayoutFiles(payloads: readonly PayloadImage[]): MediumFil
 	const files = [
 		made("oci-layout", Buffer.from(JSON.stringify({ imageLayoutVersion: "1.0.0" }))),
 		made("index.json", Buffer.from(JSON.stringify(index))),
-		...payloads.flatMap(({ distribution: { manifest, blobs } }) => [
+		...payloads.flatMap(({ manifest, distribution }) => [
 			made(layoutPath(manifest.digest), manifest.bytes),
-			...blobs.map(({ digest, size, read }): MediumFile => file(layoutPath(digest), digest, size, read)),
+			...(distribution?.blobs ?? []).map(
+				({ digest, size, read }): MediumFile => file(layoutPath(digest), digest, size, read),
+			),
 		]),
 	];
 	return [...new Map(files.map((each) => [each.path, each])).values()];

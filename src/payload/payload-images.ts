@@ -2,19 +2,21 @@ import { inParallel } from "../binary/in-parallel.ts";
 import { corrupt, Oci2isoError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Distribution } from "../oci/distribution.ts";
-import { formatDockerReference } from "../oci/docker-reference.ts";
 import type { OciImage } from "../oci/open-image.ts";
-import { parseReference } from "../oci/reference.ts";
 import type { ImageOptions } from "../options/image-options.ts";
 import { openBeside } from "../options/open-beside.ts";
+import { type PayloadFormat, payloadNames } from "./payload-names.ts";
 
 /** An image that the medium carries to be installed from it. */
-export interface PayloadImage {
+export interface PayloadImage
+	extends Pick<OciImage, "manifestDigest" | "manifest" | "config" | "configBytes" | "layers"> {
+	/** As it was given. */
 	readonly reference: string;
-	readonly manifestDigest: Digest;
-	/** What it is called in its layout. */
+	/** What it is called on the medium. */
 	readonly name: string;
-	readonly distribution: Distribution;
+	/** Its blobs; undefined where they are not kept. */
+	readonly distribution: Distribution | undefined;
+	announce: OciImage["announce"];
 	close(): Promise<void>;
 }
 
@@ -26,34 +28,47 @@ interface PayloadToOpen {
 const QUESTIONS_AT_A_TIME = 8;
 
 /**
- * Opens images to install for the platform of `image`, and asks for each of their blobs whether it is there. Throws `Oci2isoError` as `openBeside`, and
- * PAYLOAD_NOT_KEPT, PAYLOAD_NAMES (exit 2), BLOB_MISSING (exit 5).
+ * Opens images to install for the platform of `image`, and asks whether what the medium will have of each is there: blobs, or layers. Throws `Oci2isoError` as
+ * `openBeside`, and PAYLOAD_NOT_KEPT, PAYLOAD_NAMES (exit 2), BLOB_MISSING (exit 5).
  */
 export async function openPayloads(
 	asked: readonly PayloadToOpen[],
-	image: Pick<OciImage, "reference" | "platform">,
+	image: Pick<OciImage, "reference" | "platform" | "layers">,
 	options: ImageOptions,
+	format: PayloadFormat,
 ): Promise<PayloadImage[]> {
-	const names = payloadNames(asked.map(({ reference }) => reference));
-	const opened: PayloadImage[] = [];
+	const opened: (OciImage & { readonly asked: string })[] = [];
 	try {
-		for (const [index, { reference, manifestDigest }] of asked.entries()) {
+		for (const { reference, manifestDigest } of asked) {
 			const payload = await openBeside(reference, image, { ...options, manifestDigest }, "the payload");
-			const { distribution } = payload;
-			const close = (): Promise<void> => payload.close();
-			if (distribution === undefined) {
-				await close();
-				throw notKept(reference);
-			}
-			const name = names[index] ?? "";
-			opened.push({ reference, manifestDigest: payload.manifestDigest, name, distribution, close });
-			await requireBlobs(distribution, reference, options.signal);
+			opened.push(Object.assign(payload, { asked: reference }));
+			if (format === "storage") await requireLayers(payload, image, options.signal);
+			else if (payload.distribution === undefined) throw notKept(reference);
+			else await requireBlobs(payload.distribution, reference, options.signal);
 		}
-		return opened;
+		const names = payloadNames(opened, format);
+		return opened.map((payload, index) => {
+			const { asked: reference, manifestDigest, manifest, config, configBytes, layers, distribution } = payload;
+			const of = { manifestDigest, manifest, config, configBytes, layers, distribution };
+			const announce: OciImage["announce"] = (some) => payload.announce(some);
+			return { ...of, reference, name: names[index] ?? "", announce, close: () => payload.close() };
+		});
 	} catch (error) {
 		for (const payload of opened) await payload.close();
 		throw error;
 	}
+}
+
+/** Those that the image has are its own to be missed. */
+async function requireLayers(
+	{ layers, reference }: OciImage,
+	image: Pick<OciImage, "layers">,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const own = new Set(image.layers.map(({ diffId }) => diffId));
+	await inParallel([...layers], QUESTIONS_AT_A_TIME, async (layer) => {
+		if (!own.has(layer.diffId) && !(await layer.isThere(signal))) throw missing(layer.digest, reference);
+	});
 }
 
 async function requireBlobs(
@@ -62,42 +77,12 @@ async function requireBlobs(
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	await inParallel([...blobs], QUESTIONS_AT_A_TIME, async (blob) => {
-		if (!(await blob.isThere(signal)))
-			throw corrupt("BLOB_MISSING", `the payload's blob ${blob.digest} is missing`, reference);
+		if (!(await blob.isThere(signal))) throw missing(blob.digest, reference);
 	});
 }
 
-/** Tags, or where two images have the same tag, names with them. Throws `Oci2isoError` PAYLOAD_NAMES (exit 2). */
-function payloadNames(references: readonly string[]): string[] {
-	const short = references.map((reference) => tagOf(reference) ?? "latest");
-	const names = short.map((tag, i) =>
-		short.indexOf(tag) === short.lastIndexOf(tag) ? tag : longName(references[i] ?? ""),
-	);
-	for (const [i, name] of names.entries())
-		if (names.indexOf(name) !== i)
-			throw new Oci2isoError({
-				code: "PAYLOAD_NAMES",
-				kind: "usage",
-				what: `two payloads would be called "${name}"`,
-				where: references[i],
-				expected: "images with different names or tags",
-			});
-	return names;
-}
-
-function tagOf(text: string): string | undefined {
-	const reference = parseReference(text);
-	if (reference.transport === "docker") return reference.name.tag;
-	if (reference.transport === "oci" || reference.transport === "oci-archive") return reference.selection.tag;
-	return reference.transport === "docker-archive" ? reference.selection.name?.tag : undefined;
-}
-
-function longName(text: string): string {
-	const reference = parseReference(text);
-	if (reference.transport === "docker") return formatDockerReference(reference.name);
-	if (reference.transport === "docker-archive" && reference.selection.name !== undefined)
-		return formatDockerReference(reference.selection.name);
-	return tagOf(text) ?? "latest";
+function missing(digest: Digest, where: string): Oci2isoError {
+	return corrupt("BLOB_MISSING", `the payload's blob ${digest} is missing`, where);
 }
 
 function notKept(where: string): Oci2isoError {
@@ -107,6 +92,7 @@ function notKept(where: string): Oci2isoError {
 		what: "the payload's blobs are not kept there, but only the files that were in them",
 		where,
 		expected: "an image in a registry, a layout or an archive",
-		remedy: "name it in its registry, or copy it first (`skopeo copy containers-storage:NAME oci:DIR:TAG`)",
+		remedy:
+			"use --payload-format storage, name it in its registry, or copy it first (`skopeo copy containers-storage:NAME oci:DIR:TAG`)",
 	});
 }

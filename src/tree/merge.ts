@@ -1,25 +1,19 @@
-import type { ByteString } from "../binary/byte-string.ts";
 import { elementAt } from "../binary/element-at.ts";
 import type { Steps } from "../binary/turns.ts";
-import { GiB, MiB } from "../binary/units.ts";
-import { NO_XATTRS } from "../binary/xattrs.ts";
-import { assert, Oci2isoError } from "../errors.ts";
+import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import { ChangeApplier } from "./apply.ts";
 import type { DirectoryInode, Timestamp } from "./inode.ts";
 import { changeOf, type LayerChange } from "./layer-changes.ts";
-import { changeCostBytes, INODE_COST_BYTES, xattrsCostBytes } from "./metadata-cost.ts";
+import { MetadataBudget, type MetadataLimits } from "./metadata-budget.ts";
+import { changeCostBytes, INODE_COST_BYTES } from "./metadata-cost.ts";
 import { OverlayMarks } from "./overlay-marks.ts";
 import { cleanPath } from "./path.ts";
 import { Shadow } from "./shadow.ts";
 
-export interface TreeMergerOptions {
+export interface TreeMergerOptions extends MetadataLimits {
 	/** Number of layers, at least 0. */
 	readonly layerCount: number;
-	/** Most entries of all layers together, whiteouts and directories that no entry names included; default 4 000 000. */
-	readonly maxInodes?: number | undefined;
-	/** Most memory for names, attributes and inodes, by an estimate from above; default 2 GiB. */
-	readonly maxMetadataBytes?: number | undefined;
 	/** Modification time of directories that no layer has an entry for, the root included; default 1970-01-01. */
 	readonly createdParentTime?: Timestamp;
 	/**
@@ -48,10 +42,7 @@ export interface MergedTree {
 	readonly notes: readonly string[];
 }
 
-/** Four times a system of a million files; a settled tree of so many takes about 2 GiB. */
-const DEFAULT_MAX_INODES = 4_000_000;
-const DEFAULT_MAX_METADATA_BYTES = 2 * GiB;
-const DEFAULT_MAX_LOOKUP_STEPS = 200_000_000;
+export const DEFAULT_MAX_LOOKUP_STEPS = 200_000_000;
 const EPOCH: Timestamp = { seconds: 0, nanoseconds: 0 };
 
 /**
@@ -62,18 +53,13 @@ export class TreeMerger {
 	readonly #layers: (LayerChange[] | undefined)[];
 	readonly #origins: string[];
 	readonly #shadow = new Shadow();
-	readonly #maxInodes: number;
-	readonly #maxMetadataBytes: number;
-	#metadataBytes = 0;
+	readonly #budget: MetadataBudget;
 	readonly #createdParentTime: Timestamp;
 	readonly #maxLookupSteps: number;
-	#lastMtime: Timestamp = EPOCH;
 	readonly #overlayMarks = new OverlayMarks();
-	readonly #xattrs = new Map<string, ReadonlyMap<ByteString, Uint8Array>>();
 	#nextLayer: number;
 	#isLayerOpen = false;
 	#isSettled = false;
-	#entryCount = 0;
 	#hasRoot = false;
 	#startsAfresh = false;
 
@@ -81,8 +67,7 @@ export class TreeMerger {
 		this.#layers = Array.from({ length: options.layerCount });
 		this.#origins = [];
 		this.#nextLayer = options.layerCount - 1;
-		this.#maxInodes = options.maxInodes ?? DEFAULT_MAX_INODES;
-		this.#maxMetadataBytes = options.maxMetadataBytes ?? DEFAULT_MAX_METADATA_BYTES;
+		this.#budget = new MetadataBudget(options);
 		this.#createdParentTime = options.createdParentTime ?? EPOCH;
 		this.#maxLookupSteps = options.maxLookupSteps ?? DEFAULT_MAX_LOOKUP_STEPS;
 	}
@@ -110,17 +95,20 @@ export class TreeMerger {
 		return {
 			entry: (entry) => {
 				const path = cleanPath(entry.path);
-				this.#countEntries(1, origin);
+				this.#budget.countEntries(1, origin);
 				const { xattrs, isWhiteout, isOpaque } = this.#overlayMarks.take(entry, path);
-				const shared = { mtime: this.#shareMtime(entry.mtime), xattrs: this.#shareXattrs(xattrs, origin) };
+				const shared = {
+					mtime: this.#budget.shareMtime(entry.mtime),
+					xattrs: this.#budget.shareXattrs(xattrs, origin),
+				};
 				const marked = changeOf(entry, path, index, shared, origin);
 				const change: LayerChange = isWhiteout ? { type: "removal", path } : marked;
-				this.#countMetadata(changeCostBytes(change), origin);
+				this.#budget.countMetadata(changeCostBytes(change), origin);
 				if (change.type === "opaque" && change.path === "") this.#startsAfresh ||= changes.every(isRootDirectory);
 				changes.push(change);
 				if (isOpaque) {
 					const opaque: LayerChange = { type: "opaque", path };
-					this.#countMetadata(changeCostBytes(opaque), origin);
+					this.#budget.countMetadata(changeCostBytes(opaque), origin);
 					changes.push(opaque);
 				}
 				const isFile = change.type === "inode" && change.inode.type === "file";
@@ -136,8 +124,8 @@ export class TreeMerger {
 		const changes = this.#layers[above];
 		assert(changes !== undefined && above > index, `layer ${above} was read`);
 		const origin = elementAt(this.#origins, above);
-		this.#countEntries(changes.length, origin);
-		for (const change of changes) this.#countMetadata(changeCostBytes(change), origin);
+		this.#budget.countEntries(changes.length, origin);
+		for (const change of changes) this.#budget.countMetadata(changeCostBytes(change), origin);
 		// Inodes of their own: a hard link to one copy of a file is no link to the other.
 		this.#layers[index] = changes.map((change) =>
 			change.type === "inode" ? { ...change, inode: { ...change.inode } } : change,
@@ -170,7 +158,7 @@ export class TreeMerger {
 		assert(!this.#isLayerOpen && !this.#isSettled, "between layers, before the tree is settled");
 		const applier = new ChangeApplier({
 			createdParentTime: this.#createdParentTime,
-			maxCreatedParents: this.#maxInodes - this.#entryCount,
+			maxCreatedParents: this.#budget.entriesLeft,
 			maxLookupSteps: this.#maxLookupSteps,
 			onUnknownBase: this.#nextLayer >= 0,
 		});
@@ -185,10 +173,7 @@ export class TreeMerger {
 		this.#isSettled = true;
 		const applier = new ChangeApplier({
 			createdParentTime: this.#createdParentTime,
-			maxCreatedParents: Math.min(
-				this.#maxInodes - this.#entryCount,
-				Math.floor((this.#maxMetadataBytes - this.#metadataBytes) / INODE_COST_BYTES),
-			),
+			maxCreatedParents: Math.min(this.#budget.entriesLeft, Math.floor(this.#budget.bytesLeft / INODE_COST_BYTES)),
 			maxLookupSteps: this.#maxLookupSteps,
 			forgetsChanges: true,
 		});
@@ -202,53 +187,6 @@ export class TreeMerger {
 			root,
 			notes: [...applier.notes, ...this.#overlayMarks.notes],
 		};
-	}
-
-	#countEntries(entries: number, origin: string): void {
-		this.#entryCount += entries;
-		if (this.#entryCount > this.#maxInodes)
-			throw new Oci2isoError({
-				code: "TOO_MANY_ENTRIES",
-				kind: "corrupt",
-				what: "the layers have too many entries",
-				where: origin,
-				expected: `at most ${this.#maxInodes} of all layers together`,
-				remedy: "for an image that you trust, say --max-inodes N",
-			});
-	}
-
-	#countMetadata(bytes: number, origin: string): void {
-		this.#metadataBytes += bytes;
-		if (this.#metadataBytes > this.#maxMetadataBytes)
-			throw new Oci2isoError({
-				code: "TREE_TOO_LARGE",
-				kind: "corrupt",
-				what: "names and attributes of the image's files do not fit into memory",
-				where: origin,
-				expected: `at most ${Math.floor(this.#maxMetadataBytes / MiB)} MiB`,
-				remedy: "for an image that you trust, set NODE_OPTIONS=--max-old-space-size=MIB to more",
-			});
-	}
-
-	/** Neighbours in an archive often have the same time. */
-	#shareMtime(mtime: Timestamp): Timestamp {
-		const last = this.#lastMtime;
-		if (last.seconds === mtime.seconds && last.nanoseconds === mtime.nanoseconds) return last;
-		this.#lastMtime = mtime;
-		return mtime;
-	}
-
-	/** Files with equal attributes (one SELinux label on thousands of them) share one map. */
-	#shareXattrs(xattrs: ReadonlyMap<ByteString, Uint8Array>, origin: string): ReadonlyMap<ByteString, Uint8Array> {
-		if (xattrs.size === 0) return NO_XATTRS;
-		const key = [...xattrs]
-			.map(([name, value]) => `${name}\0${value.byteLength}\0${Buffer.from(value).toString("latin1")}`)
-			.join("");
-		const shared = this.#xattrs.get(key);
-		if (shared !== undefined) return shared;
-		this.#countMetadata(xattrsCostBytes(xattrs), origin);
-		this.#xattrs.set(key, xattrs);
-		return xattrs;
 	}
 }
 

@@ -10,7 +10,7 @@ import { baseName } from "./path.ts";
 const OWN_PREFIX = "trusted.overlay.";
 /** "Nesting overlayfs mounts": seen through an overlay as `trusted.overlay.`, which is what container storage below it needs. */
 const NESTED_PREFIX = "trusted.overlay.overlay.";
-const OPAQUE = "trusted.overlay.opaque";
+export const OPAQUE = "trusted.overlay.opaque";
 const REDIRECT = "trusted.overlay.redirect";
 /** On regular files: overlay looks for their content elsewhere and then refuses to open them, or shows nothing. */
 const FILE_MARKS = new Set(["trusted.overlay.metacopy", REDIRECT, "trusted.overlay.whiteout"]);

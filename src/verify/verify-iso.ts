@@ -10,11 +10,14 @@ import type { Findings } from "../findings/findings.ts";
 import { readFat } from "../formats/fat/read-fat.ts";
 import type { Volume } from "../formats/iso9660/volume.ts";
 import { anchorOf } from "../formats/pe/trust.ts";
+import type { PayloadFormat } from "../payload/payload-names.ts";
 import { HEAD_BYTES } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemAt } from "../rootfs/root-file-systems.ts";
+import { createLookup } from "../tree/lookup.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
 import { CheckRun } from "./check-run.ts";
+import { filesOf, storeInRoot, withoutStore } from "./container-store.ts";
 import { type CheckedImage, checkContents } from "./contents-check.ts";
 import { checkElTorito, checkUefiImage } from "./el-torito-check.ts";
 import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
@@ -33,6 +36,7 @@ import type { ExpectedTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { type RootImage, rootImagesOn } from "./root-images.ts";
 import { checkSecureBoot, type SecureBootProgram } from "./secure-boot-check.ts";
+import { checkStore } from "./store-check.ts";
 import { walkUefi } from "./uefi-walk.ts";
 import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 
@@ -40,7 +44,7 @@ interface VerifyIsoOptions {
 	/** Compare the squashfs with this; absent: no fidelity check. */
 	readonly expected?: ExpectedTree | undefined;
 	/** The images that it should carry to be installed, and no others; absent: any. */
-	readonly payload?: readonly ExpectedPayload[] | undefined;
+	readonly payload?: { readonly format: PayloadFormat; readonly images: readonly ExpectedPayload[] } | undefined;
 	/** Hash the medium. Default true. */
 	readonly mediaChecksum?: boolean | undefined;
 	/** Ask for signatures. Default true. */
@@ -144,10 +148,12 @@ async function checkAll(
 		if (checked.length === 0) throw run.missing(`/${ISO_PATHS.squashfs}`);
 		return checked;
 	});
+	const store = roots?.[0] && storeInRoot(roots[0].image.root);
+	const ofStore = store && (await inTurns(filesOf(store.store), signal));
 	const read = await run.check("squashfs-blocks", [roots], (findings, images) =>
 		checkContents(
 			images,
-			() => expected !== undefined,
+			({ inodeNumber }) => expected !== undefined || ofStore?.has(inodeNumber) === true,
 			findings,
 			(image) => findingsOf(image, findings),
 			signal,
@@ -222,13 +228,37 @@ async function checkAll(
 			await checkSecureBoot(efiPrograms, [...kernels.values()], limits, findings);
 		});
 
-	await run.check("payload", [volume], (findings, first) =>
-		checkPayload(source, first.root, options.payload, findings, signal),
-	);
+	await run.check("payload", [volume], async (findings, first) => {
+		const { payload } = options;
+		const imagesFor = (format: PayloadFormat): readonly ExpectedPayload[] | undefined =>
+			payload && (payload.format === format ? payload.images : []);
+		await checkPayload(source, first.root, imagesFor("oci"), findings, signal);
+		if (root !== undefined && store !== undefined && contents !== undefined)
+			await checkStore(root, store, contents.digestOf, imagesFor("storage"), findings, signal);
+		else for (const { name } of imagesFor("storage") ?? []) findings.fault(`the image ${name} is not on the medium`);
+		if (root === undefined && findings.detail === "none") findings.undecided = "the root file system could not be read";
+	});
 	if (expected === undefined) run.skip("fidelity", "no image was given");
 	else
 		await run.check("fidelity", [root, contents], (findings, image, { digestOf }) =>
-			inTurns(checkFidelity(expected, image, digestOf, findings), signal),
+			inTurns(
+				store === undefined
+					? checkFidelity(expected, image, digestOf, findings)
+					: checkFidelity(
+							{ ...expected, root: withoutStore(expected.root, store, () => true) },
+							{
+								format: image.format,
+								root: withoutStore(
+									image.root,
+									store,
+									(path) => createLookup(expected.root)(path, { followLast: false }) !== undefined,
+								),
+							},
+							digestOf,
+							findings,
+						),
+				signal,
+			),
 		);
 	const whole = expected?.whole;
 	if (expected === undefined || whole === undefined) run.skip("medium", "no image was given");

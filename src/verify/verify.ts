@@ -119,10 +119,12 @@ async function verifySource(
 				options.payload.map((each) => ({ reference: each })),
 				image,
 				options,
+				options.payloadFormat ?? "oci",
 			));
 		const tree = await readImageTree(image, { isExcluded, dropXattrs, allRoot, signal });
 		const expected = { ...tree, readLoaders: buildroot && loadersReader(buildroot, signal) };
-		return await verifyIso(iso, { descriptor, expected, payload, secureBoot, signal });
+		const carried = payload && { format: options.payloadFormat ?? "oci", images: payload };
+		return await verifyIso(iso, { descriptor, expected, payload: carried, secureBoot, signal });
 	} finally {
 		for (const opened of payload ?? []) await opened.close();
 		await buildroot?.close();

@@ -6,6 +6,7 @@ import type { Digest } from "../digest.ts";
 import { MAX_DOCUMENT_BYTES, parseDocument } from "../json-document.ts";
 import { readStoreFile, storeNames } from "./store-file.ts";
 import { whileUnwritten } from "./store-lock.ts";
+import { documentFile } from "./store-names.ts";
 
 /** An entry of images.json. */
 export interface StoredImage {
@@ -18,6 +19,8 @@ export interface StoredImage {
 	readonly topLayer: string | undefined;
 	/** Digests of documents by the names of their files. */
 	readonly documents: ReadonlyMap<string, Digest>;
+	/** As it is written. */
+	readonly created: string | undefined;
 }
 
 /** An entry of layers.json. */
@@ -42,7 +45,7 @@ export interface Store {
 }
 
 /** Of images.json and layers.json: a hundred thousand of either. */
-const MAX_LIST_BYTES = 64 * MiB;
+export const MAX_LIST_BYTES = 64 * MiB;
 
 /** What is part of a path below the store; containers/storage makes 64 hexadecimal digits. */
 const id = z.string().regex(/^[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$/, "an id of letters and digits");
@@ -56,6 +59,7 @@ const imagesSchema = z
 			digest: optionalDigest,
 			names: z.array(z.string()).nullish(),
 			layer: optionalId,
+			created: z.string().nullish(),
 			"big-data-digests": z.record(z.string(), z.string()).nullish(),
 		}),
 	)
@@ -91,48 +95,52 @@ export async function readStore(root: string, driver: string, signal?: AbortSign
 		signal,
 	);
 	if (lists.images === undefined && (await storeNames(dirname(`${images}.json`))).length === 0) return undefined;
-	const origin = (path: string) => ({
-		code: "STORE_INVALID",
-		name: path.slice(root.length + 1),
-		where: root,
-		maxBytes: MAX_LIST_BYTES,
-	});
-	const entriesOf = <Schema extends z.ZodType>(bytes: Buffer | undefined, schema: Schema, path: string) =>
-		bytes === undefined ? null : parseDocument(bytes, schema, origin(path));
-	const ofImages = entriesOf(lists.images, imagesSchema, `${images}.json`) ?? [];
-	const ofLayers = entriesOf(lists.layers, layersSchema, `${layers}.json`) ?? [];
+	const list = (path: string): string => `${path.slice(root.length + 1)}.json`;
 	return {
 		root,
 		driver,
-		images: ofImages.map((image): StoredImage => {
-			const documents = new Map(
-				Object.entries(image["big-data-digests"] ?? {}).flatMap(([name, digest]) => {
-					const checked = digestSchema.safeParse(digest);
-					return checked.success ? [[name, checked.data] as const] : [];
-				}),
-			);
-			const ofManifests = [...documents].flatMap(([name, digest]) => (name.startsWith("manifest") ? [digest] : []));
-			return {
-				id: image.id,
-				names: image.names ?? [],
-				digests: new Set([...(image.digest ? [image.digest] : []), ...ofManifests]),
-				topLayer: image.layer || undefined,
-				documents,
-			};
-		}),
+		images: lists.images === undefined ? [] : parseImageList(lists.images, list(images ?? ""), root),
 		layers: new Map(
-			ofLayers.map((layer) => [
+			(lists.layers === undefined ? [] : parseLayerList(lists.layers, list(layers ?? ""), root)).map((layer) => [
 				layer.id,
-				{
-					id: layer.id,
-					parent: layer.parent || undefined,
-					diffId: layer["diff-digest"] || undefined,
-					archiveBytes: (layer["diff-size"] ?? 0) > 0 ? (layer["diff-size"] ?? 0) : undefined,
-					isIncomplete: Boolean(layer.flags?.incomplete),
-				},
+				layer,
 			]),
 		),
 	};
+}
+
+/** images.json, called `name` in errors. Throws `Oci2isoError` STORE_INVALID (exit 5). */
+export function parseImageList(bytes: Buffer, name: string, where: string): StoredImage[] {
+	const origin = { code: "STORE_INVALID", name, where, maxBytes: MAX_LIST_BYTES };
+	return (parseDocument(bytes, imagesSchema, origin) ?? []).map((image): StoredImage => {
+		const documents = new Map(
+			Object.entries(image["big-data-digests"] ?? {}).flatMap(([key, digest]) => {
+				const checked = digestSchema.safeParse(digest);
+				return checked.success ? [[key, checked.data] as const] : [];
+			}),
+		);
+		const ofManifests = [...documents].flatMap(([key, digest]) => (key.startsWith("manifest") ? [digest] : []));
+		return {
+			id: image.id,
+			names: image.names ?? [],
+			digests: new Set([...(image.digest ? [image.digest] : []), ...ofManifests]),
+			topLayer: image.layer || undefined,
+			documents,
+			created: image.created ?? undefined,
+		};
+	});
+}
+
+/** layers.json; as `parseImageList`. */
+export function parseLayerList(bytes: Buffer, name: string, where: string): StoredLayer[] {
+	const origin = { code: "STORE_INVALID", name, where, maxBytes: MAX_LIST_BYTES };
+	return (parseDocument(bytes, layersSchema, origin) ?? []).map((layer) => ({
+		id: layer.id,
+		parent: layer.parent || undefined,
+		diffId: layer["diff-digest"] || undefined,
+		archiveBytes: (layer["diff-size"] ?? 0) > 0 ? (layer["diff-size"] ?? 0) : undefined,
+		isIncomplete: Boolean(layer.flags?.incomplete),
+	}));
 }
 
 /** A document of an image by its name; undefined where there is none. Throws as `readStoreFile`. */
@@ -141,7 +149,5 @@ export async function readStoredDocument(
 	image: StoredImage,
 	name: string,
 ): Promise<Buffer | undefined> {
-	// as containers/storage names files
-	const file = /^[0-9a-z.]+$/.test(name) ? name : `=${Buffer.from(name).toString("base64")}`;
-	return await readStoreFile(join(root, `${driver}-images`, image.id, file), MAX_DOCUMENT_BYTES);
+	return await readStoreFile(join(root, `${driver}-images`, image.id, documentFile(name)), MAX_DOCUMENT_BYTES);
 }

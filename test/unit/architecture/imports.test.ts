@@ -28,7 +28,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	// Boot loaders of another image than the system's, for build, inspect and verify.
 	loaders: ["contract", "layers", "tree", "oci", "options", "findings", "buildroot", "boot"],
 	// Images that a medium carries.
-	payload: ["oci", "options", "medium", "boot"],
+	payload: ["oci", "options", "medium", "boot", "tree"],
 	buildroot: ["tree", "boot", "codec", "native"],
 	// What goes at which block of an ISO: written by one, compared by the other.
 	medium: ["formats", "boot"],

@@ -43,29 +43,30 @@ function refusal(attempt: () => unknown): Oci2isoError {
 }
 
 describe("a plan", () => {
-	const shaping: Required<Omit<PlanOptions, keyof typeof working | "image" | "preset" | "platform" | "payloadFormat">> =
-		{
-			label: "L",
-			kernel: "1.0",
-			devicetree: ["a/b.dtb"],
-			vendor: "test",
-			buildroot: "oci:y",
-			payload: ["oci:z"],
-			bootloader: "grub2",
-			exclude: ["x"],
-			defaultExcludes: false,
-			dropXattr: ["user.*"],
-			allRoot: true,
-			bcj: "x86",
-			fragments: false,
-			alwaysUseFragments: true,
-			exports: false,
-			comp: "gzip",
-			level: 9,
-			blockSize: 4096,
-			tools: "buildroot",
-			sourceDateEpoch: 6,
-		};
+	const shaping: Required<
+		Omit<PlanOptions, keyof typeof working | "image" | "preset" | "platform" | "payloadFormat" | "payloadPlace">
+	> = {
+		label: "L",
+		kernel: "1.0",
+		devicetree: ["a/b.dtb"],
+		vendor: "test",
+		buildroot: "oci:y",
+		payload: ["oci:z"],
+		bootloader: "grub2",
+		exclude: ["x"],
+		defaultExcludes: false,
+		dropXattr: ["user.*"],
+		allRoot: true,
+		bcj: "x86",
+		fragments: false,
+		alwaysUseFragments: true,
+		exports: false,
+		comp: "gzip",
+		level: 9,
+		blockSize: 4096,
+		tools: "buildroot",
+		sourceDateEpoch: 6,
+	};
 	const working = {
 		output: "-",
 		overwrite: true,

@@ -1,0 +1,192 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type BuildOptions, buildIso, planBuild, verifyAgainstImage } from "../../src/index.ts";
+import { digestOf } from "../../src/oci/digest.ts";
+import { openImage } from "../../src/oci/open-image.ts";
+import { writeContractLayout } from "../support/contract-layout.ts";
+import { withLoopMount } from "../support/loop.ts";
+import { type WrittenLayout, writeOciLayout } from "../support/oci-layout.ts";
+import { requires } from "../support/requires.ts";
+import { run } from "../support/run.ts";
+import { LOWER_LAYER, type StoragePayloads, writeStoragePayloads } from "../support/storage-payload.ts";
+import { tarArchive } from "../support/tar-fixtures.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const work = temporaryDirectory("payload-storage");
+const iso = join(work, "storage.iso");
+const options = {
+	force: true,
+	payloadFormat: "storage",
+	payloadPlace: "root",
+	sourceDateEpoch: 1_700_000_000,
+	overwrite: true,
+} as const;
+let image = "";
+let payloads: StoragePayloads;
+
+const build = (payload: readonly WrittenLayout[], more: Partial<BuildOptions> = {}) =>
+	buildIso({ ...options, image, payload: payload.map(({ reference }) => reference), output: iso, ...more });
+
+/** Status and faults of what looks at payloads. */
+async function verdict(payload: readonly WrittenLayout[] | undefined) {
+	const references = payload?.map(({ reference }) => reference);
+	const { checks } = await verifyAgainstImage(iso, { image, payload: references, payloadFormat: "storage" });
+	return checks
+		.filter(({ name }) => ["payload", "fidelity", "medium"].includes(name))
+		.map(({ name, status, findings }) => [
+			name,
+			status,
+			...findings.filter(({ severity }) => severity === "fault").map(({ what }) => what),
+		]);
+}
+
+/** Gives the store of a built ISO, mounted by the kernel, to `use`. */
+function withStore<Result>(use: (store: string) => Promise<Result>): Promise<Result> {
+	return withLoopMount(iso, "squashfs", { offsetBytes: 131_072 }, (mounted) =>
+		use(join(mounted, "var/lib/containers/storage")),
+	);
+}
+
+/** Every name below a directory with what it is, its attributes and its content. */
+async function listing(directory: string): Promise<string[]> {
+	const inodes = await run("find", [".", "-printf", "%P %M %U:%G %n %l\\n"], { cwd: directory });
+	const xattrs = await run("sh", ["-c", "find . | LC_ALL=C sort | xargs -d '\\n' getfattr -h -d -m - -e hex"], {
+		cwd: directory,
+	});
+	const contents = await run("sh", ["-c", "find . -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum"], {
+		cwd: directory,
+	});
+	return [...inodes.split("\n").sort(), xattrs, contents];
+}
+
+describe.skipIf(requires("root", "skopeo", "podman", "getfattr"))(
+	"images to install in container storage of the live root",
+	() => {
+		beforeAll(async () => {
+			payloads = writeStoragePayloads(work);
+			image = writeContractLayout(join(work, "image"), [LOWER_LAYER, tarArchive([{ path: "etc/.wh.shared" }])]);
+		});
+
+		it("are there for podman and skopeo with their manifests, and every layer has its digest, whatever is in it", async () => {
+			const report = await build([payloads.plain, payloads.odd]);
+			expect(report.payload?.map(({ name }) => name)).toEqual(["localhost/plain:v1", "localhost/odd:v1"]);
+			await withStore(async (store) => {
+				const [own, other] = [join(work, "graph"), join(work, "run")];
+				const args = [
+					"--root",
+					own,
+					"--runroot",
+					other,
+					"--storage-driver",
+					"overlay",
+					"--storage-opt",
+					"overlay.skip_mount_home=true",
+				];
+				const format = ["images", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}} {{.ReadOnly}}"];
+				const listed = await run("podman", [...args, "--storage-opt", `additionalimagestore=${store}`, ...format]);
+				expect(listed.trim().split("\n").sort()).toEqual(
+					(["odd", "plain"] as const).map((name) => `localhost/${name}:v1 ${payloads[name].manifestDigest} true`),
+				);
+				for (const name of ["plain", "odd"] as const) {
+					const reference = `containers-storage:[overlay@${own}+${other}:overlay.imagestore=${store},overlay.skip_mount_home=true]localhost/${name}:v1`;
+					const raw = await run("skopeo", ["inspect", "--raw", reference]);
+					expect(digestOf(Buffer.from(raw))).toBe(payloads[name].manifestDigest);
+					// reads every layer, and refuses one that has not its digest
+					await run("skopeo", ["copy", reference, `dir:${join(work, `copy-${name}`)}`]);
+					const again = await openImage(`containers-storage:[overlay@${store}]localhost/${name}:v1`);
+					for (const layer of again.layers) await layer.verifyBlob();
+					expect(again.config.diffIds).toEqual(payloads[name].diffIds);
+				}
+			});
+		});
+
+		it("have the files that podman makes of them, each layer apart", async () => {
+			const { plain } = payloads;
+			await build([plain]);
+			const [graph, place] = [join(work, "made"), join(work, "made-run")];
+			mkdirSync(graph);
+			await run("skopeo", [
+				"copy",
+				plain.reference,
+				`containers-storage:[overlay@${graph}+${place}:overlay.skip_mount_home=true]localhost/plain:v1`,
+			]);
+			const layers = JSON.parse(await readFile(join(graph, "overlay-layers/layers.json"), "utf8")) as { id: string }[];
+			await withStore(async (store) => {
+				for (const { id } of layers) {
+					const diff = join("overlay", id, "diff");
+					const [ours, theirs] = [await listing(join(store, diff)), await listing(join(graph, diff))];
+					// podman gives directories that a layer does not mention to root, whatever they are below
+					const isKnown = (line: string): boolean => !/^var\/some d/.test(line);
+					expect(ours.filter(isKnown)).toEqual(theirs.filter(isKnown));
+				}
+				const upper = join(store, "overlay", layers.at(-1)?.id ?? "", "diff/var/some");
+				expect(await run("stat", ["-c", "%a %u:%g", upper])).toBe("700 7:8\n");
+			});
+		});
+
+		it("cost the same bytes whatever the cache holds, and as a plan; what the live root has too is there once", async () => {
+			const payload = [payloads.plain, payloads.odd];
+			const cache = join(work, "cache");
+			const first = await build(payload, { cache });
+			const bytes = await readFile(iso);
+			await build(payload, { cache });
+			expect((await readFile(iso)).equals(bytes)).toBe(true);
+			await build(payload);
+			expect((await readFile(iso)).equals(bytes)).toBe(true);
+			const plan = await planBuild({ ...options, image, payload: payload.map(({ reference }) => reference) });
+			expect(plan).toEqual(first.plan);
+			// the content that both payloads and the image have, as often as one of them
+			expect(first.squashfs.duplicateBytes).toBeGreaterThanOrEqual(300_000);
+		});
+
+		it("pass verify as what was asked for, and no change of theirs does", async () => {
+			const payload = [payloads.plain, payloads.odd];
+			await build(payload, { comp: "none" });
+			expect(await verdict(payload)).toEqual([
+				["payload", "pass"],
+				["fidelity", "pass"],
+				["medium", "pass"],
+			]);
+			expect(await verdict(undefined)).toEqual(await verdict(payload));
+			expect((await verdict([payloads.plain]))[0]).toEqual(["payload", "fail", "it has 2 images"]);
+			await build([payloads.plain], { comp: "none" });
+			expect((await verdict(payload))[0]).toEqual(["payload", "fail", "the image is not there"]);
+			const bytes = await readFile(iso);
+			for (const text of ["a directory", '"diff-size"', "in Latin-1"]) {
+				const damaged = Buffer.from(bytes);
+				for (let at = bytes.indexOf(text, 0, "latin1"); at >= 0; at = bytes.indexOf(text, at + 1, "latin1"))
+					damaged.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+				expect(damaged.equals(bytes)).toBe(false);
+				writeFileSync(iso, damaged);
+				expect((await verdict(undefined))[0]?.slice(0, 2)).toEqual(["payload", "fail"]);
+			}
+		});
+
+		it("are refused where the image has storage with something in it, and where a layer is none", async () => {
+			const taken = writeContractLayout(join(work, "taken"), [
+				tarArchive([{ path: "var/lib/containers/storage/overlay-images/images.json", content: Buffer.from("[]") }]),
+			]);
+			await expect(build([payloads.plain], { image: taken })).rejects.toMatchObject({
+				code: "PAYLOAD_PLACE_TAKEN",
+				exitStatus: 2,
+			});
+			const empty = writeContractLayout(join(work, "empty"), [
+				tarArchive([{ path: "var/lib/containers/storage/storage.lock" }]),
+			]);
+			await build([payloads.plain], { image: empty });
+			const bad = (name: string, layers: Parameters<typeof writeOciLayout>[1]["layers"], config = {}): WrittenLayout =>
+				writeOciLayout(join(work, name), { layers, tag: "v1", config });
+			const wrong = bad("wrong", [{ tar: tarArchive([{ path: "a" }]), compression: "none" }], {
+				rootfs: { type: "layers", diff_ids: [digestOf(Buffer.from("other"))] },
+			});
+			await expect(build([wrong])).rejects.toMatchObject({ code: "DIFF_ID_MISMATCH", exitStatus: 5 });
+			const dangling = tarArchive([{ path: "a", type: "hard-link", linkTarget: "etc/of-another-layer" }]);
+			await expect(build([bad("dangling", [{ tar: dangling, compression: "none" }])])).rejects.toMatchObject({
+				code: "HARD_LINK_TARGET_MISSING",
+				exitStatus: 5,
+			});
+		});
+	},
+);
