@@ -14,7 +14,8 @@ import type { BlockCompressor, BranchFilter, CodecName } from "../codec/types.ts
 import type { FragmentRule } from "../content/fragment-rule.ts";
 import type { StoredFile } from "../content/stored-data.ts";
 import { assert } from "../errors.ts";
-import { type CollectedLayer, LayerCollector, type LayerCounts } from "../layers/collect.ts";
+import { LayerCollector } from "../layers/collect.ts";
+import type { CollectedLayer, LayerCounts } from "../layers/collected-layer.ts";
 import { type LayerUsage, measuringUsage } from "../layers/disk-usage.ts";
 import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes } from "../layers/excludes.ts";

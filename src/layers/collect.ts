@@ -2,9 +2,7 @@ import { hash } from "node:crypto";
 import { BlockDigests } from "../binary/block-digests.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { elementAt } from "../binary/element-at.ts";
-import { HeldBytes } from "../binary/held-bytes.ts";
 import { inTurns, type Steps, Turns } from "../binary/turns.ts";
-import { MiB } from "../binary/units.ts";
 import type { BlockStore } from "../cache/block-store.ts";
 import type { BuildCache, KnownLayer } from "../cache/build-cache.ts";
 import { BrokenIndex, damaged } from "../cache/failures.ts";
@@ -13,14 +11,16 @@ import { LayerIndexWriter } from "../cache/layer-index-writer.ts";
 import type { BlockNeed } from "../cache/remote/cache-source.ts";
 import type { DataWriter, DescribeFile } from "../content/data-writer.ts";
 import type { Cut } from "../content/file-recipe.ts";
-import type { DataMark, StoredFile } from "../content/stored-data.ts";
+import type { StoredFile } from "../content/stored-data.ts";
 import { assert } from "../errors.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { Layer } from "../oci/layer.ts";
 import type { BodyId, DirectoryInode, FileInode } from "../tree/inode.ts";
 import type { MetadataBudget } from "../tree/metadata-budget.ts";
 import { cleanPath } from "../tree/path.ts";
+import { AsideBudget } from "./aside-budget.ts";
 import { BodyTable } from "./body-table.ts";
+import type { CollectedLayer, Route } from "./collected-layer.ts";
 import type { IsExcluded } from "./filter.ts";
 import { isSameLayer, missingBodies, type ReadLayer, readAgain } from "./image-pass.ts";
 import type { LayerRecording, RecordedLayer } from "./layer-recording.ts";
@@ -28,30 +28,6 @@ import { type LayerPass, type LayerRequest, passTogether } from "./pass-together
 import { type ContentSink, keptContent, readLayer } from "./read-layer.ts";
 import { RecordedLayers } from "./recorded-layers.ts";
 import { addLackingBlocks, replayLayer } from "./replay-layer.ts";
-
-/** Of contents that are kept in memory before it is known that they are needed. */
-const MAX_ASIDE_BYTES = 64 * MiB;
-
-/** Where a regular file's content goes. */
-export type Route = "store" | "aside" | "skip" | "ignore";
-
-/** What happened to the contents of one layer, in bytes before compression. */
-export interface LayerCounts {
-	tarBytes: number;
-	entries: number;
-	storedBytes: number;
-	skippedBytes: number;
-	timesRead: number;
-}
-
-/** What one layer brought. */
-export interface CollectedLayer {
-	readonly counts: LayerCounts;
-	/** Stretches of the image that hold its contents; one without an end is being written. */
-	readonly stretches: { readonly from: DataMark; to: DataMark | undefined }[];
-	/** What was set aside and is in no store, by SHA-256. */
-	readonly contents: { readonly hash: Uint8Array; readonly bytes: Uint8Array }[];
-}
 
 /** A pass that leaves paths out. */
 interface CollectingPass<Result> extends LayerPass<Result> {
@@ -102,8 +78,7 @@ export class LayerCollector {
 	readonly #stored = new BodyTable<StoredFile>();
 	/** What the ISO needs and the root file system leaves out. */
 	readonly #aside = new BodyTable<Uint8Array>();
-	readonly #held = new HeldBytes();
-	#asideBytesLeft = MAX_ASIDE_BYTES;
+	readonly #asideBudget = new AsideBudget();
 	readonly #options: CollectOptions;
 	#doneBytes = 0;
 
@@ -199,7 +174,7 @@ export class LayerCollector {
 			.map((file) => this.#bodyOf(file, image))
 			.filter((body) => !this.#stored.get(body) && !this.#aside.get(body));
 		const read = this.#again(({ byteLength, path }, { digest }) => {
-			this.#held.hold(byteLength, `${digest}, ${displayName(path)}`);
+			this.#asideBudget.hold(byteLength, `${digest}, ${displayName(path)}`);
 			return "aside";
 		});
 		await readAgain(this.layers, missing, read);
@@ -267,10 +242,7 @@ export class LayerCollector {
 		}
 		if (path === undefined) return "skip";
 		if (isStored) return "store";
-		if (!isAsidePath(path) || entry.byteLength > this.#asideBytesLeft || !this.#held.tryHold(entry.byteLength))
-			return "skip";
-		this.#asideBytesLeft -= entry.byteLength;
-		return "aside";
+		return this.#asideBudget.tryHold(path, entry.byteLength) ? "aside" : "skip";
 	}
 
 	async #read(
@@ -432,9 +404,4 @@ export class LayerCollector {
 		stretch.to = data.endLayer();
 		return result;
 	}
-}
-
-/** Boot loaders and kernel configurations are left out of the root file system by default, and are looked at. */
-function isAsidePath(path: ByteString): boolean {
-	return path.startsWith("boot/efi/") || (path.startsWith("boot/config-") && path.lastIndexOf("/") === "boot".length);
 }

@@ -6,7 +6,7 @@ import { storedBytes } from "../content/block-size.ts";
 import type { DataWriter } from "../content/data-writer.ts";
 import type { PlacedBlock } from "../content/stored-data.ts";
 import type { Layer } from "../oci/layer.ts";
-import type { CollectedLayer } from "./collect.ts";
+import type { CollectedLayer } from "./collected-layer.ts";
 
 interface KeepOptions {
 	readonly layers: readonly Layer[];

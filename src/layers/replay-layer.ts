@@ -10,7 +10,7 @@ import type { FragmentPlace } from "../content/fragment-packer.ts";
 import type { StoredFile } from "../content/stored-data.ts";
 import { assert, throwIfAborted } from "../errors.ts";
 import type { BodyTable } from "./body-table.ts";
-import type { LayerCounts, Route } from "./collect.ts";
+import type { LayerCounts, Route } from "./collected-layer.ts";
 
 /** Files between two looks at whether somebody waits. */
 const FILES_PER_SETTLE = 256;

@@ -17,7 +17,7 @@ export const CHECKS = {
 	"uefi-usb": "boot walk: UEFI, USB",
 	loopback: "the menu for GRUB that starts the ISO from a file",
 	"secure-boot": "signatures for Secure Boot",
-	payload: "images to install: every blob of the image layout",
+	payload: "images to install: every blob of an image layout, every layer of container storage",
 	fidelity: "fidelity to the image",
 	medium: "every byte beside the squashfs: the image's, made by rule, or zero",
 } as const;
