@@ -5,6 +5,8 @@ import { type Machine, PC_BIOS } from "./machines.ts";
 export const ISO_PATHS = {
 	/** Where dracut's dmsquash-live looks for the root file system. */
 	squashfs: "LiveOS/squashfs.img",
+	/** Container storage of images to install, a file system of its own. */
+	store: "LiveOS/store.img",
 	/** Where Debian's live-boot does: any `*.squashfs` in this directory. */
 	liveBootSquashfs: "live/filesystem.squashfs",
 	kernelDirectory: "images/pxeboot",

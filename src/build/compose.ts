@@ -1,5 +1,6 @@
 import { bootFiles } from "../boot/boot-files.ts";
 import { type AddedFile, placeMenus } from "../boot/grub/place-menus.ts";
+import { ISO_PATHS } from "../boot/iso-paths.ts";
 import { elToritoCore, type ToolChoice, type ToolReport, usesTool } from "../buildroot/tools.ts";
 import type { BuildCache } from "../cache/build-cache.ts";
 import type { CacheSource } from "../cache/remote/cache-source.ts";
@@ -63,7 +64,7 @@ export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 	const options = { ...rootfs, level, exclude, dropXattr, allRoot, jobs, signal };
 	const stage = await writeRootFileSystem({
 		images: [image],
-		stored: plan.payload?.format === "storage" ? payloads : [],
+		store: plan.payload?.format === "storage" ? { payloads, place: plan.payload.place ?? "medium" } : undefined,
 		target,
 		start,
 		epochSeconds,
@@ -103,7 +104,7 @@ async function addBoot(
 	const { files, added: addedFiles } = await placeMenus(tree, contract, standard);
 
 	if (contract.grubModules !== undefined) progress.phase("tools");
-	const [core, [summary]] = await besideCoreImage(contract, tools, () => {
+	const [core, [summary, store]] = await besideCoreImage(contract, tools, () => {
 		progress.phase("squashfs");
 		return stage.writeTables();
 	});
@@ -112,8 +113,9 @@ async function addBoot(
 		contract,
 		epochSeconds,
 		tree,
-		rootfs: summary,
-		furtherImages: [],
+		rootfs: store === undefined ? summary : { ...summary, losses: [...summary.losses, ...store.losses] },
+		furtherImages:
+			store === undefined ? [] : [{ path: ISO_PATHS.store, start: store.start, byteLength: store.byteLength }],
 		files,
 		otherFiles: plan.payload?.format === "oci" ? payloadLayoutFiles(payloads) : [],
 		bios: core && { core: core.image, bootHybrid: core.bootHybrid },

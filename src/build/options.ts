@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { DEFAULT_CACHE_BYTES } from "../cache/settings.ts";
 import { requireFilter } from "../codec/codec-table.ts";
 import { DEFAULT_FRAGMENT_RULE, type FragmentRule } from "../content/fragment-rule.ts";
-import type { Oci2isoError, Problem } from "../errors.ts";
+import type { Problem } from "../errors.ts";
 import type { OciImage, OpenImageOptions } from "../oci/open-image.ts";
 import { checkOptions, invalidOptions } from "../options/check-options.ts";
 import {
@@ -188,18 +188,11 @@ function shapeOf(options: PlanOptions): Shape {
 	};
 }
 
-function payloadChoice({
-	payloadFormat,
-	payloadPlace,
-}: PlanOptions): Pick<PlanOptions, "payloadFormat" | "payloadPlace"> {
-	const fault = (where: "payloadFormat" | "payloadPlace", what: string): Oci2isoError =>
-		invalidOptions([{ code: "INVALID_OPTION", what, where, expected: payloadFields[where].expected }]);
-	if (payloadFormat === undefined) throw fault("payloadFormat", "a payload needs a format");
-	if (payloadFormat === "storage" && payloadPlace === undefined)
-		throw fault("payloadPlace", "container storage needs a place");
-	if (payloadFormat === "oci" && payloadPlace !== undefined)
-		throw fault("payloadPlace", "an image layout is always at /container");
-	return { payloadFormat, payloadPlace };
+function payloadChoice({ payloadFormat = "storage", payloadPlace }: PlanOptions) {
+	if (payloadFormat === "storage") return { payloadFormat, payloadPlace: payloadPlace ?? "medium" } as const;
+	if (payloadPlace === undefined) return { payloadFormat };
+	const what = "an image layout is always at /container";
+	throw invalidOptions([{ code: "INVALID_OPTION", what, where: "payloadPlace", expected: "it left out" }]);
 }
 
 function fragmentRuleOf({ fragments = true, alwaysUseFragments = false }: PlanOptions): FragmentRule {

@@ -10,9 +10,8 @@ export function halved({ maxInodes, maxMetadataBytes }: TreeLimits): TreeLimits 
 	return { maxInodes, maxMetadataBytes: Math.floor(maxMetadataBytes / 2) };
 }
 
-/** What a collector takes down for container storage of these images; undefined: nothing. */
+/** What a collector takes down for container storage of these images. */
 export function recordedLayers(payloads: readonly PayloadImage[], limits: TreeLimits) {
-	if (payloads.length === 0) return undefined;
 	return { layers: payloads.flatMap(({ layers }) => layers), budget: new MetadataBudget(halved(limits)) };
 }
 

@@ -1,5 +1,6 @@
 import { region } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
+import { elementAt } from "../binary/element-at.ts";
 import { inParallel } from "../binary/in-parallel.ts";
 import { inTurns } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
@@ -29,7 +30,7 @@ import { withStore } from "../payload/store-in-root.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
-import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import type { FileInode } from "../tree/inode.ts";
 import { type CopyTarget, ImageCopier } from "./image-copier.ts";
 import { halved, recordedLayers, storeOf } from "./payload-store.ts";
 import type { BuildProgress } from "./progress.ts";
@@ -44,7 +45,7 @@ const QUESTIONS_AT_A_TIME = 8;
 /** The images' contents in their final place, of the first one and of others: every layer read, every data block of the root file systems written. */
 export interface RootFileSystemStage extends ImageStage {
 	readonly further: readonly ImageStage[];
-	/** Writes what is left of the root file systems, their tables; to be called once. In the order of the images. Throws as `RootWriter.finishing` does. */
+	/** Writes what is left of the root file systems, their tables; to be called once. In the order of the images, container storage last. Throws as `RootWriter.finishing` does. */
 	writeTables(): Promise<RootSummary[]>;
 	readonly compressor: Pick<BlockCompressor, "codec" | "level" | "encoder">;
 	/** Once the trees were read for the last time, and the target is still open: the cache takes down what it was used for. Only the first call counts. */
@@ -95,8 +96,8 @@ interface StageOptions {
 interface StageInput {
 	/** One root file system for each, which have contents in common. */
 	readonly images: readonly [OciImage, ...OciImage[]];
-	/** What container storage at its place in the first root file system has; empty: then there is none. */
-	readonly stored: readonly PayloadImage[];
+	/** What container storage has, and where it is: in the first root file system, or the last one. */
+	readonly store: { readonly payloads: readonly PayloadImage[]; readonly place: "root" | "medium" } | undefined;
 	readonly target: Target & CopyTarget;
 	/** Byte of the target where the first squashfs begins. */
 	readonly start: number;
@@ -114,11 +115,12 @@ interface StageInput {
 export async function writeRootFileSystem(
 	input: Omit<StageInput, "isExcluded" | "dropXattrs">,
 ): Promise<RootFileSystemStage> {
-	const { images, stored, target, options, progress, cache } = input;
+	const { images, store, target, options, progress, cache } = input;
 	const isExcluded = compileExcludes(options.exclude);
 	const dropXattrs = compileXattrDropper(options.dropXattr);
 	const announced = new Set<string>();
-	const ofStore = new Set(stored.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
+	const payloads = store?.payloads ?? [];
+	const ofStore = new Set(payloads.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
 	for (const image of images) {
 		if (cache !== undefined) await requireAbsent(image, cache, options.signal);
 		// what is indexed will hardly be read unless container storage has it, nor what another image has
@@ -127,7 +129,7 @@ export async function writeRootFileSystem(
 		for (const { digest } of image.layers) announced.add(digest);
 	}
 	const own = new Set(images.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
-	for (const { announce, layers } of stored) announce(layers.filter(({ diffId }) => !own.has(diffId)));
+	for (const { announce, layers } of payloads) announce(layers.filter(({ diffId }) => !own.has(diffId)));
 	for (let attempt = 1; ; attempt++) {
 		const compressor = await createCompressor({
 			codec: options.comp,
@@ -168,7 +170,7 @@ async function stream(
 	settings: BlockSettings,
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
-	const { images, stored, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
+	const { images, store, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
 	const { signal, blockSize: blockBytes, comp, jobs, allRoot, fragmentRule, exportable } = input.options;
 	const copier = new ImageCopier(target, start);
 	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
@@ -185,7 +187,7 @@ async function stream(
 		earlier: blocks,
 		copier,
 		hasher: nativeContentHasher(),
-		furtherImages: images.length - 1,
+		furtherImages: images.length - 1 + (store?.place === "medium" ? 1 : 0),
 	});
 	const { data } = writer;
 	const supply =
@@ -198,7 +200,7 @@ async function stream(
 				};
 	const collector = new LayerCollector({
 		images,
-		recorded: recordedLayers(stored, images[0].treeLimits),
+		recorded: store && recordedLayers(store.payloads, images[0].treeLimits),
 		data,
 		cache,
 		blocks,
@@ -232,7 +234,7 @@ async function stream(
 				run: (read: ReadLayer) =>
 					settleImage(
 						{
-							image: stored.length === 0 ? image : { ...image, treeLimits: halved(image.treeLimits) },
+							image: store === undefined ? image : { ...image, treeLimits: halved(image.treeLimits) },
 							createdParentTime: { seconds: epochSeconds, nanoseconds: 0 },
 							isExcluded,
 							dropXattrs,
@@ -244,11 +246,12 @@ async function stream(
 					),
 			})),
 		);
-		const roots: DirectoryInode[] = [];
-		for (const [i, { kept }] of trees.entries()) {
-			await collector.collectMissing(kept, i);
-			const hasStore = i === 0 && stored.length > 0;
-			roots.push(hasStore ? withStore(kept, await storeOf(stored, collector, epochSeconds, signal)) : kept);
+		for (const [i, { kept }] of trees.entries()) await collector.collectMissing(kept, i);
+		const roots = trees.map(({ kept }) => kept);
+		if (store !== undefined) {
+			const stored = await storeOf(store.payloads, collector, epochSeconds, signal);
+			if (store.place === "medium") roots.push(stored);
+			else roots[0] = withStore(elementAt(roots, 0), stored);
 		}
 
 		await data.finish();
@@ -258,7 +261,8 @@ async function stream(
 			const summaries: RootSummary[] = [];
 			for (const [i, root] of roots.entries()) {
 				const storedFileOf = (file: FileInode): StoredFile => {
-					const stored = collector.stored(file, i);
+					// container storage's files have numbers of no image
+					const stored = collector.stored(file, i < images.length ? i : 0);
 					assert(stored !== undefined, `no content for entry ${file.entry}`);
 					return stored;
 				};

@@ -87,9 +87,12 @@ const groups = {
 		payload: ["--payload <image>", "an image that the ISO carries to be installed from it; repeatable", collect],
 		payloadFormat: [
 			"--payload-format <format>",
-			"how: storage is podman's container storage, oci an OCI image layout at /container",
+			"how: storage (default) is podman's container storage, oci an OCI image layout at /container",
 		],
-		payloadPlace: ["--payload-place <place>", "where container storage is: root is /var/lib/containers/storage"],
+		payloadPlace: [
+			"--payload-place <place>",
+			"where container storage is: medium (default) is /LiveOS/store.img, root /var/lib/containers/storage",
+		],
 	}),
 	secureBoot: group(
 		"What the image leaves open:",

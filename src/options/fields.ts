@@ -89,10 +89,10 @@ export const buildrootFields = {
 export const payloadFields = {
 	/** Their references; of each, what is for the image's platform. Default: none. */
 	payload: texts("image references"),
-	/** `storage`: container storage of podman, skopeo, buildah and bootc. `oci`: an OCI image layout at `/container`, with the blobs as they are stored. There is no default. */
+	/** `storage`: container storage of podman, skopeo, buildah and bootc. `oci`: an OCI image layout at `/container`, with the blobs as they are stored. Default: `storage`. */
 	payloadFormat: oneOf(["storage", "oci"]),
-	/** Where container storage is; `root`: at `/var/lib/containers/storage` of the live root. There is no default. */
-	payloadPlace: oneOf(["root"]),
+	/** Where container storage is; `medium`: a file system of its own, `/LiveOS/store.img`; `root`: at `/var/lib/containers/storage` of the live root. Default: `medium`. */
+	payloadPlace: oneOf(["medium", "root"]),
 } satisfies Fields;
 
 /** What of the image's tree is left out of the squashfs, and what is changed in it. */

@@ -51,6 +51,6 @@ function taken(what: string): Oci2isoError {
 		what: `the image has ${what} where its payload's container storage would be`,
 		where: `/${GRAPH_ROOT}`,
 		expected: "nothing, or empty directories",
-		remedy: "leave it out with --exclude, or out of the image",
+		remedy: "use --payload-place medium, or leave it out of the image",
 	});
 }

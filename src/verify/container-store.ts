@@ -3,7 +3,7 @@ import type { Steps } from "../binary/turns.ts";
 import { corrupt } from "../errors.ts";
 import { linkNameOf } from "../oci/storage/store-names.ts";
 import { GRAPH_ROOT } from "../payload/store-in-root.ts";
-import type { RootDirectory, RootInode } from "../rootfs/root-inode.ts";
+import type { RootDirectory, RootFile, RootInode } from "../rootfs/root-inode.ts";
 
 /** Container storage that a build made, in a file system on the medium. */
 export interface FoundStore {
@@ -54,17 +54,22 @@ export function withoutStore<Tree extends Directory<{ readonly type: string }>>(
 	return without(root, 0) as Tree;
 }
 
-/** The numbers of a store's files. */
-export function* filesOf({ entries }: RootDirectory): Steps<Set<number>> {
-	const numbers = new Set<number>();
+/** The file system that is nothing but a store. */
+export function storeAsRoot(root: RootDirectory): FoundStore | undefined {
+	return isOurs(root) ? { store: root, path: "" } : undefined;
+}
+
+/** A store's files, links to one file once. */
+export function* filesOf({ entries }: RootDirectory): Steps<Set<RootFile>> {
+	const files = new Set<RootFile>();
 	const pending = [entries];
 	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop())
 		for (const inode of directory.values()) {
 			if (inode.type === "directory") pending.push(inode.entries);
-			else if (inode.type === "file") numbers.add(inode.inodeNumber);
+			else if (inode.type === "file") files.add(inode);
 			yield;
 		}
-	return numbers;
+	return files;
 }
 
 export function entryAt(root: RootDirectory, path: ByteString): RootInode | undefined {

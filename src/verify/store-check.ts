@@ -1,5 +1,6 @@
 import { elementAt } from "../binary/element-at.ts";
 import { inTurns } from "../binary/turns.ts";
+import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { Findings } from "../findings/findings.ts";
 import { readLayer } from "../layers/read-layer.ts";
 import { RecordedLayers } from "../layers/recorded-layers.ts";
@@ -43,7 +44,7 @@ export async function checkStore(
 	findings: Findings,
 	signal?: AbortSignal,
 ): Promise<void> {
-	const where = `/${path}`;
+	const where = path === "" ? `/${ISO_PATHS.store}` : `/${path}`;
 	const read = (name: string, maxBytes: number): Promise<Buffer> => readFile(image, store, name, maxBytes, where);
 	const list = parseImageList(await read(IMAGES, MAX_LIST_BYTES), IMAGES, where);
 	const layers = parseLayerList(await read(LAYERS, MAX_LIST_BYTES), LAYERS, where);

@@ -13,11 +13,12 @@ import { anchorOf } from "../formats/pe/trust.ts";
 import type { PayloadFormat } from "../payload/payload-names.ts";
 import { HEAD_BYTES } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemAt } from "../rootfs/root-file-systems.ts";
+import type { RootFile } from "../rootfs/root-inode.ts";
 import { createLookup } from "../tree/lookup.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
 import { CheckRun } from "./check-run.ts";
-import { filesOf, storeInRoot, withoutStore } from "./container-store.ts";
+import { filesOf, storeAsRoot, storeInRoot, withoutStore } from "./container-store.ts";
 import { type CheckedImage, checkContents } from "./contents-check.ts";
 import { checkElTorito, checkUefiImage } from "./el-torito-check.ts";
 import { checkEsp, fatFileAt, partitionSource } from "./esp-check.ts";
@@ -149,11 +150,15 @@ async function checkAll(
 		return checked;
 	});
 	const store = roots?.[0] && storeInRoot(roots[0].image.root);
-	const ofStore = store && (await inTurns(filesOf(store.store), signal));
+	const storeAt = roots?.findIndex(({ path }) => path === ISO_PATHS.store) ?? -1;
+	const apart = roots?.[storeAt] && storeAsRoot(roots[storeAt].image.root);
+	const ofStores = new Set<RootFile>();
+	for (const each of [store, apart])
+		if (each !== undefined) for (const file of await inTurns(filesOf(each.store), signal)) ofStores.add(file);
 	const read = await run.check("squashfs-blocks", [roots], (findings, images) =>
 		checkContents(
 			images,
-			({ inodeNumber }) => expected !== undefined || ofStore?.has(inodeNumber) === true,
+			(file) => expected !== undefined || ofStores.has(file),
 			findings,
 			(image) => findingsOf(image, findings),
 			signal,
@@ -233,9 +238,13 @@ async function checkAll(
 		const imagesFor = (format: PayloadFormat): readonly ExpectedPayload[] | undefined =>
 			payload && (payload.format === format ? payload.images : []);
 		await checkPayload(source, first.root, imagesFor("oci"), findings, signal);
-		if (root !== undefined && store !== undefined && contents !== undefined)
-			await checkStore(root, store, contents.digestOf, imagesFor("storage"), findings, signal);
+		const at = store === undefined ? storeAt : 0;
+		const [found, image, digests] = [store ?? apart, roots?.[at]?.image, read?.[at]];
+		if (found !== undefined && image !== undefined && digests !== undefined)
+			await checkStore(image, found, digests.digestOf, imagesFor("storage"), findings, signal);
 		else for (const { name } of imagesFor("storage") ?? []) findings.fault(`the image ${name} is not on the medium`);
+		if (storeAt >= 0 && found !== apart)
+			findings.fault("there is no container storage, or another one", `/${ISO_PATHS.store}`);
 		if (root === undefined && findings.detail === "none") findings.undecided = "the root file system could not be read";
 	});
 	if (expected === undefined) run.skip("fidelity", "no image was given");

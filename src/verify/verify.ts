@@ -119,11 +119,11 @@ async function verifySource(
 				options.payload.map((each) => ({ reference: each })),
 				image,
 				options,
-				options.payloadFormat ?? "oci",
+				options.payloadFormat ?? "storage",
 			));
 		const tree = await readImageTree(image, { isExcluded, dropXattrs, allRoot, signal });
 		const expected = { ...tree, readLoaders: buildroot && loadersReader(buildroot, signal) };
-		const carried = payload && { format: options.payloadFormat ?? "oci", images: payload };
+		const carried = payload && { format: options.payloadFormat ?? "storage", images: payload };
 		return await verifyIso(iso, { descriptor, expected, payload: carried, secureBoot, signal });
 	} finally {
 		for (const opened of payload ?? []) await opened.close();

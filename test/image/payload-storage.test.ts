@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -18,7 +18,6 @@ const work = temporaryDirectory("payload-storage");
 const iso = join(work, "storage.iso");
 const options = {
 	force: true,
-	payloadFormat: "storage",
 	payloadPlace: "root",
 	sourceDateEpoch: 1_700_000_000,
 	overwrite: true,
@@ -32,9 +31,9 @@ const build = (payload: readonly WrittenLayout[], more: Partial<BuildOptions> = 
 /** Status and faults of what looks at payloads. */
 async function verdict(payload: readonly WrittenLayout[] | undefined) {
 	const references = payload?.map(({ reference }) => reference);
-	const { checks } = await verifyAgainstImage(iso, { image, payload: references, payloadFormat: "storage" });
+	const { checks } = await verifyAgainstImage(iso, { image, payload: references });
 	return checks
-		.filter(({ name }) => ["payload", "fidelity", "medium"].includes(name))
+		.filter(({ name }) => ["squashfs", "squashfs-blocks", "payload", "fidelity", "medium"].includes(name))
 		.map(({ name, status, findings }) => [
 			name,
 			status,
@@ -43,10 +42,14 @@ async function verdict(payload: readonly WrittenLayout[] | undefined) {
 }
 
 /** Gives the store of a built ISO, mounted by the kernel, to `use`. */
-function withStore<Result>(use: (store: string) => Promise<Result>): Promise<Result> {
-	return withLoopMount(iso, "squashfs", { offsetBytes: 131_072 }, (mounted) =>
-		use(join(mounted, "var/lib/containers/storage")),
-	);
+async function withStore<Result>(place: "root" | "medium", use: (store: string) => Promise<Result>): Promise<Result> {
+	if (place === "root")
+		return withLoopMount(iso, "squashfs", { offsetBytes: 131_072 }, (mounted) =>
+			use(join(mounted, "var/lib/containers/storage")),
+		);
+	const file = join(work, "store.img");
+	await run("xorriso", ["-osirrox", "on", "-indev", iso, "-extract", "/LiveOS/store.img", file]);
+	return withLoopMount(file, "squashfs", {}, use).finally(() => rmSync(file, { force: true }));
 }
 
 /** Every name below a directory with what it is, its attributes and its content. */
@@ -61,46 +64,49 @@ async function listing(directory: string): Promise<string[]> {
 	return [...inodes.split("\n").sort(), xattrs, contents];
 }
 
-describe.skipIf(requires("root", "skopeo", "podman", "getfattr"))(
-	"images to install in container storage of the live root",
+describe.skipIf(requires("root", "skopeo", "podman", "getfattr", "xorriso"))(
+	"images to install in container storage",
 	() => {
 		beforeAll(async () => {
 			payloads = writeStoragePayloads(work);
 			image = writeContractLayout(join(work, "image"), [LOWER_LAYER, tarArchive([{ path: "etc/.wh.shared" }])]);
 		});
 
-		it("are there for podman and skopeo with their manifests, and every layer has its digest, whatever is in it", async () => {
-			const report = await build([payloads.plain, payloads.odd]);
-			expect(report.payload?.map(({ name }) => name)).toEqual(["localhost/plain:v1", "localhost/odd:v1"]);
-			await withStore(async (store) => {
-				const [own, other] = [join(work, "graph"), join(work, "run")];
-				const args = [
-					"--root",
-					own,
-					"--runroot",
-					other,
-					"--storage-driver",
-					"overlay",
-					"--storage-opt",
-					"overlay.skip_mount_home=true",
-				];
-				const format = ["images", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}} {{.ReadOnly}}"];
-				const listed = await run("podman", [...args, "--storage-opt", `additionalimagestore=${store}`, ...format]);
-				expect(listed.trim().split("\n").sort()).toEqual(
-					(["odd", "plain"] as const).map((name) => `localhost/${name}:v1 ${payloads[name].manifestDigest} true`),
-				);
-				for (const name of ["plain", "odd"] as const) {
-					const reference = `containers-storage:[overlay@${own}+${other}:overlay.imagestore=${store},overlay.skip_mount_home=true]localhost/${name}:v1`;
-					const raw = await run("skopeo", ["inspect", "--raw", reference]);
-					expect(digestOf(Buffer.from(raw))).toBe(payloads[name].manifestDigest);
-					// reads every layer, and refuses one that has not its digest
-					await run("skopeo", ["copy", reference, `dir:${join(work, `copy-${name}`)}`]);
-					const again = await openImage(`containers-storage:[overlay@${store}]localhost/${name}:v1`);
-					for (const layer of again.layers) await layer.verifyBlob();
-					expect(again.config.diffIds).toEqual(payloads[name].diffIds);
-				}
-			});
-		});
+		it.each(["root", "medium"] as const)(
+			"are there (%s) for podman and skopeo with their manifests, and every layer has its digest, whatever is in it",
+			async (payloadPlace) => {
+				const report = await build([payloads.plain, payloads.odd], { payloadPlace });
+				expect(report.payload?.map(({ name }) => name)).toEqual(["localhost/plain:v1", "localhost/odd:v1"]);
+				await withStore(payloadPlace, async (store) => {
+					const [own, other] = [join(work, `graph-${payloadPlace}`), join(work, `run-${payloadPlace}`)];
+					const args = [
+						"--root",
+						own,
+						"--runroot",
+						other,
+						"--storage-driver",
+						"overlay",
+						"--storage-opt",
+						"overlay.skip_mount_home=true",
+					];
+					const format = ["images", "--format", "{{.Repository}}:{{.Tag}} {{.Digest}} {{.ReadOnly}}"];
+					const listed = await run("podman", [...args, "--storage-opt", `additionalimagestore=${store}`, ...format]);
+					expect(listed.trim().split("\n").sort()).toEqual(
+						(["odd", "plain"] as const).map((name) => `localhost/${name}:v1 ${payloads[name].manifestDigest} true`),
+					);
+					for (const name of ["plain", "odd"] as const) {
+						const reference = `containers-storage:[overlay@${own}+${other}:overlay.imagestore=${store},overlay.skip_mount_home=true]localhost/${name}:v1`;
+						const raw = await run("skopeo", ["inspect", "--raw", reference]);
+						expect(digestOf(Buffer.from(raw))).toBe(payloads[name].manifestDigest);
+						// reads every layer, and refuses one that has not its digest
+						await run("skopeo", ["copy", reference, `dir:${join(work, `copy-${payloadPlace}-${name}`)}`]);
+						const again = await openImage(`containers-storage:[overlay@${store}]localhost/${name}:v1`);
+						for (const layer of again.layers) await layer.verifyBlob();
+						expect(again.config.diffIds).toEqual(payloads[name].diffIds);
+					}
+				});
+			},
+		);
 
 		it("have the files that podman makes of them, each layer apart", async () => {
 			const { plain } = payloads;
@@ -113,7 +119,7 @@ describe.skipIf(requires("root", "skopeo", "podman", "getfattr"))(
 				`containers-storage:[overlay@${graph}+${place}:overlay.skip_mount_home=true]localhost/plain:v1`,
 			]);
 			const layers = JSON.parse(await readFile(join(graph, "overlay-layers/layers.json"), "utf8")) as { id: string }[];
-			await withStore(async (store) => {
+			await withStore("root", async (store) => {
 				for (const { id } of layers) {
 					const diff = join("overlay", id, "diff");
 					const [ours, theirs] = [await listing(join(store, diff)), await listing(join(graph, diff))];
@@ -141,28 +147,33 @@ describe.skipIf(requires("root", "skopeo", "podman", "getfattr"))(
 			expect(first.squashfs.duplicateBytes).toBeGreaterThanOrEqual(300_000);
 		});
 
-		it("pass verify as what was asked for, and no change of theirs does", async () => {
-			const payload = [payloads.plain, payloads.odd];
-			await build(payload, { comp: "none" });
-			expect(await verdict(payload)).toEqual([
-				["payload", "pass"],
-				["fidelity", "pass"],
-				["medium", "pass"],
-			]);
-			expect(await verdict(undefined)).toEqual(await verdict(payload));
-			expect((await verdict([payloads.plain]))[0]).toEqual(["payload", "fail", "it has 2 images"]);
-			await build([payloads.plain], { comp: "none" });
-			expect((await verdict(payload))[0]).toEqual(["payload", "fail", "the image is not there"]);
-			const bytes = await readFile(iso);
-			for (const text of ["a directory", '"diff-size"', "in Latin-1"]) {
-				const damaged = Buffer.from(bytes);
-				for (let at = bytes.indexOf(text, 0, "latin1"); at >= 0; at = bytes.indexOf(text, at + 1, "latin1"))
-					damaged.writeUInt8(bytes.readUInt8(at) ^ 1, at);
-				expect(damaged.equals(bytes)).toBe(false);
-				writeFileSync(iso, damaged);
-				expect((await verdict(undefined))[0]?.slice(0, 2)).toEqual(["payload", "fail"]);
-			}
-		});
+		it.each(["root", "medium"] as const)(
+			"pass verify (%s) as what was asked for, and no change of theirs does",
+			async (payloadPlace) => {
+				const payload = [payloads.plain, payloads.odd];
+				const how = { payloadPlace, comp: "none" } as const;
+				await build(payload, how);
+				expect(await verdict(payload)).toEqual([
+					["squashfs", "pass"],
+					["squashfs-blocks", "pass"],
+					["payload", "pass"],
+					["fidelity", "pass"],
+					["medium", "pass"],
+				]);
+				expect((await verdict([payloads.plain]))[2]).toEqual(["payload", "fail", "it has 2 images"]);
+				await build([payloads.plain], how);
+				expect((await verdict(payload))[2]).toEqual(["payload", "fail", "the image is not there"]);
+				const bytes = await readFile(iso);
+				for (const text of payloadPlace === "root" ? ["a directory"] : ['"diff-size"', "in Latin-1"]) {
+					const damaged = Buffer.from(bytes);
+					for (let at = bytes.indexOf(text, 0, "latin1"); at >= 0; at = bytes.indexOf(text, at + 1, "latin1"))
+						damaged.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+					expect(damaged.equals(bytes)).toBe(false);
+					writeFileSync(iso, damaged);
+					expect((await verdict(undefined))[2]?.slice(0, 2)).toEqual(["payload", "fail"]);
+				}
+			},
+		);
 
 		it("are refused where the image has storage with something in it, and where a layer is none", async () => {
 			const taken = writeContractLayout(join(work, "taken"), [

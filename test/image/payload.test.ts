@@ -34,7 +34,7 @@ const build = (payload: readonly WrittenLayout[]) =>
 /** Status and faults of what looks at payloads. */
 async function verdict(payload: readonly WrittenLayout[] | undefined) {
 	const references = payload?.map(({ reference }) => reference);
-	const { checks } = await verifyAgainstImage(iso, { image, payload: references });
+	const { checks } = await verifyAgainstImage(iso, { image, payload: references, payloadFormat: "oci" });
 	return checks
 		.filter(({ name }) => name === "payload" || name === "medium")
 		.map(({ name, status, findings }) => [name, status, ...findings.map(({ what }) => what)]);
@@ -96,10 +96,11 @@ describe.skipIf(requires("xorriso", "skopeo"))("images to install that the mediu
 		]);
 	});
 
-	it("must be whole, have names of their own and a format, before anything is compressed", async () => {
+	it("must be whole, have names of their own, and a place only where there is a choice, before anything is compressed", async () => {
 		const one = writePayload("one", "v1");
 		await expect(build([one, one])).rejects.toMatchObject({ code: "PAYLOAD_NAMES", exitStatus: 2 });
-		await expect(buildIso({ image, payload: [one.reference], output: iso, overwrite: true })).rejects.toMatchObject({
+		const placed = { ...options, image, payload: [one.reference], payloadPlace: "root" } as const;
+		await expect(buildIso({ ...placed, output: iso, overwrite: true })).rejects.toMatchObject({
 			code: "INVALID_OPTION",
 			exitStatus: 2,
 		});
