@@ -1,24 +1,9 @@
 import { type ByteString, byteStringFromText } from "../binary/byte-string.ts";
+import { POSIX_CLASSES } from "../binary/posix-classes.ts";
 import { Oci2isoError } from "../errors.ts";
 
 /** Largest count of an interval (RE_DUP_MAX of glibc). */
 const MAX_REPEAT = 0x7fff;
-
-const CLASSES: Readonly<Record<string, RegExp>> = {
-	alnum: /[A-Za-z0-9]/,
-	alpha: /[A-Za-z]/,
-	blank: /[ \t]/,
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what the class holds
-	cntrl: /[\x00-\x1f\x7f]/,
-	digit: /[0-9]/,
-	graph: /[!-~]/,
-	lower: /[a-z]/,
-	print: /[ -~]/,
-	punct: /[!-/:-@[-`{-~]/,
-	space: /[ \t-\r]/,
-	upper: /[A-Z]/,
-	xdigit: /[0-9A-Fa-f]/,
-};
 
 /** What glibc gives a meaning after a backslash, beside the literal characters. */
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -171,7 +156,7 @@ class Translator {
 			members.add(name.charCodeAt(0));
 			return kind === "." ? name.charCodeAt(0) : undefined;
 		}
-		const members256 = CLASSES[name];
+		const members256 = POSIX_CLASSES[name];
 		if (members256 === undefined) throw this.#invalid(`${text} is not a class`);
 		for (let c = 0; c < 256; c++) if (members256.test(String.fromCharCode(c))) members.add(c);
 		return undefined;

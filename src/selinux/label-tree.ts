@@ -1,0 +1,86 @@
+import { type ByteString, bytesOf, displayPath } from "../binary/byte-string.ts";
+import type { Steps } from "../binary/turns.ts";
+import type { Xattrs } from "../binary/xattrs.ts";
+import type { DirectoryInode } from "../tree/inode.ts";
+import { inodesBelow, walk } from "../tree/walk.ts";
+import type { SelinuxPolicy } from "./policy.ts";
+
+/** The extended attribute that has an inode's label. */
+export const LABEL_XATTR = "security.selinux";
+const CONFLICTS_TOLD = 10;
+
+/** What labelling did, by inode. */
+export interface LabelCounts {
+	readonly labelled: number;
+	/** Names that the policy wants no label for (`<<none>>`); their inodes keep what layers say. */
+	readonly withoutLabel: number;
+	/** Names of which the policy says nothing. */
+	readonly unmatched: number;
+	/** Further names of hard-linked inodes for which the policy wants another label than for the first. */
+	readonly conflicts: number;
+	/** In sentences, the first of these. */
+	readonly notes: readonly string[];
+}
+
+/** Whether an inode of the tree has a label. An inode a step. */
+export function* hasLabels(root: DirectoryInode): Steps<boolean> {
+	if (root.xattrs.has(LABEL_XATTR)) return true;
+	for (const { xattrs } of inodesBelow(root)) {
+		if (xattrs.has(LABEL_XATTR)) return true;
+		yield;
+	}
+	return false;
+}
+
+/**
+ * Gives every inode the label that the policy has for it, as setfiles(8) does: the context with a NUL behind it. Of several names of one inode, the first in the tree's order that
+ * the policy has a label for decides. A name a step. Throws as `SelinuxPolicy.labelFor`.
+ */
+export function* labelling(root: DirectoryInode, policy: SelinuxPolicy): Steps<LabelCounts> {
+	const maps = new LabelledXattrs();
+	const notes: string[] = [];
+	let [labelled, withoutLabel, unmatched, conflicts] = [0, 0, 0, 0];
+	for (const { path, inode } of walk(root)) {
+		yield;
+		const chosen = policy.labelFor(`/${path}`, inode.type);
+		if (chosen === undefined) unmatched++;
+		else if (chosen.context === undefined) withoutLabel++;
+		else if (!maps.has(inode.xattrs)) {
+			inode.xattrs = maps.with(inode.xattrs, chosen.context);
+			labelled++;
+		} else if (maps.labelOf(inode.xattrs) !== chosen.context && ++conflicts <= CONFLICTS_TOLD)
+			notes.push(
+				`/${displayPath(path)} has the label of another name of its inode, ${maps.labelOf(inode.xattrs)}, where the policy has ${chosen.context} for it`,
+			);
+	}
+	if (conflicts > CONFLICTS_TOLD) notes.push(`so have ${conflicts - CONFLICTS_TOLD} more names of hard-linked inodes`);
+	return { labelled, withoutLabel, unmatched, conflicts, notes };
+}
+
+/** Inodes with equal attributes share one map, before and after. */
+class LabelledXattrs {
+	readonly #labels = new Map<Xattrs, ByteString>();
+	readonly #made = new Map<Xattrs, Map<ByteString, Xattrs>>();
+	readonly #values = new Map<ByteString, Uint8Array>();
+
+	has(xattrs: Xattrs): boolean {
+		return this.#labels.has(xattrs);
+	}
+
+	labelOf(xattrs: Xattrs): ByteString | undefined {
+		return this.#labels.get(xattrs);
+	}
+
+	with(xattrs: Xattrs, label: ByteString): Xattrs {
+		const byLabel = this.#made.get(xattrs) ?? new Map<ByteString, Xattrs>();
+		this.#made.set(xattrs, byLabel);
+		const known = byLabel.get(label);
+		if (known !== undefined) return known;
+		const value = this.#values.get(label) ?? bytesOf(`${label}\0`);
+		this.#values.set(label, value);
+		const made = new Map(xattrs).set(LABEL_XATTR, value);
+		byLabel.set(label, made);
+		this.#labels.set(made, label);
+		return made;
+	}
+}

@@ -1,0 +1,113 @@
+import { type ByteString, byteStringOf, displayName } from "../binary/byte-string.ts";
+import { MiB } from "../binary/units.ts";
+import { Oci2isoError } from "../errors.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import type { FileInode, Inode } from "../tree/inode.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
+import { sortedEntries } from "../tree/walk.ts";
+import { findLibrary, type LibraryRules, readLibraryRules } from "./library.ts";
+import { ListRules } from "./list-rules.ts";
+import { parseSpecifications, type Specification } from "./specifications.ts";
+import { parseSubstitutions, type Substitution, substituted } from "./substitutions.ts";
+import { TreeRules } from "./tree-rules.ts";
+
+const DIRECTORY = "/etc/selinux";
+const CONFIG = `${DIRECTORY}/config`;
+/** Of libselinux, where the configuration names none. */
+const DEFAULT_TYPE = "targeted";
+const FILES = "contexts/files/file_contexts";
+/** In the order in which they count. */
+const INPUTS = ["", ".homedirs", ".local"];
+const SUBSTITUTIONS = [".subs", ".subs_dist"];
+const MAX_FILE_BYTES = 16 * MiB;
+
+/** What an image's own SELinux policy says of the labels of files. */
+export interface SelinuxPolicy {
+	/** Its directory in `/etc/selinux`. */
+	readonly name: string;
+	/** Whose way of choosing counts. */
+	readonly library: LibraryRules;
+	/** What is said of an absolute path and an inode type; undefined: nothing. Throws `Oci2isoError` SELINUX_POLICY_TOO_SLOW. */
+	labelFor(path: ByteString, type: Inode["type"]): Pick<Specification, "context"> | undefined;
+}
+
+/** `/etc/selinux/config` */
+export interface SelinuxConfig {
+	/** `enforcing`, `permissive` or `disabled`; undefined where it says nothing. */
+	readonly mode: string | undefined;
+	readonly type: ByteString;
+}
+
+/** Every file that `readPolicy` may read; none where the image has no policy. */
+export function policyFiles(tree: ImageTree): FileInode[] {
+	const directory = lookupQuietly(tree, DIRECTORY)?.inode;
+	if (directory?.type !== "directory") return [];
+	const files = sortedEntries(directory).flatMap(([name]) =>
+		[...INPUTS, ...SUBSTITUTIONS].flatMap((suffix) => fileAt(tree, `${DIRECTORY}/${name}/${FILES}${suffix}`) ?? []),
+	);
+	const others = [fileAt(tree, CONFIG), findLibrary(tree)].flatMap((file) => file ?? []);
+	return files.length === 0 ? [] : [...files, ...others];
+}
+
+/** Follows libselinux: a setting's last line counts, its name in any case where it is SELINUXTYPE. */
+export async function readSelinuxConfig(tree: ImageTree): Promise<SelinuxConfig> {
+	const text = await read(tree, CONFIG);
+	const values = (pattern: RegExp): string[] =>
+		(text ?? "").split("\n").flatMap((line) => pattern.exec(line.trimStart())?.[1]?.trim() ?? []);
+	const type = values(/^SELINUXTYPE=(.*)/i).findLast((value) => value !== "");
+	const [mode] = values(/^SELINUX=\s*([A-Za-z]+)/);
+	return { mode: mode?.toLowerCase(), type: type ?? DEFAULT_TYPE };
+}
+
+/**
+ * The policy that `/etc/selinux/config` names; undefined where it is not there. Throws `Oci2isoError` (exit 5): SELINUX_POLICY_INVALID, SELINUX_POLICY_TOO_LARGE, SELINUX_POLICY_COMPILED.
+ */
+export async function readPolicy(tree: ImageTree): Promise<SelinuxPolicy | undefined> {
+	const { type } = await readSelinuxConfig(tree);
+	const base = `${DIRECTORY}/${type}/${FILES}`;
+	const shown = (suffix = ""): string => displayName(base + suffix);
+	const texts: (ByteString | undefined)[] = [];
+	for (const suffix of INPUTS) {
+		const text = await read(tree, base + suffix);
+		if (text === undefined && fileAt(tree, `${base}${suffix}.bin`) !== undefined)
+			throw new Oci2isoError({
+				code: "SELINUX_POLICY_COMPILED",
+				kind: "corrupt",
+				what: "the policy has its path specifications only as libselinux compiles them",
+				where: shown(`${suffix}.bin`),
+				expected: "the text beside it",
+				remedy: "keep file_contexts in the image, or build with --selinux image",
+			});
+		texts.push(text);
+	}
+	if (texts[0] === undefined) return undefined;
+	const specifications = texts.flatMap((text, input) => parseSpecifications(text ?? "", shown(INPUTS[input]), input));
+	const library = await readLibraryRules(tree);
+	const substitutions: (readonly Substitution[])[] = [];
+	for (const suffix of SUBSTITUTIONS) {
+		const found = parseSubstitutions((await read(tree, base + suffix)) ?? "", shown(suffix));
+		substitutions.push(library === "3.8" ? found : found.reverse());
+	}
+	const fileOf = (input: number): string => shown(INPUTS[input]);
+	const rules =
+		library === "before 3.8" ? new ListRules(specifications, fileOf) : new TreeRules(specifications, fileOf, library);
+	return {
+		name: displayName(type),
+		library,
+		labelFor: (path, inodeType) =>
+			rules.choose(
+				substitutions.reduce((from, each) => substituted(each, from) ?? from, path),
+				inodeType,
+			),
+	};
+}
+
+function fileAt(tree: ImageTree, path: ByteString): FileInode | undefined {
+	const inode = lookupQuietly(tree, path)?.inode;
+	return inode?.type === "file" ? inode : undefined;
+}
+
+async function read(tree: ImageTree, path: ByteString): Promise<ByteString | undefined> {
+	const file = fileAt(tree, path);
+	return file === undefined ? undefined : byteStringOf(await tree.read(file, MAX_FILE_BYTES));
+}
