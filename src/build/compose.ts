@@ -15,6 +15,7 @@ import type { FileTarget } from "../output/file-target.ts";
 import { payloadLayoutFiles } from "../payload/oci-layout.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
+import { withoutLabels } from "../selinux/choice.ts";
 import { type BootCheck, checkContract, readBuildContract } from "./checked-contract.ts";
 import type { Work } from "./options.ts";
 import type { BuildPlan } from "./plan.ts";
@@ -57,11 +58,12 @@ export interface ComposedSystem extends LiveSystem {
 export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 	const { plan, image, payloads, target, rootfsStart: start, work, progress, cache, source } = input;
 	const { encoder, ...rootfs } = plan.rootfs;
-	const { dropXattr, allRoot, sourceDateEpoch: epochSeconds } = plan;
+	const { allRoot, selinux, sourceDateEpoch: epochSeconds } = plan;
+	const dropXattr = withoutLabels(plan.dropXattr, selinux);
 	const exclude = [...plan.defaultExcludes, ...plan.exclude];
 	const { jobs, signal } = work;
 	const level = rootfs.comp === "none" ? undefined : rootfs.level;
-	const options = { ...rootfs, level, exclude, dropXattr, allRoot, jobs, signal };
+	const options = { ...rootfs, level, exclude, dropXattr, selinux, allRoot, jobs, signal };
 	const stage = await writeRootFileSystem({
 		images: [image],
 		store: plan.payload?.format === "storage" ? { payloads, place: plan.payload.place ?? "medium" } : undefined,
@@ -119,7 +121,7 @@ async function addBoot(
 		files,
 		otherFiles: plan.payload?.format === "oci" ? payloadLayoutFiles(payloads) : [],
 		bios: core && { core: core.image, bootHybrid: core.bootHybrid },
-		ingredients: ingredients(plan, contract),
+		ingredients: ingredients(plan, contract, stage),
 		preparer: `OCI2ISO-${plan.oci2iso}`,
 		stage,
 		addedFiles,
@@ -168,10 +170,12 @@ function ingredients(
 		exclude,
 		defaultExcludes,
 		dropXattr,
+		selinux,
 		allRoot,
 		sourceDateEpoch,
 	}: BuildPlan,
 	contract: Contract,
+	{ labels }: Pick<RootFileSystemStage, "labels">,
 ): unknown {
 	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
 	const { label, kernel, vendor, bootLoader, furtherKernels, deviceTrees } = contract;
@@ -184,11 +188,12 @@ function ingredients(
 		...(deviceTrees.length > 0 && { trees: deviceTrees.map(({ name }) => name) }),
 	};
 	const left = { exclude, defaultExcludes: defaultExcludes.length > 0, dropXattr, ...(allRoot && { allRoot }) };
+	const labelled = labels !== undefined ? { selinux: "policy" } : selinux === "off" ? { selinux } : {};
 	return [
 		oci2iso,
 		image.manifestDigest,
 		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
 		...(payload === undefined ? [] : [payloadIngredients(payload)]),
-		{ ...boot, codec, level, blockSize, ...asked, ...left, epoch: sourceDateEpoch },
+		{ ...boot, codec, level, blockSize, ...asked, ...left, ...labelled, epoch: sourceDateEpoch },
 	];
 }

@@ -156,7 +156,7 @@ function requireUnshaped(options: object): void {
 
 function shapeOf(options: PlanOptions): Shape {
 	const { image, platform, devicetree, bootloader, buildroot, sourceDateEpoch } = options;
-	const { bcj, exports, allRoot, tools = "auto" } = options;
+	const { bcj, exports, selinux, allRoot, tools = "auto" } = options;
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
 	requireFilter(comp, bcj);
@@ -183,6 +183,7 @@ function shapeOf(options: PlanOptions): Shape {
 		exclude: options.exclude ?? [],
 		defaultExcludes: options.defaultExcludes ?? true,
 		dropXattr: options.dropXattr ?? [],
+		selinux: selinux === "auto" ? undefined : selinux,
 		allRoot,
 		tools: tools === "auto" ? "builtin" : tools,
 	};

@@ -62,6 +62,8 @@ const schema = z.strictObject({
 	),
 	exclude: as(treeFields.exclude),
 	dropXattr: as(treeFields.dropXattr),
+	/** Absent: of the image's policy where it has one and layers carry none. */
+	selinux: as(treeFields.selinux).optional(),
 	/** Absent: files belong to whom the image says. */
 	allRoot: z.literal(true).optional(),
 	/** What was asked for; absent: as the image says. */
@@ -129,6 +131,7 @@ export async function makePlan(
 		defaultExcludes: shape.defaultExcludes ? DEFAULT_EXCLUDES : [],
 		exclude,
 		dropXattr,
+		...(shape.selinux === undefined ? {} : { selinux: shape.selinux }),
 		...(shape.allRoot === true ? { allRoot: true } : {}),
 		...bootOptionsOf(shape),
 		sourceDateEpoch: epochSeconds(shape.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], config.createdSeconds),

@@ -11,6 +11,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
+import type { Labels } from "../selinux/label-image.ts";
 import type { BootCheckReport } from "./checked-contract.ts";
 import type { ComposedSystem } from "./compose.ts";
 import type { BuildPlan } from "./plan.ts";
@@ -137,6 +138,8 @@ export interface SquashfsReport {
 	readonly excludedPaths: number;
 	/** Extended attributes left out as asked for, by pattern. */
 	readonly droppedXattrs: readonly { readonly pattern: string; readonly count: number }[];
+	/** What the image's SELinux policy gave to inodes; absent where it was not asked. */
+	readonly selinux?: Labels;
 	/** Inodes of other owners that were given to root; absent where that was not asked for. */
 	readonly givenToRoot?: number;
 }
@@ -199,6 +202,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			duplicateBytes: rootfs.data.duplicateBytes,
 			excludedPaths: stage.excludedPaths,
 			droppedXattrs: stage.droppedXattrs,
+			...(stage.labels === undefined ? {} : { selinux: stage.labels }),
 			...(stage.givenToRoot === undefined ? {} : { givenToRoot: stage.givenToRoot }),
 		},
 		...(parts.shared === undefined ? {} : { sharedCache: parts.shared }),

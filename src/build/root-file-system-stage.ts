@@ -18,9 +18,9 @@ import { assert } from "../errors.ts";
 import { LayerCollector } from "../layers/collect.ts";
 import type { CollectedLayer, LayerCounts } from "../layers/collected-layer.ts";
 import { type LayerUsage, measuringUsage } from "../layers/disk-usage.ts";
-import { compileXattrDropper, type DroppedXattrs, type XattrDropper } from "../layers/drop-xattrs.ts";
+import { compileXattrDropper, type DroppedXattrs, isDropped, type XattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes } from "../layers/excludes.ts";
-import { type ReadLayer, type SettledTree, settleImage } from "../layers/image-pass.ts";
+import { type ReadLayer, settleImage } from "../layers/image-pass.ts";
 import { keepBlocks, usedBytes } from "../layers/keep-blocks.ts";
 import { nativeContentHasher } from "../native/content-hasher.ts";
 import type { OciImage } from "../oci/open-image.ts";
@@ -29,8 +29,11 @@ import type { PayloadImage } from "../payload/payload-images.ts";
 import { withStore } from "../payload/store-in-root.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
+import { LABEL_XATTR, type SelinuxChoice } from "../selinux/choice.ts";
+import { type Labels, labelImage, mayLabel } from "../selinux/label-image.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
+import { createLookup } from "../tree/lookup.ts";
 import { type CopyTarget, ImageCopier } from "./image-copier.ts";
 import { halved, recordedLayers, storeOf } from "./payload-store.ts";
 import type { BuildProgress } from "./progress.ts";
@@ -66,6 +69,8 @@ export interface ImageStage {
 	/** Inodes that were others' and are root's; undefined where that was not asked for. */
 	readonly givenToRoot: number | undefined;
 	readonly notes: readonly string[];
+	/** What the image's SELinux policy gave to its inodes; undefined where it was not asked. */
+	readonly labels: Labels | undefined;
 	/** What layers hold and no tree can, one sentence each. */
 	readonly losses: readonly string[];
 }
@@ -88,6 +93,8 @@ interface StageOptions {
 	/** All patterns. */
 	readonly exclude: readonly string[];
 	readonly dropXattr: readonly string[];
+	/** Default `auto`. */
+	readonly selinux?: SelinuxChoice | undefined;
 	readonly allRoot?: boolean | undefined;
 	readonly jobs: number;
 	readonly signal?: AbortSignal | undefined;
@@ -171,7 +178,7 @@ async function stream(
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
 	const { images, store, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
-	const { signal, blockSize: blockBytes, comp, jobs, allRoot, fragmentRule, exportable } = input.options;
+	const { signal, blockSize: blockBytes, comp, jobs, selinux, allRoot, fragmentRule, exportable } = input.options;
 	const copier = new ImageCopier(target, start);
 	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
 		sink: {
@@ -247,11 +254,17 @@ async function stream(
 			})),
 		);
 		for (const [i, { kept }] of trees.entries()) await collector.collectMissing(kept, i);
-		const roots = trees.map(({ kept }) => kept);
+		const roots = trees.map(
+			({ kept }) =>
+				() =>
+					kept,
+		);
 		if (store !== undefined) {
 			const stored = await storeOf(store.payloads, collector, epochSeconds, signal);
-			if (store.place === "medium") roots.push(stored);
-			else roots[0] = withStore(elementAt(roots, 0), stored);
+			const first = elementAt(roots, 0);
+			if (store.place === "medium") roots.push(() => stored);
+			// once what it copies has labels
+			else roots[0] = () => withStore(first(), stored);
 		}
 
 		await data.finish();
@@ -259,43 +272,53 @@ async function stream(
 		await compressor.close();
 		const tables = new Tables(async () => {
 			const summaries: RootSummary[] = [];
-			for (const [i, root] of roots.entries()) {
+			for (const [i, rootOf] of roots.entries()) {
 				const storedFileOf = (file: FileInode): StoredFile => {
 					// container storage's files have numbers of no image
 					const stored = collector.stored(file, i < images.length ? i : 0);
 					assert(stored !== undefined, `no content for entry ${file.entry}`);
 					return stored;
 				};
-				summaries.push(await inTurns(writer.finishing(root, storedFileOf), signal));
+				summaries.push(await inTurns(writer.finishing(rootOf(), storedFileOf), signal));
 			}
 			return summaries;
 		});
+		const readsPolicy = trees.some(({ whole }) => mayLabel(selinux, { lookup: createLookup(whole) }));
 		// otherwise they are written beside what else takes time
-		if (copier.isBusy) await tables.prepare();
+		if (copier.isBusy && !readsPolicy) await tables.prepare();
 		await copier.finish(signal);
 		copier.close();
 		const used = new Map<CollectedLayer, { reusedBytes: number; recompressedBytes: number }>();
 		for (const each of collected) used.set(each, await inTurns(usedBytes(data, each.stretches), signal));
 		const reader = data.reader(region(target, start, data.end), createDecompressor(comp));
-		const stageOf = ({ whole, kept, ...outcome }: SettledTree, i: number): ImageStage => ({
-			...outcome,
-			tree: createImageTree(whole, async (file) => {
+		const dropsLabels = isDropped(input.options.dropXattr, LABEL_XATTR);
+		const stages: ImageStage[] = [];
+		for (const [i, { whole, kept, ...outcome }] of trees.entries()) {
+			const tree = createImageTree(whole, async (file) => {
 				const stored = collector.stored(file, i);
 				return stored === undefined ? collector.aside(file, i) : reader.read(data.layoutOf(stored));
-			}),
-			fetchAside: (files) => collector.fetchAside(files, i),
-			get layers() {
-				return collector.collectedOf(i).flatMap((each) => {
-					const bytes = used.get(each);
-					return bytes === undefined ? [] : [{ ...each.counts, ...bytes }];
-				});
-			},
-			diskUsage() {
-				const stored = (file: FileInode) => collector.stored(file, i);
-				return inTurns(measuringUsage(kept, { stored, layoutOf: (file) => data.layoutOf(file) }), signal);
-			},
-		});
-		const [first, ...further] = trees.map(stageOf);
+			});
+			const fetchAside = (files: Iterable<FileInode>): Promise<void> => collector.fetchAside(files, i);
+			const labelled = await labelImage({ choice: selinux, tree, kept, dropsLabels, fetch: fetchAside, signal });
+			stages.push({
+				...outcome,
+				tree,
+				fetchAside,
+				labels: labelled.labels,
+				notes: [...outcome.notes, ...labelled.notes],
+				get layers() {
+					return collector.collectedOf(i).flatMap((each) => {
+						const bytes = used.get(each);
+						return bytes === undefined ? [] : [{ ...each.counts, ...bytes }];
+					});
+				},
+				diskUsage() {
+					const stored = (file: FileInode) => collector.stored(file, i);
+					return inTurns(measuringUsage(kept, { stored, layoutOf: (file) => data.layoutOf(file) }), signal);
+				},
+			});
+		}
+		const [first, ...further] = stages;
 		assert(first !== undefined, "there is a stage for each image");
 		return Object.assign(first, {
 			further,

@@ -248,10 +248,7 @@ const ROWS: Readonly<Record<string, Rows>> = {
 			none(BUILT_IMAGE),
 		],
 		["--signing-key --sign", none("oci2iso signs nothing: shim, GRUB and kernel have their signatures from the image")],
-		[
-			"--selinux --selinux-label",
-			none("SELinux labels are the image's; --drop-xattr security.selinux leaves them out"),
-		],
+		["--selinux-label", none("SELinux labels are those of the image's own policy: --selinux policy")],
 	],
 	others: [
 		["-j --threads --parallel --processors --cpus", same("--jobs")],

@@ -133,6 +133,10 @@ const groups = {
 			"leave extended attributes out, by shell pattern: security.selinux, user.*; repeatable",
 			collect,
 		],
+		selinux: [
+			"--selinux <choice>",
+			"SELinux labels: of the image's policy, of its layers (image), or off (default: auto, policy where there is one and layers have none)",
+		],
 		allRoot: ["--all-root", "give every file to user and group 0, as mksquashfs -all-root does"],
 	}),
 	image: group("Image:", imageFields, {

@@ -28,6 +28,11 @@ export function compileXattrDropper(patterns: readonly string[]): XattrDropper {
 	};
 }
 
+/** Whether one of the patterns matches. Throws as `compileXattrDropper`. */
+export function isDropped(patterns: readonly string[], name: ByteString): boolean {
+	return patterns.some((pattern) => compileXattrPattern(pattern)(name));
+}
+
 function* drop(root: DirectoryInode, patternOf: (name: ByteString) => number, counts: number[]): Steps<void> {
 	// Inodes share maps. A map that was filtered stands for itself, so that the second name of an inode finds nothing more.
 	const filtered = new Map<Xattrs, { readonly kept: Xattrs; readonly dropped: readonly number[] }>();

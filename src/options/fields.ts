@@ -3,6 +3,7 @@ import { BRANCH_FILTERS, CODEC_NAMES } from "../codec/types.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
+import { SELINUX_CHOICES } from "../selinux/choice.ts";
 import { PRESET_NAMES } from "./presets.ts";
 
 // Every option of the library, said once: what it is, what it may be, and of which type. The command line has an option of the same name for each
@@ -103,6 +104,8 @@ export const treeFields = {
 	defaultExcludes: flag(),
 	/** Extended attributes to leave out: shell patterns for their full names, for example `security.selinux` or `user.*`. Default: none. */
 	dropXattr: texts("patterns"),
+	/** Where SELinux labels come from: the image's policy, its layers, or nowhere. Default: `auto`, the policy where the image has one and its layers carry no labels. */
+	selinux: oneOf(SELINUX_CHOICES),
 	/** Everything belongs to user and group 0 (`mksquashfs -all-root`). Default: false, to whom the image says. */
 	allRoot: flag(),
 } satisfies Fields;

@@ -3,10 +3,9 @@ import type { Steps } from "../binary/turns.ts";
 import type { Xattrs } from "../binary/xattrs.ts";
 import type { DirectoryInode } from "../tree/inode.ts";
 import { inodesBelow, walk } from "../tree/walk.ts";
+import { LABEL_XATTR } from "./choice.ts";
 import type { SelinuxPolicy } from "./policy.ts";
 
-/** The extended attribute that has an inode's label. */
-export const LABEL_XATTR = "security.selinux";
 const CONFLICTS_TOLD = 10;
 
 /** What labelling did, by inode. */

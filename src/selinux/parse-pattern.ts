@@ -5,6 +5,7 @@ import { bytesWhere, type Pattern } from "./pattern.ts";
 /** As PCRE2 has it by default. */
 const MAX_DEPTH = 250;
 const MAX_REPEAT = 65_535;
+const MAX_INTERVAL_BYTES = 32;
 
 /** Classes of PCRE2 without UTF, in the C locale. */
 const ESCAPED_CLASSES: Readonly<Record<string, RegExp>> = {
@@ -120,16 +121,19 @@ class Parser {
 
 	/** The counts that the brace at `at` begins; undefined where it is a brace. */
 	#interval(at: number): { readonly counts: readonly [number, number?]; readonly length: number } | undefined {
-		const text = this.#text.slice(at, at + 32);
-		// a character of its own before PCRE2 10.43, an interval after it
-		const [whole, least = "", comma, most = ""] = /^\{(\d+)(,?)(\d*)\}/.exec(text) ?? [];
-		if (whole === undefined) {
-			const spaced = text.replaceAll(" ", "");
-			if (/^\{(?:\d+|\d*,\d+|\d+,)\}/.test(spaced)) this.#fail("versions of PCRE2 read this interval differently");
+		const end = this.#text.indexOf("}", at);
+		if (end === -1 || end - at > MAX_INTERVAL_BYTES) return undefined;
+		const whole = this.#text.slice(at, end + 1);
+		const [least = "", most, ...rest] = whole.slice(1, -1).split(",");
+		const isNumber = (text: string): boolean => /^\d+$/.test(text);
+		if (rest.length > 0 || ![least, most ?? ""].every((text) => text.trim() === "" || isNumber(text.trim())))
+			return undefined;
+		if (!isNumber(least) || (most !== undefined && most !== "" && !isNumber(most))) {
+			if (/\d/.test(whole)) this.#fail("versions of PCRE2 read this interval differently");
 			return undefined;
 		}
 		const first = Number(least);
-		const last = comma === "" ? first : most === "" ? undefined : Number(most);
+		const last = most === undefined ? first : most === "" ? undefined : Number(most);
 		if (Math.max(first, last ?? 0) > MAX_REPEAT || first > (last ?? first))
 			this.#fail(`${whole} is not a range of counts`);
 		return { counts: last === undefined ? [first] : [first, last], length: whole.length };
@@ -183,14 +187,17 @@ class Parser {
 	}
 
 	#member(): Uint8Array {
-		const [text, kind, negation, name = ""] =
-			/^\[([:.=])(\^?)([^\]:.=]*)\1\]/.exec(this.#text.slice(this.#at, this.#at + 32)) ?? [];
-		if (text !== undefined) {
+		const kind = this.#text[this.#at] === "[" ? (this.#text[this.#at + 1] ?? "") : "";
+		const end = ":.=".includes(kind) && kind !== "" ? this.#text.indexOf(`${kind}]`, this.#at + 2) : -1;
+		const inner = end === -1 ? "" : this.#text.slice(this.#at + 2, end);
+		const isNegated = inner.startsWith("^");
+		const name = isNegated ? inner.slice(1) : inner;
+		if (/^[a-z.]{1,16}$/.test(name)) {
 			const posix =
 				name === "word" ? ESCAPED_CLASSES["w"] : Object.hasOwn(POSIX_CLASSES, name) ? POSIX_CLASSES[name] : undefined;
-			if (kind !== ":" || posix === undefined) return this.#fail(`${text} is not a class`);
-			this.#at += text.length;
-			return matching(posix, negation === "^");
+			if (kind !== ":" || posix === undefined) return this.#fail(`[${kind}${inner}${kind}] is not a class`);
+			this.#at = end + 2;
+			return matching(posix, isNegated);
 		}
 		const c = this.#text.charCodeAt(this.#at++);
 		return c === 0x5c ? this.#escape(true) : one(c);

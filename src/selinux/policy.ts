@@ -4,7 +4,6 @@ import { Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FileInode, Inode } from "../tree/inode.ts";
 import { lookupQuietly } from "../tree/lookup-quietly.ts";
-import { sortedEntries } from "../tree/walk.ts";
 import { findLibrary, type LibraryRules, readLibraryRules } from "./library.ts";
 import { ListRules } from "./list-rules.ts";
 import { parseSpecifications, type Specification } from "./specifications.ts";
@@ -38,15 +37,28 @@ export interface SelinuxConfig {
 	readonly type: ByteString;
 }
 
-/** Every file that `readPolicy` may read; none where the image has no policy. */
-export function policyFiles(tree: ImageTree): FileInode[] {
+/** Whether a policy is in the image, which its configuration may name or not. */
+export function hasPolicy(tree: Pick<ImageTree, "lookup">): boolean {
 	const directory = lookupQuietly(tree, DIRECTORY)?.inode;
-	if (directory?.type !== "directory") return [];
-	const files = sortedEntries(directory).flatMap(([name]) =>
-		[...INPUTS, ...SUBSTITUTIONS].flatMap((suffix) => fileAt(tree, `${DIRECTORY}/${name}/${FILES}${suffix}`) ?? []),
+	if (directory?.type !== "directory") return false;
+	const isThere = (path: ByteString): boolean => fileAt(tree, path) !== undefined;
+	return [...directory.entries.keys()].some((name) => {
+		const path = `${DIRECTORY}/${name}/${FILES}`;
+		return isThere(path) || isThere(`${path}.bin`);
+	});
+}
+
+/** What `readSelinuxConfig` reads. */
+export function configFile(tree: ImageTree): FileInode | undefined {
+	return fileAt(tree, CONFIG);
+}
+
+/** What `readPolicy` reads. */
+export function policyFiles(tree: ImageTree, { type }: SelinuxConfig): FileInode[] {
+	const files = [...INPUTS, ...SUBSTITUTIONS].map((suffix) => fileAt(tree, `${DIRECTORY}/${type}/${FILES}${suffix}`));
+	return [...files, findLibrary(tree)].flatMap((file) =>
+		file === undefined || file.byteLength > MAX_FILE_BYTES ? [] : [file],
 	);
-	const others = [fileAt(tree, CONFIG), findLibrary(tree)].flatMap((file) => file ?? []);
-	return files.length === 0 ? [] : [...files, ...others];
 }
 
 /** Follows libselinux: a setting's last line counts, its name in any case where it is SELINUXTYPE. */
@@ -60,10 +72,9 @@ export async function readSelinuxConfig(tree: ImageTree): Promise<SelinuxConfig>
 }
 
 /**
- * The policy that `/etc/selinux/config` names; undefined where it is not there. Throws `Oci2isoError` (exit 5): SELINUX_POLICY_INVALID, SELINUX_POLICY_TOO_LARGE, SELINUX_POLICY_COMPILED.
+ * The policy that a configuration names; undefined where it is not there. Throws `Oci2isoError` (exit 5): SELINUX_POLICY_INVALID, SELINUX_POLICY_TOO_LARGE, SELINUX_POLICY_COMPILED.
  */
-export async function readPolicy(tree: ImageTree): Promise<SelinuxPolicy | undefined> {
-	const { type } = await readSelinuxConfig(tree);
+export async function readPolicy(tree: ImageTree, { type }: SelinuxConfig): Promise<SelinuxPolicy | undefined> {
 	const base = `${DIRECTORY}/${type}/${FILES}`;
 	const shown = (suffix = ""): string => displayName(base + suffix);
 	const texts: (ByteString | undefined)[] = [];
@@ -102,12 +113,22 @@ export async function readPolicy(tree: ImageTree): Promise<SelinuxPolicy | undef
 	};
 }
 
-function fileAt(tree: ImageTree, path: ByteString): FileInode | undefined {
+function fileAt(tree: Pick<ImageTree, "lookup">, path: ByteString): FileInode | undefined {
 	const inode = lookupQuietly(tree, path)?.inode;
 	return inode?.type === "file" ? inode : undefined;
 }
 
 async function read(tree: ImageTree, path: ByteString): Promise<ByteString | undefined> {
 	const file = fileAt(tree, path);
-	return file === undefined ? undefined : byteStringOf(await tree.read(file, MAX_FILE_BYTES));
+	if (file === undefined) return undefined;
+	if (file.byteLength > MAX_FILE_BYTES)
+		throw new Oci2isoError({
+			code: "SELINUX_POLICY_TOO_LARGE",
+			kind: "corrupt",
+			what: `it has ${file.byteLength} bytes`,
+			where: displayName(path),
+			expected: `at most ${MAX_FILE_BYTES} bytes`,
+			remedy: "build with --selinux image, which takes labels from layers only",
+		});
+	return byteStringOf(await tree.read(file, MAX_FILE_BYTES));
 }

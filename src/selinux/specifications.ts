@@ -42,10 +42,7 @@ export function parseSpecifications(text: ByteString, file: string, input: numbe
 	return text.split("\n").flatMap((content, index) => {
 		const line = index + 1;
 		// what ends a string in C ends a line too
-		const fields = content
-			.replace(/\0.*$/s, "")
-			.split(/[ \t\r\v\f]+/)
-			.filter((field) => field !== "");
+		const fields = (content.split("\0")[0] ?? "").split(/[ \t\r\v\f]+/).filter((field) => field !== "");
 		const [pattern, second, third] = fields;
 		if (pattern === undefined || pattern.startsWith("#")) return [];
 		const invalid = (what: string): Oci2isoError => invalidPolicy(what, file, line);

@@ -14,10 +14,7 @@ export interface Substitution {
 export function parseSubstitutions(text: ByteString, file: string): Substitution[] {
 	return text.split("\n").flatMap((line, index) => {
 		if (line.length > MAX_LINE_BYTES) throw invalidPolicy("it is too long", file, index + 1);
-		const [from, to] = line
-			.replace(/\0.*$/s, "")
-			.split(/[ \t\r\v\f]+/)
-			.filter((field) => field !== "");
+		const [from, to] = (line.split("\0")[0] ?? "").split(/[ \t\r\v\f]+/).filter((field) => field !== "");
 		return from === undefined || to === undefined || from.startsWith("#") ? [] : [{ from, to }];
 	});
 }

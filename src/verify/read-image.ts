@@ -1,11 +1,16 @@
 import { elementAt } from "../binary/element-at.ts";
+import { HeldBytes } from "../binary/held-bytes.ts";
 import { inTurns } from "../binary/turns.ts";
 import type { TarEntry } from "../formats/tar/entry.ts";
 import type { DroppedXattrs, XattrDropper } from "../layers/drop-xattrs.ts";
 import type { IsExcluded } from "../layers/filter.ts";
 import { missingBodies, type ReadLayer, readAgain, type SettledTree, settleImage } from "../layers/image-pass.ts";
-import { type ContentSink, readLayer } from "../layers/read-layer.ts";
+import { type ContentSink, keptContent, readLayer } from "../layers/read-layer.ts";
+import type { Layer } from "../oci/layer.ts";
 import type { OciImage } from "../oci/open-image.ts";
+import type { SelinuxChoice } from "../selinux/choice.ts";
+import { labelImage } from "../selinux/label-image.ts";
+import { createImageTree } from "../tree/image-tree.ts";
 import type { BodyId, DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import { DigestTable } from "./digest-table.ts";
 import { digestContents } from "./digested-contents.ts";
@@ -34,6 +39,10 @@ interface ReadImageOptions {
 	readonly isExcluded: IsExcluded;
 	/** Absent: every attribute is expected. */
 	readonly dropXattrs?: XattrDropper | undefined;
+	/** Labels that are expected. Absent: those of layers. */
+	readonly selinux?: SelinuxChoice | undefined;
+	/** `dropXattrs` takes labels. */
+	readonly dropsLabels?: boolean | undefined;
 	/** Everything is expected to belong to root. */
 	readonly allRoot?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -42,7 +51,7 @@ interface ReadImageOptions {
 /** Reads an image as `build` does, and digests contents in place of storing them. Throws as layers and merger do. */
 export async function readImageTree(
 	image: Pick<OciImage, "layers"> & Partial<Pick<OciImage, "treeLimits">>,
-	{ isExcluded, dropXattrs, allRoot, signal }: ReadImageOptions,
+	{ isExcluded, dropXattrs, selinux, dropsLabels = false, allRoot, signal }: ReadImageOptions,
 ): Promise<ExpectedTree> {
 	const { layers } = image;
 	// One object marks the directories that got it.
@@ -65,13 +74,45 @@ export async function readImageTree(
 	} finally {
 		contents.close();
 	}
+	const kept = new Map<FileInode, Uint8Array>();
+	const { notes } = await labelImage({
+		choice: selinux,
+		tree: createImageTree(settled.whole, async (file) => kept.get(file) ?? new Uint8Array()),
+		kept: settled.kept,
+		dropsLabels,
+		fetch: (files) => keepContents(layers, files, kept, signal),
+		signal,
+	});
 	return {
 		root: settled.kept,
 		whole: settled.whole,
 		excludedPaths: settled.excludedPaths,
 		droppedXattrs: settled.droppedXattrs,
-		notes: settled.losses,
+		notes: [...settled.losses, ...notes],
 		digestOf: ({ layer, entry }) => elementAt(digests, layer).get(entry),
 		hasOwnTime: ({ mtime }) => mtime !== createdParentTime,
 	};
+}
+
+/** Reads layers once more for a few contents. */
+function keepContents(
+	layers: readonly Layer[],
+	files: readonly FileInode[],
+	kept: Map<FileInode, Uint8Array>,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const held = new HeldBytes();
+	return readAgain(layers, files, async (number, layer, isNeeded) =>
+		readLayer(
+			layer,
+			(entry) => {
+				if (!isNeeded(entry)) return undefined;
+				held.hold(entry.byteLength, layer.digest);
+				return keptContent(entry.byteLength, (bytes) => {
+					for (const file of files) if (file.layer === number && file.entry === entry.index) kept.set(file, bytes);
+				});
+			},
+			{ signal },
+		),
+	);
 }

@@ -1,7 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { interruptible, Oci2isoError } from "../errors.ts";
 import { isIso9660 } from "../formats/iso9660/is-iso9660.ts";
-import { compileXattrDropper } from "../layers/drop-xattrs.ts";
+import { compileXattrDropper, isDropped } from "../layers/drop-xattrs.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
 import { openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
@@ -26,6 +26,7 @@ import {
 } from "../options/image-options.ts";
 import { openIso } from "../output/iso-file.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
+import { LABEL_XATTR, withoutLabels } from "../selinux/choice.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
 import type { ReadLoaders } from "./medium-check.ts";
@@ -100,10 +101,13 @@ async function verifySource(
 		exclude = [],
 		defaultExcludes = true,
 		dropXattr = [],
+		selinux,
 		allRoot,
 	} = options;
 	const isExcluded = compileExcludes([...(defaultExcludes ? DEFAULT_EXCLUDES : []), ...exclude]);
-	const dropXattrs = compileXattrDropper(dropXattr);
+	const dropped = withoutLabels(dropXattr, selinux);
+	const dropXattrs = compileXattrDropper(dropped);
+	const dropsLabels = isDropped(dropped, LABEL_XATTR);
 	if (reference === undefined) {
 		for (const name of ["buildroot", "payload"] as const) if (options[name] !== undefined) throw aloneWithout(name);
 		return verifyIso(iso, { descriptor, secureBoot, signal });
@@ -121,7 +125,7 @@ async function verifySource(
 				options,
 				options.payloadFormat ?? "storage",
 			));
-		const tree = await readImageTree(image, { isExcluded, dropXattrs, allRoot, signal });
+		const tree = await readImageTree(image, { isExcluded, dropXattrs, selinux, dropsLabels, allRoot, signal });
 		const expected = { ...tree, readLoaders: buildroot && loadersReader(buildroot, signal) };
 		const carried = payload && { format: options.payloadFormat ?? "storage", images: payload };
 		return await verifyIso(iso, { descriptor, expected, payload: carried, secureBoot, signal });

@@ -26,10 +26,11 @@ export function pathsOf(specifications: readonly Specification[], count: number,
 	});
 }
 
-type Random = (below: number) => number;
+/** A whole number from 0 to below `below`. */
+export type Random = (below: number) => number;
 
 /** Mulberry32. */
-function numbers(seed: number): Random {
+export function numbers(seed: number): Random {
 	let state = seed >>> 0;
 	return (below) => {
 		state = (state + 0x6d2b79f5) >>> 0;
@@ -37,6 +38,58 @@ function numbers(seed: number): Random {
 		t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
 		return ((t ^ (t >>> 14)) >>> 0) % below;
 	};
+}
+
+/** What is in a policy's directory, by suffix of `file_contexts`: rules that contradict each other, over few paths. */
+export function oddPolicy(random: Random): Record<string, string> {
+	const one = <Value>(values: readonly Value[]): Value => values[random(values.length)] as Value;
+	const times = (most: number, make: () => string): string =>
+		Array.from({ length: 1 + random(most) }, make)
+			.join("\n")
+			.concat("\n");
+	const name = (): string =>
+		one([
+			"a",
+			"b",
+			"c",
+			"ab",
+			"a\\.b",
+			"a\\-b",
+			"b\\_",
+			"\\d",
+			"(a|b)",
+			"[ab]",
+			"a?",
+			"b+",
+			".*",
+			"[^/]+",
+			"c{1,2}",
+			"(/.*)?",
+			"a|/b",
+			"x]",
+			"\\x61",
+		]);
+	const path = (): string =>
+		Array.from({ length: 1 + random(5) }, () => `/${name()}`).join("") + one(["", "", "(/.*)?", "/?", ".*", "$", "/"]);
+	const type = (): string => one(["", "", "\t--", " -d", "\t-l", " -s"]);
+	let label = 0;
+	const line = (): string =>
+		`${one(["", " "])}${path()}${type()}\t${one(["<<none>>", `u:r:t${label++}:s0`, `u:r:t${label++}:s0`])}`;
+	const plain = (): string => `/${one(["a", "b", "a/b", "b/c", "ab", "a/b/c"])}`;
+	const substitution = (): string => `${one(["# ", "", "", ""])}${plain()} ${one(["/", plain(), plain()])}`;
+	return {
+		"": times(25, line),
+		".homedirs": times(5, line),
+		...(random(2) === 0 && { ".local": times(6, line) }),
+		...(random(2) === 0 && { ".subs": times(3, substitution) }),
+		...(random(2) === 0 && { ".subs_dist": times(3, substitution) }),
+	};
+}
+
+/** Paths of what `oddPolicy` speaks of. */
+export function oddPath(random: Random): ByteString {
+	const names = ["a", "b", "c", "ab", "a.b", "a-b", "cc", "aa", "1", "x", "b\n", "\xe4", "x]"];
+	return `/${Array.from({ length: random(6) }, () => names[random(names.length)]).join("/")}`;
 }
 
 function spelled(pattern: Pattern, random: Random): ByteString {
@@ -73,5 +126,8 @@ function changed(path: ByteString, random: Random): ByteString {
 
 /** As paths of a tree are: absolute, without empty components. */
 function clean(path: ByteString): ByteString {
-	return `/${path.split("/").filter((name) => name !== "").join("/")}`;
+	return `/${path
+		.split("/")
+		.filter((name) => name !== "")
+		.join("/")}`;
 }

@@ -17,12 +17,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	// An archive that comes as a stream is kept in the temporary directory.
 	oci: ["codec", "native", "formats", "output"],
 	tree: [],
+	// What an image's own policy says of the labels of its files.
+	selinux: ["tree"],
 	content: [],
 	layers: ["tree", "content", "cache", "oci", "formats"],
 	rootfs: ["content", "tree", "codec"],
 	cache: ["content", "oci", "native"],
 	output: ["codec", "native"],
-	options: ["contract", "oci", "codec"],
+	options: ["contract", "oci", "codec", "selinux"],
 	findings: [],
 	contract: ["boot", "formats", "tree", "findings"],
 	// Boot loaders of another image than the system's, for build, inspect and verify.
@@ -56,6 +58,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"options",
 		"exporters",
 		"payload",
+		"selinux",
 	],
 	inspect: [
 		"findings",
@@ -89,6 +92,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"loaders",
 		"output",
 		"payload",
+		"selinux",
 	],
 	// What this machine can do.
 	doctor: ["findings", "codec", "native", "cache", "oci", "buildroot"],
@@ -113,7 +117,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	"errors.ts": [],
 };
 /** Rooms that hold bytes and rules only: no files, no network, no process. */
-const pure = ["formats", "tree", "content", "rootfs", "contract", "page"];
+const pure = ["formats", "tree", "content", "rootfs", "contract", "page", "selinux"];
 const roomsWithNodeIo = ["oci", "cache", "output", "buildroot", "codec", "native", "cli", "doctor"];
 const ioModules = /^node:(fs|fs\/promises|net|http|https|tls|dns|child_process|worker_threads|process|http2|dgram)$/;
 

@@ -56,6 +56,7 @@ describe("a plan", () => {
 		exclude: ["x"],
 		defaultExcludes: false,
 		dropXattr: ["user.*"],
+		selinux: "policy",
 		allRoot: true,
 		bcj: "x86",
 		fragments: false,
