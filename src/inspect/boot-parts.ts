@@ -45,6 +45,8 @@ export interface BootParts {
 	readonly isoYamlPath: string | undefined;
 	/** As blkid would make it of the ISO's date; undefined where that is not known yet. */
 	readonly volumeUuid: string | undefined;
+	/** Labels of the image's SELinux policy are still to be given to its files, where it has one and they have none. */
+	readonly willBeLabelled: boolean;
 }
 
 export interface KernelPart {

@@ -34,13 +34,15 @@ interface CheckedBuild {
 	readonly bcj?: BranchFilter | undefined;
 	/** Who has read kernels of the tree. */
 	readonly linux: LinuxReader;
+	/** As in `BootParts`; absent: the tree is as it will be. */
+	readonly willBeLabelled?: boolean;
 }
 
 /** What the parts are, and everything that a boot of the ISO would come upon. */
 export async function checkBoot(
 	tree: ImageTree,
 	found: Omit<ContractParts, "findings">,
-	{ codec, bcj, linux }: CheckedBuild,
+	{ codec, bcj, linux, willBeLabelled = false }: CheckedBuild,
 ): Promise<{ readonly parts: BootParts; readonly findings: MenuFindings }> {
 	const { kernel, initramfs } = (found.kernel && (await linux.read(found.kernel))) ?? {};
 	const parts: BootParts = {
@@ -61,6 +63,7 @@ export async function checkBoot(
 		grubDirectory: found.grubModules?.path,
 		isoYamlPath: isoYamlPathIn(tree),
 		volumeUuid: undefined,
+		willBeLabelled,
 	};
 	const findings = new MenuFindings();
 	const entry = defaultEntryOf(parts)?.linux ?? "";

@@ -90,7 +90,7 @@ export async function inspectTree(
 	const isMet = violations.length === 0;
 	const { codec = "zstd", bcj } = options;
 	const isKnown = architectureFault(options.architecture) === undefined;
-	const { parts, findings } = await checkBoot(tree, found, { codec, bcj, linux });
+	const { parts, findings } = await checkBoot(tree, found, { codec, bcj, linux, willBeLabelled: true });
 	const tools = await checkTools(found.loaders, findings);
 	// What is for other machines would be said of it.
 	const told = isKnown ? findings.list : [];

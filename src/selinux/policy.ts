@@ -53,6 +53,11 @@ export function configFile(tree: ImageTree): FileInode | undefined {
 	return fileAt(tree, CONFIG);
 }
 
+/** Whether the policy that a configuration names is there as text. */
+export function hasRules(tree: ImageTree, { type }: SelinuxConfig): boolean {
+	return fileAt(tree, `${DIRECTORY}/${type}/${FILES}`) !== undefined;
+}
+
 /** What `readPolicy` reads. */
 export function policyFiles(tree: ImageTree, { type }: SelinuxConfig): FileInode[] {
 	const files = [...INPUTS, ...SUBSTITUTIONS].map((suffix) => fileAt(tree, `${DIRECTORY}/${type}/${FILES}${suffix}`));

@@ -1,11 +1,11 @@
 import { displayName } from "../../binary/byte-string.ts";
-import { type InitramfsArguments, lookupOf } from "../../boot/live-root/argument-lookup.ts";
+import type { InitramfsArguments } from "../../boot/live-root/argument-lookup.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
-import { readText } from "../boot-parts.ts";
 import { anyDistribution, LINES } from "../containerfile.ts";
 import type { MenuFindings } from "../menu-findings.ts";
+import { checkSelinux } from "./selinux.ts";
 
 /** Where a switched root is started: systemd's switch-root and dracut's try these. */
 const INITS = ["/sbin/init", "/etc/init", "/bin/init"];
@@ -43,19 +43,5 @@ function checkConfiguration({ tree }: BootParts, findings: MenuFindings): void {
 		evidence: "/usr/etc/passwd, but no /etc/passwd",
 		remedy: "move it to /etc, as ostree does when it deploys a commit",
 		containerfile: anyDistribution("RUN mkdir -p /etc && cp -a /usr/etc/. /etc/ && rm -rf /usr/etc"),
-	});
-}
-
-/** Layers do not carry SELinux labels: an enforcing system starts nothing it may use. */
-async function checkSelinux({ tree }: BootParts, args: InitramfsArguments, findings: MenuFindings): Promise<void> {
-	const config = await readText(tree, ["/etc/selinux/config"]);
-	if (config?.split("\n").some((line) => /^SELINUX=enforcing\b/.test(line.trimStart())) !== true) return;
-	if (args.value("enforcing") === "0" || args.value("selinux") === "0") return;
-	const init = lookupQuietly(tree, "/sbin/init")?.inode;
-	if (init?.xattrs.has("security.selinux") === true || args.isSet(lookupOf("autorelabel"))) return;
-	findings.warn("SELINUX_UNLABELLED", "SELinux is enforcing, but the image's files have no labels", {
-		evidence: "/etc/selinux/config: SELINUX=enforcing; the default entry has no enforcing=0",
-		remedy: "add enforcing=0 to the entry's linux line",
-		menuFixes: [{ set: ["enforcing=0"] }],
 	});
 }

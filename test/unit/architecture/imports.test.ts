@@ -74,6 +74,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 		"buildroot",
 		"loaders",
 		"options",
+		"selinux",
 	],
 	verify: [
 		"findings",

@@ -53,6 +53,24 @@ describe("inspecting a tree", () => {
 		expect(finding).toMatchObject({ severity, evidence: expect.stringContaining(evidence), blocks: [] });
 	});
 
+	it.each([
+		["enforcing", true, {}, "ok", "SELINUX"],
+		["permissive", true, { config: "CONFIG_SECURITY_SELINUX=y\n" }, "ok", "SELINUX"],
+		["enforcing", true, { linux: "/images/pxeboot/vmlinuz enforcing=0" }, "note", "SELINUX_OFF_IN_MENU"],
+		["enforcing", true, { config: "# CONFIG_SECURITY_SELINUX is not set\n" }, "warning", "SELINUX_KERNEL"],
+		["enforcing", false, {}, "warning", "SELINUX_UNLABELLED"],
+		["permissive", false, {}, undefined, undefined],
+		["disabled", true, {}, undefined, undefined],
+	])("says what SELinux will do: %s, policy %s", async (mode, hasPolicy, setup, severity, code) => {
+		const image = liveImage({ linux: "/images/pxeboot/vmlinuz quiet", ...setup }).file(
+			"/etc/selinux/config",
+			`SELINUX=${mode}\nSELINUXTYPE=x\n`,
+		);
+		if (hasPolicy) image.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n");
+		const found = (await inspect(image)).findings.find((each) => each.code.startsWith("SELINUX"));
+		expect([found?.severity, found?.code]).toEqual([severity, code]);
+	});
+
 	it("mends a menu that does not start the initramfs's live-boot", async () => {
 		const linux = "/images/pxeboot/vmlinuz root=live:CDLABEL=x rd.live.image mine=1";
 		const image = liveImage({ linux }).file(
