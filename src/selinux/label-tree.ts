@@ -5,8 +5,11 @@ import type { DirectoryInode } from "../tree/inode.ts";
 import { inodesBelow, walk } from "../tree/walk.ts";
 import { LABEL_XATTR } from "./choice.ts";
 import type { SelinuxPolicy } from "./policy.ts";
+import { policyTooLarge } from "./specifications.ts";
 
 const CONFLICTS_TOLD = 10;
+/** Different sets of attributes with a label: each takes memory, and a system has some thousand. */
+const MAX_SETS = 500_000;
 
 /** What labelling did, by inode. */
 export interface LabelCounts {
@@ -33,7 +36,7 @@ export function* hasLabels(root: DirectoryInode): Steps<boolean> {
 
 /**
  * Gives every inode the label that the policy has for it, as setfiles(8) does: the context with a NUL behind it. Of several names of one inode, the first in the tree's order that
- * the policy has a label for decides. A name a step. Throws as `SelinuxPolicy.labelFor`.
+ * the policy has a label for decides. A name a step. Throws as `SelinuxPolicy.labelFor`, and `Oci2isoError` SELINUX_POLICY_TOO_LARGE (exit 5).
  */
 export function* labelling(root: DirectoryInode, policy: SelinuxPolicy): Steps<LabelCounts> {
 	const maps = new LabelledXattrs();
@@ -79,6 +82,8 @@ class LabelledXattrs {
 		this.#values.set(label, value);
 		const made = new Map(xattrs).set(LABEL_XATTR, value);
 		byLabel.set(label, made);
+		if (this.#labels.size >= MAX_SETS)
+			throw policyTooLarge(`it gives inodes more than ${MAX_SETS} different sets of attributes`);
 		this.#labels.set(made, label);
 		return made;
 	}

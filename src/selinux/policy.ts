@@ -6,7 +6,7 @@ import type { FileInode, Inode } from "../tree/inode.ts";
 import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import { findLibrary, type LibraryRules, readLibraryRules } from "./library.ts";
 import { ListRules } from "./list-rules.ts";
-import { parseSpecifications, type Specification } from "./specifications.ts";
+import { parseSpecifications, policyTooLarge, type Specification } from "./specifications.ts";
 import { parseSubstitutions, type Substitution, substituted } from "./substitutions.ts";
 import { TreeRules } from "./tree-rules.ts";
 
@@ -127,13 +127,6 @@ async function read(tree: ImageTree, path: ByteString): Promise<ByteString | und
 	const file = fileAt(tree, path);
 	if (file === undefined) return undefined;
 	if (file.byteLength > MAX_FILE_BYTES)
-		throw new Oci2isoError({
-			code: "SELINUX_POLICY_TOO_LARGE",
-			kind: "corrupt",
-			what: `it has ${file.byteLength} bytes`,
-			where: displayName(path),
-			expected: `at most ${MAX_FILE_BYTES} bytes`,
-			remedy: "build with --selinux image, which takes labels from layers only",
-		});
+		throw policyTooLarge(`it has ${file.byteLength} bytes, and at most ${MAX_FILE_BYTES} are read`, displayName(path));
 	return byteStringOf(await tree.read(file, MAX_FILE_BYTES));
 }

@@ -1,5 +1,5 @@
-import { Oci2isoError } from "../errors.ts";
 import type { Pattern } from "./pattern.ts";
+import { policyTooLarge } from "./specifications.ts";
 
 /** Steps of all patterns together: a large policy has 300 000. */
 const MAX_STEPS = 4_000_000;
@@ -135,13 +135,7 @@ export class Program {
 
 	#emit(kind: number, a = 0, b = 0): number {
 		const step = this.#next;
-		if (step >= MAX_STEPS)
-			throw new Oci2isoError({
-				code: "SELINUX_POLICY_TOO_LARGE",
-				kind: "corrupt",
-				what: `the path specifications of the SELinux policy come to more than ${MAX_STEPS} steps`,
-				remedy: "build with --selinux image, which takes labels from layers only",
-			});
+		if (step >= MAX_STEPS) throw policyTooLarge(`its path specifications come to more than ${MAX_STEPS} steps`);
 		this.steps.push(kind, a, b);
 		return step;
 	}

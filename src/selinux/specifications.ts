@@ -67,3 +67,14 @@ export function invalidPolicy(what: string, file: string, line: number): Oci2iso
 		remedy: "mend the line, or build with --selinux image, which takes labels from layers only",
 	});
 }
+
+/** The policy is more than any system's (exit 5). */
+export function policyTooLarge(what: string, where?: string): Oci2isoError {
+	return new Oci2isoError({
+		code: "SELINUX_POLICY_TOO_LARGE",
+		kind: "corrupt",
+		what: `the SELinux policy is too large: ${what}`,
+		where,
+		remedy: "build with --selinux image, which takes labels from layers only",
+	});
+}
