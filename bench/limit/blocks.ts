@@ -48,7 +48,7 @@ async function blocksOf(root: RootDirectory): Promise<Map<number, number>> {
 	for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
 		for (const inode of next.entries.values()) {
 			if (inode.type === "directory") pending.push(inode);
-			if (inode.type !== "file") continue;
+			if (inode.type !== "file" || inode.layout.blocks === undefined) continue;
 			let position = inode.layout.firstBlock;
 			for await (const sizes of inode.layout.blocks.chunks())
 				for (const size of sizes) {

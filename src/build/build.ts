@@ -13,7 +13,7 @@ import { type ImageOptions, openingOptions } from "../options/image-options.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
-import { checkChoices } from "./check-choices.ts";
+import { checkChoices, checkFormat } from "./check-choices.ts";
 import { checkIsoYaml } from "./check-iso-yaml.ts";
 import { type BootCheck, describeCheck } from "./checked-contract.ts";
 import { type ComposedSystem, compose } from "./compose.ts";
@@ -84,6 +84,7 @@ async function build({
 				const plan = await planOf(image, buildroot, payloads);
 				requireOwnTools(image, made);
 				const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
+				await checkFormat(image, plan, work);
 				await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
 				await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
 				for (const notice of [...output.notices, ...checkRoom(output, image, payloads, payloadFormat)])

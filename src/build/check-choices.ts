@@ -5,11 +5,39 @@ import { readOsRelease } from "../contract/os-release.ts";
 import { requireMet } from "../contract/read-contract.ts";
 import { findUnifiedKernels } from "../contract/unified-kernels.ts";
 import { Findings } from "../findings/findings.ts";
+import { isOfFormat } from "../inspect/checks/live-system.ts";
 import { isExpectedPath } from "../inspect/expected-paths.ts";
+import { inspectTree } from "../inspect/inspect-image.ts";
 import { askImage } from "../layers/ask-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
+import { bootOptionsOf } from "../options/image-options.ts";
+import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
+import { blockersOf, wouldNotBoot } from "./checked-contract.ts";
+import type { Work } from "./options.ts";
 import type { BuildPlan } from "./plan.ts";
+
+/**
+ * Whether what starts the ISO mounts another root file system than the usual one, before anything is compressed: throws `Oci2isoError` IMAGE_WOULD_NOT_BOOT
+ * (exit 3) with the reasons. Layers are read as for `inspect`, and from a registry none.
+ */
+export async function checkFormat(
+	image: OciImage,
+	plan: BuildPlan,
+	{ force, signal }: Pick<Work, "force" | "signal">,
+): Promise<void> {
+	const format = rootFileSystemNamed(plan.rootfs.format);
+	if (format === DEFAULT_ROOT_FILE_SYSTEM || force || parseReference(image.reference).transport === "docker") return;
+	const { architecture } = image.platform;
+	const asked = { ...bootOptionsOf(plan), architecture, format, codec: plan.rootfs.comp };
+	const { answer } = await askImage(image.layers, (tree) => inspectTree(tree, asked), {
+		limits: image.treeLimits,
+		isExpected: isExpectedPath,
+		signal,
+	});
+	const problems = blockersOf(answer.findings.filter(({ code }) => isOfFormat(code, format)));
+	if (problems.length > 0) throw wouldNotBoot(problems);
+}
 
 /**
  * Looks for the kernel and the vendor that were asked for before anything is compressed: throws `Oci2isoError` CONTRACT_NOT_MET (exit 3) where the image has them not.

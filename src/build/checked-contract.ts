@@ -5,6 +5,7 @@ import { Oci2isoError, type Problem } from "../errors.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { LinuxReader } from "../inspect/boot-parts.ts";
 import { bootPathsOf, checkBoot } from "../inspect/check-boot.ts";
+import type { RootFileSystem } from "../rootfs/root-file-system.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 
 export interface BootCheckReport {
@@ -22,7 +23,8 @@ export interface BootCheck extends BootCheckReport {
 }
 
 interface CheckOptions extends Omit<ContractOptions, "liveSupportOf"> {
-	/** Compressor of the squashfs. */
+	/** Of the root file system. */
+	readonly format: RootFileSystem;
 	readonly codec: CodecName;
 	/** Its branch filter as it was asked for. */
 	readonly bcj?: BranchFilter | undefined;
@@ -74,7 +76,10 @@ export function describeCheck({ severity, code, what, evidence, remedy }: Findin
 	return `${fault}${code}: ${what}${seen}${remedy === undefined ? "" : `; ${remedy}`}`;
 }
 
-function blockersOf(findings: readonly Finding[], { requireSecureBoot }: CheckOptions): Problem[] {
+export function blockersOf(
+	findings: readonly Finding[],
+	{ requireSecureBoot }: Pick<CheckOptions, "requireSecureBoot"> = { requireSecureBoot: false },
+): Problem[] {
 	return findings
 		.filter(({ severity, blocks }) => severity === "blocker" || (requireSecureBoot && blocks.includes("secure-boot")))
 		.map(({ code, what, evidence, remedy }) => ({ code, what, where: evidence, remedy }));

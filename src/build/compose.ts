@@ -15,6 +15,7 @@ import type { FileTarget } from "../output/file-target.ts";
 import { payloadLayoutFiles } from "../payload/oci-layout.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
+import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
 import { withoutLabels } from "../selinux/choice.ts";
 import { type BootCheck, checkContract, readBuildContract } from "./checked-contract.ts";
 import type { Work } from "./options.ts";
@@ -57,13 +58,23 @@ export interface ComposedSystem extends LiveSystem {
  */
 export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 	const { plan, image, payloads, target, rootfsStart: start, work, progress, cache, source } = input;
-	const { encoder, ...rootfs } = plan.rootfs;
+	const { encoder, format, ...rootfs } = plan.rootfs;
 	const { allRoot, selinux, sourceDateEpoch: epochSeconds } = plan;
 	const dropXattr = withoutLabels(plan.dropXattr, selinux);
 	const exclude = [...plan.defaultExcludes, ...plan.exclude];
 	const { jobs, signal } = work;
 	const level = rootfs.comp === "none" ? undefined : rootfs.level;
-	const options = { ...rootfs, level, exclude, dropXattr, selinux, allRoot, jobs, signal };
+	const options = {
+		...rootfs,
+		format: rootFileSystemNamed(format),
+		level,
+		exclude,
+		dropXattr,
+		selinux,
+		allRoot,
+		jobs,
+		signal,
+	};
 	const stage = await writeRootFileSystem({
 		images: [image],
 		store: plan.payload?.format === "storage" ? { payloads, place: plan.payload.place ?? "medium" } : undefined,
@@ -92,7 +103,12 @@ async function addBoot(
 	const { sourceDateEpoch: epochSeconds, rootfs } = plan;
 	const { requireSecureBoot, force } = work;
 	const { architecture } = image.platform;
-	const how = { codec: rootfs.comp, bcj: rootfs.bcj, linux: new LinuxReader(tree) };
+	const how = {
+		format: rootFileSystemNamed(rootfs.format),
+		codec: rootfs.comp,
+		bcj: rootfs.bcj,
+		linux: new LinuxReader(tree),
+	};
 	const checks = { ...bootOptionsOf(plan), architecture, ...how, requireSecureBoot, force };
 
 	progress.phase("contract");
@@ -177,7 +193,7 @@ function ingredients(
 	contract: Contract,
 	{ labels }: Pick<RootFileSystemStage, "labels">,
 ): unknown {
-	const { comp: codec, level, blockSize, format: _f, encoder: _e, ...asked } = rootfs;
+	const { comp: codec, level, blockSize, format, encoder: _e, ...asked } = rootfs;
 	const { label, kernel, vendor, bootLoader, furtherKernels, deviceTrees } = contract;
 	const boot = {
 		label,
@@ -194,6 +210,16 @@ function ingredients(
 		image.manifestDigest,
 		...(buildroot === undefined ? [] : [buildroot.manifestDigest]),
 		...(payload === undefined ? [] : [payloadIngredients(payload)]),
-		{ ...boot, codec, level, blockSize, ...asked, ...left, ...labelled, epoch: sourceDateEpoch },
+		{
+			...boot,
+			...(format !== DEFAULT_ROOT_FILE_SYSTEM.name && { format }),
+			codec,
+			level,
+			blockSize,
+			...asked,
+			...left,
+			...labelled,
+			epoch: sourceDateEpoch,
+		},
 	];
 }

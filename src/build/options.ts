@@ -24,6 +24,8 @@ import {
 } from "../options/fields.ts";
 import { bootOptionsOf } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
+import type { RootFileSystemName } from "../rootfs/root-file-system.ts";
+import { requireWritable, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
 import { type BuildPlan, checkPlan, makePlan, requireEncoder } from "./plan.ts";
 import type { BuildListener } from "./progress.ts";
 import type { BuildDetails, BuildReport } from "./report.ts";
@@ -73,6 +75,7 @@ export interface PlanOptions extends Omit<BuildOptions, "output"> {
 /** What decides the bytes, with every default filled in that needs no image. */
 export interface Shape extends Omit<OptionsOf<typeof shapingFields>, "preset" | "fragments" | "alwaysUseFragments"> {
 	readonly image: string;
+	readonly rootfs: RootFileSystemName;
 	readonly comp: NonNullable<BuildOptions["comp"]>;
 	readonly blockSize: number;
 	readonly exclude: readonly string[];
@@ -160,6 +163,10 @@ function shapeOf(options: PlanOptions): Shape {
 	const preset = presets[options.preset ?? DEFAULT_PRESET];
 	const comp = options.comp ?? preset.comp;
 	requireFilter(comp, bcj);
+	const format = rootFileSystemNamed(options.rootfs);
+	const askedRule = fragmentRuleOf(options);
+	const fragmentRule = askedRule === DEFAULT_FRAGMENT_RULE && !format.packsTails(comp) ? "none" : askedRule;
+	requireWritable(format, { comp, fragmentRule, exports });
 	const payload = options.payload?.length ? options.payload : undefined;
 	const { payloadFormat, payloadPlace } = payload === undefined ? {} : payloadChoice(options);
 	return {
@@ -173,12 +180,13 @@ function shapeOf(options: PlanOptions): Shape {
 		payloadFormat,
 		payloadPlace,
 		sourceDateEpoch,
+		rootfs: format.name,
 		comp,
 		// another compressor's levels mean something else
 		level: options.level ?? (comp === preset.comp ? preset.level : undefined),
 		blockSize: options.blockSize ?? preset.blockSize,
 		bcj,
-		fragmentRule: fragmentRuleOf(options),
+		fragmentRule,
 		exports,
 		exclude: options.exclude ?? [],
 		defaultExcludes: options.defaultExcludes ?? true,

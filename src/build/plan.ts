@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import * as z from "zod";
 import { createCompressor } from "../codec/compressor.ts";
 import { filterFor } from "../codec/types.ts";
+import { DEFAULT_FRAGMENT_RULE } from "../content/fragment-rule.ts";
 import { Oci2isoError } from "../errors.ts";
 import { compileXattrDropper } from "../layers/drop-xattrs.ts";
 import { compileExcludes, DEFAULT_EXCLUDES } from "../layers/excludes.ts";
@@ -21,6 +22,7 @@ import {
 	treeFields,
 } from "../options/fields.ts";
 import { bootOptionsOf } from "../options/image-options.ts";
+import { requireWritable, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
 import type { Shape } from "./options.ts";
 import { VERSION } from "./version.ts";
 
@@ -75,7 +77,7 @@ const schema = z.strictObject({
 	/** Seconds since 1970. */
 	sourceDateEpoch: as(mediumFields.sourceDateEpoch),
 	rootfs: z.strictObject({
-		format: z.literal("squashfs"),
+		format: as(squashfsFields.rootfs),
 		comp: as(squashfsFields.comp),
 		level: as(squashfsFields.level),
 		blockSize: as(squashfsFields.blockSize),
@@ -136,13 +138,13 @@ export async function makePlan(
 		...bootOptionsOf(shape),
 		sourceDateEpoch: epochSeconds(shape.sourceDateEpoch, process.env["SOURCE_DATE_EPOCH"], config.createdSeconds),
 		rootfs: {
-			format: "squashfs",
+			format: shape.rootfs,
 			comp,
 			blockSize,
 			...(bcj === undefined ? {} : { bcj }),
 			...(fragmentRule === "small-files" ? {} : { fragmentRule }),
 			...(exports === false ? { exportable: false } : {}),
-			...(await encoderOf({ ...shape, bcj })),
+			...(await encoderOf({ ...shape, format: shape.rootfs, bcj })),
 		},
 		tools,
 		medium: { exporter: "iso", checksum: "isomd5" },
@@ -188,17 +190,20 @@ export async function requireEncoder({ rootfs }: BuildPlan): Promise<void> {
 		throw planUnsupported(`its encoder is ${encoder}, which this oci2iso does not have`, "rootfs.encoder", own.encoder);
 }
 
-type Encoding = Pick<Shape, "comp" | "level" | "bcj" | "blockSize">;
+type Encoding = Pick<Shape, "comp" | "level" | "bcj" | "blockSize"> & Pick<BuildPlan["rootfs"], "format">;
 
 /** What would compress. Other encoders, and other versions of one, make other bytes. */
-async function encoderOf({ comp: codec, level, bcj, blockSize: blockBytes }: Encoding) {
-	const compressor = await createCompressor({ codec, level, bcj, blockBytes, threads: 1 });
+async function encoderOf({ format, comp: codec, level, bcj, blockSize: blockBytes }: Encoding) {
+	const { gzipForm } = rootFileSystemNamed(format);
+	const compressor = await createCompressor({ codec, level, bcj, gzipForm, blockBytes, threads: 1 });
 	await compressor.close();
 	return { level: compressor.level, encoder: compressor.encoder };
 }
 
 /** A tool of the host is none of what a plan names. */
 function portable(plan: BuildPlan): BuildPlan {
+	const { format, comp, fragmentRule = DEFAULT_FRAGMENT_RULE, exportable } = plan.rootfs;
+	requireWritable(rootFileSystemNamed(format), { comp, fragmentRule, exports: exportable });
 	if (plan.tools !== "host") return plan;
 	throw new Oci2isoError({
 		code: "INVALID_OPTION",

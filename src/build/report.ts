@@ -11,6 +11,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
+import type { RootFileSystemName } from "../rootfs/root-file-system.ts";
 import type { Labels } from "../selinux/label-image.ts";
 import type { BootCheckReport } from "./checked-contract.ts";
 import type { ComposedSystem } from "./compose.ts";
@@ -125,6 +126,7 @@ export interface LayerReport {
 }
 
 export interface SquashfsReport {
+	readonly format: RootFileSystemName;
 	readonly codec: string;
 	readonly level: number;
 	readonly blockBytes: number;
@@ -190,6 +192,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 		addedFiles: system.addedFiles,
 		checks: parts.checks,
 		squashfs: {
+			format: plan.rootfs.format,
 			codec,
 			level,
 			encoder,

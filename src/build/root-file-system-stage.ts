@@ -27,8 +27,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import type { Target } from "../output/target.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import { withStore } from "../payload/store-in-root.ts";
-import type { RootSummary } from "../rootfs/root-file-system.ts";
-import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
+import type { RootFileSystem, RootSummary } from "../rootfs/root-file-system.ts";
 import { LABEL_XATTR, type SelinuxChoice } from "../selinux/choice.ts";
 import { type Labels, labelImage, mayLabel } from "../selinux/label-image.ts";
 import { createImageTree, type ImageTree } from "../tree/image-tree.ts";
@@ -84,6 +83,7 @@ interface LayerOutcome extends LayerCounts {
 
 /** How the root file system is made; `jobs` changes no byte. */
 interface StageOptions {
+	readonly format: RootFileSystem;
 	readonly comp: CodecName;
 	readonly level: number | undefined;
 	readonly blockSize: number;
@@ -142,13 +142,14 @@ export async function writeRootFileSystem(
 			codec: options.comp,
 			level: options.level,
 			bcj: options.bcj,
+			gzipForm: options.format.gzipForm,
 			blockBytes: options.blockSize,
 			threads: options.jobs,
 			onNotice: (text) => progress.notice(text),
 		});
 		const { codec, level, encoder } = compressor;
 		const settings = { codec, level, encoder, blockBytes: options.blockSize };
-		const decompressor = createDecompressor(options.comp);
+		const decompressor = createDecompressor(options.comp, options.format);
 		const blocks = attempt > MAX_ATTEMPTS ? undefined : await cache?.openBlocks(settings, decompressor);
 		try {
 			return await stream({ ...input, isExcluded, dropXattrs }, compressor, settings, blocks);
@@ -178,9 +179,19 @@ async function stream(
 	blocks: BlockStore | undefined,
 ): Promise<RootFileSystemStage> {
 	const { images, store, target, start, epochSeconds, progress, cache, source, isExcluded, dropXattrs } = input;
-	const { signal, blockSize: blockBytes, comp, jobs, selinux, allRoot, fragmentRule, exportable } = input.options;
+	const {
+		signal,
+		format,
+		blockSize: blockBytes,
+		comp,
+		jobs,
+		selinux,
+		allRoot,
+		fragmentRule,
+		exportable,
+	} = input.options;
 	const copier = new ImageCopier(target, start);
-	const writer = DEFAULT_ROOT_FILE_SYSTEM.createWriter({
+	const writer = format.createWriter({
 		sink: {
 			write: (position, bytes) => target.write(start + position, bytes),
 			readNow: (position, length) => target.readNow(start + position, length),
@@ -290,7 +301,7 @@ async function stream(
 		copier.close();
 		const used = new Map<CollectedLayer, { reusedBytes: number; recompressedBytes: number }>();
 		for (const each of collected) used.set(each, await inTurns(usedBytes(data, each.stretches), signal));
-		const reader = data.reader(region(target, start, data.end), createDecompressor(comp));
+		const reader = data.reader(region(target, start, data.end), createDecompressor(comp, format));
 		const dropsLabels = isDropped(input.options.dropXattr, LABEL_XATTR);
 		const stages: ImageStage[] = [];
 		for (const [i, { whole, kept, ...outcome }] of trees.entries()) {

@@ -204,11 +204,9 @@ const ROWS: Readonly<Record<string, Rows>> = {
 		["--ks --kickstart", none(INSTALLER)],
 		["--output-dir --target-dir", { output: "directory" }],
 		["--output-name", { output: "name" }],
-		[
-			"--rootfs --bootc-default-fs",
-			{ already: true, values: /^squashfs$/, otherwise: "the root file system of the ISO is a squashfs" },
-		],
-		["--erofs --squashfs-only", none("the root file system of the ISO is a squashfs")],
+		["--bootc-default-fs", { already: true, values: /^squashfs$/, otherwise: "--rootfs is squashfs or erofs" }],
+		["--erofs", none("--rootfs erofs makes it one")],
+		["--squashfs-only", none("the root file system of the ISO is a squashfs")],
 		["--config --blueprint --customizations", none(CUSTOMIZE)],
 		["--local", { storage: true }],
 		[

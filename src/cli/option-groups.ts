@@ -104,15 +104,16 @@ const groups = {
 			],
 		},
 	),
-	squashfs: group("Squashfs:", squashfsFields, {
-		preset: ["--preset <name>", "squashfs compressor, level and block size together (default: balanced)"],
-		comp: ["--comp <name>", "squashfs compressor (default: the preset's)"],
+	squashfs: group("Root file system:", squashfsFields, {
+		rootfs: ["--rootfs <format>", "format of the root file system (default: squashfs)"],
+		preset: ["--preset <name>", "compressor, level and block size together (default: balanced)"],
+		comp: ["--comp <name>", "compressor (default: the preset's)"],
 		level: [
 			"--level <n>",
 			"compression level (default: the preset's for its compressor, mksquashfs's for another)",
 			parseInteger,
 		],
-		blockSize: ["--block-size <size>", "squashfs block size, 4K to 1M (default: the preset's)", parseSize],
+		blockSize: ["--block-size <size>", "block size, 4K to 1M (default: the preset's)", parseSize],
 		bcj: [
 			"--bcj <filter>",
 			"filter for machine code, of xz alone, as mksquashfs -Xbcj (default: x86 where it helps, arm64 for arm64)",

@@ -7,6 +7,7 @@ import { createDecompressor } from "./decompressor.ts";
 import type { EncodingPoolFactory } from "./encoding-pool.ts";
 import { OrderedCompressor } from "./ordered-compressor.ts";
 import { portablePool } from "./portable-pool.ts";
+import { withoutZlib } from "./raw-deflate.ts";
 import { selfTestFailure } from "./self-test.ts";
 import { storedPool } from "./stored-pool.ts";
 import type { BlockCompressor, BranchFilter, CodecBackend, CompressorOptions } from "./types.ts";
@@ -26,6 +27,11 @@ const trusted = new Set<string>();
  * works here.
  */
 export async function createCompressor(options: CompressorOptions): Promise<BlockCompressor> {
+	const compressor = await chosenCompressor(options);
+	return options.codec === "gzip" && options.gzipForm === "raw" ? withoutZlib(compressor) : compressor;
+}
+
+async function chosenCompressor(options: CompressorOptions): Promise<BlockCompressor> {
 	const { blockBytes, threads } = options;
 	checkOptions(blockBytes, threads);
 	const { codec, bcj } = options;

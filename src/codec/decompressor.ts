@@ -5,7 +5,7 @@ import { codecBackend, codecUnavailable } from "./backend.ts";
 import { decodeLz4Block } from "./lz4-block.ts";
 import { loadLzmaPackage } from "./lzma-package.ts";
 import { PortableZstdInflater } from "./portable-zstd-inflater.ts";
-import type { BlockDecompressor, CodecBackend, CodecName } from "./types.ts";
+import type { BlockDecompressor, CodecBackend, CodecName, GzipForm } from "./types.ts";
 import { decodeXzContainer, decodeXzHeaders } from "./xz-container.ts";
 
 /** Decodes into `output`; returns the length, or undefined where the bytes are not a block that fits. May throw anything. */
@@ -17,9 +17,10 @@ type Decode = (block: Uint8Array, output: Buffer) => number | undefined;
  */
 export function createDecompressor(
 	codec: CodecName,
-	options: { readonly backend?: CodecBackend | undefined } = {},
+	options: { readonly backend?: CodecBackend | undefined; readonly gzipForm?: GzipForm | undefined } = {},
 ): BlockDecompressor {
-	const decode = codec === "none" ? refuse : decoderFor(codec, codecBackend(options.backend));
+	const isRaw = codec === "gzip" && options.gzipForm === "raw";
+	const decode = codec === "none" ? refuse : isRaw ? inflateRaw : decoderFor(codec, codecBackend(options.backend));
 	return {
 		decompress(block, maxBytes, into) {
 			const output =
@@ -77,6 +78,9 @@ function decoderFor(codec: Exclude<CodecName, "none">, backend: CodecBackend): D
 }
 
 const refuse: Decode = () => undefined;
+
+const inflateRaw: Decode = (block, output) =>
+	copyInto(output, zlib.inflateRawSync(block, { maxOutputLength: output.byteLength }));
 
 const portableDecoders: Readonly<Record<Exclude<CodecName, "none">, () => Decode>> = {
 	gzip: () => (block, output) => copyInto(output, zlib.inflateSync(block, { maxOutputLength: output.byteLength })),

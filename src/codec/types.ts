@@ -36,6 +36,8 @@ export interface CompressorOptions {
 	readonly level?: number | undefined;
 	/** Of xz alone. Absent: x86, for the blocks that look as if it helped. */
 	readonly bcj?: BranchFilter | undefined;
+	/** Of gzip alone. Default: zlib. */
+	readonly gzipForm?: GzipForm | undefined;
 	/** 4 KiB to 1 MiB, a power of two. */
 	readonly blockBytes: number;
 	/** Worker threads, at least 1. The output does not depend on it. */
@@ -45,6 +47,9 @@ export interface CompressorOptions {
 	/** Told, in one sentence, when a slower or different encoder than the native one was chosen. */
 	readonly onNotice?: ((text: string) => void) | undefined;
 }
+
+/** What blocks of gzip are: streams of RFC 1950, or of RFC 1951 (deflate) alone. */
+export type GzipForm = "zlib" | "raw";
 
 export type CodecBackend = "native" | "portable" | "auto";
 

@@ -1,25 +1,16 @@
 import type { ByteSource } from "../binary/byte-source.ts";
-import { alignUp, MiB } from "../binary/units.ts";
+import { alignUp } from "../binary/units.ts";
 import type { BlockDecompressor } from "../codec/types.ts";
 import { corrupt, type Oci2isoError } from "../errors.ts";
 import { STORED_RAW, storedBytes } from "./block-size.ts";
+import { type BlockVisitor, type Contents, inChunks } from "./contents.ts";
 import type { FileLayout } from "./file-layout.ts";
 import { type Alignment, UNALIGNED } from "./placement.ts";
 import { Recent } from "./recent.ts";
 import type { BlockPlace } from "./stored-data.ts";
 
-const MAX_CHUNK_BYTES = MiB;
 /** Fragment blocks that are kept for the next files. */
 export const FRAGMENTS_KEPT = 8;
-const ZEROS = new Uint8Array(MAX_CHUNK_BYTES);
-
-/** Told of every block that is read, once each time; what it throws ends the reading. */
-export interface BlockVisitor {
-	/** Before its bytes are read. */
-	block(place: BlockPlace): void;
-	/** The bytes of a compressed one, before they are decoded. */
-	compressed(bytes: Uint8Array, place: BlockPlace): void;
-}
 
 /** A block, a hole where `place` is absent, or a tail where there is an `offset` into the fragment block. */
 interface PartPlace {
@@ -29,8 +20,8 @@ interface PartPlace {
 	readonly offset?: number;
 }
 
-/** Reads contents back: holes as zeros, blocks and tails decompressed. */
-export class ContentReader {
+/** Reads contents back that are in blocks of one size, and in tails. */
+export class ContentReader implements Contents {
 	readonly #source: ByteSource;
 	readonly #decompressor: BlockDecompressor;
 	readonly #alignment: Alignment;
@@ -44,25 +35,12 @@ export class ContentReader {
 		this.#alignment = alignment;
 	}
 
-	/**
-	 * The whole content in order, in chunks of at most 1 MiB, each valid until the next is asked for.
-	 * Throws `Oci2isoError` CORRUPT_BLOCK or UNEXPECTED_END.
-	 */
-	async *read(layout: FileLayout): AsyncGenerator<Uint8Array> {
-		let holeBytes = 0;
-		for await (const part of this.parts(layout)) {
-			const isHole = typeof part === "number";
-			if (holeBytes > 0 && (!isHole || holeBytes + part > MAX_CHUNK_BYTES)) {
-				yield ZEROS.subarray(0, holeBytes);
-				holeBytes = 0;
-			}
-			if (isHole) holeBytes += part;
-			else yield part;
-		}
-		if (holeBytes > 0) yield ZEROS.subarray(0, holeBytes);
+	/** Throws `Oci2isoError` CORRUPT_BLOCK or UNEXPECTED_END. */
+	read(layout: FileLayout): AsyncGenerator<Uint8Array> {
+		return inChunks(this.parts(layout));
 	}
 
-	/** As `read`, block by block: bytes, or the length of a hole. */
+	/** A block, a tail or the length of a hole. */
 	async *parts(layout: FileLayout, visitor?: BlockVisitor): AsyncGenerator<Uint8Array | number> {
 		const { blockBytes } = layout;
 		const scratch = new Scratch(blockBytes);

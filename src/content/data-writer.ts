@@ -25,6 +25,7 @@ import {
 	type DataMark,
 	type DataSink,
 	type DataStatistics,
+	type ImageBlock,
 	type PlacedBlock,
 	type StoredFile,
 } from "./stored-data.ts";
@@ -101,7 +102,7 @@ export class DataWriter {
 		this.#blockBytes = placement.blockBytes;
 		this.#maxPendingBlocks = options.maxPendingBlocks ?? Math.max(8, (16 * MiB) / this.#blockBytes);
 		this.#area = new DataArea(sink, options.copier ?? copierOf(sink), placement);
-		this.#fragments = new FragmentPacker(compressor, this.#blockBytes, earlier, (block) =>
+		this.#fragments = new FragmentPacker(compressor, placement, earlier, (block) =>
 			"bytes" in block ? this.#area.store(block) : this.#area.storeEarlier(block),
 		);
 	}
@@ -227,7 +228,7 @@ export class DataWriter {
 	}
 
 	/** Every fragment block in order; settled after `finish`. */
-	*fragments(): Generator<BlockPlace> {
+	*fragments(): Generator<ImageBlock> {
 		for (let index = 0; index < this.#fragments.count; index++) {
 			const block = this.#fragments.block(index);
 			if (block !== undefined) yield block;

@@ -1,9 +1,11 @@
 import { hash } from "node:crypto";
 import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
+import { alignUp } from "../binary/units.ts";
 import type { BlockCompressor, CompressedBlock } from "../codec/types.ts";
 import { assert } from "../errors.ts";
 import { BlockTable } from "./block-table.ts";
 import type { TailSource } from "./file-recipe.ts";
+import type { Placement } from "./placement.ts";
 import type { StoredBlock, StoredBlocks } from "./stored-blocks.ts";
 import type { BlockPlace, ImageBlock } from "./stored-data.ts";
 
@@ -35,6 +37,7 @@ const RECIPE_ENTRY_BYTES = DIGEST_BYTES + 4;
 export class FragmentPacker {
 	readonly #compressor: BlockCompressor;
 	readonly #blockBytes: number;
+	readonly #alignment: number;
 	readonly #earlier: StoredBlocks | undefined;
 	/** Stores a block in order. */
 	readonly #store: (block: CompressedBlock | StoredBlock) => BlockPlace;
@@ -49,12 +52,13 @@ export class FragmentPacker {
 
 	constructor(
 		compressor: BlockCompressor,
-		blockBytes: number,
+		{ blockBytes, alignment }: Pick<Placement, "blockBytes" | "alignment">,
 		earlier: StoredBlocks | undefined,
 		store: (block: CompressedBlock | StoredBlock) => BlockPlace,
 	) {
 		this.#compressor = compressor;
 		this.#blockBytes = blockBytes;
+		this.#alignment = alignment;
 		this.#earlier = earlier;
 		this.#store = store;
 	}
@@ -81,15 +85,15 @@ export class FragmentPacker {
 	/** Sends the block that is being filled, if there is one, to the compressor, or has it stored from an earlier build. */
 	flush(): void {
 		if (this.#filled === 0) return;
-		const rawBytes = this.#filled;
-		const key = this.#key();
+		const rawBytes = alignUp(this.#filled, this.#alignment);
+		const key = this.#key(rawBytes - this.#filled);
 		const earlier = this.#earlier?.hasFragment(key) === true ? this.#earlier : undefined;
 		const index = this.#table.add(key, rawBytes);
 		const done = (block: CompressedBlock | StoredBlock): void => {
 			const { position, size } = this.#store(block);
 			this.#table.setPlace(index, position, size, earlier !== undefined);
 		};
-		if (earlier === undefined) this.#compressor.submit(this.#gathered(), rawBytes, done);
+		if (earlier === undefined) this.#compressor.submit(this.#gathered(rawBytes), rawBytes, done);
 		else {
 			if (this.#block !== undefined) this.#compressor.release(this.#block);
 			this.#compressor.after(() => done(earlier.fragment(key, rawBytes)));
@@ -104,8 +108,11 @@ export class FragmentPacker {
 		return index < this.#table.count ? this.#table.block(index) : undefined;
 	}
 
-	#key(): Buffer {
-		const recipe = Buffer.alloc(RECIPE_ENTRY_BYTES * this.#tails.length);
+	/** `zeros` are behind the last tail. */
+	#key(zeros: number): Buffer {
+		const tailsBytes = RECIPE_ENTRY_BYTES * this.#tails.length;
+		const recipe = Buffer.alloc(tailsBytes + (zeros > 0 ? 4 : 0));
+		if (zeros > 0) recipe.writeUInt32LE(zeros, tailsBytes);
 		for (const [i, { tail }] of this.#tails.entries()) {
 			recipe.set(tail.hash, RECIPE_ENTRY_BYTES * i);
 			recipe.writeUInt32LE(tail.byteLength, RECIPE_ENTRY_BYTES * i + DIGEST_BYTES);
@@ -113,14 +120,14 @@ export class FragmentPacker {
 		return hash("sha256", recipe, "buffer");
 	}
 
-	/** The block with every tail in it. */
-	#gathered(): Buffer {
+	/** The block with every tail in it, and zeros up to `byteLength`. */
+	#gathered(byteLength: number): Buffer {
 		const block = this.#block ?? this.#compressor.acquire();
 		for (const { tail, offset, source } of this.#tails) {
 			if (source === undefined) continue;
 			assert(this.#earlier !== undefined, "a tail by reference comes out of a store");
 			block.set(this.#earlier.tail(source, tail.byteLength, tail.hash), offset);
 		}
-		return block;
+		return block.fill(0, this.#filled, byteLength);
 	}
 }

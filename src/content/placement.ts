@@ -6,7 +6,7 @@ export interface Placement {
 	readonly blockBytes: number;
 	/** Where the first block may be, in bytes from the image's beginning. */
 	readonly start: number;
-	/** Zeros fill up every block, so that the next one begins at a multiple of this power of two. */
+	/** Zeros fill up every block, so that the next one begins at a multiple of this power of two; and the content of one that tails share, too. */
 	readonly alignment: number;
 	/** Where the zeros of a compressed block go; those of another one are behind it. */
 	readonly padding: "before" | "behind";

@@ -60,8 +60,8 @@ export interface BlockPlace {
 /** A block of the image. */
 export interface ImageBlock extends BlockPlace {
 	/**
-	 * Of a data block the SHA-256 of its content; of a fragment block that of hash and length of each tail in it, which names the content without
-	 * its bytes.
+	 * Of a data block the SHA-256 of its content; of a fragment block that of hash and length of each tail in it and the number of zeros behind them,
+	 * which names the content without its bytes.
 	 */
 	readonly key: Uint8Array;
 	readonly rawBytes: number;

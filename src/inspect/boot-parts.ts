@@ -14,6 +14,7 @@ import type { CodecName } from "../codec/types.ts";
 import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../contract/contract.ts";
 import { decodePe, type PeImage } from "../formats/pe/pe-image.ts";
 import type { SignedProgram } from "../formats/pe/signed-program.ts";
+import type { RootFileSystem } from "../rootfs/root-file-system.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import { walk } from "../tree/walk.ts";
@@ -30,7 +31,8 @@ export interface BootParts {
 	readonly menu: Grub2Menu;
 	/** The ISO has the root file system's name for live-boot too. */
 	readonly hasLiveBoot: boolean;
-	/** Compressor of the squashfs that would be built. */
+	/** Of the root file system that would be built. */
+	readonly format: RootFileSystem;
 	readonly codec: CodecName;
 	/** The branch filter that its blocks may have gone through. */
 	readonly filter: "x86" | "arm64" | undefined;

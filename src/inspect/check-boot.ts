@@ -11,6 +11,7 @@ import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
 import type { BootPath, BootPaths, Finding } from "../findings/finding.ts";
 import type { Findings } from "../findings/findings.ts";
+import type { RootFileSystem } from "../rootfs/root-file-system.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, type LinuxReader, readEfiParts, readKernelConfig } from "./boot-parts.ts";
 import { checkLeftovers } from "./checks/container-leftovers.ts";
@@ -28,7 +29,8 @@ import { MenuFindings } from "./menu-findings.ts";
 import { fixedIsoYaml } from "./menu-fix.ts";
 
 interface CheckedBuild {
-	/** Of the squashfs. */
+	/** Of the root file system. */
+	readonly format: RootFileSystem;
 	readonly codec: CodecName;
 	/** Its branch filter as it was asked for. */
 	readonly bcj?: BranchFilter | undefined;
@@ -42,7 +44,7 @@ interface CheckedBuild {
 export async function checkBoot(
 	tree: ImageTree,
 	found: Omit<ContractParts, "findings">,
-	{ codec, bcj, linux, willBeLabelled = false }: CheckedBuild,
+	{ format, codec, bcj, linux, willBeLabelled = false }: CheckedBuild,
 ): Promise<{ readonly parts: BootParts; readonly findings: MenuFindings }> {
 	const { kernel, initramfs } = (found.kernel && (await linux.read(found.kernel))) ?? {};
 	const parts: BootParts = {
@@ -54,6 +56,7 @@ export async function checkBoot(
 		label: found.label,
 		menu: found.grub2,
 		hasLiveBoot: found.hasLiveBoot,
+		format,
 		codec,
 		filter: branchFilterOf(codec, bcj),
 		kernel,

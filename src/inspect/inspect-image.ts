@@ -4,6 +4,8 @@ import type { BranchFilter, CodecName } from "../codec/types.ts";
 import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "../contract/contract.ts";
 import { architectureFault, type LoaderParts, readContractParts } from "../contract/read-contract.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
+import type { RootFileSystem } from "../rootfs/root-file-system.ts";
+import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { LinuxReader } from "./boot-parts.ts";
 import { bootPathsOf, checkBoot } from "./check-boot.ts";
@@ -19,7 +21,9 @@ interface InspectOptions {
 	readonly devicetree?: ContractOptions["devicetree"];
 	readonly vendor?: string | undefined;
 	readonly bootloader?: ContractOptions["bootloader"];
-	/** Compressor of the squashfs that would be built; absent: zstd. */
+	/** Of the root file system that would be built; absent: squashfs. */
+	readonly format?: RootFileSystem | undefined;
+	/** Its compressor; absent: zstd. */
 	readonly codec?: CodecName | undefined;
 	/** Its branch filter; absent: the codec's usual one. */
 	readonly bcj?: BranchFilter | undefined;
@@ -88,9 +92,9 @@ export async function inspectTree(
 		.filter(({ severity }) => severity === "blocker")
 		.map((finding) => ({ ...finding, containerfile: contractLines(finding.code, found.machine) }));
 	const isMet = violations.length === 0;
-	const { codec = "zstd", bcj } = options;
+	const { format = DEFAULT_ROOT_FILE_SYSTEM, codec = "zstd", bcj } = options;
 	const isKnown = architectureFault(options.architecture) === undefined;
-	const { parts, findings } = await checkBoot(tree, found, { codec, bcj, linux, willBeLabelled: true });
+	const { parts, findings } = await checkBoot(tree, found, { format, codec, bcj, linux, willBeLabelled: true });
 	const tools = await checkTools(found.loaders, findings);
 	// What is for other machines would be said of it.
 	const told = isKnown ? findings.list : [];

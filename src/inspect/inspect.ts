@@ -27,6 +27,7 @@ import {
 	type TreeOptions,
 } from "../options/image-options.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
+import { requireWritable, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
 import { isExpectedPath } from "./expected-paths.ts";
 import { type Inspection, inspectTree } from "./inspect-image.ts";
 
@@ -78,6 +79,8 @@ export async function inspectImage(reference: string, options: InspectImageOptio
 async function inspect(reference: string, options: InspectImageOptions): Promise<ImageInspection> {
 	const { vendor, bootloader, preset = DEFAULT_PRESET, comp = presets[preset].comp, bcj, onBytes } = options;
 	requireFilter(comp, bcj);
+	const format = rootFileSystemNamed(options.rootfs);
+	requireWritable(format, { comp, exports: options.exports });
 	const image = await openImage(reference, { ...openingOptions(options), announceLayers: false });
 	let buildroot: OciImage | undefined;
 	try {
@@ -91,6 +94,7 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 		const asked = {
 			...bootOptionsOf(options),
 			architecture,
+			format,
 			codec: comp,
 			bcj: filterFor(comp, bcj, architecture),
 		};

@@ -3,6 +3,7 @@ import { BRANCH_FILTERS, CODEC_NAMES } from "../codec/types.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
+import { ROOT_FILE_SYSTEM_NAMES } from "../rootfs/root-file-system.ts";
 import { SELINUX_CHOICES } from "../selinux/choice.ts";
 import { PRESET_NAMES } from "./presets.ts";
 
@@ -112,6 +113,8 @@ export const treeFields = {
 
 /** How the root file system is stored. */
 export const squashfsFields = {
+	/** Format of the root file system. Default: squashfs. */
+	rootfs: oneOf(ROOT_FILE_SYSTEM_NAMES),
 	/** Compressor, level and block size together; each can also be given on its own. Default: `balanced`, zstd 6 with blocks of 1 MiB. */
 	preset: oneOf(PRESET_NAMES),
 	/** Default: the preset's, zstd. */

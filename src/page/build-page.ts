@@ -41,8 +41,8 @@ function pageOf(parts: BuildPageParts): string {
 		["Kernel", [contract.kernelVersion, ...(report.contract.furtherKernelVersions ?? [])].slice(0, 20).join(", ")],
 		["Media checksum", iso.mediaMd5],
 		[
-			"Squashfs",
-			`${formatSize(squashfs.byteLength)}: ${squashfs.codec} ${squashfs.level}, blocks of ${formatSize(squashfs.blockBytes)}, ${squashfs.encoder}`,
+			"Root file system",
+			`${squashfs.format}, ${formatSize(squashfs.byteLength)}: ${squashfs.codec} ${squashfs.level}, blocks of ${formatSize(squashfs.blockBytes)}, ${squashfs.encoder}`,
 		],
 		[
 			"In it",
@@ -59,7 +59,7 @@ function pageOf(parts: BuildPageParts): string {
 		kernel: contract.kernelVersion,
 		initramfs: findings.find(({ code, severity }) => code === "INITRAMFS" && severity === "ok")?.what,
 		menu: `${contract.menuEntries.length} entries, ${contract.timeoutSeconds} s`,
-		rootFileSystem: `squashfs, ${formatSize(squashfs.byteLength)}`,
+		rootFileSystem: `${squashfs.format}, ${formatSize(squashfs.byteLength)}`,
 		signers: findings.flatMap(({ code, what }) =>
 			/^(SHIM|GRUB|SYSTEMD_BOOT|KERNEL)_SIGNED$/.test(code) ? [what] : [],
 		),

@@ -20,7 +20,7 @@ export function mediumParts({ report, usage, regions, contentBytes }: BuildPageP
 	const rootfs = regions.find(({ kind }) => kind === "rootfs");
 	const used = sumOf(layers);
 	const squashfs: Part = {
-		name: "squashfs",
+		name: report.squashfs.format,
 		bytes: rootfs?.byteLength ?? 0,
 		colour: "other",
 		isGroup: true,

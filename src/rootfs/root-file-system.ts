@@ -1,8 +1,8 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import type { ByteString } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
-import type { CodecName } from "../codec/types.ts";
-import type { ContentReader } from "../content/content-reader.ts";
+import type { CodecName, GzipForm } from "../codec/types.ts";
+import type { Contents } from "../content/contents.ts";
 import type { DataWriter, DataWriterOptions } from "../content/data-writer.ts";
 import type { FragmentRule } from "../content/fragment-rule.ts";
 import type { DataStatistics, StoredFile } from "../content/stored-data.ts";
@@ -10,10 +10,20 @@ import type { Findings } from "../findings/findings.ts";
 import type { DirectoryInode, FileInode, Timestamp } from "../tree/inode.ts";
 import type { RootDirectory, RootFile, RootInode } from "./root-inode.ts";
 
+/** As Linux calls them: types of a mount, and modules. */
+export const ROOT_FILE_SYSTEM_NAMES = ["squashfs", "erofs"] as const;
+export type RootFileSystemName = (typeof ROOT_FILE_SYSTEM_NAMES)[number];
+
 /** A format of the root file system: everything that build, inspect and verify ask of it. */
 export interface RootFileSystem {
-	/** As Linux calls it: the type of a mount, and the module. */
-	readonly name: string;
+	readonly name: RootFileSystemName;
+	/** What its images can be written with. */
+	readonly codecs: readonly CodecName[];
+	readonly gzipForm: GzipForm;
+	/** Whether tails can share blocks. */
+	packsTails(codec: CodecName): boolean;
+	/** Whether there is a table that NFS needs and others do without. */
+	readonly hasExportTable: boolean;
 	readonly kernel: KernelNeeds;
 	/** Whether an image of it begins with these bytes; `HEAD_BYTES` suffice. */
 	isAt(head: Uint8Array): boolean;
@@ -34,6 +44,8 @@ export const HEAD_BYTES = 4096;
 /** What the kernel must have to mount it. */
 interface KernelNeeds {
 	/** What adds the decoder of a codec. */
+	/** The first release that knows what our images have, as far as that is not old; those of distributions may have taken it over. */
+	readonly since?: { readonly major: number; readonly minor: number } | undefined;
 	readonly decoders: Readonly<Record<Exclude<CodecName, "none">, KernelDecoder>>;
 	/** Why it would refuse a compressed block that others read (it answers EIO), by the block's header; undefined where it takes it. */
 	refusal(codec: CodecName, block: Uint8Array, blockBytes: number): string | undefined;
@@ -67,7 +79,7 @@ export interface RootWriterOptions extends DataWriterOptions {
 export interface RootWriter {
 	readonly data: DataWriter;
 	/**
-	 * Writes everything else of the next image, in steps, when `data` is finished; `storedFileOf` is asked once per regular file.
+	 * Writes everything else of the next image, in steps, when `data` is finished.
 	 * Throws `Oci2isoError` (contract) for what the format, or Linux reading it, cannot hold.
 	 */
 	finishing(root: DirectoryInode, storedFileOf: (file: FileInode) => StoredFile): Steps<RootSummary>;
@@ -102,13 +114,19 @@ export interface TableVisitor {
 	compressed(block: Uint8Array): void;
 }
 
+/** Bytes of an image: from `start` up to `end`. */
+export interface Stretch {
+	readonly start: number;
+	readonly end: number;
+}
+
 /** An image that is open for reading. */
 export interface RootReader {
 	readonly codec: CodecName;
 	readonly blockBytes: number;
-	/** Where blocks of contents are: from `start` up to `end`. */
-	readonly dataArea: { readonly start: number; readonly end: number };
-	readonly contents: ContentReader;
+	/** Where blocks of contents are. */
+	readonly dataArea: Stretch;
+	readonly contents: Contents;
 	/** The whole tree, read anew by each call. Throws `Oci2isoError` CORRUPT_METADATA, CORRUPT_BLOCK or UNEXPECTED_END. */
 	readTree(): Promise<RootDirectory>;
 }
@@ -117,6 +135,8 @@ export interface RootReader {
 export interface CheckedRoot extends Pick<RootReader, "codec" | "blockBytes" | "dataArea" | "contents"> {
 	readonly format: RootFileSystem;
 	readonly root: RootDirectory;
+	/** What else is in the data area, in no order; undefined: nothing. */
+	readonly occupied?: readonly Stretch[];
 	/** Each once. Inodes have numbers from 1 to at most one more than the tree has names. */
 	readonly files: readonly RootFile[];
 	/** The first path, without leading slash. */

@@ -1,5 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import type { FileLayout } from "../content/file-layout.ts";
+import type { ContentLayout } from "../content/contents.ts";
 import type { DeviceInode, InodeAttributes, IpcInode, SymlinkInode } from "../tree/inode.ts";
 
 /** What an image says about an inode beside its attributes. */
@@ -21,7 +21,7 @@ export interface RootFile extends InodeAttributes, InodeIdentity {
 	readonly byteLength: number;
 	/** What the image says that holes save. */
 	readonly sparseBytes: number;
-	readonly layout: FileLayout;
+	readonly layout: ContentLayout;
 }
 
 /** An inode read from an image; as in the input tree, one object for all links. */

@@ -1,30 +1,27 @@
 import { displayName } from "../binary/byte-string.ts";
 import { GiB } from "../binary/units.ts";
 import { storedBytes } from "../content/block-size.ts";
-import type { BlockVisitor } from "../content/content-reader.ts";
+import type { BlockVisitor } from "../content/contents.ts";
 import type { BlockPlace } from "../content/stored-data.ts";
 import { corrupt } from "../errors.ts";
-import type { CheckedRoot } from "../rootfs/root-file-system.ts";
+import type { CheckedRoot, Stretch } from "../rootfs/root-file-system.ts";
 import type { RootFile } from "../rootfs/root-inode.ts";
 
 /** Files may share blocks: without a bound a small image could hold any amount of content. */
 const MAX_DECODED_BYTES = 256 * GiB;
-
-/** Blocks that follow each other. */
-export interface Span {
-	readonly start: number;
-	readonly end: number;
-}
+/** Extents that are held at once. */
+const MAX_SHARED = 2 ** 23;
 
 /** Looks at each block that the reader comes upon. */
 export class BlockCheck implements BlockVisitor {
 	readonly #image: CheckedRoot;
 	readonly #onRefusal: (what: string, expected: string) => void;
-	readonly spans: Span[] = [];
+	readonly spans: Stretch[] = [];
 	#file: RootFile | undefined;
 	/** Its blocks so far. */
 	#span: { start: number; end: number } | undefined;
-	readonly #tails = new Set<number>();
+	/** What several files may share, by position: where it ends. */
+	readonly #shared = new Map<number, number>();
 	count = 0;
 	hasCompressed = false;
 	#decodedBytes = 0;
@@ -45,23 +42,20 @@ export class BlockCheck implements BlockVisitor {
 		return this.#file === undefined ? "" : `/${displayName(this.#image.pathOf(this.#file))}`;
 	}
 
-	block({ position, size }: BlockPlace): void {
-		const { dataArea, blockBytes } = this.#image;
+	block({ position, size }: BlockPlace, contentBytes = this.#image.blockBytes): void {
+		const { dataArea } = this.#image;
 		const end = position + storedBytes(size);
 		if (position < dataArea.start || end > dataArea.end) {
 			const what = `a data block of ${storedBytes(size)} bytes is at ${position}`;
 			throw corrupt("CORRUPT_BLOCK", what, this.path(), "in the data area");
 		}
 		this.count++;
-		this.#decodedBytes += blockBytes;
-		if (this.#decodedBytes > MAX_DECODED_BYTES) {
-			const limit = `at most ${MAX_DECODED_BYTES} bytes`;
-			throw corrupt("TOO_MUCH_CONTENT", "files have too much content in all", this.path(), limit);
-		}
-		if (position === this.#file?.layout.tail?.position) {
-			// many files share one fragment block
-			if (!this.#tails.has(position)) this.spans.push({ start: position, end });
-			this.#tails.add(position);
+		this.surplus(contentBytes);
+		const layout = this.#file?.layout;
+		if (layout?.blocks === undefined || position === layout.tail?.position) {
+			if (this.#shared.get(position) !== end) this.spans.push({ start: position, end });
+			if (this.spans.length > MAX_SHARED) throw corrupt("TOO_MUCH_CONTENT", "files have too many extents", this.path());
+			this.#shared.set(position, end);
 		} else if (this.#span?.end === position) this.#span.end = end;
 		else {
 			this.#span = { start: position, end };
@@ -69,8 +63,16 @@ export class BlockCheck implements BlockVisitor {
 		}
 	}
 
-	compressed(bytes: Uint8Array, { position }: BlockPlace): void {
-		const { format, codec, blockBytes } = this.#image;
+	surplus(byteLength: number): void {
+		this.#decodedBytes += byteLength;
+		if (this.#decodedBytes > MAX_DECODED_BYTES) {
+			const limit = `at most ${MAX_DECODED_BYTES} bytes`;
+			throw corrupt("TOO_MUCH_CONTENT", "files have too much content in all", this.path(), limit);
+		}
+	}
+
+	compressed(bytes: Uint8Array, { position }: BlockPlace, codec = this.#image.codec): void {
+		const { format, blockBytes } = this.#image;
 		this.hasCompressed = true;
 		const refusal = format.kernel.refusal(codec, bytes, blockBytes);
 		if (refusal !== undefined)

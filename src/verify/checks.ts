@@ -8,8 +8,8 @@ export const CHECKS = {
 	mbr: "master boot record",
 	gpt: "GPT, primary and backup",
 	esp: "EFI system partition: FAT",
-	squashfs: "squashfs superblock and tables",
-	"squashfs-blocks": "squashfs data: every block within the kernel's limits",
+	squashfs: "root file system: superblock and tables",
+	"squashfs-blocks": "its data: every block within the kernel's limits",
 	"media-checksum": "media checksum and fragment sums",
 	"bios-cd": "boot walk: BIOS, CD",
 	"bios-usb": "boot walk: BIOS, USB",
@@ -19,7 +19,7 @@ export const CHECKS = {
 	"secure-boot": "signatures for Secure Boot",
 	payload: "images to install: every blob of an image layout, every layer of container storage",
 	fidelity: "fidelity to the image",
-	medium: "every byte beside the squashfs: the image's, made by rule, or zero",
+	medium: "every byte beside the root file system: the image's, made by rule, or zero",
 } as const;
 
 export type CheckName = keyof typeof CHECKS;

@@ -1,9 +1,9 @@
 import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
 import { Turns } from "../binary/turns.ts";
 import { STORED_RAW } from "../content/block-size.ts";
-import { FRAGMENTS_KEPT } from "../content/content-reader.ts";
+import { ContentReader, FRAGMENTS_KEPT } from "../content/content-reader.ts";
 import type { BlockPlace } from "../content/stored-data.ts";
-import { Oci2isoError } from "../errors.ts";
+import { assert, Oci2isoError } from "../errors.ts";
 import { type ContentDigester, contentDigester, type DigestedUnit, MAX_UNITS } from "../native/content-digester.ts";
 import type { CheckedRoot } from "../rootfs/root-file-system.ts";
 import type { RootFile } from "../rootfs/root-inode.ts";
@@ -30,14 +30,15 @@ export async function readAside(
 	wantsDigest: (file: RootFile) => boolean,
 	signal: AbortSignal | undefined,
 ): Promise<FilesRead | undefined> {
-	const { codec, blockBytes } = image;
+	const { codec, blockBytes, contents } = image;
+	if (!(contents instanceof ContentReader)) return undefined;
 	// A unit has to lie in one block.
 	if (blockBytes % UNIT_BYTES !== 0 && files.some(wantsDigest)) return undefined;
 	const digester = contentDigester(codec, { blockBytes, slotBytes: blockBytes });
 	if (digester === undefined) return undefined;
 	const turns = new Turns(signal);
 	try {
-		const reading = new ReadingAside(image, digester);
+		const reading = new ReadingAside(image, contents, digester);
 		for (const file of files) {
 			if (turns.areDue(FILE_STEPS)) await turns.next();
 			await reading.read(file, wantsDigest(file));
@@ -68,13 +69,15 @@ class ReadingAside implements FilesRead {
 	readonly blocks: BlockCheck;
 	readonly digests = new DigestTable();
 	isSound = true;
-	readonly #image: CheckedRoot;
+	readonly #blockBytes: number;
+	readonly #contents: ContentReader;
 	readonly #digester: ContentDigester;
 	/** By position, the one used last behind: as many as a `ContentReader` keeps, so that as many blocks are counted. */
 	readonly #fragments = new Map<number, Fragment>();
 
-	constructor(image: CheckedRoot, digester: ContentDigester) {
-		this.#image = image;
+	constructor(image: CheckedRoot, contents: ContentReader, digester: ContentDigester) {
+		this.#blockBytes = image.blockBytes;
+		this.#contents = contents;
 		this.#digester = digester;
 		this.blocks = new BlockCheck(image, () => {
 			this.isSound = false;
@@ -82,22 +85,23 @@ class ReadingAside implements FilesRead {
 	}
 
 	async read(file: RootFile, isDigested: boolean): Promise<void> {
-		const { contents, blockBytes } = this.#image;
+		const { layout } = file;
+		assert(layout.blocks !== undefined, "a content reader's layouts have blocks");
 		const digest = isDigested ? new FileDigest(file, this.digests) : undefined;
 		this.blocks.begin(file);
 		let position = 0;
 		let holeBytes = 0;
-		for await (const { place, byteLength, offset } of contents.places(file.layout)) {
+		for await (const { place, byteLength, offset } of this.#contents.places(layout)) {
 			if (place === undefined) holeBytes += byteLength;
 			else if (offset !== undefined) await this.#tail(place, offset, byteLength, digest, position);
 			else {
-				contents.announce(place, blockBytes, this.blocks);
+				this.#contents.announce(place, this.#blockBytes, this.blocks);
 				const units = digest?.units(0, byteLength) ?? [];
 				await this.#submit(place, units, (length) => length === byteLength, digest?.owners(position, units) ?? []);
 			}
 			position += byteLength;
 		}
-		if (oddity(file, holeBytes, blockBytes) !== undefined) this.isSound = false;
+		if (oddity(file, holeBytes, this.#blockBytes) !== undefined) this.isSound = false;
 		digest?.end();
 	}
 
@@ -122,7 +126,6 @@ class ReadingAside implements FilesRead {
 
 	/** With room for some more units. */
 	async #fragment(place: BlockPlace, units: number): Promise<Fragment> {
-		const { contents, blockBytes } = this.#image;
 		const fragments = this.#fragments;
 		const { position, size } = place;
 		const known = fragments.get(position);
@@ -133,7 +136,7 @@ class ReadingAside implements FilesRead {
 			return known;
 		}
 		if (known !== undefined) await this.#submitFragment(known);
-		if (!isKnown) contents.announce(place, blockBytes, this.blocks);
+		if (!isKnown) this.#contents.announce(place, this.#blockBytes, this.blocks);
 		const fragment: Fragment = { place, endBytes: 0, units: [], owners: [] };
 		fragments.delete(position);
 		fragments.set(position, fragment);
@@ -156,11 +159,10 @@ class ReadingAside implements FilesRead {
 		isLength: (byteLength: number) => boolean,
 		owners: readonly OnDigest[],
 	): Promise<void> {
-		const { contents, blockBytes } = this.#image;
 		const buffer = this.#digester.acquire();
-		const bytes = await contents.stored(place, this.blocks, buffer);
+		const bytes = await this.#contents.stored(place, this.blocks, buffer);
 		if (bytes.buffer !== buffer.buffer) buffer.set(bytes);
-		const maxBytes = place.size < STORED_RAW ? blockBytes : 0;
+		const maxBytes = place.size < STORED_RAW ? this.#blockBytes : 0;
 		this.#digester.submit(buffer, bytes.byteLength, maxBytes, units, (byteLength, digests) => {
 			if (byteLength === undefined || !isLength(byteLength)) this.isSound = false;
 			else for (const [i, owner] of owners.entries()) owner(digests.subarray(DIGEST_BYTES * i, DIGEST_BYTES * (i + 1)));

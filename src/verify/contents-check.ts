@@ -2,9 +2,9 @@ import { sorting } from "../binary/sorting.ts";
 import { inTurns, type Steps, Turns } from "../binary/turns.ts";
 import { corrupt } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
-import type { CheckedRoot } from "../rootfs/root-file-system.ts";
+import type { CheckedRoot, Stretch } from "../rootfs/root-file-system.ts";
 import type { RootFile } from "../rootfs/root-inode.ts";
-import { BlockCheck, oddity, type Span } from "./block-check.ts";
+import { BlockCheck, oddity } from "./block-check.ts";
 import { ContentDigest } from "./content-digest.ts";
 import { type FilesRead, readAside } from "./contents-aside.ts";
 import { DigestTable } from "./digest-table.ts";
@@ -38,12 +38,15 @@ export async function checkContents<Image extends CheckedImage>(
 ): Promise<ContentsRead[]> {
 	const read: Awaited<ReturnType<typeof readContents>>[] = [];
 	for (const image of images) read.push(await readContents(image.image, wantsDigest, findingsOf(image), signal));
-	const spans = images.flatMap(({ start }, i) =>
-		(read[i]?.blocks.spans ?? []).map((span) => ({ start: start + span.start, end: start + span.end })),
-	);
+	const fromStart = (stretches: readonly Stretch[], start: number): Stretch[] =>
+		stretches.map((stretch) => ({ start: start + stretch.start, end: start + stretch.end }));
+	const spans = images.flatMap(({ start }, i) => fromStart(read[i]?.blocks.spans ?? [], start));
+	const tables = images.flatMap(({ start, image: { occupied = [] } }) => fromStart(occupied, start));
+	// Where tables are between data, both fill their blocks up.
+	const unit = tables.length > 0 ? Math.max(...images.map(({ image: { blockBytes } }) => blockBytes)) : 1;
 	const areas = images.map(({ start, image: { dataArea } }) => [start + dataArea.start, start + dataArea.end] as const);
 	const area = { start: Math.max(...areas.map(([start]) => start)), end: Math.min(...areas.map(([, end]) => end)) };
-	await inTurns(checkSpans(spans, area, findings), signal);
+	await inTurns(checkSpans(spans, tables, { ...area, unit }, findings), signal);
 	const sum = (count: (each: (typeof read)[number]) => number): number =>
 		read.reduce((total, each) => total + count(each), 0);
 	findings.detail = `${sum(({ files }) => files)} files, ${sum(({ blocks }) => blocks.count)} blocks`;
@@ -57,7 +60,7 @@ async function readContents(
 	signal: AbortSignal | undefined,
 ): Promise<ContentsRead & { readonly blocks: BlockCheck; readonly files: number }> {
 	const place = ({ layout }: RootFile): number =>
-		layout.blocks.count > 0 ? layout.firstBlock : (layout.tail?.position ?? 0);
+		layout.blocks?.count === 0 ? (layout.tail?.position ?? 0) : layout.firstBlock;
 	const files = await inTurns(
 		sorting(image.files, (a, b) => place(a) - place(b)),
 		signal,
@@ -118,22 +121,30 @@ async function readFile(
 }
 
 /** Blocks that lie over each other are damage; bytes between them that no file uses are only waste. */
-function* checkSpans(found: readonly Span[], { start, end }: Span, findings: Findings): Steps<void> {
-	const spans = yield* sorting(found, (a, b) => a.start - b.start || a.end - b.end);
+function* checkSpans(
+	found: readonly Stretch[],
+	occupied: readonly Stretch[],
+	{ start, end, unit }: Stretch & { readonly unit: number },
+	findings: Findings,
+): Steps<void> {
+	const spans = yield* sorting([...occupied, ...found], (a, b) => a.start - b.start || a.end - b.end);
+	const tables = new Set(occupied);
+	const whole = (bytes: number): number => Math.max(0, bytes - (bytes % unit));
 	let reached = start;
-	let last: Span | undefined;
+	let last: Stretch | undefined;
 	let unused = 0;
 	for (const span of spans) {
 		yield;
-		if (span.start < reached && span.start !== last?.start)
+		const isShared = span.start === last?.start && !tables.has(span) && !tables.has(last);
+		if (span.start < reached && !isShared)
 			findings.fault(`data at offset ${span.start} lies over other data`, "data area", `offset ${reached} or more`);
 		if (span.end > end)
 			findings.fault(`data at offset ${span.start} lies over tables`, "data area", `an end at ${end} at most`);
-		unused += Math.max(0, span.start - reached);
+		unused += whole(span.start - reached);
 		reached = Math.max(reached, span.end);
 		last = span;
 	}
-	unused += Math.max(0, end - reached);
+	unused += whole(end - reached);
 	if (unused > 0) findings.note(`${unused} bytes of the data area belong to no file`);
 }
 

@@ -1,5 +1,5 @@
 import { displayName } from "../binary/byte-string.ts";
-import type { ContentReader } from "../content/content-reader.ts";
+import type { Contents } from "../content/contents.ts";
 import { throwIfAborted } from "../errors.ts";
 import { type Digest, Digester, digestAlgorithm } from "../oci/digest.ts";
 import { readTarSplit } from "../oci/storage/tar-split.ts";
@@ -7,7 +7,7 @@ import type { RootDirectory, RootFile } from "../rootfs/root-inode.ts";
 import { entryAt, storeInvalid } from "./container-store.ts";
 
 interface ArchiveParts {
-	readonly contents: ContentReader;
+	readonly contents: Contents;
 	readonly tarSplit: RootFile;
 	readonly diff: RootDirectory;
 	readonly diffId: Digest;
@@ -17,7 +17,7 @@ interface ArchiveParts {
 
 /**
  * A layer's archive, made again of its tar-split and its files. Throws at its end where it has not the digest; and `Oci2isoError` STORE_INVALID (exit 5), and as
- * `ContentReader.read` and `readTarSplit`.
+ * `Contents.read` and `readTarSplit`.
  */
 export async function* storeArchive(
 	{ contents, tarSplit, diff, diffId, where }: ArchiveParts,

@@ -9,7 +9,7 @@ import {
 	writeSync,
 } from "node:fs";
 import type { ByteSource } from "../../src/binary/byte-source.ts";
-import type { DirectoryInode, FileInode, Inode, InodeAttributes } from "../../src/tree/inode.ts";
+import type { DirectoryInode, FileInode, Inode, InodeAttributes, Timestamp } from "../../src/tree/inode.ts";
 import { run } from "./run.ts";
 
 /** A directory of this machine as a tree. */
@@ -32,7 +32,7 @@ export async function diskTree(path: string): Promise<DiskTree> {
 			mode: Number(stat.mode & 0o7777n),
 			uid: Number(stat.uid),
 			gid: Number(stat.gid),
-			mtime: { seconds: Number(stat.mtimeNs / 1_000_000_000n), nanoseconds: Number(stat.mtimeNs % 1_000_000_000n) },
+			mtime: timestamp(stat.mtimeNs),
 			xattrs: xattrs.get(at) ?? new Map(),
 		};
 		const inode = inodeOf(attributes, Number(stat.mode & 0o170000n), stat.rdev, Number(stat.size), place);
@@ -74,6 +74,11 @@ function inodeOf(attributes: InodeAttributes, format: number, rdev: bigint, byte
 		default:
 			return { type: "socket", ...attributes };
 	}
+}
+
+function timestamp(nanoseconds: bigint): Timestamp {
+	const part = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+	return { seconds: Number((nanoseconds - part) / 1_000_000_000n), nanoseconds: Number(part) };
 }
 
 async function xattrsBelow(path: string): Promise<Map<string, Map<string, Uint8Array>>> {

@@ -95,6 +95,7 @@ export const REPORT = {
 	addedFiles: [{ iso: "/boot/grub/grub.cfg", why: "it is read there" }],
 	checks: { bootPaths: INSPECTION.bootPaths, isForced: true, findings: INSPECTION.findings },
 	squashfs: {
+		format: "squashfs",
 		codec: "zstd",
 		level: 6,
 		blockBytes: MiB,

@@ -45,9 +45,9 @@ export async function writeImageFile(
 }
 
 /** What a directory holds, as the kernel shows it. */
-export async function diskFacts(path: string): Promise<Map<string, PathFacts>> {
+export async function diskFacts(path: string, how?: { nanoseconds: boolean }): Promise<Map<string, PathFacts>> {
 	const tree = await diskTree(path);
-	return treeFacts<FileInode>(tree.root, (file) => contentOnDisk(tree, file));
+	return treeFacts<FileInode>(tree.root, (file) => contentOnDisk(tree, file), how);
 }
 
 /** What our reader makes of an image in any codec. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type ByteString, byteStringFromText } from "../../src/binary/byte-string.ts";
 import type { BlockCompressor } from "../../src/codec/types.ts";
 import type { StoredFile } from "../../src/content/stored-data.ts";
+import type { RootWriter } from "../../src/rootfs/root-file-system.ts";
 import {
 	type SquashfsSummary,
 	SquashfsWriter,
@@ -111,6 +112,17 @@ export async function writeTree(
 	options: ImageOptions,
 ): Promise<WrittenImage> {
 	const writer = new SquashfsWriter({ sink, compressor, modificationTimeSeconds: 1_700_000_000, ...options });
+	const stored = await storeContents(writer, root, partsOf);
+	const summary = writer.finish(root, placeIn(stored));
+	return { summary, writer, stored };
+}
+
+/** Gives all contents of a tree to a writer. */
+export async function storeContents(
+	writer: RootWriter,
+	root: DirectoryInode,
+	partsOf: (file: FileInode) => Iterable<ContentPart> | AsyncIterable<ContentPart>,
+): Promise<Map<FileInode, StoredFile>> {
 	const stored = new Map<FileInode, StoredFile>();
 	for (const file of filesOf(root)) {
 		writer.data.beginFile();
@@ -123,12 +135,15 @@ export async function writeTree(
 		await writer.data.settle();
 	}
 	await writer.data.finish();
-	const summary = writer.finish(root, (file) => {
+	return stored;
+}
+
+export function placeIn(stored: ReadonlyMap<FileInode, StoredFile>): (file: FileInode) => StoredFile {
+	return (file) => {
 		const place = stored.get(file);
 		if (place === undefined) throw new Error("a file was not stored");
 		return place;
-	});
-	return { summary, writer, stored };
+	};
 }
 
 /** A sink in memory. */
@@ -161,11 +176,12 @@ export type PathFacts = Readonly<Record<string, unknown>>;
 
 /**
  * Each path's attributes, and for a file a digest of its content. Hard links show as the first path of the same inode.
- * `contentOf` gives a file's bytes.
+ * `contentOf` gives a file's bytes. Parts of seconds are compared where that is asked for.
  */
 export async function treeFacts<File extends { readonly type: "file"; readonly byteLength: number }>(
 	root: AnyDirectory<File>,
 	contentOf: (file: File) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+	{ nanoseconds = false } = {},
 ): Promise<Map<string, PathFacts>> {
 	const facts = new Map<string, PathFacts>();
 	const first = new Map<unknown, string>();
@@ -178,7 +194,7 @@ export async function treeFacts<File extends { readonly type: "file"; readonly b
 		first.set(inode, path);
 		const { type, mode, uid, gid, mtime } = inode;
 		const xattrs = [...inode.xattrs].map(([name, value]) => `${name}=${Buffer.from(value).toString("hex")}`).sort();
-		const common = { type, mode, uid, gid, seconds: mtime.seconds, xattrs };
+		const common = { type, mode, uid, gid, seconds: mtime.seconds, ...(nanoseconds && mtime), xattrs };
 		switch (inode.type) {
 			case "directory":
 				facts.set(path, common);

@@ -3,6 +3,7 @@ import type { ByteString } from "../../binary/byte-string.ts";
 import { GiB, MiB } from "../../binary/units.ts";
 import { NO_XATTRS } from "../../binary/xattrs.ts";
 import { type CpioEntry, CpioFault, CpioReader } from "../../formats/cpio/cpio.ts";
+import { ROOT_FILE_SYSTEM_NAMES } from "../../rootfs/root-file-system.ts";
 import type { Found } from "../../tree/image-tree.ts";
 import type { BodyId, DirectoryInode, Inode, InodeAttributes } from "../../tree/inode.ts";
 import { createLookup } from "../../tree/lookup.ts";
@@ -22,7 +23,7 @@ const TYPES = { directory: 0o040000, file: 0o100000, symlink: 0o120000 } as cons
 /** What the checks read of an initramfs: files of these names, in these directories. */
 const KEPT_NAMES = new Set([
 	...["modules.dep", "modules.builtin", "modules.softdep"],
-	...["squashfs.ko", "squashfs.ko.gz", "squashfs.ko.xz", "squashfs.ko.zst"],
+	...ROOT_FILE_SYSTEM_NAMES.flatMap((name) => ["", ".gz", ".xz", ".zst"].map((ending) => `${name}.ko${ending}`)),
 	...["dmsquash-live-root", "dmsquash-live-root.sh", "mount-overlayfs.sh", "initrd-release", "build-parameter.txt"],
 ]);
 

@@ -4,14 +4,13 @@ import { expandFile } from "../../boot/initramfs/decompress.ts";
 import { BRANCH_FILTER_SETTINGS } from "../../boot/linux/facts.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
-import { DEFAULT_ROOT_FILE_SYSTEM } from "../../rootfs/root-file-systems.ts";
+import type { RootFileSystem } from "../../rootfs/root-file-system.ts";
 import type { BootParts, InitramfsPart, KernelConfig } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
 
-const { name: ROOT, kernel: ROOT_NEEDS } = DEFAULT_ROOT_FILE_SYSTEM;
 /** Without each of these no live system starts. */
-const REQUIRED = [
-	{ code: ROOT.toUpperCase(), driver: ROOT, what: `the ${ROOT} file system` },
+const requiredFor = ({ name }: RootFileSystem) => [
+	{ code: name.toUpperCase(), driver: name, what: `the ${name} file system` },
 	{ code: "OVERLAY", driver: "overlay", what: "the overlay file system" },
 	{ code: "LOOP", driver: "loop", what: "loop devices" },
 	{ code: "ISOFS", driver: "isofs", what: "the ISO9660 file system" },
@@ -26,7 +25,8 @@ export async function checkDrivers(parts: BootParts, findings: Findings): Promis
 	const { initramfs } = parts;
 	if (initramfs === undefined) return;
 	const { drivers, release, releases } = initramfs;
-	const missing = REQUIRED.filter(({ driver }) => !drivers.has(driver));
+	const required = requiredFor(parts.format);
+	const missing = required.filter(({ driver }) => !drivers.has(driver));
 	if (missing.length > 0 && !releases.includes(release) && releases.length > 0)
 		return findings.block(
 			"INITRAMFS_OTHER_KERNEL",
@@ -38,7 +38,7 @@ export async function checkDrivers(parts: BootParts, findings: Findings): Promis
 				containerfile: LINES.makeInitramfs,
 			},
 		);
-	for (const { code, driver, what } of REQUIRED) {
+	for (const { code, driver, what } of required) {
 		const state = drivers.state(driver);
 		if (state === "built-in") findings.ok(`DRIVER_${code}`, `${what} (${driver}) is built into the kernel`);
 		else if (state === "module") findings.ok(`DRIVER_${code}`, `${what} (${driver})`, drivers.pathOf(driver));
@@ -50,8 +50,8 @@ export async function checkDrivers(parts: BootParts, findings: Findings): Promis
 			});
 	}
 	checkMedia(initramfs, findings);
-	checkModuleIndex(initramfs, findings);
-	if (drivers.has(ROOT)) await checkRootModule(initramfs, parts, findings);
+	checkModuleIndex(initramfs, required, findings);
+	if (drivers.has(parts.format.name)) await checkRootModule(initramfs, parts, findings);
 }
 
 function evidenceOf({ drivers, release }: InitramfsPart, driver: string): string {
@@ -90,8 +90,12 @@ function checkMedia(initramfs: InitramfsPart, findings: Findings): undefined {
 }
 
 /** modprobe finds nothing without the index that depmod makes. */
-function checkModuleIndex({ content, drivers, release }: InitramfsPart, findings: Findings): undefined {
-	const isNeeded = REQUIRED.some(({ driver }) => drivers.state(driver) === "module");
+function checkModuleIndex(
+	{ content, drivers, release }: InitramfsPart,
+	required: ReturnType<typeof requiredFor>,
+	findings: Findings,
+): undefined {
+	const isNeeded = required.some(({ driver }) => drivers.state(driver) === "module");
 	const directory = `/lib/modules/${byteStringFromText(release)}`;
 	const has = (name: string): boolean => content.lookup(`${directory}/${name}`) !== undefined;
 	if (!isNeeded || has("modules.dep.bin") || has("modules.dep")) return;
@@ -112,29 +116,31 @@ function lacksFilter(filter: "x86" | "arm64", config: KernelConfig | undefined):
 /** The module fits the kernel, and reads the compressor that the root file system will have. */
 async function checkRootModule(
 	initramfs: InitramfsPart,
-	{ codec, filter, config }: BootParts,
+	{ format, codec, filter, config }: BootParts,
 	findings: Findings,
 ): Promise<void> {
+	const { name: root, kernel } = format;
 	const { drivers, content, release } = initramfs;
-	const path = drivers.pathOf(ROOT);
+	const path = drivers.pathOf(root);
 	const file = path === undefined ? undefined : content.content(`/lib/modules/${byteStringFromText(release)}/${path}`);
 	const module = file === undefined || path === undefined ? undefined : await expandFile(path, file, MAX_MODULE_BYTES);
 	const text = module?.toString("latin1");
 	const magic = /vermagic=([^\0 ]+)/.exec(text ?? "")?.[1];
-	if (magic !== undefined && magic !== release && !drivers.isBuiltIn(ROOT))
+	if (magic !== undefined && magic !== release && !drivers.isBuiltIn(root))
 		findings.block("MODULE_OTHER_KERNEL", `the initramfs's modules were made for another kernel, ${magic}`, ALL_PATHS, {
 			evidence: `vermagic of ${path} in lib/modules/${release}`,
 			containerfile: LINES.makeInitramfs,
 		});
+	checkRelease(format, release, findings);
 	if (codec === "none") return;
-	const { setting, symbols } = ROOT_NEEDS.decoders[codec];
+	const { setting, symbols } = kernel.decoders[codec];
 	const configured = config?.get(setting);
-	const decoder = `${ROOT.toUpperCase()}_DECODER`;
-	const imported = drivers.isBuiltIn(ROOT) ? undefined : text && symbols.some((name) => text.includes(`${name}\0`));
+	const decoder = `${root.toUpperCase()}_DECODER`;
+	const imported = drivers.isBuiltIn(root) ? undefined : text && symbols.some((name) => text.includes(`${name}\0`));
 	const remedy = "build with another --comp, or use a kernel with this decoder";
 	if (imported === false || (imported === undefined && configured !== undefined && configured !== "y"))
-		findings.block(`${decoder}_MISSING`, `the kernel's ${ROOT} does not read ${codec}`, ALL_PATHS, {
-			evidence: imported === false ? `${ROOT}.ko uses no ${symbols[0]}` : `${setting} is not set`,
+		findings.block(`${decoder}_MISSING`, `the kernel's ${root} does not read ${codec}`, ALL_PATHS, {
+			evidence: imported === false ? `${root}.ko uses no ${symbols[0]}` : `${setting} is not set`,
 			remedy,
 		});
 	else if (filter !== undefined && lacksFilter(filter, config))
@@ -148,10 +154,21 @@ async function checkRootModule(
 			remedy,
 		});
 	else if (imported === true || configured === "y")
-		findings.ok(decoder, `${ROOT} reads ${codec}`, imported === true ? `${ROOT}.ko` : `${setting}=y`);
+		findings.ok(decoder, `${root} reads ${codec}`, imported === true ? `${root}.ko` : `${setting}=y`);
 	else
-		findings.warn(`${decoder}_UNKNOWN`, `whether ${ROOT} reads ${codec} cannot be seen`, {
-			evidence: `neither ${ROOT}.ko nor the kernel's configuration says`,
+		findings.warn(`${decoder}_UNKNOWN`, `whether ${root} reads ${codec} cannot be seen`, {
+			evidence: `neither ${root}.ko nor the kernel's configuration says`,
 			remedy,
 		});
+}
+
+/** Of a kernel that is older than what the images need, none is sure not to read them: distributions take drivers of later ones over. */
+function checkRelease({ name, kernel: { since } }: RootFileSystem, release: string, findings: Findings): undefined {
+	const [, major, minor] = /^(\d{1,4})\.(\d{1,4})/.exec(release) ?? [];
+	if (since === undefined || major === undefined || minor === undefined) return;
+	if (Number(major) > since.major || (Number(major) === since.major && Number(minor) >= since.minor)) return;
+	findings.warn(`${name.toUpperCase()}_KERNEL_OLD`, `the kernel may be too old for this ${name}`, {
+		evidence: `Linux ${major}.${minor}, and what the image needs came with ${since.major}.${since.minor}`,
+		remedy: "build with --rootfs squashfs",
+	});
 }

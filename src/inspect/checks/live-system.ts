@@ -7,6 +7,7 @@ import type { LiveMedium } from "../../boot/live-root/live-medium.ts";
 import { type DmsquashLive, startsWithLiveBoot } from "../../boot/live-root/live-support.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import type { Findings } from "../../findings/findings.ts";
+import type { RootFileSystem } from "../../rootfs/root-file-system.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
 import { LINES } from "../containerfile.ts";
@@ -35,7 +36,13 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 	if (support === undefined) return;
 	const { request, problems } = followRoot(grubWords(defaultEntry), support, mediumOf(parts));
 	if (support.dracut !== undefined) findings.ok("DRACUT", `made by dracut ${support.dracut}`);
+	const { name } = parts.format;
 	if (startsWithLiveBoot(support) && !support.casper) {
+		if (name !== "squashfs")
+			return findings.block("LIVE_BOOT_SQUASHFS_ONLY", `live-boot mounts no ${name}`, ALL_PATHS, {
+				evidence: "of root file systems in files it knows squashfs, ext2 to ext4 and jffs2",
+				remedy: "build with --rootfs squashfs, or make the initramfs with dracut and its dmsquash-live module",
+			});
 		findings.ok(
 			"LIVE_MODULE",
 			`the initramfs has live-boot, for which the ISO has its squashfs as /${ISO_PATHS.liveBootSquashfs} too`,
@@ -85,6 +92,12 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 		"LIVE_MODULE",
 		`the initramfs has ${request === "anaconda" ? "anaconda's stage2 logic" : "dmsquash-live"}`,
 	);
+	const { script } = support.dmsquashLive;
+	if (request !== "other" && name !== "squashfs" && script !== "" && !script.includes(name))
+		findings.block("LIVE_MODULE_SQUASHFS_ONLY", `this dmsquash-live mounts no ${name}`, ALL_PATHS, {
+			evidence: `dracut ${support.dracut ?? "of an unknown release"}; ${name} came with release 103`,
+			remedy: "build with --rootfs squashfs, or use a later dracut",
+		});
 	checkLoopBoot(parts, findings);
 	if (request !== "other") checkDracut(parts, support.dmsquashLive, support.dracut, findings);
 }
@@ -121,6 +134,12 @@ function checkLoopBoot({ initramfs }: BootParts, findings: Findings): undefined 
 		"the ISO can be started from a file on a disk",
 		`the disk's file system: ${known.join(", ")}`,
 	);
+}
+
+/** Whether a finding is about what mounts a root file system of this format. */
+export function isOfFormat(code: string, { name }: RootFileSystem): boolean {
+	const format = name.toUpperCase();
+	return [`DRIVER_${format}_MISSING`, `${format}_DECODER_MISSING`].includes(code) || code.endsWith("_SQUASHFS_ONLY");
 }
 
 /** What this version of dmsquash-live needs of the squashfs. */

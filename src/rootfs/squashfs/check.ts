@@ -48,7 +48,7 @@ export async function checkSquashfs(
 	checkFlags(superblock, findings);
 	await checkTables(reader, findings);
 	let blockCount = 0;
-	for (const { layout } of files) blockCount += layout.blocks.count;
+	for (const { layout } of files) blockCount += layout.blocks?.count ?? 0;
 	await checkInodeTable(reader, blockCount, findings);
 	findings.detail = `${codec}, blocks of ${blockBytes}, ${inodes} inodes, ${names} names`;
 	return {

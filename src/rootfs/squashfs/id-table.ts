@@ -1,4 +1,5 @@
-import { beyondLimit, MAX_IDS } from "./limits.ts";
+import { beyondLimit } from "../limits.ts";
+import { MAX_IDS } from "./limits.ts";
 
 /** User and group ids of the image; inodes name them by index (9). */
 export class IdTable {

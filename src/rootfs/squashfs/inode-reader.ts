@@ -111,7 +111,7 @@ export class InodeReader {
 		};
 	}
 
-	async #file(cursor: MetadataCursor, extended: boolean): Promise<RootFile> {
+	async #file(cursor: MetadataCursor, extended: boolean): Promise<RootFile & { readonly layout: FileLayout }> {
 		const fields = extended
 			? EXTENDED_FILE_INODE.decode(await cursor.read(EXTENDED_FILE_INODE.byteLength))
 			: {

@@ -1,10 +1,9 @@
-import { type ByteString, bytesOf, displayName } from "../../binary/byte-string.ts";
+import type { ByteString } from "../../binary/byte-string.ts";
 import type { StoredFile } from "../../content/stored-data.ts";
 import type { DeviceInode, DirectoryInode, FileInode, Inode, IpcInode, SymlinkInode } from "../../tree/inode.ts";
-import { MAX_TARGET_BYTES } from "../../tree/path.ts";
+import { deviceNumber, linkTarget } from "../limits.ts";
 import { EXTENDED, INODE_TYPE, NONE_32 } from "./constants.ts";
 import type { Listing } from "./directory-table-writer.ts";
-import { beyondLimit } from "./limits.ts";
 import type { MetadataWriter } from "./metadata-writer.ts";
 import {
 	DEVICE_INODE,
@@ -104,14 +103,7 @@ export class InodeTableWriter {
 
 	/** Throws `Oci2isoError` INVALID_LINK_TARGET. */
 	symlink(inode: SymlinkInode, fields: InodeFields, path: () => ByteString): void {
-		if (inode.target.length === 0 || inode.target.length > MAX_TARGET_BYTES)
-			throw beyondLimit(
-				"INVALID_LINK_TARGET",
-				`the link target "${displayName(inode.target.slice(0, 80))}" has ${inode.target.length} bytes`,
-				path(),
-				`1 to ${MAX_TARGET_BYTES} bytes`,
-			);
-		const target = bytesOf(inode.target);
+		const target = linkTarget(inode, path);
 		const counts = { linkCount: fields.linkCount, targetBytes: target.byteLength };
 		this.#table.record(SYMLINK_INODE, { ...header(inode, fields, isExtended(fields)), ...counts });
 		this.#table.write(target);
@@ -120,17 +112,9 @@ export class InodeTableWriter {
 
 	/** Throws `Oci2isoError` DEVICE_NUMBER_TOO_LARGE. */
 	device(inode: DeviceInode, fields: InodeFields, path: () => ByteString): void {
-		const { major, minor } = inode;
-		if (!(major >= 0 && major <= 0xfff && minor >= 0 && minor <= 0xf_ffff))
-			throw beyondLimit(
-				"DEVICE_NUMBER_TOO_LARGE",
-				`device ${major}:${minor} cannot be stored`,
-				path(),
-				"a major number to 4095 and a minor number to 1048575",
-			);
-		const deviceNumber = ((minor & 0xff) | (major << 8) | ((minor & 0xf_ff00) << 12)) >>> 0;
 		const { linkCount } = fields;
-		this.#table.record(DEVICE_INODE, { ...header(inode, fields, isExtended(fields)), linkCount, deviceNumber });
+		const own = { linkCount, deviceNumber: deviceNumber(inode, path) };
+		this.#table.record(DEVICE_INODE, { ...header(inode, fields, isExtended(fields)), ...own });
 		this.#writeXattrIndex(fields);
 	}
 

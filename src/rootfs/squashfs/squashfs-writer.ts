@@ -6,6 +6,9 @@ import { type Placement, UNALIGNED } from "../../content/placement.ts";
 import type { BlockPlace, StoredFile } from "../../content/stored-data.ts";
 import { assert } from "../../errors.ts";
 import type { DirectoryInode, FileInode } from "../../tree/inode.ts";
+import { numberInodes } from "../inode-numbers.ts";
+import { MAX_TOTAL_BLOCKS } from "../limits.ts";
+import type { Loss, XattrLoss } from "../losses.ts";
 import { HEAD_BYTES, type RootSummary, type RootWriter, type RootWriterOptions } from "../root-file-system.ts";
 import { COMPRESSOR_ID, optionsBlock } from "./compressors.ts";
 import {
@@ -16,11 +19,9 @@ import {
 	SQUASHFS_MAGIC,
 	SUPERBLOCK_BYTES,
 } from "./constants.ts";
-import { numberInodes } from "./inode-numbers.ts";
-import { MAX_TOTAL_BLOCKS } from "./limits.ts";
 import { writeLookupTable } from "./lookup-table-writer.ts";
 import { FRAGMENT_ENTRY } from "./records.ts";
-import { describeLosses, type Loss, type XattrLoss } from "./reports.ts";
+import { describeLosses } from "./reports.ts";
 import { SUPERBLOCK } from "./superblock.ts";
 import type { InodeCounts } from "./tree-writer.ts";
 import { TreeWriter } from "./tree-writer.ts";

@@ -1,4 +1,5 @@
 import { kernelRefusal } from "../../codec/kernel-limits.ts";
+import { CODEC_NAMES } from "../../codec/types.ts";
 import type { RootFileSystem } from "../root-file-system.ts";
 import { checkSquashfs } from "./check.ts";
 import { SQUASHFS_MAGIC } from "./constants.ts";
@@ -10,6 +11,10 @@ import { isStorableXattr } from "./xattr-table-writer.ts";
 /** squashfs 4.0. */
 export const SQUASHFS: RootFileSystem = {
 	name: "squashfs",
+	codecs: CODEC_NAMES,
+	gzipForm: "zlib",
+	packsTails: () => true,
+	hasExportTable: true,
 	kernel: {
 		// Linux, fs/squashfs/Kconfig and *_wrapper.c
 		decoders: {

@@ -4,15 +4,15 @@ import type { BlockCompressor } from "../../codec/types.ts";
 import type { StoredFile } from "../../content/stored-data.ts";
 import { assert, assertNever } from "../../errors.ts";
 import type { DirectoryInode, FileInode, Inode, Timestamp } from "../../tree/inode.ts";
+import { type InodeNumbering, type NumberedDirectory, pathOf } from "../inode-numbers.ts";
+import { beyondLimit } from "../limits.ts";
+import { type Loss, LossCounter, type XattrLoss, XattrLossCounter } from "../losses.ts";
 import { INODE_TYPE } from "./constants.ts";
 import { DirectoryTableWriter, type Listing, type ListingEntry } from "./directory-table-writer.ts";
 import { IdTable } from "./id-table.ts";
-import { type InodeNumbering, type NumberedDirectory, pathOf } from "./inode-numbers.ts";
 import { type InodeFields, InodeTableWriter } from "./inode-table-writer.ts";
-import { beyondLimit } from "./limits.ts";
 import type { Cursor } from "./lookup-table-writer.ts";
 import { type MetadataPosition, MetadataWriter } from "./metadata-writer.ts";
-import { type Loss, LossCounter, type XattrLoss } from "./reports.ts";
 import { XattrTableWriter } from "./xattr-table-writer.ts";
 
 const MAX_TIME_SECONDS = 0xffff_ffff;
@@ -67,7 +67,7 @@ export class TreeWriter {
 	readonly #pending = new Map<DirectoryInode, { readonly directory: NumberedDirectory; readonly listing: Listing }>();
 	/** By inode number: block * 2^16 + offset, or `NOT_WRITTEN`. */
 	readonly #references: Float64Array;
-	readonly #unstorableXattrs = new Map<ByteString, LossCounter>();
+	readonly #unstorableXattrs = new XattrLossCounter();
 	readonly #clampedTimes = new LossCounter();
 	readonly #truncatedTimes = new LossCounter();
 	readonly #counts = { directories: 0, regularFiles: 0, symlinks: 0, devices: 0, ipcs: 0, extraLinks: 0 };
@@ -99,7 +99,7 @@ export class TreeWriter {
 			rootInode: (BigInt(block) << 16n) | BigInt(offset),
 			directoryTable,
 			inodes: this.#numbering.count,
-			unstorableXattrs: [...this.#unstorableXattrs].map(([name, { loss }]) => ({ name, ...loss })),
+			unstorableXattrs: this.#unstorableXattrs.losses,
 			clampedTimes: this.#clampedTimes.loss,
 			truncatedTimes: this.#truncatedTimes.loss,
 		};
@@ -200,14 +200,8 @@ export class TreeWriter {
 			uidIndex: this.ids.indexOf(inode.uid),
 			gidIndex: this.ids.indexOf(inode.gid),
 			mtimeSeconds,
-			xattrIndex: this.xattrs.indexOf(inode.xattrs, (name) => this.#addUnstorable(name, path)),
+			xattrIndex: this.xattrs.indexOf(inode.xattrs, (name) => this.#unstorableXattrs.add(name, path)),
 		};
-	}
-
-	#addUnstorable(name: ByteString, path: () => ByteString): void {
-		const counter = this.#unstorableXattrs.get(name) ?? new LossCounter();
-		this.#unstorableXattrs.set(name, counter);
-		counter.add(path);
 	}
 }
 

@@ -3,8 +3,9 @@ import { type ByteString, compareByteStrings } from "../../binary/byte-string.ts
 import { ByteWriter } from "../../binary/byte-writer.ts";
 import type { Steps } from "../../binary/turns.ts";
 import type { BlockCompressor } from "../../codec/types.ts";
+import { MAX_XATTR_NAME_BYTES } from "../limits.ts";
 import { NONE_32, XATTR_OUT_OF_LINE, XATTR_PREFIXES } from "./constants.ts";
-import { MAX_XATTR_NAME_BYTES, MAX_XATTR_VALUE_BYTES } from "./limits.ts";
+import { MAX_XATTR_VALUE_BYTES } from "./limits.ts";
 import { type Cursor, writeLookupTable } from "./lookup-table-writer.ts";
 import { MetadataBuffer } from "./metadata-writer.ts";
 import { XATTR_ID_ENTRY, XATTR_TABLE_HEADER } from "./records.ts";

@@ -1,4 +1,5 @@
 import { type ByteSource, memorySource } from "../../../src/binary/byte-source.ts";
+import { Findings } from "../../../src/findings/findings.ts";
 import { decodeBootCatalog, encodeBootCatalog } from "../../../src/formats/eltorito/boot-catalog.ts";
 import { decodeBootRecord, encodeBootRecord } from "../../../src/formats/eltorito/boot-record.ts";
 import { buildFat, fatDirectoryOf } from "../../../src/formats/fat/build-fat.ts";
@@ -7,11 +8,14 @@ import { decodeGptEntries, decodeGptHeader } from "../../../src/formats/gpt/gpt.
 import { decodeMbr } from "../../../src/formats/gpt/mbr.ts";
 import { readVolume } from "../../../src/formats/iso9660/read-volume.ts";
 import { decodeApplicationUse, encodeApplicationUse } from "../../../src/formats/isomd5/application-use.ts";
+import { EROFS } from "../../../src/rootfs/erofs/erofs.ts";
 import type { RootFile } from "../../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../../src/rootfs/squashfs/squashfs-reader.ts";
+import { checkContents } from "../../../src/verify/contents-check.ts";
 import { verifyIso } from "../../../src/verify/verify-iso.ts";
 import { treeFacts } from "../../support/trees.ts";
 import { smallIso } from "../../support/verify-iso-fixture.ts";
+import { assortedTree, makeImage as makeErofs } from "../../unit/rootfs/erofs/harness.ts";
 import { assortedImages } from "../../unit/rootfs/squashfs/harness.ts";
 import { type FuzzTarget, once } from "../engine/target.ts";
 
@@ -131,6 +135,28 @@ export const volumeTargets: readonly FuzzTarget[] = [
 				if (file.byteLength > 2 ** 22) return;
 				yield* reader.contents.read(file.layout);
 			});
+		},
+	},
+	{
+		name: "erofs",
+		maxBytes: 65_536,
+		seeds: async () => {
+			const { tree, root } = assortedTree(30);
+			const [zstd, lz4] = await Promise.all([
+				makeErofs(tree, root, { codec: "zstd", blockBytes: 4096 }),
+				makeErofs(tree, root, { codec: "lz4", blockBytes: 16_384, fragmentRule: "all-tails" }),
+			]);
+			return [zstd, lz4];
+		},
+		async run(input) {
+			const root = await EROFS.check(memorySource(input), new Findings(), undefined);
+			if (root.files.some(({ byteLength }) => byteLength > 2 ** 22)) return;
+			await checkContents(
+				[{ start: 0, image: root }],
+				() => true,
+				new Findings(),
+				() => new Findings(),
+			);
 		},
 	},
 	{

@@ -12,7 +12,7 @@ const nested = ["formats", "rootfs", "exporters"];
 /** What code (not types) each room may import beside itself and the shared ones; every format: nothing. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
 	binary: [],
-	codec: ["native"],
+	codec: ["native", "formats"],
 	native: ["codec"],
 	// An archive that comes as a stream is kept in the temporary directory.
 	oci: ["codec", "native", "formats", "output"],
@@ -24,7 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	rootfs: ["content", "tree", "codec"],
 	cache: ["content", "oci", "native"],
 	output: ["codec", "native"],
-	options: ["contract", "oci", "codec", "selinux"],
+	options: ["contract", "oci", "codec", "rootfs", "selinux"],
 	findings: [],
 	contract: ["boot", "formats", "tree", "findings"],
 	// Boot loaders of another image than the system's, for build, inspect and verify.

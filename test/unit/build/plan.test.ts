@@ -58,6 +58,7 @@ describe("a plan", () => {
 		dropXattr: ["user.*"],
 		selinux: "policy",
 		allRoot: true,
+		rootfs: "erofs",
 		bcj: "x86",
 		fragments: false,
 		alwaysUseFragments: true,

@@ -73,7 +73,7 @@ describe("options typed by habit", () => {
 		[
 			"image-builder",
 			"--type bootc-generic-iso --output-dir out --output-name live --target-arch x86_64 --rootfs squashfs --progress verbose",
-			{ output: "out/live.iso", platform: "linux/x86_64", progress: "plain" },
+			{ output: "out/live.iso", platform: "linux/x86_64", rootfs: "squashfs", progress: "plain" },
 		],
 		["image-builder", "--bootc-build-ref oci:loaders -v", { buildroot: "oci:loaders", verbose: true }],
 		[

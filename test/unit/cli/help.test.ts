@@ -41,7 +41,7 @@ describe("help", () => {
 	it("has options in groups, with choices and defaults", async () => {
 		const text = (await help("build", "--help")).replace(/\n {33,}/g, " ");
 		expect(text).toMatch(
-			/^Squashfs:\n {2}--preset <name> +squashfs .*: fast, balanced, small, reference \(default: balanced\)$/m,
+			/^Root file system:\n {2}--rootfs <format> .*: squashfs, erofs \(default: squashfs\)\n {2}--preset <name> .*: fast, balanced, small, reference \(default: balanced\)$/m,
 		);
 		expect(text).toMatch(/^Messages:\n {2}-q, --quiet/m);
 		expect(text).not.toContain("Options:");

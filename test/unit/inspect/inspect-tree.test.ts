@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { FoundFile } from "../../../src/contract/contract.ts";
 import { describeInspection } from "../../../src/inspect/describe.ts";
 import { type Inspection, inspectTree } from "../../../src/inspect/inspect-image.ts";
+import { rootFileSystemNamed } from "../../../src/rootfs/root-file-systems.ts";
 import { newcArchive } from "../../support/inspect-cpio.ts";
 import { liveImage, MODULES, RELEASE, text } from "../../support/live-image.ts";
 import type { SmallRoot } from "../../support/small-root.ts";
@@ -17,6 +18,8 @@ async function faultsOf(image: SmallRoot): Promise<string[]> {
 		.map(({ code }) => code);
 }
 
+const EROFS_SCRIPT = text("usr/sbin/dmsquash-live-root", "squashfs | erofs) SQUASHED=$livedev ;;", 0o100755);
+const erofsModule = (imports: string) => text(`usr/lib/modules/${RELEASE}/kernel/fs/erofs/erofs.ko`, imports);
 const fat = (path: string) => text(`usr/lib/modules/${RELEASE}/kernel/fs/${path}.ko`, "");
 
 describe("inspecting a tree", () => {
@@ -106,6 +109,21 @@ describe("inspecting a tree", () => {
 		expect(await faultsOf(image)).toEqual(["SQUASHFS_DECODER_MISSING"]);
 		const { findings } = await inspectTree(image, { architecture: "amd64", codec: "xz" });
 		expect(findings.find(({ code }) => code === "SQUASHFS_DECODER")).toMatchObject({ severity: "ok" });
+	});
+
+	it.each([
+		[liveImage(), ["LIVE_MODULE_SQUASHFS_ONLY", "DRIVER_EROFS_MISSING"]],
+		[liveImage({ extra: [EROFS_SCRIPT] }), ["DRIVER_EROFS_MISSING"]],
+		[liveImage({ extra: [EROFS_SCRIPT, erofsModule("LZ4_decompress_safe\0")] }), ["EROFS_DECODER_MISSING"]],
+		[liveImage({ extra: [EROFS_SCRIPT, erofsModule("zstd_init_dstream\0")] }), []],
+		[
+			liveImage().file(`${MODULES}/initramfs.img`, newcArchive([text("scripts/live", ""), text("init", "", 0o100755)])),
+			["LIVE_BOOT_SQUASHFS_ONLY", "DRIVER_EROFS_MISSING"],
+		],
+	])("asks for what mounts an EROFS", async (image, codes) => {
+		const { findings } = await inspectTree(image, { architecture: "amd64", format: rootFileSystemNamed("erofs") });
+		const about = findings.filter(({ code, severity }) => severity === "blocker" && /EROFS|SQUASHFS/.test(code));
+		expect(about.map(({ code }) => code)).toEqual(codes);
 	});
 
 	it("asks for the x86 filter where blocks of programs go through it", async () => {

@@ -1,10 +1,10 @@
-import { type ByteString, compareByteStrings, displayName } from "../../binary/byte-string.ts";
-import { sorting } from "../../binary/sorting.ts";
-import type { Steps } from "../../binary/turns.ts";
-import { assert } from "../../errors.ts";
-import type { DirectoryInode } from "../../tree/inode.ts";
-import { MAX_NAME_BYTES } from "../../tree/path.ts";
-import { inodesBelow } from "../../tree/walk.ts";
+import { type ByteString, compareByteStrings, displayName } from "../binary/byte-string.ts";
+import { sorting } from "../binary/sorting.ts";
+import type { Steps } from "../binary/turns.ts";
+import { assert } from "../errors.ts";
+import type { DirectoryInode } from "../tree/inode.ts";
+import { MAX_NAME_BYTES } from "../tree/path.ts";
+import { inodesBelow } from "../tree/walk.ts";
 import { beyondLimit } from "./limits.ts";
 
 export interface NumberedDirectory {

@@ -1,0 +1,92 @@
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { CodecName } from "../../src/codec/types.ts";
+import type { FragmentRule } from "../../src/content/fragment-rule.ts";
+import type { FileInode } from "../../src/tree/inode.ts";
+import { writeErofsFile } from "../support/erofs-images.ts";
+import { withLoopMount } from "../support/loop.ts";
+import { noise } from "../support/noise.ts";
+import { requires } from "../support/requires.ts";
+import { richTree } from "../support/rich-tree.ts";
+import { diskFacts } from "../support/squashfs-images.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
+
+const KiB = 1024;
+const GiB = 2 ** 30;
+
+/** `getfacl`: user::rw-, user:1000:r--, group::r--, mask::r--, other::--- */
+const ACL = Buffer.from(
+	"02000000" + "01000600ffffffff" + "02000400e8030000" + "04000400ffffffff" + "10000400ffffffff" + "20000000ffffffff",
+	"hex",
+);
+const EXACT = { nanoseconds: true };
+
+describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
+	const scratch = temporaryDirectory("erofs");
+	const image = join(scratch, "image.erofs");
+
+	it.each<[CodecName, number, FragmentRule]>([
+		["zstd", 4 * KiB, "small-files"],
+		["zstd", 1024 * KiB, "all-tails"],
+		["lz4", 128 * KiB, "small-files"],
+		["lz4", 16 * KiB, "none"],
+		["gzip", 64 * KiB, "all-tails"],
+		["none", 4 * KiB, "none"],
+		["none", 128 * KiB, "none"],
+	])("reads everything back from %s in blocks of %d bytes, tails: %s", async (codec, blockBytes, fragmentRule) => {
+		const { tree, root } = richTree(blockBytes);
+		root.entries.set("before 1970", tree.file("old", { mtime: { seconds: -86_401, nanoseconds: 999_999_999 } }));
+		root.entries.set("beyond 2106", tree.symlink("new", { mtime: { seconds: 2 ** 33, nanoseconds: 1 } }));
+		root.entries.set("listed", tree.file("acl", { mode: 0o640, xattrs: { "system.posix_acl_access": ACL } }));
+		const defaults = { "system.posix_acl_default": ACL, "user.x": "x" };
+		root.entries.set("inherits", tree.directory({ "-": tree.ipc("fifo") }, { xattrs: defaults }));
+		const partsOf = (file: FileInode) => tree.contents.get(file) ?? [];
+		const level = codec === "zstd" ? { level: 3 } : {};
+		const summary = await writeErofsFile(image, root, partsOf, { codec, blockBytes, fragmentRule, ...level });
+		expect(summary.losses).toEqual([]);
+		const expected = await treeFacts<FileInode>(root, (file) => withZeros(partsOf(file)), EXACT);
+		const actual = await withLoopMount(image, "erofs", {}, (path) => diskFacts(path, EXACT));
+		expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(expected));
+	});
+
+	it.each<CodecName>(["zstd", "none"])(
+		"reads a sparse file of 5 GiB from %s, and a directory of 200 000",
+		async (codec) => {
+			const tree = new TreeBuilder();
+			const parts = [Buffer.from("begin"), { hole: 5 * GiB }, noise(300_000, 1), { hole: 12_345 }];
+			const large = tree.directory();
+			const count = 200_000;
+			const target = tree.file("shared");
+			for (let i = 0; i < count; i++) large.entries.set(`entry-${i}`, i % 10 === 0 ? tree.symlink(`${i}`) : target);
+			const root = tree.directory({ sparse: tree.file(parts), hole: tree.file([{ hole: 5 * GiB }]), large });
+			const options = { codec, blockBytes: 128 * KiB };
+			const { byteLength } = await writeErofsFile(image, root, (file) => tree.contents.get(file) ?? [], options);
+			expect(byteLength).toBeLessThan(40_000_000);
+			await withLoopMount(image, "erofs", {}, async (mountPoint) => {
+				const path = join(mountPoint, "sparse");
+				const stat = lstatSync(path);
+				expect(stat.size).toBe(5 * GiB + 5 + 300_000 + 12_345);
+				if (codec === "zstd") expect(stat.blocks * 512).toBeLessThan(1_000_000);
+				const file = openSync(path, "r");
+				const at = (position: number, length: number): Buffer => {
+					const bytes = Buffer.alloc(length);
+					expect(readSync(file, bytes, 0, length, position)).toBe(length);
+					return bytes;
+				};
+				try {
+					expect(at(0, 5).toString()).toBe("begin");
+					expect(at(5 * GiB + 5, 300_000).equals(noise(300_000, 1))).toBe(true);
+					for (let i = 1; i < 50; i++) expect(at(i * 100 * 2 ** 20, 1 << 20).equals(Buffer.alloc(1 << 20))).toBe(true);
+					expect(at(stat.size - 10, 10).equals(Buffer.alloc(10))).toBe(true);
+				} finally {
+					closeSync(file);
+				}
+				expect(readdirSync(join(mountPoint, "large")).length).toBe(count);
+				expect(lstatSync(join(mountPoint, "large/entry-1")).nlink).toBe(180_000);
+				expect(readFileSync(join(mountPoint, "large/entry-199999"), "utf8")).toBe("shared");
+			});
+		},
+	);
+});
