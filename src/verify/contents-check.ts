@@ -45,7 +45,9 @@ export async function checkContents<Image extends CheckedImage>(
 	// Where tables are between data, both fill their blocks up.
 	const unit = tables.length > 0 ? Math.max(...images.map(({ image: { blockBytes } }) => blockBytes)) : 1;
 	const areas = images.map(({ start, image: { dataArea } }) => [start + dataArea.start, start + dataArea.end] as const);
-	const area = { start: Math.max(...areas.map(([start]) => start)), end: Math.min(...areas.map(([, end]) => end)) };
+	// Where tables are known, the area is all of the images; where not, what they have in common.
+	const [first, last] = tables.length > 0 ? [Math.min, Math.max] : [Math.max, Math.min];
+	const area = { start: first(...areas.map(([start]) => start)), end: last(...areas.map(([, end]) => end)) };
 	await inTurns(checkSpans(spans, tables, { ...area, unit }, findings), signal);
 	const sum = (count: (each: (typeof read)[number]) => number): number =>
 		read.reduce((total, each) => total + count(each), 0);

@@ -1,9 +1,18 @@
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { memorySource } from "../../src/binary/byte-source.ts";
+import { atOnce } from "../../src/binary/turns.ts";
+import { createCompressor } from "../../src/codec/compressor.ts";
 import type { CodecName } from "../../src/codec/types.ts";
 import type { FragmentRule } from "../../src/content/fragment-rule.ts";
+import { assert } from "../../src/errors.ts";
+import { Findings } from "../../src/findings/findings.ts";
+import { EROFS } from "../../src/rootfs/erofs/erofs.ts";
+import { ErofsWriter } from "../../src/rootfs/erofs/erofs-writer.ts";
 import type { FileInode } from "../../src/tree/inode.ts";
+import { checkContents } from "../../src/verify/contents-check.ts";
+import { ImageFile } from "../support/disk-tree.ts";
 import { writeErofsFile } from "../support/erofs-images.ts";
 import { withLoopMount } from "../support/loop.ts";
 import { noise } from "../support/noise.ts";
@@ -11,7 +20,7 @@ import { requires } from "../support/requires.ts";
 import { richTree } from "../support/rich-tree.ts";
 import { diskFacts } from "../support/squashfs-images.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
+import { placeIn, storeContents, TreeBuilder, treeFacts, withZeros } from "../support/trees.ts";
 
 const KiB = 1024;
 const GiB = 2 ** 30;
@@ -89,4 +98,50 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 			});
 		},
 	);
+
+	it("reads two images with contents in common, and so does verify", async () => {
+		const { tree, root } = richTree(128 * KiB);
+		const sub = root.entries.get("files");
+		assert(sub?.type === "directory", "the rich tree has one");
+		const partsOf = (file: FileInode) => tree.contents.get(file) ?? [];
+		const compressor = await createCompressor({ codec: "zstd", level: 3, threads: 2, blockBytes: 128 * KiB });
+		const sink = new ImageFile(image);
+		const writer = new ErofsWriter({
+			sink,
+			compressor,
+			blockBytes: 128 * KiB,
+			modificationTimeSeconds: 0,
+			furtherImages: 1,
+		});
+		const stored = await storeContents(writer, root, partsOf);
+		const a = atOnce(writer.finishing(root, placeIn(stored)));
+		const b = atOnce(writer.finishing(sub, placeIn(stored)));
+		truncateSync(image, b.start + b.byteLength);
+		await compressor.close();
+		for (const [s, r] of [
+			[a, root],
+			[b, sub],
+		] as const) {
+			const expected = await treeFacts<FileInode>(r, (file) => withZeros(partsOf(file)), { nanoseconds: true });
+			const actual = await withLoopMount(image, "erofs", { offsetBytes: s.start, sizeBytes: s.byteLength }, (p) =>
+				diskFacts(p, { nanoseconds: true }),
+			);
+			expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(expected));
+		}
+		const bytes = readFileSync(image);
+		const findings = new Findings();
+		const images = [];
+		for (const s of [a, b])
+			images.push({
+				start: s.start,
+				image: await EROFS.check(memorySource(bytes.subarray(s.start, s.start + s.byteLength)), findings, undefined),
+			});
+		await checkContents(
+			images,
+			() => true,
+			findings,
+			() => findings,
+		);
+		expect(findings.list.filter(({ severity }) => severity === "fault")).toEqual([]);
+	});
 });
