@@ -90,6 +90,17 @@ export function corrupt(code: string, what: string, where?: string, expected?: s
 	return new Oci2isoError({ code, kind: "corrupt", what, where, expected });
 }
 
+/** What `work` gives; an `Oci2isoError` that it fails with is said of `role` ("the buildroot"). */
+export async function inRole<Result>(role: string, work: () => Promise<Result>): Promise<Result> {
+	try {
+		return await work();
+	} catch (error) {
+		if (!(error instanceof Oci2isoError)) throw error;
+		const { code, kind, what, where, expected, remedy, problems } = error;
+		throw new Oci2isoError({ code, kind, what: `${role}: ${what}`, where, expected, remedy, problems, cause: error });
+	}
+}
+
 /** The reason that an aborted signal was given where that is an `Oci2isoError`, otherwise INTERRUPTED (exit 130) with it as the cause. */
 export function interruption({ reason }: AbortSignal): Oci2isoError {
 	if (reason instanceof Oci2isoError) return reason;

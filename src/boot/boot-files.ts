@@ -1,5 +1,6 @@
 import { type ByteString, bytesOf } from "../binary/byte-string.ts";
 import type { Contract, FoundFile, GrubModules } from "../contract/contract.ts";
+import type { FileInode } from "../tree/inode.ts";
 import { discInfo } from "./disc-info.ts";
 import { renderGrubConfig, renderLoopbackConfig } from "./grub/made/menu.ts";
 import {
@@ -16,7 +17,12 @@ import { renderLoaderFiles } from "./systemd-boot/entries.ts";
 
 /** Where the content comes from: a file of the image, with its attributes, or bytes made here (mode 0644, owner root). */
 type BootFileContent =
-	| { readonly kind: "image"; readonly file: FoundFile }
+	| {
+			readonly kind: "image";
+			readonly file: FoundFile;
+			/** Names its bytes; default: as `contentKeyOf` the file's inode. */
+			readonly contentKey?: string | undefined;
+	  }
 	| { readonly kind: "generated"; readonly bytes: Uint8Array }
 	/** One more name of the root file system. */
 	| { readonly kind: "rootfs" };
@@ -28,6 +34,11 @@ export interface BootFile {
 	/** On the EFI system partition, or undefined. */
 	readonly esp: ByteString | undefined;
 	readonly content: BootFileContent;
+}
+
+/** Names the bytes of a file of the image. */
+export function contentKeyOf({ layer, entry, part }: FileInode): string {
+	return `image ${layer} ${entry}${part === undefined ? "" : ` ${part.offset}`}`;
 }
 
 /** Where a copy of the menu for UEFI is, in the ISO's tree, on the EFI system partition, or on both. */

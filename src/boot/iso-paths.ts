@@ -54,6 +54,12 @@ export function furtherKernelPaths(version: ByteString): Readonly<Record<"kernel
 	return { kernel: `${directory}/vmlinuz`, initramfs: `${directory}/initrd.img` };
 }
 
+/** Of a system beside the first one: its root file system, where dracut looks for one of this name (`rd.live.squashimg`), and its kernel and initramfs. */
+export function alsoPaths(name: string): Readonly<Record<"root" | "kernel" | "initramfs", ByteString>> {
+	const directory = ISO_PATHS.squashfs.slice(0, ISO_PATHS.squashfs.lastIndexOf("/"));
+	return { root: `${directory}/${name}.img`, ...furtherKernelPaths(name) };
+}
+
 /** Of a device tree, by its name below the kernel's directory of them. */
 export function deviceTreePath(name: ByteString): ByteString {
 	return `${ISO_PATHS.deviceTreeDirectory}/${name}`;

@@ -10,6 +10,7 @@ import { type LoadersImage, openBuildroot, readLoadersImage } from "../loaders/l
 import { type OciImage, type OpenImageOptions, openImage } from "../oci/open-image.ts";
 import { hostPlatform } from "../oci/platform.ts";
 import { type ImageOptions, openingOptions } from "../options/image-options.ts";
+import { type NamedImage, openAlso } from "../options/open-beside.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
@@ -18,6 +19,7 @@ import { checkIsoYaml } from "./check-iso-yaml.ts";
 import { type BootCheck, describeCheck } from "./checked-contract.ts";
 import { type ComposedSystem, compose } from "./compose.ts";
 import {
+	alsoOf,
 	type BuildOptions,
 	type BuildRequest,
 	type PlannedBuildOptions,
@@ -51,10 +53,11 @@ export async function planBuild(options: PlanOptions): Promise<BuildPlan> {
 					buildroot: shape.buildroot === undefined ? undefined : { reference: shape.buildroot },
 					payload: (shape.payload ?? []).map((reference) => ({ reference })),
 					payloadFormat: shape.payloadFormat,
+					also: alsoOf(shape),
 				},
 				image,
 				options,
-				async (buildroot, payloads) => checkPlan(await makePlan(image, shape, buildroot, payloads)),
+				async (buildroot, payloads, also) => checkPlan(await makePlan(image, shape, buildroot, payloads, also)),
 			),
 		),
 	);
@@ -65,6 +68,7 @@ async function build({
 	buildroot: other,
 	payload,
 	payloadFormat,
+	also: others,
 	tools: made,
 	work,
 	planOf,
@@ -73,26 +77,39 @@ async function build({
 	const { allowUnconfinedTools, signal } = work;
 	const tools = { tools: made, allowUnconfinedTools, signal };
 	const payloadNames = payload.map(({ reference }) => reference);
-	const places = { ...work, image: asked.reference, buildroot: other?.reference, payload: payloadNames };
+	const alsoNames = others.map(({ reference }) => reference);
+	const places = {
+		...work,
+		image: asked.reference,
+		buildroot: other?.reference,
+		payload: payloadNames,
+		also: alsoNames,
+	};
 	requireDistinctPlaces([{ name: "the output", path: work.output }], places);
 	await requireTools(tools);
 	const output = openOutput(work.output, { overwrite: work.overwrite });
 	try {
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked, onKept: (bytes) => progress.bytes(bytes) }, (image) =>
-			withCompanions({ buildroot: other, payload, payloadFormat }, image, work, async (buildroot, payloads) => {
-				const plan = await planOf(image, buildroot, payloads);
-				requireOwnTools(image, made);
-				const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
-				await checkFormat(image, plan, work);
-				await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
-				await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
-				for (const notice of [...output.notices, ...checkRoom(output, image, payloads, payloadFormat)])
-					progress.notice(notice);
-				return await withStore(plan, work, shared, progress, (cache) =>
-					buildPlanned({ plan, image, loaders, payloads, output, work, tools, progress, cache, shared }),
-				);
-			}),
+			withCompanions(
+				{ buildroot: other, payload, payloadFormat, also: others },
+				image,
+				work,
+				async (buildroot, payloads, also) => {
+					const plan = await planOf(image, buildroot, payloads, also);
+					requireOwnTools(image, made);
+					const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
+					await checkFormat(image, plan, work);
+					await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
+					await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
+					const images = [image, ...also.map((each) => each.image)];
+					for (const notice of [...output.notices, ...checkRoom(output, images, payloads, payloadFormat)])
+						progress.notice(notice);
+					return await withStore(plan, work, shared, progress, (cache) =>
+						buildPlanned({ plan, image, also, loaders, payloads, output, work, tools, progress, cache, shared }),
+					);
+				},
+			),
 		).finally(() => shared.close());
 	} finally {
 		output.discard();
@@ -108,6 +125,7 @@ function requireOwnTools({ platform: { architecture } }: OciImage, tools: ToolCh
 interface PlannedBuild {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
+	readonly also: readonly NamedImage[];
 	/** Undefined where boot loaders come from the image. */
 	readonly loaders: LoadersImage | undefined;
 	readonly payloads: readonly PayloadImage[];
@@ -120,11 +138,13 @@ interface PlannedBuild {
 }
 
 async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
-	const { plan, image, loaders, payloads, output, work, progress, cache, shared } = input;
+	const { plan, image, also, loaders, payloads, output, work, progress, cache, shared } = input;
 	const exporter = exporters[plan.medium.exporter];
 	const { blockSize: blockBytes, fragmentRule } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
-	const source = cache === undefined ? undefined : await shared.openSource(image, cache, { blockBytes, fragmentRule });
+	const layers = [image, ...also.map((each) => each.image)].flatMap((each) => each.layers);
+	const source =
+		cache === undefined ? undefined : await shared.openSource({ layers }, cache, { blockBytes, fragmentRule });
 	const system = await compose({ ...input, target: output.target, rootfsStart: exporter.rootfsStart, source });
 	let made: Exported;
 	try {
@@ -137,7 +157,7 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	if (cache !== undefined && shared.isPushed) {
 		progress.phase("share");
 		const { comp: codec, level, encoder } = plan.rootfs;
-		await shared.push(image, cache, { codec, level, encoder, blockBytes }, fragmentRule);
+		await shared.push({ layers }, cache, { codec, level, encoder, blockBytes }, fragmentRule);
 	}
 	for (const notice of shared.notices) progress.notice(notice);
 	progress.phase("publish");
@@ -148,6 +168,7 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 		checks,
 		plan,
 		image,
+		also,
 		loaders,
 		payloads,
 		system,
@@ -213,20 +234,32 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 	}
 }
 
-/** Opens the image that boot loaders come from, where one was asked for, and those that the medium carries; rejects as `openBuildroot` and `openPayloads`. */
+/** Opens the image that boot loaders come from, where one was asked for, those that the medium carries and those of further systems; rejects as `openBuildroot`, `openPayloads` and `openAlso`. */
 async function withCompanions<Result>(
-	{ buildroot: asked, payload, payloadFormat }: Pick<BuildRequest, "buildroot" | "payload" | "payloadFormat">,
+	{
+		buildroot: asked,
+		payload,
+		payloadFormat,
+		also: others,
+	}: Pick<BuildRequest, "buildroot" | "payload" | "payloadFormat" | "also">,
 	image: OciImage,
 	options: ImageOptions,
-	work: (buildroot: OciImage | undefined, payloads: readonly PayloadImage[]) => Promise<Result>,
+	work: (
+		buildroot: OciImage | undefined,
+		payloads: readonly PayloadImage[],
+		also: readonly NamedImage[],
+	) => Promise<Result>,
 ): Promise<Result> {
 	const buildroot = asked && (await openBuildroot(asked.reference, image, { ...options, ...asked }));
 	let payloads: readonly PayloadImage[] = [];
+	let also: readonly NamedImage[] = [];
 	try {
 		if (payloadFormat !== undefined) payloads = await openPayloads(payload, image, options, payloadFormat);
-		return await work(buildroot, payloads);
+		also = await openAlso(others, image, options);
+		return await work(buildroot, payloads, also);
 	} finally {
-		for (const opened of [...payloads, ...(buildroot === undefined ? [] : [buildroot])]) await opened.close();
+		const images = [...also.map((each) => each.image), ...(buildroot === undefined ? [] : [buildroot])];
+		for (const opened of [...payloads, ...images]) await opened.close();
 	}
 }
 

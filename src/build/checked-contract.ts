@@ -4,7 +4,7 @@ import { contractOf, type LoaderParts, readContractParts, requireMet } from "../
 import { Oci2isoError, type Problem } from "../errors.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { LinuxReader } from "../inspect/boot-parts.ts";
-import { bootPathsOf, checkBoot } from "../inspect/check-boot.ts";
+import { bootPathsOf, type CheckedAlso, checkAlso, checkBoot } from "../inspect/check-boot.ts";
 import type { RootFileSystem } from "../rootfs/root-file-system.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 
@@ -54,11 +54,17 @@ export async function readBuildContract(
 }
 
 /**
- * Checks, as `inspect` does, that the ISO would boot. Throws `Oci2isoError` IMAGE_WOULD_NOT_BOOT unless `force` (exit 3), with everything that
+ * Checks, as `inspect` does, that the ISO would boot, and each further system from it. Throws `Oci2isoError` IMAGE_WOULD_NOT_BOOT unless `force` (exit 3), with everything that
  * is in the way in `problems`.
  */
-export async function checkContract(tree: ImageTree, contract: Contract, options: CheckOptions): Promise<BootCheck> {
-	const { findings } = await checkBoot(tree, { ...contract, boot: contract, isMenuKnown: true }, options);
+export async function checkContract(
+	tree: ImageTree,
+	contract: Contract,
+	options: CheckOptions,
+	also: readonly CheckedAlso[] = [],
+): Promise<BootCheck> {
+	const { findings, parts } = await checkBoot(tree, { ...contract, boot: contract, isMenuKnown: true }, options);
+	for (const system of also) await checkAlso(parts, system, findings);
 	const problems = blockersOf(findings.list, options);
 	if (problems.length > 0 && !options.force) throw wouldNotBoot(problems);
 	return {

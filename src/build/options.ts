@@ -7,6 +7,7 @@ import type { OciImage, OpenImageOptions } from "../oci/open-image.ts";
 import { checkOptions, invalidOptions } from "../options/check-options.ts";
 import {
 	accessFields,
+	alsoFields,
 	bootFields,
 	buildrootFields,
 	cacheFields,
@@ -23,6 +24,7 @@ import {
 	treeFields,
 } from "../options/fields.ts";
 import { bootOptionsOf } from "../options/image-options.ts";
+import type { NamedImage } from "../options/open-beside.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
 import type { RootFileSystemName } from "../rootfs/root-file-system.ts";
 import { requireWritable, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
@@ -45,6 +47,7 @@ const shapingFields = {
 	...bootFields,
 	...buildrootFields,
 	...payloadFields,
+	...alsoFields,
 	...treeFields,
 	...squashfsFields,
 	...mediumFields,
@@ -104,6 +107,7 @@ export interface BuildRequest {
 	readonly buildroot: Omit<ImageToOpen, "platform"> | undefined;
 	readonly payload: readonly Omit<ImageToOpen, "platform">[];
 	readonly payloadFormat: BuildOptions["payloadFormat"];
+	readonly also: readonly AlsoToOpen[];
 	readonly tools: BuildPlan["tools"];
 	readonly work: Work;
 	/** The plan that was given, or what was asked for of this image; throws as `requireEncoder` and `makePlan`. */
@@ -111,7 +115,12 @@ export interface BuildRequest {
 		image: OciImage,
 		buildroot: OciImage | undefined,
 		payload: readonly Pick<OciImage, "reference" | "manifestDigest">[],
+		also: readonly NamedImage[],
 	): Promise<BuildPlan>;
+}
+
+export interface AlsoToOpen extends Omit<ImageToOpen, "platform"> {
+	readonly name: string;
 }
 
 interface ImageToOpen extends Pick<OpenImageOptions, "platform" | "manifestDigest"> {
@@ -126,23 +135,29 @@ export function resolveOptions(options: BuildOptions | PlannedBuildOptions): Bui
 		const image = { reference: shape.image, platform: shape.platform };
 		const buildroot = shape.buildroot === undefined ? undefined : { reference: shape.buildroot };
 		const payload = (shape.payload ?? []).map((reference) => ({ reference }));
-		const planOf: BuildRequest["planOf"] = (opened, other, images) => makePlan(opened, shape, other, images);
+		const also = alsoOf(shape);
+		const planOf: BuildRequest["planOf"] = (opened, other, images, systems) =>
+			makePlan(opened, shape, other, images, systems);
 		const { payloadFormat, tools } = shape;
-		return { image, buildroot, payload, payloadFormat, tools, work: completed(options), planOf };
+		return { image, buildroot, payload, payloadFormat, also, tools, work: completed(options), planOf };
 	}
 	requireUnshaped(options);
 	checkOptions(options, { ...workFields, plan: planField }, ["output"]);
 	const plan = checkPlan(options.plan);
 	const planOf = (): Promise<BuildPlan> => requireEncoder(plan).then(() => plan);
-	const { image, buildroot, tools } = plan;
+	const { image, buildroot, tools, also = [] } = plan;
 	const { images: payload = [], format: payloadFormat } = plan.payload ?? {};
-	return { image, buildroot, payload, payloadFormat, tools, work: completed(options), planOf };
+	return { image, buildroot, payload, payloadFormat, also, tools, work: completed(options), planOf };
 }
 
 /** Checks and completes what a plan is made of; throws as `resolveOptions`. */
 export function resolvePlanOptions(options: PlanOptions): Shape {
 	checkOptions(options, buildFields, ["image"]);
 	return shapeOf(options);
+}
+
+export function alsoOf({ also = [] }: Pick<Shape, "also">): AlsoToOpen[] {
+	return also.map(({ name, image: reference }) => ({ name, reference }));
 }
 
 function requireUnshaped(options: object): void {
@@ -180,6 +195,7 @@ function shapeOf(options: PlanOptions): Shape {
 		payload,
 		payloadFormat,
 		payloadPlace,
+		also: options.also?.length ? options.also : undefined,
 		sourceDateEpoch,
 		rootfs: format.name,
 		comp,

@@ -24,6 +24,7 @@ export function requireDistinctPlaces(
 		readonly image: string;
 		readonly buildroot?: string | undefined;
 		readonly payload?: readonly string[] | undefined;
+		readonly also?: readonly string[] | undefined;
 		/** A plan's. */
 		readonly planFile?: string | undefined;
 		readonly authFile?: string | undefined;
@@ -31,7 +32,7 @@ export function requireDistinctPlaces(
 		readonly cache?: string | undefined;
 	},
 ): void {
-	const images = [read.image, read.buildroot, ...(read.payload ?? [])].map(pathOf);
+	const images = [read.image, read.buildroot, ...(read.payload ?? []), ...(read.also ?? [])].map(pathOf);
 	const inputs = [...images, read.planFile, read.authFile, read.cacheKeyFile].filter((path) => path !== undefined);
 	const seen: { readonly name: string; readonly place: Place }[] = [];
 	for (const { name, path } of outputs) {
@@ -72,10 +73,11 @@ const BESIDE_LAYERS_BYTES = 48 * MiB;
  */
 export function checkRoom(
 	output: PendingOutput,
-	{ layers }: Pick<OciImage, "layers">,
+	images: readonly Pick<OciImage, "layers">[],
 	payloads: readonly Pick<PayloadImage, "manifest">[] = [],
 	payloadFormat?: PayloadFormat,
 ): string[] {
+	const layers = images.flatMap((image) => image.layers);
 	const sizes = new Map(layers.map(({ digest, compressedBytes }) => [digest, compressedBytes]));
 	const carried = new Map(
 		payloads.flatMap(({ manifest: { config, layers: blobs } }) =>

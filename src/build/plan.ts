@@ -10,6 +10,7 @@ import { type Digest, isDigest } from "../oci/digest.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform, isNameable } from "../oci/platform.ts";
 import {
+	alsoName,
 	bootFields,
 	type Field,
 	imageFields,
@@ -57,6 +58,12 @@ const schema = z.strictObject({
 			images: z.array(z.strictObject({ reference: as(imageReference), manifestDigest: digest })).min(1),
 		})
 		.optional(),
+	/** Systems beside the image's, in their order; absent: none. */
+	also: z
+		.array(z.strictObject({ name: as(alsoName), reference: as(imageReference), manifestDigest: digest }))
+		.min(1)
+		.refine((all) => new Set(all.map(({ name }) => name)).size === all.length, "different names")
+		.optional(),
 	/** What is left out: the reference converter's list, or none, and more. */
 	defaultExcludes: z.custom<readonly string[]>(
 		(value) => [[], DEFAULT_EXCLUDES].some((known) => isDeepStrictEqual(value, known)),
@@ -102,6 +109,7 @@ export async function makePlan(
 	shape: Shape,
 	buildroot?: Pick<OciImage, "reference" | "manifestDigest">,
 	payload: readonly Pick<OciImage, "reference" | "manifestDigest">[] = [],
+	also: readonly { readonly name: string; readonly image: Pick<OciImage, "reference" | "manifestDigest"> }[] = [],
 ): Promise<BuildPlan> {
 	const { comp, blockSize, fragmentRule, exports } = shape;
 	const { exclude, dropXattr, tools } = shape;
@@ -130,6 +138,9 @@ export async function makePlan(
 						images: payload.map(({ reference, manifestDigest }) => ({ reference, manifestDigest })),
 					},
 				}),
+		...(also.length > 0 && {
+			also: also.map(({ name, image: { reference, manifestDigest } }) => ({ name, reference, manifestDigest })),
+		}),
 		defaultExcludes: shape.defaultExcludes ? DEFAULT_EXCLUDES : [],
 		exclude,
 		dropXattr,

@@ -1,6 +1,7 @@
 import { displayName } from "../binary/byte-string.ts";
 import type { BootFile } from "../boot/boot-files.ts";
 import type { AddedFile } from "../boot/grub/place-menus.ts";
+import { alsoPaths } from "../boot/iso-paths.ts";
 import type { ToolReport } from "../buildroot/tools.ts";
 import type { MediumRegion, MediumReport } from "../exporters/exporter.ts";
 import type { Finding } from "../findings/finding.ts";
@@ -10,6 +11,7 @@ import type { LoadersImage } from "../loaders/loaders-image.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
+import type { NamedImage } from "../options/open-beside.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootFileSystemName } from "../rootfs/root-file-system.ts";
 import type { Labels } from "../selinux/label-image.ts";
@@ -17,7 +19,7 @@ import type { BootCheckReport } from "./checked-contract.ts";
 import type { ComposedSystem } from "./compose.ts";
 import type { BuildPlan } from "./plan.ts";
 import type { BuildProgress } from "./progress.ts";
-import type { RootFileSystemStage } from "./root-file-system-stage.ts";
+import type { ImageStage } from "./root-file-system-stage.ts";
 import type { SharedCacheReport } from "./shared-cache.ts";
 import { VERSION } from "./version.ts";
 
@@ -50,6 +52,8 @@ export interface BuildReport {
 		/** Of its blobs, which other images may have too. */
 		readonly byteLength: number;
 	}[];
+	/** Systems beside the image's; absent where there are none. */
+	readonly also?: readonly AlsoReport[];
 	/** Bottom layer first. */
 	readonly layers: readonly LayerReport[];
 	readonly contract: {
@@ -125,6 +129,23 @@ export interface LayerReport {
 	readonly transfer?: Omit<Readonly<BlobTransfer>, "digest">;
 }
 
+/** A system beside the first one. */
+export interface AlsoReport {
+	readonly name: string;
+	readonly reference: string;
+	readonly manifestDigest: string;
+	readonly kernelVersion: string;
+	readonly menuEntries: readonly string[];
+	/** Those that it has in common with others are the same in each report. */
+	readonly layers: readonly LayerReport[];
+	/** Path on the ISO. */
+	readonly path: string;
+	/** Of its file there, with contents that others have too. */
+	readonly byteLength: number;
+	readonly inodes: number;
+	readonly excludedPaths: number;
+}
+
 export interface SquashfsReport {
 	readonly format: RootFileSystemName;
 	readonly codec: string;
@@ -149,6 +170,7 @@ export interface SquashfsReport {
 interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly plan: BuildPlan;
 	readonly image: OciImage;
+	readonly also: readonly NamedImage[];
 	readonly loaders: LoadersImage | undefined;
 	readonly payloads: readonly PayloadImage[];
 	readonly system: ComposedSystem;
@@ -176,6 +198,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 		},
 		...(loaders === undefined ? {} : { buildroot: buildrootReport(loaders, system.files) }),
 		...(parts.payloads.length > 0 && { payload: parts.payloads.map(payloadReport) }),
+		...(parts.also.length > 0 && { also: alsoReports(parts.also, system) }),
 		layers: layerReports(image, stage.layers),
 		contract: {
 			version: contract.version,
@@ -225,6 +248,25 @@ export function buildReport(parts: ReportParts): BuildReport {
 	};
 }
 
+function alsoReports(images: readonly NamedImage[], system: ComposedSystem): AlsoReport[] {
+	return system.also.flatMap(({ name, contract, submenu, stage, rootfs }, i) => {
+		const image = images[i]?.image;
+		if (image === undefined) return [];
+		return {
+			name,
+			reference: image.reference,
+			manifestDigest: image.manifestDigest,
+			kernelVersion: displayName(contract.kernel.version),
+			menuEntries: submenu.entries.map((entry) => entry.name),
+			layers: layerReports(image, stage.layers),
+			path: `/${alsoPaths(name).root}`,
+			byteLength: rootfs.byteLength,
+			inodes: rootfs.inodes,
+			excludedPaths: stage.excludedPaths,
+		};
+	});
+}
+
 function payloadReport({ reference, manifestDigest, name, manifest }: PayloadImage) {
 	const blobs = new Map([manifest.config, ...manifest.layers].map(({ digest, size }) => [digest, size]));
 	const byteLength = [...blobs.values()].reduce((sum, size) => sum + size, manifest.bytes.byteLength);
@@ -241,7 +283,7 @@ function buildrootReport(loaders: LoadersImage, files: readonly BootFile[]): Non
 	return { reference, manifestDigest, platform, files: taken, read };
 }
 
-function layerReports(image: OciImage, layers: RootFileSystemStage["layers"]): LayerReport[] {
+function layerReports(image: OciImage, layers: ImageStage["layers"]): LayerReport[] {
 	return image.layers.flatMap(({ digest, diffId, mediaType, compressedBytes }, index) => {
 		const counts = layers[index];
 		const found = image.transfers.find((transfer) => transfer.digest === digest);

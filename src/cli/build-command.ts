@@ -20,6 +20,7 @@ const GROUPS = [
 	"output",
 	...CONTENT_GROUPS,
 	"payload",
+	"also",
 	"work",
 	"medium",
 	...IMAGE_GROUPS,
@@ -134,7 +135,12 @@ async function build(
 	const startedMilliseconds = performance.now();
 	const places = [{ name: "the output", path: output }];
 	if (report !== undefined) places.push({ name: "--report", path: report });
-	requireDistinctPlaces(places, { ...options, image: reference, planFile });
+	requireDistinctPlaces(places, {
+		...options,
+		also: options.also?.map(({ image }) => image),
+		image: reference,
+		planFile,
+	});
 	if (resolvePlace(output).kind === "stdout" && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
 			code: "OUTPUT_IS_TERMINAL",

@@ -2,6 +2,9 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { Oci2isoError, type Problem } from "../errors.ts";
 import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
 import {
+	type AlsoImage,
+	alsoFields,
+	alsoName,
 	bootFields,
 	buildrootFields,
 	cacheFields,
@@ -92,6 +95,13 @@ const groups = {
 		payloadPlace: [
 			"--payload-place <place>",
 			"where container storage is: medium (default) is /LiveOS/store.img, root /var/lib/containers/storage",
+		],
+	}),
+	also: group("Other systems:", alsoFields, {
+		also: [
+			"--also <name=image>",
+			"another system on the same ISO, with menu entries of its own; what they have in common is stored once; repeatable",
+			collectAlso,
 		],
 	}),
 	secureBoot: group(
@@ -255,6 +265,15 @@ function parseRetries(text: string): Partial<TransferPolicy> {
 	const retries = parseInteger(text);
 	if (retries < 0) throw new InvalidArgumentError("expected a whole number of at least 0.");
 	return { attempts: retries + 1 };
+}
+
+function collectAlso(text: string, earlier: readonly AlsoImage[] = []): readonly AlsoImage[] {
+	const at = text.indexOf("=");
+	const [name, image] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
+	if (!alsoName.accepts(name) || image === "")
+		throw new InvalidArgumentError(`expected NAME=IMAGE, the name ${alsoName.expected}.`);
+	if (earlier.some((other) => other.name === name)) throw new InvalidArgumentError(`there are two called ${name}.`);
+	return [...earlier, { name, image }];
 }
 
 function collect(value: string, earlier: readonly string[] = []): readonly string[] {

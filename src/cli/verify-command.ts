@@ -4,7 +4,7 @@ import { interruptSignal } from "./interrupt.ts";
 import { addGroups, IMAGE_GROUPS, type ValuesOf, withFlags } from "./option-groups.ts";
 import { onStandardOutput, printJson, printLines } from "./print.ts";
 
-const GROUPS = ["tree", "buildroot", "payload", ...IMAGE_GROUPS, "common"] as const;
+const GROUPS = ["tree", "buildroot", "payload", "also", ...IMAGE_GROUPS, "common"] as const;
 
 interface VerifyArguments extends ValuesOf<(typeof GROUPS)[number]> {
 	readonly image?: string;

@@ -84,8 +84,22 @@ export function withSubmenus(
 	return { ...menu, submenus: [...ofKernels, ...ofDeviceTrees] };
 }
 
+/** Words of a GRUB command that look for the medium by this label, where they look for one of their own. */
+export function withLabel(words: string, own: string, label: string): string {
+	let changed = words;
+	for (const names of ["CDLABEL=", "live:LABEL=", "hd:LABEL="]) {
+		const named = `${names}${escapeForCommandLine(own)}`;
+		changed = changed.replaceAll(named, (found, at: number, whole: string) =>
+			/^(?:[\s:]|$)/.test(whole.slice(at + named.length, at + named.length + 1))
+				? `${names}${escapeForCommandLine(label)}`
+				: found,
+		);
+	}
+	return changed;
+}
+
 /** Words of a GRUB command with one path in place of another. */
-function withPath(words: string, from: string, to: string): string {
+export function withPath(words: string, from: string, to: string): string {
 	return words
 		.split(/([ \t]+)/)
 		.map((word) => (word.endsWith(from) && /^\S*$/.test(word) ? word.slice(0, -from.length) + to : word))

@@ -29,6 +29,8 @@ export interface BootParts {
 	readonly osRelease: OsRelease;
 	readonly label: string;
 	readonly menu: Grub2Menu;
+	/** Where the ISO has the root file system, without leading slash; absent: where dracut looks for it by itself. */
+	readonly rootPath?: ByteString | undefined;
 	/** The ISO has the root file system's name for live-boot too. */
 	readonly hasLiveBoot: boolean;
 	/** Of the root file system that would be built. */

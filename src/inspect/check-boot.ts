@@ -1,11 +1,12 @@
 import { byteStringFromText, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { biosOf } from "../boot/boot-loader.ts";
 import { grubWord, grubWords } from "../boot/grub/menu-words.ts";
-import { furtherKernelPaths, unifiedKernelPath } from "../boot/iso-paths.ts";
+import { alsoPaths, furtherKernelPaths, unifiedKernelPath } from "../boot/iso-paths.ts";
 import { InitramfsArguments } from "../boot/live-root/argument-lookup.ts";
 import { grubCommandLine } from "../boot/live-root/kernel-command-line.ts";
 import { optionWords } from "../boot/systemd-boot/read-entries.ts";
 import { type BranchFilter, branchFilterOf, type CodecName } from "../codec/types.ts";
+import type { AlsoSystem } from "../contract/also.ts";
 import type { Contract, KernelFiles } from "../contract/contract.ts";
 import { isoYamlPathIn } from "../contract/iso-yaml.ts";
 import type { ContractParts } from "../contract/read-contract.ts";
@@ -123,6 +124,40 @@ async function checkFurther(parts: BootParts, { version }: KernelFiles, findings
 	const { kernel, initramfs } = furtherKernelPaths(version);
 	checkMenu(parts, own, { kernel: `/${kernel}`, initrd: `/${initramfs}` });
 	addOfOthers(own.list, `kernel ${displayName(version)}`, findings);
+}
+
+/** A system beside the first one, and who has read kernels of its tree. */
+export interface CheckedAlso extends AlsoSystem {
+	readonly stage: { readonly tree: ImageTree };
+	readonly linux: LinuxReader;
+}
+
+/** Another system, started by the boot loaders of the first, whose parts `first` are: what would keep it from booting is in the way of the whole. */
+export async function checkAlso(
+	first: BootParts,
+	{ name, contract, submenu, stage: { tree }, linux }: CheckedAlso,
+	findings: MenuFindings,
+): Promise<void> {
+	const own = new MenuFindings();
+	const { root, kernel, initramfs } = alsoPaths(name);
+	const read = await linux.read(contract.kernel);
+	const parts: BootParts = {
+		...first,
+		...read,
+		tree,
+		osRelease: contract.osRelease,
+		config: await readKernelConfig(tree, read.initramfs.release),
+		isoYamlPath: isoYamlPathIn(tree),
+		menu: { ...contract.grub2, defaultEntry: undefined, submenus: undefined, entries: submenu.entries },
+		hasLiveBoot: false,
+		rootPath: root,
+	};
+	const entry = defaultEntryOf(parts)?.linux ?? "";
+	await checkLinux(parts, entry, own);
+	checkFurtherKernel(parts, read.kernel, "kernel", own);
+	checkMenu(parts, own, { kernel: `/${kernel}`, initrd: `/${initramfs}` });
+	await checkSystem(parts, new InitramfsArguments([grubCommandLine(grubWords(entry)).text]), own);
+	for (const finding of own.list) findings.add({ ...finding, what: `system ${name}: ${finding.what}` });
 }
 
 /** What is wrong with one of several ends none but its own entries. */

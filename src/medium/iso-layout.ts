@@ -1,6 +1,6 @@
 import { type ByteString, byteStringFromText, displayName } from "../binary/byte-string.ts";
 import { divideCeil, ISO_BLOCK_BYTES } from "../binary/units.ts";
-import type { BootFile } from "../boot/boot-files.ts";
+import { type BootFile, contentKeyOf } from "../boot/boot-files.ts";
 import { ISO_PATHS } from "../boot/iso-paths.ts";
 import type { FatImage } from "../formats/fat/build-fat.ts";
 import { type DiskGuids, type DiskLayout, layOutDisk } from "../formats/gpt/disk-layout.ts";
@@ -89,8 +89,8 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 			continue;
 		}
 		const { inode } = content.file;
-		const { mode, uid, gid, mtime, byteLength, layer, entry, part } = inode;
-		const contentKey = `image ${layer} ${entry}${part === undefined ? "" : ` ${part.offset}`}`;
+		const { mode, uid, gid, mtime, byteLength } = inode;
+		const contentKey = content.contentKey ?? contentKeyOf(inode);
 		sources.set(contentKey, { kind: "image", inode });
 		files.push([iso, { type: "file", mode, uid, gid, mtimeSeconds: mtime.seconds, byteLength, contentKey }]);
 	}

@@ -1,5 +1,6 @@
 import { BLOCK_BYTES_EXPECTED, isBlockBytes } from "../codec/codec-table.ts";
 import { BRANCH_FILTERS, CODEC_NAMES } from "../codec/types.ts";
+import { TAKEN_ALSO_NAMES } from "../contract/also-names.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
@@ -95,6 +96,36 @@ export const payloadFields = {
 	payloadFormat: oneOf(["storage", "oci"]),
 	/** Where container storage is; `medium`: a file system of its own, `/LiveOS/store.img`; `root`: at `/var/lib/containers/storage` of the live root. Default: `medium`. */
 	payloadPlace: oneOf(["medium", "root"]),
+} satisfies Fields;
+
+/** Another system on the medium. */
+export interface AlsoImage {
+	/** 1 to 32 of `a-z0-9._-`: what its files on the medium are called by. */
+	readonly name: string;
+	/** Its reference. */
+	readonly image: string;
+}
+
+const MAX_ALSO = 16;
+
+export const alsoName = field<string>(
+	"1 to 32 of a-z, 0-9, . _ and -, the first a letter or digit, and no name of the medium's own (squashfs, rootfs, store)",
+	(value) => typeof value === "string" && /^[a-z0-9][a-z0-9._-]{0,31}$/.test(value) && !TAKEN_ALSO_NAMES.has(value),
+);
+
+/** Systems that the medium has beside the image's. */
+export const alsoFields = {
+	/** Each a whole root file system with kernel, initramfs and menu entries of its own; what they have in common is stored once. For the image's platform. Default: none. */
+	also: field<readonly AlsoImage[]>(
+		`an array of at most ${MAX_ALSO} different names with images, each name ${alsoName.expected}`,
+		(value) =>
+			Array.isArray(value) &&
+			value.length <= MAX_ALSO &&
+			value.every(
+				(each) => isObject(each) && alsoName.accepts(each["name"]) && imageReference.accepts(each["image"]),
+			) &&
+			new Set(value.map(({ name }) => name)).size === value.length,
+	),
 } satisfies Fields;
 
 /** What of the image's tree is left out of the squashfs, and what is changed in it. */

@@ -1,6 +1,7 @@
 import type { OpenImageOptions } from "../oci/open-image.ts";
 import {
 	type accessFields,
+	type alsoFields,
 	bootFields,
 	type buildrootFields,
 	type imageFields,
@@ -35,6 +36,9 @@ export interface BuildrootOptions extends OptionsOf<typeof buildrootFields> {}
 
 /** Images that the medium carries. */
 export interface PayloadOptions extends OptionsOf<typeof payloadFields> {}
+
+/** Systems beside the image's. */
+export interface AlsoOptions extends OptionsOf<typeof alsoFields> {}
 
 /** How the squashfs is compressed. */
 export interface SquashfsOptions extends OptionsOf<typeof squashfsFields> {}

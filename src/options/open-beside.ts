@@ -1,4 +1,4 @@
-import { Oci2isoError } from "../errors.ts";
+import { inRole, Oci2isoError } from "../errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import { type OciImage, openImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
@@ -23,16 +23,45 @@ export async function openBeside(
 		platform: formatPlatform({ os, architecture }),
 		creds: isForeign ? undefined : options.creds,
 	});
-	try {
-		return await openImage(reference, { ...opening, manifestDigest: options.manifestDigest, announceLayers: false });
-	} catch (error) {
-		if (!(error instanceof Oci2isoError)) throw error;
-		const { code, kind, what, where, expected, remedy, problems } = error;
-		throw new Oci2isoError({ code, kind, what: `${role}: ${what}`, where, expected, remedy, problems, cause: error });
-	}
+	const { manifestDigest } = options;
+	return inRole(role, () => openImage(reference, { ...opening, manifestDigest, announceLayers: false }));
 }
 
 function domainOf(reference: string): string | undefined {
 	const parsed = parseReference(reference);
 	return parsed.transport === "docker" ? parsed.name.domain : undefined;
+}
+
+/** An image of a system beside the first one. */
+export interface NamedImage {
+	readonly name: string;
+	readonly image: OciImage;
+}
+
+/** Opens images of systems beside that of `image`, which are to be closed. Throws `Oci2isoError` as `openBeside`, and ALSO_ARCHITECTURE (exit 3). */
+export async function openAlso(
+	asked: readonly { readonly name: string; readonly reference: string; readonly manifestDigest?: Digest | undefined }[],
+	image: Pick<OciImage, "reference" | "platform">,
+	options: ImageOptions,
+): Promise<NamedImage[]> {
+	const opened: NamedImage[] = [];
+	const { architecture } = image.platform;
+	try {
+		for (const { name, reference, manifestDigest } of asked) {
+			const other = await openBeside(reference, image, { ...options, manifestDigest }, `--also ${name}`);
+			opened.push({ name, image: other });
+			if (other.platform.architecture !== architecture)
+				throw new Oci2isoError({
+					code: "ALSO_ARCHITECTURE",
+					kind: "contract",
+					what: `--also ${name}: the image is for ${other.platform.architecture}`,
+					where: reference,
+					expected: `one for ${architecture}, as the first system's boot loaders`,
+				});
+		}
+		return opened;
+	} catch (error) {
+		for (const each of opened) await each.image.close();
+		throw error;
+	}
 }

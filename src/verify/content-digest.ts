@@ -1,5 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { DIGEST_BYTES } from "../binary/digest-numbers.ts";
+import type { ImageTree } from "../tree/image-tree.ts";
+import type { FileInode } from "../tree/inode.ts";
 
 export const UNIT_BYTES = 65_536;
 const ZEROS = Buffer.alloc(UNIT_BYTES);
@@ -118,4 +120,11 @@ function numberBytes(value: number): Buffer {
 	const bytes = Buffer.alloc(8);
 	bytes.writeBigUInt64LE(BigInt(value));
 	return bytes;
+}
+
+/** Of a file of a tree, as text. Rejects as reading it does. */
+export async function digestOfStream(tree: Pick<ImageTree, "stream">, file: FileInode): Promise<string> {
+	const digest = new ContentDigest(file.byteLength);
+	for await (const chunk of tree.stream(file)) digest.update(chunk);
+	return digest.finish().toString("hex");
 }

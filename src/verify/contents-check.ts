@@ -51,7 +51,7 @@ export async function checkContents<Image extends CheckedImage>(
 	await inTurns(checkSpans(spans, tables, { ...area, unit }, findings), signal);
 	const sum = (count: (each: (typeof read)[number]) => number): number =>
 		read.reduce((total, each) => total + count(each), 0);
-	findings.detail = `${sum(({ files }) => files)} files, ${sum(({ blocks }) => blocks.count)} blocks`;
+	findings.detail = `${sum(({ fileCount }) => fileCount)} files, ${sum(({ blocks }) => blocks.count)} blocks`;
 	return read;
 }
 
@@ -60,7 +60,7 @@ async function readContents(
 	wantsDigest: (file: RootFile) => boolean,
 	findings: Findings,
 	signal: AbortSignal | undefined,
-): Promise<ContentsRead & { readonly blocks: BlockCheck; readonly files: number }> {
+): Promise<ContentsRead & { readonly blocks: BlockCheck; readonly fileCount: number }> {
 	const place = ({ layout }: RootFile): number =>
 		layout.blocks?.count === 0 ? (layout.tail?.position ?? 0) : layout.firstBlock;
 	const files = await inTurns(
@@ -72,7 +72,7 @@ async function readContents(
 		(await readInOrder(image, files, wantsDigest, findings, signal));
 	return {
 		blocks,
-		files: files.length,
+		fileCount: files.length,
 		digestOf: ({ inodeNumber }) => digests.get(inodeNumber),
 		hasCompressedBlocks: blocks.hasCompressed,
 	};

@@ -1,6 +1,7 @@
 import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName, utf8TextOf } from "../binary/byte-string.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../binary/units.ts";
+import { alsoFiles } from "../boot/also-files.ts";
 import { type BootFile, bootFiles } from "../boot/boot-files.ts";
 import type { BootLoader } from "../boot/boot-loader.ts";
 import { DECOMPRESSOR_FILLED_BYTES, DECOMPRESSOR_OFFSET, decompressorHead } from "../boot/grub/core-layout.ts";
@@ -10,6 +11,7 @@ import { decompressGrubCore } from "../boot/grub/model/modules.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
 import { furtherKernelPaths, ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import type { LiveSupport } from "../boot/live-root/live-support.ts";
+import { withAlso } from "../contract/also.ts";
 import type { Contract, GrubModules } from "../contract/contract.ts";
 import { EfiPlaces } from "../contract/efi-places.ts";
 import { findDirectory, namesIn } from "../contract/image-files.ts";
@@ -30,8 +32,9 @@ import { endOfImages, layOutIso, SQUASHFS_BLOCK } from "../medium/iso-layout.ts"
 import { frontPieces, restPieces } from "../medium/write-iso.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
+import { type AlsoOnMedium, findAlso, requireImages, systemNameAt } from "./also-on-medium.ts";
 import { Comparison } from "./comparison.ts";
-import { ContentDigest } from "./content-digest.ts";
+import { ContentDigest, digestOfStream } from "./content-digest.ts";
 import { supportAt } from "./live-root-check.ts";
 import { bootLoaderOn, fileAt, machineOn, nodesOf, readVolumeFile } from "./medium-files.ts";
 import { type MediumContents, mediumTree } from "./medium-tree.ts";
@@ -44,6 +47,7 @@ const MAX_TRIES = 256;
 
 /** What the medium says about itself that nothing else decides, beside the label. */
 interface MediumFacts {
+	readonly source: ByteSource;
 	readonly volume: Volume;
 	readonly gpt: { readonly partitions: readonly GptPartition[]; readonly backup: GptHeader };
 	readonly esp: FatVolume;
@@ -71,6 +75,8 @@ interface ImageOfMedium {
 	digestOf(file: FileInode): string | undefined;
 	/** Where boot loaders come from, if not from the image; asked with what tells which of several vendors' they are. */
 	readonly readLoaders?: ReadLoaders | undefined;
+	/** Further systems of the medium, in their order. */
+	readonly also?: readonly AlsoOnMedium[] | undefined;
 }
 
 /**
@@ -78,13 +84,12 @@ interface ImageOfMedium {
  * squashfs has checks of its own. The label, the kernels, the vendor, the time and the ids are taken from the medium.
  */
 export async function checkMedium(
-	source: ByteSource,
 	facts: MediumFacts,
 	given: ImageOfMedium,
 	findings: Findings,
 	signal?: AbortSignal,
 ): Promise<void> {
-	const { volume, contents } = facts;
+	const { source, volume, contents } = facts;
 	const paths = loaderPaths(machineOn(volume.root));
 	const isAt = (path: ByteString, bytes: Uint8Array): boolean => contents.digests.get(path) === digestOf(bytes);
 	const loaders = await given.readLoaders?.(
@@ -92,21 +97,31 @@ export async function checkMedium(
 		bootLoaderOn(volume.root),
 	);
 	const parts = new Map<string, string>();
+	const ofAlso = new Map<FileInode, string>();
 	const image: ImageOfMedium = {
 		root: given.root,
 		digestOf: (file) =>
-			file.part === undefined ? (loaders?.digestOf(file) ?? given.digestOf(file)) : parts.get(placeOf(file)),
+			ofAlso.get(file) ??
+			(file.part === undefined ? (loaders?.digestOf(file) ?? given.digestOf(file)) : parts.get(placeOf(file))),
 	};
 	const ownTree = mediumTree(image.root, image.digestOf, contents, signal);
-	const tree = loaders?.over(ownTree) ?? ownTree;
+	const firstTree = loaders?.over(ownTree) ?? ownTree;
 	const { preparerIdentifier: preparer, createdAtSeconds: epochSeconds = 0 } = volume.primary;
 	const isOwn = preparer.startsWith(OWN_PREPARER);
 	// Other programs know of dmsquash-live only.
 	const support = isOwn
 		? await supportAt({ source, medium: source, firstBlock: 0, root: volume.root }, ISO_PATHS.initramfs)
 		: undefined;
-	const digestParts = (contract: Contract): Promise<void> => digestPartsOf(contract, tree, parts);
-	const contract = await findContract(tree, image, volume, contents, loaders?.parts, support, digestParts);
+	const digestParts = (contract: Contract): Promise<void> => digestPartsOf(contract, firstTree, parts);
+	const roots = facts.furtherImages.filter(({ path }) => path !== ISO_PATHS.store);
+	const names = roots.map(({ path }) => systemNameAt(path));
+	const isOfAlso = (version: ByteString): boolean => names.includes(displayName(version));
+	const own = await findContract(firstTree, image, volume, contents, loaders?.parts, support, digestParts, isOfAlso);
+	requireImages(roots, given.also ?? [], findings);
+	const also = await findAlso(facts, own, given.also ?? [], signal);
+	for (const [file, digest] of also.digests) ofAlso.set(file, digest);
+	const tree = also.over(firstTree);
+	const contract = withAlso(own, also.systems);
 	const ofImage = [contract.efi.shim, contract.efi.secondStage].map(({ inode }) => image.digestOf(inode));
 	if (
 		given.readLoaders === undefined &&
@@ -117,7 +132,9 @@ export async function checkMedium(
 			`/${paths.loader}`,
 			"the image's, or --buildroot IMAGE with the image that they came from",
 		);
-	const { files, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
+	const { files: placed, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
+	const ofOthers = await alsoFiles(own, also.systems, async (file) => image.digestOf(file) ?? "");
+	const files = [...placed, ...ofOthers];
 	// Other programs' media have what the contract has.
 	const beyond = new Set(isOwn ? [] : added.map(({ iso }) => iso?.slice(1)));
 	const isThere = (path: ByteString): boolean => contents.digests.has(path) || contents.rootPaths.has(path);
@@ -128,6 +145,7 @@ export async function checkMedium(
 	// Neither the image has them nor are they menus: made from the others, and compared with them elsewhere.
 	const made = [
 		ISO_PATHS.squashfs,
+		...facts.furtherImages.map(({ path }) => path),
 		...(contract.bootLoader === "grub2" ? [ISO_PATHS.efiImage] : []),
 		...(contract.grubModules === undefined ? [] : [ISO_PATHS.coreImage]),
 		...otherFiles.map(({ path }) => path),
@@ -224,6 +242,7 @@ async function findContract(
 	loaders: LoaderParts | undefined,
 	support: LiveSupport | undefined,
 	digestParts: (contract: Contract) => Promise<void>,
+	isOfAlso: (version: ByteString) => boolean,
 ): Promise<Contract> {
 	const label = utf8TextOf(volume.primary.volumeIdentifier);
 	const machine = machineOn(volume.root);
@@ -239,7 +258,7 @@ async function findContract(
 			] as const
 		).every(([path, { inode }]) => digests.get(path) === image.digestOf(inode));
 	const versions = new Set(MODULE_DIRECTORIES.flatMap((path) => textNamesIn(tree, path)));
-	const further = furtherVersions(volume);
+	const further = furtherVersions(volume).filter((version) => !isOfAlso(version));
 	const devicetree = deviceTreesOn(volume);
 	const kernels =
 		further.length === 0
@@ -288,9 +307,7 @@ async function digestPartsOf(
 	for (const { vmlinuz, initramfs } of [kernel, ...furtherKernels])
 		for (const { inode } of [vmlinuz, initramfs]) {
 			if (inode.part === undefined || digests.has(placeOf(inode))) continue;
-			const digest = new ContentDigest(inode.byteLength);
-			for await (const chunk of tree.stream(inode)) digest.update(chunk);
-			digests.set(placeOf(inode), digest.finish().toString("hex"));
+			digests.set(placeOf(inode), await digestOfStream(tree, inode));
 		}
 }
 

@@ -26,7 +26,7 @@ export interface MediumContents {
 	readonly packed: PackedContents;
 }
 
-interface PackedContents extends Pick<CheckedRoot, "contents" | "files"> {
+export interface PackedContents extends Pick<CheckedRoot, "contents" | "files"> {
 	digestOf(file: RootFile): string | undefined;
 }
 

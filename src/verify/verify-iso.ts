@@ -1,10 +1,11 @@
 import type { X509Certificate } from "node:crypto";
 import { type ByteSource, region } from "../binary/byte-source.ts";
-import { displayName } from "../binary/byte-string.ts";
+import { type ByteString, displayName } from "../binary/byte-string.ts";
+import { elementAt } from "../binary/element-at.ts";
 import { inTurns, Turns } from "../binary/turns.ts";
 import { DISK_BLOCK_BYTES, ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { biosOf } from "../boot/boot-loader.ts";
-import { biosFilePath, ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
+import { alsoPaths, biosFilePath, ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
 import { volumeUuid } from "../boot/live-root/live-medium.ts";
 import type { Findings } from "../findings/findings.ts";
 import { readFat } from "../formats/fat/read-fat.ts";
@@ -15,6 +16,7 @@ import { HEAD_BYTES } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemAt } from "../rootfs/root-file-systems.ts";
 import type { RootFile } from "../rootfs/root-inode.ts";
 import { createLookup } from "../tree/lookup.ts";
+import { type AlsoOnMedium, systemNameAt } from "./also-on-medium.ts";
 import { walkBiosCd, walkBiosUsb } from "./bios-walk.ts";
 import { checkBootImage } from "./boot-image-check.ts";
 import { CheckRun } from "./check-run.ts";
@@ -44,6 +46,8 @@ import { checkSecondVolume, checkVolume } from "./volume-check.ts";
 interface VerifyIsoOptions {
 	/** Compare the squashfs with this; absent: no fidelity check. */
 	readonly expected?: ExpectedTree | undefined;
+	/** What file systems of further systems are compared with, by the systems' names. */
+	readonly also?: ReadonlyMap<string, ExpectedTree> | undefined;
 	/** The images that it should carry to be installed, and no others; absent: any. */
 	readonly payload?: { readonly format: PayloadFormat; readonly images: readonly ExpectedPayload[] } | undefined;
 	/** Hash the medium. Default true. */
@@ -82,7 +86,7 @@ async function checkAll(
 	media: MediaDigest | undefined,
 	options: VerifyIsoOptions,
 ): Promise<VerifyReport> {
-	const { expected, signal } = options;
+	const { expected, also = new Map<string, ExpectedTree>(), signal } = options;
 	const run = new CheckRun(signal);
 	const imageSectors = Math.floor(source.byteLength / DISK_BLOCK_BYTES);
 
@@ -164,7 +168,8 @@ async function checkAll(
 			signal,
 		),
 	);
-	const [root, contents] = [roots?.[0]?.image, read?.[0]];
+	const root = roots?.[0]?.image;
+	const alsoAt = new Map([...also].map(([name, tree]) => [alsoPaths(name).root, tree] as const));
 	if (options.mediaChecksum !== false)
 		await run.check("media-checksum", [], (findings) => checkMediaChecksum(source, findings, signal, media));
 	else run.skip("media-checksum", "not asked for");
@@ -249,45 +254,56 @@ async function checkAll(
 	});
 	if (expected === undefined) run.skip("fidelity", "no image was given");
 	else
-		await run.check("fidelity", [root, contents], (findings, image, { digestOf }) =>
-			inTurns(
-				store === undefined
-					? checkFidelity(expected, image, digestOf, findings)
-					: checkFidelity(
-							{ ...expected, root: withoutStore(expected.root, store, () => true) },
-							{
-								format: image.format,
-								root: withoutStore(
-									image.root,
-									store,
-									(path) => createLookup(expected.root)(path, { followLast: false }) !== undefined,
-								),
-							},
-							digestOf,
-							findings,
-						),
-				signal,
-			),
-		);
+		await run.check("fidelity", [roots, read], async (findings, images, contentsOf) => {
+			const expectedAt = new Map([[images[0]?.path, expected], ...alsoAt]);
+			for (const path of alsoAt.keys())
+				if (!images.some((each) => each.path === path))
+					findings.fault(
+						"it is not there, or has no contents in common with the first",
+						`/${displayName(path)}`,
+						"a root file system",
+					);
+			for (const [i, each] of images.entries()) {
+				const wanted = expectedAt.get(each.path);
+				const own = findingsOf(each, findings);
+				const { digestOf } = elementAt(contentsOf, i);
+				if (each.path === ISO_PATHS.store) continue;
+				if (wanted === undefined) own.note("there is no image to compare it with (--also)");
+				else if (i > 0 || store === undefined) await inTurns(checkFidelity(wanted, each.image, digestOf, own), signal);
+				else {
+					const isThere = (path: ByteString): boolean =>
+						createLookup(wanted.root)(path, { followLast: false }) !== undefined;
+					const bare = { format: each.image.format, root: withoutStore(each.image.root, store, isThere) };
+					const bareWanted = { ...wanted, root: withoutStore(wanted.root, store, () => true) };
+					await inTurns(checkFidelity(bareWanted, bare, digestOf, own), signal);
+				}
+				if (own !== findings && wanted !== undefined) findings.detail += `; ${displayName(each.path)}: ${own.detail}`;
+			}
+		});
 	const whole = expected?.whole;
 	if (expected === undefined || whole === undefined) run.skip("medium", "no image was given");
 	else
 		await run.check(
 			"medium",
-			[volume, gpt, esp, root, contents],
-			async (findings, first, tables, fat, image, { digestOf, hasCompressedBlocks }) => {
-				const images = await rootImagesOn(source, first.root);
-				const held = await readMediumContents(source, first.root, images, { ...image, digestOf }, signal);
-				const checkMarks = (epochSeconds: number, marks: Findings): void =>
-					image.checkMarks(epochSeconds, hasCompressedBlocks, marks);
-				const furtherImages = images
-					.slice(1)
-					.map(({ path, start, file }) => ({ path, start, byteLength: file.byteLength }));
-				const facts = { volume: first, gpt: tables, esp: fat, contents: held, furtherImages, checkMarks };
+			[volume, gpt, esp, roots, read],
+			async (findings, first, tables, fat, images, contentsOf) => {
+				const packed = images.map((each, i) => ({ ...each, packed: { ...each.image, ...elementAt(contentsOf, i) } }));
+				const held = await readMediumContents(source, first.root, images, elementAt(packed, 0).packed, signal);
+				const checkMarks = (epochSeconds: number, marks: Findings): void => {
+					for (const each of packed)
+						each.image.checkMarks(epochSeconds, each.packed.hasCompressedBlocks, findingsOf(each, marks));
+				};
+				const [, ...further] = packed;
+				const furtherImages = further.map(({ path, start, file }) => ({ path, start, byteLength: file.byteLength }));
+				const others = further.flatMap(({ path, packed: own }): AlsoOnMedium[] => {
+					const wanted = alsoAt.get(path);
+					if (wanted?.whole === undefined) return [];
+					return [{ name: systemNameAt(path), root: wanted.whole, digestOf: wanted.digestOf, packed: own }];
+				});
+				const facts = { volume: first, gpt: tables, esp: fat, contents: held, furtherImages, checkMarks, source };
 				await checkMedium(
-					source,
 					facts,
-					{ root: whole, digestOf: expected.digestOf, readLoaders: expected.readLoaders },
+					{ root: whole, digestOf: expected.digestOf, readLoaders: expected.readLoaders, also: others },
 					findings,
 					signal,
 				);

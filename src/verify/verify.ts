@@ -8,6 +8,7 @@ import { type OciImage, openImage } from "../oci/open-image.ts";
 import { checkOptions, invalidOptions } from "../options/check-options.ts";
 import {
 	accessFields,
+	alsoFields,
 	buildrootFields,
 	type Field,
 	flag,
@@ -18,23 +19,25 @@ import {
 	treeFields,
 } from "../options/fields.ts";
 import {
+	type AlsoOptions,
 	type BuildrootOptions,
 	type ImageOptions,
 	openingOptions,
 	type PayloadOptions,
 	type TreeOptions,
 } from "../options/image-options.ts";
+import { type NamedImage, openAlso } from "../options/open-beside.ts";
 import { openIso } from "../output/iso-file.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
 import { LABEL_XATTR, withoutLabels } from "../selinux/choice.ts";
 import type { FileInode } from "../tree/inode.ts";
 import { ContentDigest } from "./content-digest.ts";
 import type { ReadLoaders } from "./medium-check.ts";
-import { readImageTree } from "./read-image.ts";
+import { type ExpectedTree, readImageTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
 import { verifyIso } from "./verify-iso.ts";
 
-export interface VerifyOptions extends ImageOptions, TreeOptions, BuildrootOptions, PayloadOptions {
+export interface VerifyOptions extends ImageOptions, TreeOptions, BuildrootOptions, PayloadOptions, AlsoOptions {
 	/** A reference as `build` takes it. Absent: no fidelity check. */
 	readonly image?: string | undefined;
 	/** Ask for signatures. Default true. */
@@ -48,6 +51,7 @@ const fields = {
 	...treeFields,
 	...buildrootFields,
 	...payloadFields,
+	...alsoFields,
 	secureBoot: flag(),
 } satisfies Record<keyof VerifyOptions, Field>;
 
@@ -109,12 +113,14 @@ async function verifySource(
 	const dropXattrs = compileXattrDropper(dropped);
 	const dropsLabels = isDropped(dropped, LABEL_XATTR);
 	if (reference === undefined) {
-		for (const name of ["buildroot", "payload"] as const) if (options[name] !== undefined) throw aloneWithout(name);
+		for (const name of ["buildroot", "payload", "also"] as const)
+			if (options[name] !== undefined) throw aloneWithout(name);
 		return verifyIso(iso, { descriptor, secureBoot, signal });
 	}
 	const image = await openImage(reference, openingOptions(options));
 	let buildroot: OciImage | undefined;
 	let payload: PayloadImage[] | undefined;
+	let others: readonly NamedImage[] = [];
 	try {
 		if (options.buildroot !== undefined) buildroot = await openBuildroot(options.buildroot, image, options);
 		payload =
@@ -125,11 +131,20 @@ async function verifySource(
 				options,
 				options.payloadFormat ?? "storage",
 			));
-		const tree = await readImageTree(image, { isExcluded, dropXattrs, selinux, dropsLabels, allRoot, signal });
+		others = await openAlso(
+			(options.also ?? []).map(({ name, image: each }) => ({ name, reference: each })),
+			image,
+			options,
+		);
+		const reading = { isExcluded, dropXattrs, selinux, dropsLabels, allRoot, signal };
+		const tree = await readImageTree(image, reading);
+		const also = new Map<string, ExpectedTree>();
+		for (const { name, image: each } of others) also.set(name, await readImageTree(each, reading));
 		const expected = { ...tree, readLoaders: buildroot && loadersReader(buildroot, signal) };
 		const carried = payload && { format: options.payloadFormat ?? "storage", images: payload };
-		return await verifyIso(iso, { descriptor, expected, payload: carried, secureBoot, signal });
+		return await verifyIso(iso, { descriptor, expected, also, payload: carried, secureBoot, signal });
 	} finally {
+		for (const opened of others) await opened.image.close();
 		for (const opened of payload ?? []) await opened.close();
 		await buildroot?.close();
 		await image.close();
@@ -149,7 +164,7 @@ function loadersReader(buildroot: OciImage, signal: AbortSignal | undefined): Re
 	};
 }
 
-function aloneWithout(where: "buildroot" | "payload"): Oci2isoError {
+function aloneWithout(where: "buildroot" | "payload" | "also"): Oci2isoError {
 	return invalidOptions([
 		{
 			code: "INVALID_OPTION",

@@ -58,12 +58,13 @@ export async function expectBoot(
 	iso: string,
 	written: Map<string, MediumFile>,
 	architecture: GuestArchitecture = "x86_64",
+	hostName = "oci2iso",
 ): Promise<void> {
 	const report = parseBootReport(await bootIso(iso, path, { architecture }));
 	const { secureBoot, kernelSecureBoot } = SECURE_BOOT_OF_PATH[path];
 	expect(report.secureBoot).toBe(secureBoot);
 	if (architecture === "x86_64") expect(report.kernelSecureBoot).toBe(kernelSecureBoot);
-	expect(report.root).toBe("overlayfs oci2iso");
+	expect(report.root).toBe(`overlayfs ${hostName}`);
 	expect(report.files).toEqual(written);
 	expect([...written.keys()]).toEqual(expect.arrayContaining(["LiveOS/squashfs.img", LOADERS[architecture]]));
 }

@@ -17,8 +17,9 @@ export function mediumOf({
 	label,
 	volumeUuid,
 	hasLiveBoot,
-}: Pick<BootParts, "label" | "volumeUuid" | "hasLiveBoot">): LiveMedium {
-	const images = [ISO_PATHS.squashfs, ...(hasLiveBoot ? [ISO_PATHS.liveBootSquashfs] : [])];
+	rootPath = ISO_PATHS.squashfs,
+}: Pick<BootParts, "label" | "volumeUuid" | "hasLiveBoot" | "rootPath">): LiveMedium {
+	const images = [rootPath, ...(hasLiveBoot ? [ISO_PATHS.liveBootSquashfs] : [])];
 	return {
 		label,
 		uuid: volumeUuid,

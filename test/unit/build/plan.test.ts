@@ -27,7 +27,11 @@ const planOf = (options: Partial<PlanOptions>): Promise<BuildPlan> => {
 	const buildroot =
 		options.buildroot === undefined ? undefined : { reference: options.buildroot, manifestDigest: OTHER };
 	const payload = (options.payload ?? []).map((reference) => ({ reference, manifestDigest: OTHER }));
-	return makePlan(image, resolvePlanOptions({ ...base, ...options }), buildroot, payload);
+	const also = (options.also ?? []).map(({ name, image: reference }) => ({
+		name,
+		image: { reference, manifestDigest: OTHER },
+	}));
+	return makePlan(image, resolvePlanOptions({ ...base, ...options }), buildroot, payload, also);
 };
 const bytesOf = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 const plan = await planOf({});
@@ -52,6 +56,7 @@ describe("a plan", () => {
 		vendor: "test",
 		buildroot: "oci:y",
 		payload: ["oci:z"],
+		also: [{ name: "a", image: "oci:a" }],
 		bootloader: "grub2",
 		exclude: ["x"],
 		defaultExcludes: false,
