@@ -184,7 +184,6 @@ function shapeOf(options: PlanOptions): Shape {
 	requireWritable(format, { comp, fragmentRule, exports });
 	const payload = options.payload?.length ? options.payload : undefined;
 	const { payloadFormat, payloadPlace } = payload === undefined ? {} : payloadChoice(options);
-	if (payloadPlace === "medium" && options.rootfs === "erofs") throw notBesideErofs();
 	return {
 		image,
 		platform,
@@ -212,12 +211,6 @@ function shapeOf(options: PlanOptions): Shape {
 		allRoot,
 		tools: tools === "auto" ? "builtin" : tools,
 	};
-}
-
-function notBesideErofs() {
-	const what = "container storage on the medium shares the blocks of a squashfs only";
-	const remedy = "use --payload-place root, or --rootfs squashfs";
-	return invalidOptions([{ code: "INVALID_OPTION", what, where: "payloadPlace", remedy }]);
 }
 
 function payloadChoice({ payloadFormat = "storage", payloadPlace }: PlanOptions) {
