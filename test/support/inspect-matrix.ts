@@ -161,7 +161,7 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 	).map(
 		([driver, code]): BrokenImage => ({
 			name: `an initramfs without ${driver}.ko`,
-			layer: without(new RegExp(`/${driver}\\.ko$`)),
+			layer: without(new RegExp(`/${driver}\\.ko(\\.xz)?$`)),
 			isBootable: false,
 			findings: [`DRIVER_${code}_MISSING`],
 			blocks: ALL,
@@ -169,7 +169,7 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 	),
 	{
 		name: "an initramfs without the CD driver",
-		layer: without(/\/sr_mod\.ko$/),
+		layer: without(/\/sr_mod\.ko(\.xz)?$/),
 		isBootable: true,
 		findings: ["CD_DRIVERS_MISSING"],
 		blocks: [],
@@ -542,8 +542,8 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 	},
 ];
 
-/** Takes the real image (`layout` is its directory) apart. */
-export async function realParts(layout: string): Promise<RealParts> {
+/** Takes the real image (`layout` is its directory) apart; an initramfs made of its members boots only if they are `whole`. */
+export async function realParts(layout: string, members?: "whole"): Promise<RealParts> {
 	const image = await openImage(`oci:${layout}:latest`, { platform: "linux/amd64" });
 	try {
 		const { answer: tree } = await askImage(image.layers, async (asked) => {
@@ -560,7 +560,7 @@ export async function realParts(layout: string): Promise<RealParts> {
 			release,
 			modules,
 			initramfs,
-			members: newcMembers(Buffer.concat(pieces)).map(withoutBulk),
+			members: newcMembers(Buffer.concat(pieces)).map((member) => (members === "whole" ? member : withoutBulk(member))),
 			kernel: await contentOf(tree, `${modules}/vmlinuz`),
 			shim: await contentOf(tree, `${EFI}/shimx64.efi`),
 			mokManager: await contentOf(tree, `${EFI}/mmx64.efi`),
@@ -574,7 +574,7 @@ export async function realParts(layout: string): Promise<RealParts> {
 
 /** Programs and libraries, which nothing looks into, are most of an initramfs. */
 function withoutBulk(member: NewcMember): NewcMember {
-	const isBulk = member.content.byteLength > 32 << 10 && !/\.ko$|\/modules\./.test(member.path);
+	const isBulk = member.content.byteLength > 32 << 10 && !/\.ko(\.xz)?$|\/modules\./.test(member.path);
 	return isBulk ? { ...member, content: Buffer.alloc(0) } : member;
 }
 
