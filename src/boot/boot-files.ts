@@ -41,6 +41,15 @@ export function contentKeyOf({ layer, entry, part }: FileInode): string {
 	return `image ${layer} ${entry}${part === undefined ? "" : ` ${part.offset}`}`;
 }
 
+/** Names the files of another image apart from those of the first: both count layers and entries from 0. */
+export function namedApart(files: readonly BootFile[], others: ReadonlySet<FileInode>, owner: string): BootFile[] {
+	return files.map((file) => {
+		const { content } = file;
+		if (content.kind !== "image" || !others.has(content.file.inode)) return file;
+		return { ...file, content: { ...content, contentKey: `${owner} ${contentKeyOf(content.file.inode)}` } };
+	});
+}
+
 /** Where a copy of the menu for UEFI is, in the ISO's tree, on the EFI system partition, or on both. */
 export type MenuPlace = Pick<BootFile, "iso" | "esp">;
 

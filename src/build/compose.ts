@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { elementAt } from "../binary/element-at.ts";
 import { alsoFiles } from "../boot/also-files.ts";
-import { bootFiles } from "../boot/boot-files.ts";
+import { bootFiles, namedApart } from "../boot/boot-files.ts";
 import { type AddedFile, placeMenus } from "../boot/grub/place-menus.ts";
 import { alsoPaths, ISO_PATHS } from "../boot/iso-paths.ts";
 import { elToritoCore, type ToolChoice, type ToolReport, usesTool } from "../buildroot/tools.ts";
@@ -135,7 +135,7 @@ async function addBoot(
 	for (const [i, { name }] of others.entries())
 		also.push(await readAlsoSystem(name, elementAt(stage.further, i), own, architecture));
 	const contract = withAlso(own, also);
-	const standard = bootFiles(contract, epochSeconds);
+	const standard = namedApart(bootFiles(contract, epochSeconds), loaders?.files ?? new Set(), "buildroot");
 	const inodes = standard.flatMap(({ content }) =>
 		content.kind === "image" ? [content.file.inode.part?.of ?? content.file.inode] : [],
 	);

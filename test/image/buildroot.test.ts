@@ -1,13 +1,17 @@
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type BuildOptions, buildIso, planBuild, verifyAgainstImage } from "../../src/index.ts";
 import { inspectImage } from "../../src/inspect/inspect.ts";
+import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
 import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { BROKEN_IMAGES, type RealParts, realParts, writeBrokenImage } from "../support/inspect-matrix.ts";
+import { mediumFiles } from "../support/medium-files.ts";
+import { noise } from "../support/noise.ts";
 import { writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
-import { tarArchive } from "../support/tar-fixtures.ts";
+import { type TarMember, tarArchive } from "../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { thinImage } from "../support/thin-image.ts";
 
@@ -109,3 +113,29 @@ describe.skipIf(requires(...FIXTURE_NEEDS))("an image without boot loaders", () 
 		await expect(verifyAgainstImage(iso, { buildroot: whole })).rejects.toMatchObject({ where: "buildroot" });
 	});
 });
+
+describe.skipIf(requires(HOST_GRUB))(
+	"files of an image and of its buildroot with the same numbers of layer and entry",
+	() => {
+		const scratch = temporaryDirectory("buildroot-numbers");
+
+		it("are told apart", async () => {
+			const [system = Buffer.alloc(0), kernel = Buffer.alloc(0)] = contractLayers();
+			const program = (name: string): TarMember => {
+				return { type: "file", path: `boot/efi/EFI/test/${name}x64.efi`, content: noise(60_000, name) };
+			};
+			const [image = "", buildroot = ""] = [kernel, tarArchive(["shim", "mm", "gcd"].map(program))].map((top, i) => {
+				const directory = join(scratch, String(i));
+				mkdirSync(directory);
+				return writeOciLayout(directory, { layers: [system, top].map((tar) => ({ tar, compression: "none" })) })
+					.reference;
+			});
+			const output = join(scratch, "live.iso");
+			await buildIso({ image, buildroot, output, comp: "lz4", force: true });
+			const files = await mediumFiles(output);
+			const sha256 = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
+			expect(files.get("images/pxeboot/vmlinuz")?.sha256).toBe(sha256(noise(60_000, "kernel")));
+			expect(files.get("EFI/BOOT/BOOTX64.EFI")?.sha256).toBe(sha256(noise(60_000, "shim")));
+		});
+	},
+);
