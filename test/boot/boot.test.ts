@@ -24,10 +24,12 @@ const BOOTS: readonly (readonly [name: string, paths: readonly BootPath[]])[] = 
 			...[...new Set(["debian", "trixie", "forky", newest])].map((profile) => [profile, BOOT_PATHS] as const),
 			...[...arm64Profiles(), "trixie systemd-boot"].map((name) => [name, UEFI_PATHS] as const),
 			["live-boot", ["BIOS from CD", "BIOS from USB disk"]],
+			...erofsOf(newest).map((name) => [name, BOOT_PATHS] as const),
 		]
 	: [
 			["debian", ["UEFI from USB disk with Secure Boot", "BIOS from CD"]],
-			[newest, ["UEFI from CD", "BIOS from USB disk"]],
+			[newest, ["UEFI from CD"]],
+			[erofsOf(newest)[0] ?? newest, ["BIOS from USB disk"]],
 		];
 
 // As many guests at a time as the configuration has for this rung: each of them is one busy processor.
@@ -42,7 +44,7 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 		return made;
 	}
 
-	/** `name`: of the profile, and behind it of the boot loader where that is not GRUB. */
+	/** `name`: of the profile, and behind it what is not GRUB or squashfs. */
 	async function makeMedium(name: string) {
 		const [profile = "", other] = name.split(" ");
 		const iso = join(scratch, `${name}.iso`);
@@ -51,12 +53,13 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 			platform: isArm64(profile) ? "linux/arm64" : "linux/amd64",
 			output: iso,
 			level: 3,
-			bootloader: other === undefined ? "auto" : "systemd-boot",
+			bootloader: other === "systemd-boot" ? other : "auto",
+			rootfs: other === "erofs" ? other : "squashfs",
 		});
 		const menu = "/boot/grub/grub.cfg";
 		const root = profile === "live-boot" ? [["/live/filesystem.squashfs", undefined]] : [];
 		const loopback = ["/boot/grub/loopback.cfg", undefined];
-		if (other === undefined)
+		if (other !== "systemd-boot")
 			expect(addedFiles.map((added) => [added.iso, added.efiImage])).toEqual([...root, [menu, menu], loopback]);
 		const { checks } = await verifyIso(memorySource(await readFile(iso)));
 		expect(checks.filter(({ status }) => status === "fail")).toEqual([]);
@@ -93,6 +96,11 @@ describe.skipIf(missing !== undefined).concurrent("the ISO of the real image boo
 		});
 	});
 });
+
+/** The image whose initramfs has Linux's EROFS too. */
+function erofsOf(profile: "sid" | "trixie"): string[] {
+	return profile === "sid" ? ["sid erofs"] : [];
+}
 
 /** Their initramfs is made by their own dracut, emulated. */
 function arm64Profiles(): string[] {
