@@ -1,7 +1,7 @@
 import { closeSync, openSync, statSync, writeSync } from "node:fs";
 import { region } from "../../src/binary/byte-source.ts";
 import { ISO_BLOCK_BYTES, MiB } from "../../src/binary/units.ts";
-import { SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
+import { ROOT_FS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { FileSource } from "../../src/oci/file-region.ts";
 import type { RootDirectory } from "../../src/rootfs/root-inode.ts";
 import { openSquashfs } from "../../src/rootfs/squashfs/squashfs-reader.ts";
@@ -16,7 +16,7 @@ export async function extractBlocks(iso: string, output: string): Promise<void> 
 	const file = await FileSource.open(iso, statSync(iso).size);
 	const out = openSync(output, "w");
 	try {
-		const start = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
+		const start = ROOT_FS_BLOCK * ISO_BLOCK_BYTES;
 		const image = region(file, start, file.byteLength - start);
 		const reader = await openSquashfs(image);
 		const blocks = await blocksOf(await reader.readTree());

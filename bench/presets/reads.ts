@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ISO_BLOCK_BYTES, KiB } from "../../src/binary/units.ts";
-import { SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
+import { ROOT_FS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { withLoopMount } from "../../test/support/loop.ts";
 import { oci2iso } from "../contenders.ts";
 import type { Inputs } from "../inputs.ts";
@@ -46,7 +46,7 @@ export async function measureReads(
 	if (spec.kind !== "command") throw new Error("oci2iso is a command");
 	const [program = "", ...args] = spec.command;
 	execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
-	return withLoopMount(iso, "squashfs", { offsetBytes: SQUASHFS_BLOCK * ISO_BLOCK_BYTES }, async (root) => {
+	return withLoopMount(iso, "squashfs", { offsetBytes: ROOT_FS_BLOCK * ISO_BLOCK_BYTES }, async (root) => {
 		const files = regularFiles(root);
 		const everySecond = files.filter((_, i) => i % 2 === 0);
 		const rows = [

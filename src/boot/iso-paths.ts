@@ -4,7 +4,7 @@ import { type Machine, PC_BIOS } from "./machines.ts";
 /** Where the ISO has what, from its root, without a leading slash. What is below `EFI` is on the EFI system partition too. */
 export const ISO_PATHS = {
 	/** Where dracut's dmsquash-live looks for the root file system. */
-	squashfs: "LiveOS/squashfs.img",
+	rootFs: "LiveOS/squashfs.img",
 	/** Container storage of images to install, a file system of its own. */
 	store: "LiveOS/store.img",
 	/** Where Debian's live-boot does: any `*.squashfs` in this directory. */
@@ -56,7 +56,7 @@ export function furtherKernelPaths(version: ByteString): Readonly<Record<"kernel
 
 /** Of a system beside the first one: its root file system, where dracut looks for one of this name (`rd.live.squashimg`), and its kernel and initramfs. */
 export function alsoPaths(name: string): Readonly<Record<"root" | "kernel" | "initramfs", ByteString>> {
-	const directory = ISO_PATHS.squashfs.slice(0, ISO_PATHS.squashfs.lastIndexOf("/"));
+	const directory = ISO_PATHS.rootFs.slice(0, ISO_PATHS.rootFs.lastIndexOf("/"));
 	return { root: `${directory}/${name}.img`, ...furtherKernelPaths(name) };
 }
 

@@ -19,8 +19,8 @@ import {
 	mediumFields,
 	type OptionsOf,
 	payloadFields,
+	rootFileSystemFields,
 	runFields,
-	squashfsFields,
 	treeFields,
 } from "../options/fields.ts";
 import { bootOptionsOf } from "../options/image-options.ts";
@@ -49,7 +49,7 @@ const shapingFields = {
 	...payloadFields,
 	...alsoFields,
 	...treeFields,
-	...squashfsFields,
+	...rootFileSystemFields,
 	...mediumFields,
 };
 const buildFields = { image: imageReference, ...shapingFields, ...workFields };

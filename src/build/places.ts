@@ -64,7 +64,7 @@ function conflict(what: string, where: string): Oci2isoError {
 	return new Oci2isoError({ code: "OUTPUT_CONFLICT", kind: "usage", what, where, remedy: "choose another name" });
 }
 
-/** Boot loaders and kernel outside of the squashfs, tables, alignment. */
+/** Boot loaders and kernel outside of the root file system, tables, alignment. */
 const BESIDE_LAYERS_BYTES = 48 * MiB;
 
 /**

@@ -19,7 +19,7 @@ import {
 	MAX_EPOCH_SECONDS,
 	mediumFields,
 	payloadFields,
-	squashfsFields,
+	rootFileSystemFields,
 	treeFields,
 } from "../options/fields.ts";
 import { bootOptionsOf } from "../options/image-options.ts";
@@ -84,12 +84,12 @@ const schema = z.strictObject({
 	/** Seconds since 1970. */
 	sourceDateEpoch: as(mediumFields.sourceDateEpoch),
 	rootfs: z.strictObject({
-		format: as(squashfsFields.rootfs),
-		comp: as(squashfsFields.comp),
-		level: as(squashfsFields.level),
-		blockSize: as(squashfsFields.blockSize),
+		format: as(rootFileSystemFields.rootfs),
+		comp: as(rootFileSystemFields.comp),
+		level: as(rootFileSystemFields.level),
+		blockSize: as(rootFileSystemFields.blockSize),
 		/** What was asked for; absent: as mksquashfs does, and x86 for the blocks of xz that look as if it helped. */
-		bcj: as(squashfsFields.bcj).optional(),
+		bcj: as(rootFileSystemFields.bcj).optional(),
 		fragmentRule: z.enum(["none", "all-tails"]).optional(),
 		exportable: z.literal(false).optional(),
 		/** Name and revision. */

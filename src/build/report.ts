@@ -113,13 +113,13 @@ export interface LayerReport {
 	readonly compressedBytes: number;
 	readonly tarBytes: number;
 	readonly entries: number;
-	/** Content that went into the squashfs, before compression. */
+	/** Content that went into the root file system, before compression. */
 	readonly storedBytes: number;
 	/** Content that was passed over because a higher layer or an exclude decides the path. */
 	readonly skippedBytes: number;
 	/** How often the layer was read: 0 when all of it was known from earlier builds, 2 when a skipped body turned out to be needed. */
 	readonly timesRead: number;
-	/** What its contents take in the squashfs, in blocks that earlier builds had compressed. */
+	/** What its contents take in the root file system, in blocks that earlier builds had compressed. */
 	readonly reusedBytes: number;
 	/** In blocks that this build compressed. */
 	readonly recompressedBytes: number;
@@ -146,6 +146,7 @@ export interface AlsoReport {
 	readonly excludedPaths: number;
 }
 
+/** Of the root file system, whatever its format. */
 export interface SquashfsReport {
 	readonly format: RootFileSystemName;
 	readonly codec: string;

@@ -106,7 +106,7 @@ interface StageInput {
 	/** What container storage has, and where it is: in the first root file system, or the last one. */
 	readonly store: { readonly payloads: readonly PayloadImage[]; readonly place: "root" | "medium" } | undefined;
 	readonly target: Target & CopyTarget;
-	/** Byte of the target where the first squashfs begins. */
+	/** Byte of the target where the first root file system begins. */
 	readonly start: number;
 	readonly epochSeconds: number;
 	readonly options: StageOptions;

@@ -206,7 +206,7 @@ const ROWS: Readonly<Record<string, Rows>> = {
 		["--output-name", { output: "name" }],
 		["--bootc-default-fs", { already: true, values: /^squashfs$/, otherwise: "--rootfs is squashfs or erofs" }],
 		["--erofs", none("--rootfs erofs makes it one")],
-		["--squashfs-only", none("the root file system of the ISO is a squashfs")],
+		["--squashfs-only", none("the root file system of the ISO is a squashfs where --rootfs does not say erofs")],
 		["--config --blueprint --customizations", none(CUSTOMIZE)],
 		["--local", { storage: true }],
 		[

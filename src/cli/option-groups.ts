@@ -17,8 +17,8 @@ import {
 	type OptionsOf,
 	payloadFields,
 	registryFields,
+	rootFileSystemFields,
 	runFields,
-	squashfsFields,
 	treeFields,
 } from "../options/fields.ts";
 import { parseBoolean, parseCount, parseInteger, parseSize } from "./values.ts";
@@ -114,7 +114,7 @@ const groups = {
 			],
 		},
 	),
-	squashfs: group("Root file system:", squashfsFields, {
+	squashfs: group("Root file system:", rootFileSystemFields, {
 		rootfs: ["--rootfs <format>", "format of the root file system (default: squashfs)"],
 		preset: ["--preset <name>", "compressor, level and block size together (default: balanced)"],
 		comp: ["--comp <name>", "compressor (default: the preset's)"],

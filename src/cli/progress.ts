@@ -7,7 +7,7 @@ import { formatDuration } from "./values.ts";
 const PHASE_TITLES: Readonly<Record<Phase, string>> = {
 	open: "reading the image's manifest",
 	layers: "reading and compressing layers",
-	squashfs: "writing the squashfs tables",
+	squashfs: "writing tables of the root file system",
 	contract: "reading the contract",
 	tools: "making GRUB's BIOS image",
 	image: "writing the ISO",

@@ -1,3 +1,4 @@
+import { MiB } from "../binary/units.ts";
 import type { CodecName } from "../codec/types.ts";
 import type { ExtentLayout } from "./extent-layout.ts";
 import type { FileLayout } from "./file-layout.ts";
@@ -27,7 +28,7 @@ export interface Contents {
 	parts(layout: ContentLayout, visitor?: BlockVisitor): AsyncGenerator<Uint8Array | number>;
 }
 
-const MAX_CHUNK_BYTES = 2 ** 20;
+const MAX_CHUNK_BYTES = MiB;
 const ZEROS = new Uint8Array(MAX_CHUNK_BYTES);
 
 /** Parts as `read` gives them. */

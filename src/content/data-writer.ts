@@ -4,10 +4,10 @@ import { sorting } from "../binary/sorting.ts";
 import type { Steps } from "../binary/turns.ts";
 import { MiB } from "../binary/units.ts";
 import type { BlockCompressor, BlockDecompressor } from "../codec/types.ts";
-import { assert, Oci2isoError } from "../errors.ts";
+import { assert } from "../errors.ts";
 import { type BlockCopier, copierOf } from "./block-copier.ts";
-import { BlockList, type BlockSlot } from "./block-list.ts";
-import { BlockTable } from "./block-table.ts";
+import { BlockList } from "./block-list.ts";
+import { BlockPlacer } from "./block-placer.ts";
 import { type ContentHasher, PORTABLE_HASHER } from "./content-hasher.ts";
 import { ContentMap } from "./content-map.ts";
 import { ContentReader } from "./content-reader.ts";
@@ -20,7 +20,6 @@ import { newFile, type OpenFile, type Provenance } from "./open-file.ts";
 import type { Placement } from "./placement.ts";
 import type { StoredBlocks } from "./stored-blocks.ts";
 import {
-	type BlockPlace,
 	Content,
 	type DataMark,
 	type DataSink,
@@ -34,8 +33,7 @@ import {
 // Order: blocks are stored at the end of the data area when the compressor delivers them, and it delivers in submission order. So positions depend
 //   on what was appended, never on which thread was quick, nor on which blocks were compressed in an earlier build.
 // Files: no fragment block is submitted between two blocks of one file, so a file's blocks are adjacent.
-// Duplicates: blocks that are in the image already wait in `waiting`, by reference, until the file has a block that is not. Then the file is new, and
-//   they are copied from where they are. A file without a new block waits until its identity is known.
+// Duplicates: see `BlockPlacer`. A file without a new block waits until its identity is known.
 // Hashes: the block before the one being filled may be held back, full, until both are hashed at once. Whatever places something first sees to it.
 // Layouts: what the compressor reports is written into a `Content`, which is complete after `finish`.
 
@@ -68,13 +66,12 @@ const ZEROS = Buffer.alloc(MiB);
 export class DataWriter {
 	readonly #placement: Placement;
 	readonly #compressor: BlockCompressor;
-	readonly #earlier: StoredBlocks | undefined;
 	readonly #hasher: ContentHasher;
 	readonly #maxPendingBlocks: number;
 	readonly #area: DataArea;
 	readonly #blockBytes: number;
 	readonly #fragments: FragmentPacker;
-	readonly #table = new BlockTable();
+	readonly #blocks: BlockPlacer;
 	readonly #contents = new ContentMap<Content>();
 	#file: OpenFile | undefined;
 	/** The block being filled. */
@@ -82,12 +79,10 @@ export class DataWriter {
 	#filled = 0;
 	/** The full block before it, where that is not hashed yet. */
 	#held: Buffer | undefined;
-	#totalBlocks = 0;
 	#isFinished = false;
 	readonly #counts = {
 		files: 0,
 		inputBytes: 0,
-		blocks: 0,
 		sparseBytes: 0,
 		duplicateFiles: 0,
 		duplicateBytes: 0,
@@ -97,11 +92,11 @@ export class DataWriter {
 		const { sink, compressor, earlier } = options;
 		this.#placement = placement;
 		this.#compressor = compressor;
-		this.#earlier = earlier;
 		this.#hasher = options.hasher ?? PORTABLE_HASHER;
 		this.#blockBytes = placement.blockBytes;
 		this.#maxPendingBlocks = options.maxPendingBlocks ?? Math.max(8, (16 * MiB) / this.#blockBytes);
 		this.#area = new DataArea(sink, options.copier ?? copierOf(sink), placement);
+		this.#blocks = new BlockPlacer(placement, compressor, this.#area, earlier);
 		this.#fragments = new FragmentPacker(compressor, placement, earlier, (block) =>
 			"bytes" in block ? this.#area.store(block) : this.#area.storeEarlier(block),
 		);
@@ -116,6 +111,7 @@ export class DataWriter {
 	get statistics(): DataStatistics {
 		return {
 			...this.#counts,
+			blocks: this.#blocks.count,
 			rawBlocks: this.#area.rawBlocks,
 			storedBytes: this.#area.byteLength,
 			fragmentBlocks: this.#fragments.count,
@@ -187,12 +183,12 @@ export class DataWriter {
 		for (let block = 0, run = 0; block < blockCount; ) {
 			const zeros = zeroRuns[run] === block ? Number(zeroRuns[run + 1]) : 0;
 			if (zeros > 0) {
-				this.#addZeroBlocks(file, zeros, bytesIn(block, zeros));
+				this.#blocks.addZeros(file, zeros, bytesIn(block, zeros));
 				block += zeros;
 				run += 2;
 				continue;
 			}
-			this.#addBlock(file, blockHashes.subarray(hashAt, hashAt + DIGEST_BYTES), bytesIn(block, 1), undefined);
+			this.#blocks.add(file, blockHashes.subarray(hashAt, hashAt + DIGEST_BYTES), bytesIn(block, 1), undefined);
 			hashAt += DIGEST_BYTES;
 			block++;
 		}
@@ -211,7 +207,7 @@ export class DataWriter {
 
 	/** Whether a block with this content is in the image. */
 	hasBlock(key: Uint8Array): boolean {
-		return this.#table.find(key) >= 0;
+		return this.#blocks.table.find(key) >= 0;
 	}
 
 	/** Says that what follows is of another layer: its tails are packed apart. Returns the moment, for `placedBlocks`. */
@@ -239,7 +235,7 @@ export class DataWriter {
 	*placedBlocks(from: DataMark, to: DataMark = this.#mark()): Steps<PlacedBlock[]> {
 		const placed: PlacedBlock[] = [];
 		for (let id = from.blocks; id < to.blocks; id++) {
-			placed.push({ kind: "block", ...this.#table.block(id) });
+			placed.push({ kind: "block", ...this.#blocks.table.block(id) });
 			yield;
 		}
 		for (let index = from.fragments; index < to.fragments; index++) {
@@ -286,7 +282,7 @@ export class DataWriter {
 	}
 
 	#mark(): DataMark {
-		return { blocks: this.#table.count, fragments: this.#fragments.count };
+		return { blocks: this.#blocks.table.count, fragments: this.#fragments.count };
 	}
 
 	#openFile(): OpenFile {
@@ -350,81 +346,21 @@ export class DataWriter {
 
 	/** Owns the buffer. */
 	#placeBlock(file: OpenFile, key: Uint8Array, byteLength: number, block: Buffer): void {
-		if (this.#addBlock(file, key, byteLength, block)) return;
+		if (this.#blocks.add(file, key, byteLength, block)) return;
 		if (this.#block === undefined) this.#block = block;
 		else this.#compressor.release(block);
-	}
-
-	/** True when `content` was handed to the compressor. */
-	#addBlock(file: OpenFile, key: Uint8Array, byteLength: number, content: Buffer | undefined): boolean {
-		this.#countBlocks(1);
-		const slot = file.content.blocks.addBlock();
-		const known = this.#table.find(key);
-		const id = known >= 0 ? known : this.#table.add(key, byteLength);
-		file.blockIds.push(id);
-		if (known >= 0) {
-			file.waiting.push({ id, slot });
-			if (file.isNew) this.#copyWaiting(file);
-			return false;
-		}
-		file.isNew = true;
-		this.#copyWaiting(file);
-		const earlier = this.#earlier;
-		const isEarlier = earlier?.hasBlock(key) === true;
-		const done = (place: BlockPlace): void => {
-			this.#addPlace(file.content, slot, place);
-			this.#table.setPlace(id, place.position, place.size, isEarlier);
-		};
-		if (isEarlier) {
-			const copy = new Uint8Array(key);
-			this.#compressor.after(() => done(this.#area.storeEarlier(earlier.block(copy, byteLength))));
-			return false;
-		}
-		assert(content !== undefined, "a block by reference comes out of a store");
-		this.#compressor.submit(content, byteLength, (block) => done(this.#area.store(block)));
-		return true;
-	}
-
-	#copyWaiting(file: OpenFile): void {
-		for (const { id, slot } of file.waiting)
-			this.#compressor.after(() => {
-				const place = this.#area.repeat({ position: this.#table.position(id), size: this.#table.size(id) });
-				this.#addPlace(file.content, slot, place);
-			});
-		file.waiting = [];
 	}
 
 	#addZeroBlocks(file: OpenFile, blocks: number, byteLength: number): void {
 		if (blocks === 0) return;
 		this.#placeHeld(file);
-		this.#countBlocks(blocks);
-		const runs = file.zeroRuns;
-		const first = file.content.blocks.count;
-		const last = runs.length - 2;
-		if (last >= 0 && Number(runs[last]) + Number(runs[last + 1]) === first)
-			runs[last + 1] = Number(runs[last + 1]) + blocks;
-		else runs.push(first, blocks);
-		file.holeBytes += byteLength;
-		file.content.blocks.addHoles(blocks);
-	}
-
-	#countBlocks(blocks: number): void {
-		this.#totalBlocks += blocks;
-		const { maxBlocks } = this.#placement;
-		if (this.#totalBlocks > maxBlocks)
-			throw new Oci2isoError({
-				code: "TOO_MANY_BLOCKS",
-				kind: "contract",
-				what: `the image's files have more than ${maxBlocks} blocks of ${this.#blockBytes} bytes`,
-				expected: "smaller sparse files, or larger blocks",
-				remedy: "change the image, or exclude the path",
-			});
+		this.#blocks.addZeros(file, blocks, byteLength);
 	}
 
 	/** What the file was made of, where it was given as bytes. */
 	#recipeOf({ byteLength, hasHoles, zeroRuns, blockIds }: OpenFile, tailHash: Uint8Array | undefined): FileRecipe {
 		const blockHashes = Buffer.allocUnsafe(blockIds.length * DIGEST_BYTES);
-		for (const [i, id] of blockIds.entries()) blockHashes.set(this.#table.hash(id), i * DIGEST_BYTES);
+		for (const [i, id] of blockIds.entries()) blockHashes.set(this.#blocks.table.hash(id), i * DIGEST_BYTES);
 		return { byteLength, hasHoles, zeroRuns, blockHashes, tailHash };
 	}
 
@@ -437,7 +373,7 @@ export class DataWriter {
 		const { byteLength, hasHoles } = file;
 		const known = this.#contents.get(recipe);
 		if (known === undefined) {
-			this.#copyWaiting(file);
+			this.#blocks.copyWaiting(file);
 			if (file.content.blocks.count === 0) file.content.blocks = NO_BLOCKS;
 			if (tail !== undefined) file.content.fragment = this.#fragments.add(tail);
 			if (byteLength > 0) this.#contents.set(recipe, file.content);
@@ -452,12 +388,6 @@ export class DataWriter {
 		content.byteLength = byteLength;
 		describe?.(recipe, content.fragment);
 		return hasHoles ? { byteLength, sparseBytes: file.holeBytes, content } : content;
-	}
-
-	#addPlace(content: Content, slot: BlockSlot, { position, size }: BlockPlace): void {
-		if (content.firstBlock === 0) content.firstBlock = position;
-		slot.sizes[slot.at] = size;
-		this.#counts.blocks++;
 	}
 }
 

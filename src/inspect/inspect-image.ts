@@ -4,7 +4,7 @@ import type { BranchFilter, CodecName } from "../codec/types.ts";
 import { CONTRACT_VERSION, type Contract, type ContractOptions, type OsRelease } from "../contract/contract.ts";
 import { architectureFault, type LoaderParts, readContractParts } from "../contract/read-contract.ts";
 import type { BootPaths, Finding } from "../findings/finding.ts";
-import type { RootFileSystem } from "../rootfs/root-file-system.ts";
+import type { RootFileSystem, RootFileSystemName } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { LinuxReader } from "./boot-parts.ts";
@@ -43,6 +43,8 @@ export interface Inspection {
 	readonly menu: Contract["grub2"] | undefined;
 	readonly kernel: InspectedKernel | undefined;
 	readonly initramfs: InspectedInitramfs | undefined;
+	/** Of the ISO that would be built. */
+	readonly rootFileSystem: RootFileSystemName;
 	readonly efi: InspectedEfi | undefined;
 	/** GRUB's directory for BIOS. */
 	readonly grubModules: { readonly path: string; readonly files: number } | undefined;
@@ -116,6 +118,7 @@ export async function inspectTree(
 			segments: initramfs.content.segments.map(({ compression, entries }) => ({ compression, entries })),
 			modules: initramfs.drivers.fileCount,
 		},
+		rootFileSystem: format.name,
 		efi: found.boot &&
 			parts.efi && {
 				vendor: found.boot.vendor,

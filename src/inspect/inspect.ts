@@ -14,7 +14,7 @@ import {
 	type Field,
 	imageFields,
 	imageReference,
-	squashfsFields,
+	rootFileSystemFields,
 	treeFields,
 } from "../options/fields.ts";
 import {
@@ -43,7 +43,7 @@ const fields = {
 	...accessFields,
 	...bootFields,
 	...treeFields,
-	...squashfsFields,
+	...rootFileSystemFields,
 	...buildrootFields,
 	onBytes: callback(),
 } satisfies Record<keyof InspectImageOptions | "image", Field>;

@@ -22,12 +22,13 @@ import { AsideBudget } from "./aside-budget.ts";
 import { BodyTable } from "./body-table.ts";
 import type { CollectedLayer, Route } from "./collected-layer.ts";
 import type { IsExcluded } from "./filter.ts";
-import { isSameLayer, missingBodies, type ReadLayer, readAgain } from "./image-pass.ts";
+import { missingBodies, type ReadLayer, readAgain } from "./image-pass.ts";
 import type { LayerRecording, RecordedLayer } from "./layer-recording.ts";
 import { type LayerPass, type LayerRequest, passTogether } from "./pass-together.ts";
 import { type ContentSink, keptContent, readLayer } from "./read-layer.ts";
 import { RecordedLayers } from "./recorded-layers.ts";
 import { addLackingBlocks, replayLayer } from "./replay-layer.ts";
+import { SharedLayers } from "./shared-layers.ts";
 
 /** A pass that leaves paths out. */
 interface CollectingPass<Result> extends LayerPass<Result> {
@@ -64,12 +65,9 @@ interface LayerJob {
  * Stores contents of images while their layers pass, those of layers that several have once. A layer whose entries and contents are all known from earlier builds is not read.
  */
 export class LayerCollector {
-	/** Of all images, those of the first one as they are. */
-	readonly layers: readonly Layer[];
+	readonly #shared: SharedLayers;
 	/** One for each of `layers`. */
 	readonly collected: readonly CollectedLayer[];
-	/** Of each image, which of `layers` its own are. */
-	readonly #numbers: readonly (readonly number[])[];
 	readonly #recorded: RecordedLayers | undefined;
 	#addedFiles = 0;
 	/** Of `layers`, those that were passed. */
@@ -84,39 +82,35 @@ export class LayerCollector {
 
 	constructor(options: CollectOptions) {
 		this.#options = options;
-		const layers: Layer[] = [];
-		this.#numbers = options.images.map((image, i) =>
-			image.layers.map((layer) => {
-				const known = i === 0 ? -1 : layers.findLastIndex((other) => isSameLayer(other, layer));
-				return known >= 0 ? known : layers.push(layer) - 1;
-			}),
-		);
-		const { recorded, signal } = options;
-		for (const layer of recorded?.layers ?? [])
-			if (layers.every(({ diffId }) => diffId !== layer.diffId)) layers.push(layer);
-		this.layers = layers;
+		const { images, recorded, signal } = options;
+		this.#shared = new SharedLayers(images, recorded?.layers ?? []);
 		if (recorded !== undefined) {
-			const wanted = new Set(recorded.layers.map((layer) => this.#numberOfArchive(layer)));
+			const wanted = new Set(recorded.layers.map((layer) => this.#shared.numberOfArchive(layer)));
 			const keep = (body: BodyId, chunks: Iterable<Uint8Array>): Promise<number> => this.#keep(body, chunks);
 			this.#recorded = new RecordedLayers({ wanted, budget: recorded.budget, keep, signal });
 		}
-		this.collected = layers.map(() => {
+		this.collected = this.layers.map(() => {
 			const counts = { tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 };
 			return { counts, stretches: [], contents: [] };
 		});
+	}
+
+	/** As `SharedLayers` has them. */
+	get layers(): readonly Layer[] {
+		return this.#shared.list;
 	}
 
 	/** Runs a pass for each image, with the contents that the layers' own paths say are kept. */
 	collect<Result>(passes: readonly CollectingPass<Result>[]): Promise<Result[]> {
 		return passTogether(passes, (requests) => {
 			const { pass, number, layer } = elementAt(requests, 0);
-			return this.#pass(passes, this.#numberOf(pass, number), layer, requests);
+			return this.#pass(passes, elementAt(this.#shared.numbersOf(pass), number), layer, requests);
 		});
 	}
 
 	/** What container storage keeps of a layer; reads it where `collect` did not. Throws as layers and `LayerDiff` do. */
 	async recorded(of: Pick<Layer, "diffId">): Promise<RecordedLayer> {
-		const number = this.#numberOfArchive(of);
+		const number = this.#shared.numberOfArchive(of);
 		if (this.#recorded?.get(number) === undefined) await this.#pass([], number, elementAt(this.layers, number), []);
 		const found = this.#recorded?.get(number);
 		assert(found !== undefined, `layer ${number} is recorded`);
@@ -141,28 +135,23 @@ export class LayerCollector {
 		return file.byteLength;
 	}
 
-	/** The one that is passed first. */
-	#numberOfArchive({ diffId }: Pick<Layer, "diffId">): number {
-		return this.layers.findLastIndex((layer) => layer.diffId === diffId);
-	}
-
 	/** Appends contents below the root of an image that were passed over. */
 	async collectMissing(root: DirectoryInode, image = 0): Promise<void> {
 		const { signal } = this.#options;
 		const missing = await inTurns(
-			missingBodies(root, (body) => this.#stored.get(this.#bodyOf(body, image)) !== undefined),
+			missingBodies(root, (body) => this.#stored.get(this.#shared.bodyOf(body, image)) !== undefined),
 			signal,
 		);
 		await readAgain(
 			this.layers,
-			missing.map((body) => this.#bodyOf(body, image)),
+			missing.map((body) => this.#shared.bodyOf(body, image)),
 			this.#again(() => "store"),
 		);
 	}
 
 	/** What each layer of an image brought. */
 	collectedOf(image: number): CollectedLayer[] {
-		return elementAt(this.#numbers, image).map((number) => elementAt(this.collected, number));
+		return this.#shared.numbersOf(image).map((number) => elementAt(this.collected, number));
 	}
 
 	/**
@@ -171,7 +160,7 @@ export class LayerCollector {
 	 */
 	async fetchAside(files: Iterable<FileInode>, image = 0): Promise<void> {
 		const missing = [...files]
-			.map((file) => this.#bodyOf(file, image))
+			.map((file) => this.#shared.bodyOf(file, image))
 			.filter((body) => !this.#stored.get(body) && !this.#aside.get(body));
 		const read = this.#again(({ byteLength, path }, { digest }) => {
 			this.#asideBudget.hold(byteLength, `${digest}, ${displayName(path)}`);
@@ -182,13 +171,13 @@ export class LayerCollector {
 
 	/** The handle of a content in the root file system. */
 	stored(file: FileInode, image = 0): StoredFile | undefined {
-		return this.#stored.get(this.#bodyOf(file, image));
+		return this.#stored.get(this.#shared.bodyOf(file, image));
 	}
 
 	/** A content that is in memory. */
 	async aside(file: FileInode, image = 0): Promise<Uint8Array> {
 		await this.fetchAside([file], image);
-		const bytes = this.#aside.get(this.#bodyOf(file, image));
+		const bytes = this.#aside.get(this.#shared.bodyOf(file, image));
 		assert(bytes?.byteLength === file.byteLength, `no content for entry ${file.entry}`);
 		return bytes;
 	}
@@ -196,15 +185,6 @@ export class LayerCollector {
 	#again(into: (entry: TarEntry, layer: Layer) => Route): ReadLayer {
 		return (number, layer, isNeeded) =>
 			this.#read(number, layer, (entry) => (isNeeded(entry) ? into(entry, layer) : "ignore"));
-	}
-
-	/** The number in `layers`. */
-	#numberOf(image: number, number: number): number {
-		return elementAt(elementAt(this.#numbers, image), number);
-	}
-
-	#bodyOf(body: BodyId, image: number): BodyId {
-		return image === 0 ? body : { layer: this.#numberOf(image, body.layer), entry: body.entry };
 	}
 
 	/** For all that want the layer; where some have passed it before, for what they passed over. */
@@ -360,7 +340,7 @@ export class LayerCollector {
 		const describe: DescribeFile | undefined =
 			recorder &&
 			((recipe, place) => recorder.stored(recipe, place && { fragment: place.index, offset: place.offset }));
-		const intoSquashfs: ContentSink = {
+		const intoStore: ContentSink = {
 			data: (bytes) => data.append(bytes),
 			hole: (byteLength) => data.appendHole(byteLength),
 			end: () => this.#stored.set(body, data.endFile(describe)),
@@ -380,7 +360,7 @@ export class LayerCollector {
 			if (decided === "store") {
 				data.beginFile({ digests, offset: archiveOffset });
 				counts.storedBytes += entry.byteLength;
-				return intoSquashfs;
+				return intoStore;
 			}
 			if (decided === "aside") return keptContent(entry.byteLength, setAside);
 			if (decided === "skip") counts.skippedBytes += entry.byteLength;

@@ -11,15 +11,15 @@ import type { FurtherImage } from "./further-image.ts";
 import { buildMediaTree, generatedAttributes } from "./media-tree.ts";
 import type { MediumFile } from "./medium-file.ts";
 
-/** Block of the squashfs, whose superblock precedes everything that is known late: a multiple of 128 KiB, after both descriptor sets. */
-export const SQUASHFS_BLOCK = 64;
+/** Block of the root file system, whose superblock precedes everything that is known late: a multiple of 128 KiB, after both descriptor sets. */
+export const ROOT_FS_BLOCK = 64;
 
 /** Where the bytes of a file body come from. */
 export type BodySource =
 	| { readonly kind: "image"; readonly inode: FileInode }
 	| { readonly kind: "bytes"; readonly bytes: Uint8Array }
 	| { readonly kind: "stream"; readonly file: MediumFile }
-	| { readonly kind: "squashfs" }
+	| { readonly kind: "rootfs" }
 	| { readonly kind: "boot-catalog" }
 	| { readonly kind: "el-torito" }
 	| { readonly kind: "esp" };
@@ -38,7 +38,7 @@ export interface IsoLayout {
 interface IsoParts {
 	readonly label: string;
 	readonly epochSeconds: number;
-	readonly squashfsBytes: number;
+	readonly rootFsBytes: number;
 	/** In the order of their beginnings and ends. */
 	readonly furtherImages?: readonly FurtherImage[] | undefined;
 	/** Undefined where nothing is there for BIOS. */
@@ -58,18 +58,18 @@ const EL_TORITO_KEY = "el-torito";
 
 /** Lays out the whole medium. */
 export function layOutIso(parts: IsoParts): IsoLayout {
-	const { epochSeconds, squashfsBytes, furtherImages = [], elToritoBytes, esp } = parts;
+	const { epochSeconds, rootFsBytes, furtherImages = [], elToritoBytes, esp } = parts;
 	const sources = new Map<string, BodySource>();
 	const made = (contentKey: string, byteLength: number, source: BodySource, fixedBlock?: number): IsoFile => {
 		sources.set(contentKey, source);
 		return { ...generatedAttributes(0o644, epochSeconds), type: "file", byteLength, contentKey, fixedBlock };
 	};
-	const squashfs = made("squashfs", squashfsBytes, { kind: "squashfs" }, SQUASHFS_BLOCK);
+	const rootFs = made("rootfs", rootFsBytes, { kind: "rootfs" }, ROOT_FS_BLOCK);
 	const files: [ByteString, IsoFile][] = [
-		[ISO_PATHS.squashfs, squashfs],
+		[ISO_PATHS.rootFs, rootFs],
 		...furtherImages.map(({ path, start, byteLength }): [ByteString, IsoFile] => [
 			path,
-			made(`squashfs ${path}`, byteLength, { kind: "squashfs" }, SQUASHFS_BLOCK + start / ISO_BLOCK_BYTES),
+			made(`rootfs ${path}`, byteLength, { kind: "rootfs" }, ROOT_FS_BLOCK + start / ISO_BLOCK_BYTES),
 		]),
 		...(elToritoBytes === undefined
 			? []
@@ -85,7 +85,7 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 			continue;
 		}
 		if (content.kind === "rootfs") {
-			files.push([iso, squashfs]);
+			files.push([iso, rootFs]);
 			continue;
 		}
 		const { inode } = content.file;
@@ -102,7 +102,7 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 		systemIdentifier: "LINUX",
 		preparer: parts.preparer,
 		timestampSeconds: epochSeconds,
-		firstFreeBlock: SQUASHFS_BLOCK + divideCeil(endOfImages({ squashfsBytes, furtherImages }), ISO_BLOCK_BYTES),
+		firstFreeBlock: ROOT_FS_BLOCK + divideCeil(endOfImages({ rootFsBytes, furtherImages }), ISO_BLOCK_BYTES),
 		partitionOffsetBlocks: 16,
 		hiddenFiles: [{ contentKey: BOOT_CATALOG_KEY, byteLength: ISO_BLOCK_BYTES }],
 	});
@@ -116,12 +116,9 @@ export function layOutIso(parts: IsoParts): IsoLayout {
 }
 
 /** Behind the last file system, in bytes from the first one's beginning. */
-export function endOfImages({
-	squashfsBytes,
-	furtherImages,
-}: Pick<IsoParts, "squashfsBytes" | "furtherImages">): number {
+export function endOfImages({ rootFsBytes, furtherImages }: Pick<IsoParts, "rootFsBytes" | "furtherImages">): number {
 	const last = furtherImages?.at(-1);
-	return last === undefined ? squashfsBytes : last.start + last.byteLength;
+	return last === undefined ? rootFsBytes : last.start + last.byteLength;
 }
 
 /** Blocks of 2048 bytes in a row, and what is there. */
@@ -141,7 +138,7 @@ export function regionsOf({ volume, disk, sources }: IsoLayout): Region[] {
 		what,
 		source,
 	});
-	const blocks = (byteLength: number): number => Math.ceil(byteLength / ISO_BLOCK_BYTES);
+	const blocks = (byteLength: number): number => divideCeil(byteLength, ISO_BLOCK_BYTES);
 	const regions = [
 		region(0, 16, "system area: MBR, GPT header and entries"),
 		region(16, 4, "volume descriptors"),

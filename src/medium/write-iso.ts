@@ -30,7 +30,7 @@ export interface Piece {
 	readonly bytes: Uint8Array;
 }
 
-/** What precedes the squashfs: system area, volume descriptors. `bootHybrid` and `isActive` as `encodeMbr` takes them. */
+/** What precedes the root file system: system area, volume descriptors. `bootHybrid` and `isActive` as `encodeMbr` takes them. */
 export function* frontPieces(
 	{ volume, disk, ...layout }: IsoLayout,
 	bootHybrid: Uint8Array | undefined,
@@ -47,7 +47,7 @@ export function* frontPieces(
 	yield sectors(encodePrimaryGpt(disk.gpt));
 }
 
-/** What follows the squashfs: tables, files, EFI system partition, backup GPT. Whatever is in no piece is zero. */
+/** What follows the root file system: tables, files, EFI system partition, backup GPT. Whatever is in no piece is zero. */
 export async function* restPieces(layout: IsoLayout, contents: Omit<IsoContents, "onBytes">): AsyncGenerator<Piece> {
 	const { volume, disk } = layout;
 	for (const { block, bytes } of volume.tables) yield { position: block * ISO_BLOCK_BYTES, bytes };
@@ -69,7 +69,7 @@ export async function* restPieces(layout: IsoLayout, contents: Omit<IsoContents,
 }
 
 /**
- * Sets the target's length and writes what precedes the squashfs. Everything up to the end of the squashfs is then final, but for the media
+ * Sets the target's length and writes what precedes the root file system. Everything up to the end of the root file system is then final, but for the media
  * checksum.
  */
 export function writeFront(target: Target, layout: IsoLayout, bootHybrid: Uint8Array | undefined): void {
@@ -119,7 +119,7 @@ async function* bodyChunks(
 				imageBlock: layout.elToritoBlock,
 			});
 			return;
-		case "squashfs":
+		case "rootfs":
 			return;
 		default:
 			assertNever(source);

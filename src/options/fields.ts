@@ -128,7 +128,7 @@ export const alsoFields = {
 	),
 } satisfies Fields;
 
-/** What of the image's tree is left out of the squashfs, and what is changed in it. */
+/** What of the image's tree is left out of the root file system, and what is changed in it. */
 export const treeFields = {
 	/** More patterns to leave out, one POSIX extended regular expression per path component (`mksquashfs -regex -e`). */
 	exclude: texts("patterns"),
@@ -143,7 +143,7 @@ export const treeFields = {
 } satisfies Fields;
 
 /** How the root file system is stored. */
-export const squashfsFields = {
+export const rootFileSystemFields = {
 	/** Format of the root file system. Default: squashfs. */
 	rootfs: oneOf(ROOT_FILE_SYSTEM_NAMES),
 	/** Compressor, level and block size together; each can also be given on its own. Default: `balanced`, zstd 6 with blocks of 1 MiB. */

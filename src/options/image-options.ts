@@ -7,7 +7,7 @@ import {
 	type imageFields,
 	type OptionsOf,
 	type payloadFields,
-	type squashfsFields,
+	type rootFileSystemFields,
 	type treeFields,
 } from "./fields.ts";
 
@@ -28,7 +28,7 @@ export function bootOptionsOf(options: BootOptions): BootOptions {
 	return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
 }
 
-/** What of the image's tree is left out of the squashfs. */
+/** What of the image's tree is left out of the root file system. */
 export interface TreeOptions extends OptionsOf<typeof treeFields> {}
 
 /** Another image that boot loaders come from. */
@@ -40,8 +40,8 @@ export interface PayloadOptions extends OptionsOf<typeof payloadFields> {}
 /** Systems beside the image's. */
 export interface AlsoOptions extends OptionsOf<typeof alsoFields> {}
 
-/** How the squashfs is compressed. */
-export interface SquashfsOptions extends OptionsOf<typeof squashfsFields> {}
+/** Format of the root file system, and how it is compressed. */
+export interface SquashfsOptions extends OptionsOf<typeof rootFileSystemFields> {}
 
 /** For `openImage`. */
 export function openingOptions(options: ImageOptions): OpenImageOptions {

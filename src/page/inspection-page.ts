@@ -43,7 +43,7 @@ export function inspectionPage(inspection: ImageInspection): string {
 		kernel: kernel && (kernel.release ?? kernel.version),
 		initramfs: initramfs?.segments.map(({ compression }) => compression).join(", "),
 		menu: menu && `${menu.entries.length} entries, ${menu.timeoutSeconds} s`,
-		rootFileSystem: "squashfs",
+		rootFileSystem: inspection.rootFileSystem,
 		signers:
 			efi === undefined
 				? []

@@ -43,3 +43,8 @@ export function deviceNumber({ major, minor }: DeviceInode, path: () => ByteStri
 		);
 	return ((minor & 0xff) | (major << 8) | ((minor & 0xf_ff00) << 12)) >>> 0;
 }
+
+/** What `deviceNumber` is made of. */
+export function deviceOf(number: number): Pick<DeviceInode, "major" | "minor"> {
+	return { major: (number >>> 8) & 0xfff, minor: (number & 0xff) | ((number >>> 12) & 0xf_ff00) };
+}

@@ -43,9 +43,9 @@ export const HEAD_BYTES = 4096;
 
 /** What the kernel must have to mount it. */
 interface KernelNeeds {
-	/** What adds the decoder of a codec. */
 	/** The first release that knows what our images have, as far as that is not old; those of distributions may have taken it over. */
 	readonly since?: { readonly major: number; readonly minor: number } | undefined;
+	/** What adds the decoder of a codec. */
 	readonly decoders: Readonly<Record<Exclude<CodecName, "none">, KernelDecoder>>;
 	/** Why it would refuse a compressed block that others read (it answers EIO), by the block's header; undefined where it takes it. */
 	refusal(codec: CodecName, block: Uint8Array, blockBytes: number): string | undefined;

@@ -1,6 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import { POSIX_CLASSES } from "../binary/posix-classes.ts";
-import { bytesWhere, type Pattern } from "./pattern.ts";
+import { ANY_BYTE, bytesWhere, type Pattern } from "./pattern.ts";
 
 /** As PCRE2 has it by default. */
 const MAX_DEPTH = 250;
@@ -74,7 +74,7 @@ class Parser {
 			case "$":
 				return { kind: "end" };
 			case ".":
-				return any();
+				return { kind: "bytes", members: ANY_BYTE };
 			case "(":
 				return this.#group();
 			case "[":
@@ -215,7 +215,6 @@ class Parser {
 }
 
 const SINGLE = Array.from({ length: 256 }, (_, code) => bytesWhere((other) => other === code));
-const ANY = bytesWhere(() => true);
 const BYTE_PATTERNS = SINGLE.map((members): Pattern => ({ kind: "bytes", members }));
 
 function one(code: number): Uint8Array {
@@ -224,10 +223,6 @@ function one(code: number): Uint8Array {
 
 function byte(code: number): Pattern {
 	return BYTE_PATTERNS[code] ?? { kind: "bytes", members: one(code) };
-}
-
-function any(): Pattern {
-	return { kind: "bytes", members: ANY };
 }
 
 function matching(expression: RegExp, isNegated: boolean): Uint8Array {

@@ -14,6 +14,9 @@ export type Pattern =
 
 const BYTES = 256;
 
+/** The table that `isMember` fills. */
 export function bytesWhere(isMember: (byte: number) => boolean): Uint8Array {
 	return Uint8Array.from({ length: BYTES }, (_, byte) => (isMember(byte) ? 1 : 0));
 }
+
+export const ANY_BYTE = bytesWhere(() => true);

@@ -66,7 +66,7 @@ export function policyFiles(tree: ImageTree, { type }: SelinuxConfig): FileInode
 	);
 }
 
-/** Follows libselinux: a setting's last line counts, its name in any case where it is SELINUXTYPE. */
+/** Follows libselinux: of SELINUXTYPE, in any case, the last line counts, and of SELINUX the first. */
 export async function readSelinuxConfig(tree: ImageTree): Promise<SelinuxConfig> {
 	const text = await read(tree, CONFIG);
 	const values = (pattern: RegExp): string[] =>

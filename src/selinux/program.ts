@@ -1,4 +1,4 @@
-import type { Pattern } from "./pattern.ts";
+import { ANY_BYTE, type Pattern } from "./pattern.ts";
 import { policyTooLarge } from "./specifications.ts";
 
 /** Steps of all patterns together: a large policy has 300 000. */
@@ -155,5 +155,3 @@ export class Program {
 		return number;
 	}
 }
-
-const ANY_BYTE = new Uint8Array(256).fill(1);

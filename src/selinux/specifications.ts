@@ -41,9 +41,7 @@ export interface ChoosesSpecification {
 export function parseSpecifications(text: ByteString, file: string, input: number): Specification[] {
 	return text.split("\n").flatMap((content, index) => {
 		const line = index + 1;
-		// what ends a string in C ends a line too
-		const fields = (content.split("\0")[0] ?? "").split(/[ \t\r\v\f]+/).filter((field) => field !== "");
-		const [pattern, second, third] = fields;
+		const [pattern, second, third] = fieldsOf(content);
 		if (pattern === undefined || pattern.startsWith("#")) return [];
 		const invalid = (what: string): Oci2isoError => invalidPolicy(what, file, line);
 		if (second === undefined) throw invalid(`"${displayPath(pattern)}" has no context`);
@@ -54,6 +52,11 @@ export function parseSpecifications(text: ByteString, file: string, input: numbe
 		if (/[^ -~]/.test(pattern + context)) throw invalid("it has other characters than those of ASCII");
 		return [{ pattern, type, context: context === NONE ? undefined : context, input, line }];
 	});
+}
+
+/** Of a line of a policy's files; what ends a string in C ends a line too. */
+export function fieldsOf(line: ByteString): ByteString[] {
+	return (line.split("\0")[0] ?? "").split(/[ \t\r\v\f]+/).filter((field) => field !== "");
 }
 
 /** The policy's rules cannot be read (exit 5). */

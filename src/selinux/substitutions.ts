@@ -1,5 +1,5 @@
 import type { ByteString } from "../binary/byte-string.ts";
-import { invalidPolicy } from "./specifications.ts";
+import { fieldsOf, invalidPolicy } from "./specifications.ts";
 
 /** libselinux reads lines into a buffer of 1024 bytes, and longer ones as several. */
 const MAX_LINE_BYTES = 1022;
@@ -14,7 +14,7 @@ export interface Substitution {
 export function parseSubstitutions(text: ByteString, file: string): Substitution[] {
 	return text.split("\n").flatMap((line, index) => {
 		if (line.length > MAX_LINE_BYTES) throw invalidPolicy("it is too long", file, index + 1);
-		const [from, to] = (line.split("\0")[0] ?? "").split(/[ \t\r\v\f]+/).filter((field) => field !== "");
+		const [from, to] = fieldsOf(line);
 		return from === undefined || to === undefined || from.startsWith("#") ? [] : [{ from, to }];
 	});
 }

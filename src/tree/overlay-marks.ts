@@ -5,7 +5,7 @@ import { Oddity } from "./oddities.ts";
 import { baseName } from "./path.ts";
 
 // Documentation/filesystems/overlayfs.rst: what the kernel's overlay keeps in the directories below it, for itself. The live system's root is such an overlay, with the
-// squashfs below: what the image's files are marked with, it obeys.
+// root file system below: what the image's files are marked with, it obeys.
 
 const OWN_PREFIX = "trusted.overlay.";
 /** "Nesting overlayfs mounts": seen through an overlay as `trusted.overlay.`, which is what container storage below it needs. */
@@ -50,8 +50,8 @@ export class OverlayMarks {
 	);
 	readonly #storage = new Oddity(
 		(count, paths) =>
-			`${count} of overlay's marks were kept as container storage's; the live system's overlay obeys and hides them, so that such storage is whole only on the ` +
-			`squashfs itself: ${paths}`,
+			`${count} of overlay's marks were kept as container storage's; the live system's overlay obeys and hides them, so that such storage is whole only in the ` +
+			`root file system below: ${paths}`,
 	);
 
 	take({ type, xattrs, major, minor }: TarEntry, path: ByteString): Unmarked {

@@ -157,7 +157,7 @@ async function takeImage(
 	if (image === undefined) return;
 	images.add(image);
 	await findFile(image, ENTRY, [volume], findings, (head, at) => {
-		if (rootFileSystemAt(head) === undefined) findings.fault("it is no root file system", at, "squashfs");
+		if (rootFileSystemAt(head) === undefined) findings.fault("it is no root file system", at, "squashfs or EROFS");
 	});
 }
 

@@ -16,11 +16,11 @@ import { DigestTable } from "./digest-table.ts";
 import { digestContents } from "./digested-contents.ts";
 import type { ReadLoaders } from "./medium-check.ts";
 
-/** What a squashfs made of an image has to hold. */
+/** What a root file system made of an image has to hold. */
 export interface ExpectedTree {
 	/** Without what is excluded. */
 	readonly root: DirectoryInode;
-	/** Before anything was left out; undefined where only the squashfs is to be compared. */
+	/** Before anything was left out; undefined where only the root file system is to be compared. */
 	readonly whole?: DirectoryInode | undefined;
 	readonly excludedPaths: number;
 	/** What `dropXattrs` took away. */

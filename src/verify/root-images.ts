@@ -21,10 +21,10 @@ export interface RootImage {
  * the one before. Empty where there is no root file system.
  */
 export async function rootImagesOn(source: ByteSource, root: VolumeDirectory): Promise<RootImage[]> {
-	const file = fileAt(root, ISO_PATHS.squashfs);
+	const file = fileAt(root, ISO_PATHS.rootFs);
 	if (file === undefined) return [];
-	const images: RootImage[] = [{ path: ISO_PATHS.squashfs, file, start: 0 }];
-	const directory = ISO_PATHS.squashfs.slice(0, ISO_PATHS.squashfs.lastIndexOf("/"));
+	const images: RootImage[] = [{ path: ISO_PATHS.rootFs, file, start: 0 }];
+	const directory = ISO_PATHS.rootFs.slice(0, ISO_PATHS.rootFs.lastIndexOf("/"));
 	const node = findNode(root, directory);
 	const beside = node?.type === "directory" ? [...node.entries] : [];
 	for (let start = HEAD_BYTES, end = endOf(file); ; start += HEAD_BYTES) {

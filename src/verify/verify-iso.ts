@@ -150,7 +150,7 @@ async function checkAll(
 			checked.push({ ...each, image: await format.check(image, own, signal) });
 			if (own !== findings) findings.detail += `; ${displayName(each.path)}: ${own.detail}`;
 		}
-		if (checked.length === 0) throw run.missing(`/${ISO_PATHS.squashfs}`);
+		if (checked.length === 0) throw run.missing(`/${ISO_PATHS.rootFs}`);
 		return checked;
 	});
 	const store = roots?.[0] && storeInRoot(roots[0].image.root);

@@ -31,7 +31,7 @@ import { openIso } from "../output/iso-file.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
 import { LABEL_XATTR, withoutLabels } from "../selinux/choice.ts";
 import type { FileInode } from "../tree/inode.ts";
-import { ContentDigest } from "./content-digest.ts";
+import { digestOfStream } from "./content-digest.ts";
 import type { ReadLoaders } from "./medium-check.ts";
 import { type ExpectedTree, readImageTree } from "./read-image.ts";
 import type { VerifyReport } from "./report.ts";
@@ -155,11 +155,7 @@ function loadersReader(buildroot: OciImage, signal: AbortSignal | undefined): Re
 	return async (isThem, bootloader) => {
 		const { parts, over, files } = await readLoadersImage(buildroot, { isThem, bootloader, signal });
 		const digests = new Map<FileInode, string>();
-		for (const file of files) {
-			const digest = new ContentDigest(file.byteLength);
-			for await (const chunk of parts.tree.stream(file)) digest.update(chunk);
-			digests.set(file, digest.finish().toString("hex"));
-		}
+		for (const file of files) digests.set(file, await digestOfStream(parts.tree, file));
 		return { parts, over, digestOf: (file) => digests.get(file) };
 	};
 }

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ISO_BLOCK_BYTES } from "../../src/binary/units.ts";
 import type { AlsoReport } from "../../src/build/report.ts";
 import { type BuildReport, buildIso, inspectImage, planBuild, verifyAgainstImage } from "../../src/index.ts";
-import { SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
+import { ROOT_FS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { withExtraLayer } from "../support/large-layout.ts";
 import { mediumFiles } from "../support/medium-files.ts";
@@ -162,8 +162,8 @@ describe.skipIf(requires(...FIXTURE_NEEDS, "xorriso", "bsdtar", "7z", "grub-fste
 			// A byte of a superblock that no other system has.
 			const damaged = await readFile(iso);
 			damaged.writeUInt8(
-				damaged.readUInt8(SQUASHFS_BLOCK * ISO_BLOCK_BYTES + 4096 + 8) ^ 1,
-				SQUASHFS_BLOCK * ISO_BLOCK_BYTES + 4096 + 8,
+				damaged.readUInt8(ROOT_FS_BLOCK * ISO_BLOCK_BYTES + 4096 + 8) ^ 1,
+				ROOT_FS_BLOCK * ISO_BLOCK_BYTES + 4096 + 8,
 			);
 			writeFileSync(join(work, "damaged.iso"), damaged);
 			expect((await faultsOf(also, join(work, "damaged.iso"))).map(([name]) => name)).toEqual([

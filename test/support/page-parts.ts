@@ -43,6 +43,7 @@ export const INSPECTION: ImageInspection = {
 	},
 	kernel: { version: "6", path: "/vmlinuz", release: "6.1", architecture: "x86_64" },
 	initramfs: { path: "/initramfs.img", byteLength: 7, segments: [{ compression: "zstd", entries: 3 }], modules: 2 },
+	rootFileSystem: "squashfs",
 	efi: { vendor: "x", bootLoader: "grub2", shim: program, grub: program, mokManager: program },
 	grubModules: { path: "/usr/lib/grub/i386-pc", files: 3 },
 	tools: [],

@@ -5,7 +5,7 @@ import type { BootFile } from "../../src/boot/boot-files.ts";
 import { deriveIdentifiers } from "../../src/exporters/iso/identifiers.ts";
 import { buildFat, fatDirectoryOf } from "../../src/formats/fat/build-fat.ts";
 import { APPLICATION_USE_OFFSET, computeMediaChecksum } from "../../src/formats/isomd5/media-checksum.ts";
-import { type IsoLayout, layOutIso, SQUASHFS_BLOCK } from "../../src/medium/iso-layout.ts";
+import { type IsoLayout, layOutIso, ROOT_FS_BLOCK } from "../../src/medium/iso-layout.ts";
 import { writeFront, writeRest } from "../../src/medium/write-iso.ts";
 import type { DirectoryInode } from "../../src/tree/inode.ts";
 import { ContentDigest } from "../../src/verify/content-digest.ts";
@@ -104,7 +104,7 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 	const layout = layOutIso({
 		label: LABEL,
 		epochSeconds: EPOCH_SECONDS,
-		squashfsBytes: image.byteLength,
+		rootFsBytes: image.byteLength,
 		elToritoBytes: elToritoImage.byteLength,
 		esp,
 		hasEfiImage: true,
@@ -113,7 +113,7 @@ export async function smallIso(options: SmallIsoOptions = {}): Promise<SmallIso>
 		preparer: "TEST",
 	});
 	const bytes = Buffer.alloc(layout.disk.imageBlocks * ISO_BLOCK_BYTES);
-	bytes.set(image, SQUASHFS_BLOCK * ISO_BLOCK_BYTES);
+	bytes.set(image, ROOT_FS_BLOCK * ISO_BLOCK_BYTES);
 	const target = {
 		...memorySource(bytes),
 		write: (at: number, part: Uint8Array) => bytes.set(part, at),

@@ -11,7 +11,7 @@ const MAX_DEPTH = 8;
 const MAX_PATH_CHARACTERS = 200;
 const MAX_CANDIDATES = 8;
 /** Files of the ISO that are no boot files; what is in them is of no use to GRUB. */
-const OTHER_FILES = [ISO_PATHS.squashfs, ISO_PATHS.efiImage, ISO_PATHS.coreImage];
+const OTHER_FILES = [ISO_PATHS.rootFs, ISO_PATHS.efiImage, ISO_PATHS.coreImage];
 
 interface PlannedMedium {
 	readonly label: ByteString;

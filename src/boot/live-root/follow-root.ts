@@ -221,10 +221,10 @@ class Way {
 				argument: `toram=${name}`,
 				evidence: shorten(`toram=${copied}`),
 			});
-		if (copied !== "" || pathOnMedium(this.#medium, ISO_PATHS.squashfs) === undefined) return;
+		if (copied !== "" || pathOnMedium(this.#medium, ISO_PATHS.rootFs) === undefined) return;
 		this.problem("MENU_COPIED_TWICE", "copies the root file system to memory under both of its names", {
 			argument: `toram=${name}`,
-			evidence: `toram: /${ISO_PATHS.squashfs} and /${this.image} are the same bytes of the medium, and two files in memory`,
+			evidence: `toram: /${ISO_PATHS.rootFs} and /${this.image} are the same bytes of the medium, and two files in memory`,
 			stops: false,
 		});
 	}

@@ -10,8 +10,8 @@ import {
 	endOfImages,
 	layOutIso,
 	type Region,
+	ROOT_FS_BLOCK,
 	regionsOf,
-	SQUASHFS_BLOCK,
 } from "../../medium/iso-layout.ts";
 import { writeFront, writeRest } from "../../medium/write-iso.ts";
 import type { FileTarget } from "../../output/file-target.ts";
@@ -20,7 +20,7 @@ import type { LiveSystem } from "../live-system.ts";
 import { deriveIdentifiers } from "./identifiers.ts";
 import { beginMediaChecksum, checksumOfTool } from "./media-checksum.ts";
 
-const ROOTFS_START = SQUASHFS_BLOCK * ISO_BLOCK_BYTES;
+const ROOTFS_START = ROOT_FS_BLOCK * ISO_BLOCK_BYTES;
 
 /** An ISO 9660 image for CD and USB sticks. */
 export const isoExporter: Exporter = { name: "iso", rootfsStart: ROOTFS_START, write };
@@ -31,7 +31,7 @@ async function write(system: LiveSystem, target: FileTarget, run: ExportRun): Pr
 	const { signal, onBytes } = run;
 	const { guids, fatVolumeId } = deriveIdentifiers(system.ingredients);
 	const esp = await buildEsp(tree, files, fatVolumeId, epochSeconds);
-	const images = { squashfsBytes: system.rootfs.byteLength, furtherImages: system.furtherImages };
+	const images = { rootFsBytes: system.rootfs.byteLength, furtherImages: system.furtherImages };
 	const layout = layOutIso({
 		label: contract.label,
 		epochSeconds,
@@ -83,7 +83,7 @@ function mediumRegion({ block, blocks, what, source }: Region): MediumRegion {
 
 function kindOf(what: string, source: Region["source"]): MediumRegion["kind"] {
 	if (source === undefined) return what === "padding" ? "padding" : "tables";
-	if (source === "squashfs") return "rootfs";
+	if (source === "rootfs") return source;
 	return source === "stream" ? "payload" : "boot";
 }
 

@@ -17,7 +17,7 @@ export function mediumOf({
 	label,
 	volumeUuid,
 	hasLiveBoot,
-	rootPath = ISO_PATHS.squashfs,
+	rootPath = ISO_PATHS.rootFs,
 }: Pick<BootParts, "label" | "volumeUuid" | "hasLiveBoot" | "rootPath">): LiveMedium {
 	const images = [rootPath, ...(hasLiveBoot ? [ISO_PATHS.liveBootSquashfs] : [])];
 	return {
@@ -31,7 +31,7 @@ export function mediumOf({
 	};
 }
 
-/** The initramfs has what the default entry asks for, and that finds the ISO's squashfs. */
+/** The initramfs has what the default entry asks for, and that finds the ISO's root file system. */
 export function checkLiveSupport(parts: BootParts, defaultEntry: string, findings: Findings): undefined {
 	const support = parts.initramfs?.support;
 	if (support === undefined) return;
@@ -53,7 +53,7 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 	if (support.dmsquashLive === undefined && support.casper) {
 		return findings.block(
 			"LIVE_MODULE_OTHER_LAYOUT",
-			`the initramfs starts with casper, which looks for /casper/*.squashfs; the ISO has /${ISO_PATHS.squashfs}`,
+			`the initramfs starts with casper, which looks for /casper/*.squashfs; the ISO has /${ISO_PATHS.rootFs}`,
 			ALL_PATHS,
 			{
 				evidence: problems[0]?.evidence,

@@ -1,8 +1,7 @@
-import * as zlib from "node:zlib";
 import { createDecompressor } from "../../codec/decompressor.ts";
 import { decodeMicroLzma } from "../../codec/micro-lzma.ts";
-import type { BlockDecompressor, CodecName } from "../../codec/types.ts";
-import { corrupt, Oci2isoError } from "../../errors.ts";
+import type { CodecName } from "../../codec/types.ts";
+import { corrupt } from "../../errors.ts";
 import { ALGORITHM } from "./constants.ts";
 import { MAX_DECODED_BYTES } from "./extent-form.ts";
 
@@ -66,31 +65,12 @@ export class ClusterDecoder {
 }
 
 function makeDecoder(algorithm: number): Decode {
-	if (algorithm === ALGORITHM.deflate) return inflate;
 	if (algorithm === ALGORITHM.lzma)
-		return (cluster, output) => decodeMicroLzma(cluster, output) ?? damaged(cluster, "MicroLZMA");
-	const decompressor: BlockDecompressor = createDecompressor(algorithm === ALGORITHM.lz4 ? "lz4" : "zstd");
+		return (cluster, output) => {
+			const decodedBytes = decodeMicroLzma(cluster, output);
+			if (decodedBytes !== undefined) return decodedBytes;
+			throw corrupt("CORRUPT_BLOCK", `a cluster of ${cluster.byteLength} bytes is not MicroLZMA data`);
+		};
+	const decompressor = createDecompressor(CODEC_OF_ALGORITHM[algorithm] ?? "none", { gzipForm: "raw" });
 	return (cluster, output) => decompressor.decompress(cluster, output.byteLength, output).byteLength;
-}
-
-function inflate(cluster: Uint8Array, output: Buffer): number {
-	try {
-		const decoded = zlib.inflateRawSync(cluster, { maxOutputLength: output.byteLength });
-		output.set(decoded);
-		return decoded.byteLength;
-	} catch (error) {
-		const code = error instanceof Error && "code" in error ? String(error.code) : "";
-		if (/^(Z_DATA|Z_BUF|ERR_BUFFER)/.test(code)) return damaged(cluster, "deflate", error);
-		throw error;
-	}
-}
-
-function damaged(cluster: Uint8Array, what: string, cause?: unknown): never {
-	throw new Oci2isoError({
-		code: "CORRUPT_BLOCK",
-		kind: "corrupt",
-		what: `a cluster of ${cluster.byteLength} bytes is not ${what} data`,
-		expected: "what decodes to the bytes that the index says",
-		cause,
-	});
 }

@@ -1,7 +1,7 @@
 import { STORED_RAW, storedBytes } from "../../content/block-size.ts";
 import type { FileLayout } from "../../content/file-layout.ts";
 import type { BlockPlace } from "../../content/stored-data.ts";
-import { BLOCK_BYTES, CLUSTER_BLOCKS, CLUSTER_TYPE } from "./constants.ts";
+import { BLOCK_BYTES, CLUSTER_BLOCKS, CLUSTER_TYPE, HIGH } from "./constants.ts";
 import { CLUSTER_INDEX, MAP_HEADER } from "./records.ts";
 
 // Linux (fs/erofs/zmap.c) takes one block for a plain extent, so what is stored as it is has an extent for each block. No extent can be a hole: zeros are
@@ -58,7 +58,7 @@ export function encodeExtent({ byteLength, place }: Extent, zeroBlock: number, i
 
 /** The entries of a tail that is in the packed inode; the map header has the lower 32 bits of its place. */
 export function encodeTail(byteLength: number, packedOffset: number): Buffer {
-	return compressed(Math.ceil(byteLength / BLOCK_BYTES), Math.floor(packedOffset / 2 ** 32), 1);
+	return compressed(Math.ceil(byteLength / BLOCK_BYTES), Math.floor(packedOffset / HIGH), 1);
 }
 
 /** What ends the index. */

@@ -1,7 +1,7 @@
 import type { Extent } from "../../content/extent-layout.ts";
 import { corrupt, type Oci2isoError } from "../../errors.ts";
-import { CLUSTER_BLOCKS, CLUSTER_TYPE, MAP_ADVICE } from "./constants.ts";
-import { FORM, INLINE } from "./extent-form.ts";
+import { CLUSTER_BLOCKS, CLUSTER_TYPE, HIGH, MAP_ADVICE } from "./constants.ts";
+import { FORM, INLINE, packedExtent } from "./extent-form.ts";
 import type { MapHeader } from "./map-header.ts";
 
 interface Head {
@@ -64,8 +64,8 @@ export class ClusterWalk {
 		const { advice, fragmentOffset, inlineBytes } = this.#header;
 		const byteLength = this.#byteLength - head.start;
 		if ((advice & MAP_ADVICE.fragment) !== 0) {
-			const position = fragmentOffset + (this.#header.isFull ? head.block * 2 ** 32 : 0);
-			return { byteLength, position, storedBytes: byteLength, form: FORM.packed, isPartial: false };
+			const position = fragmentOffset + (this.#header.isFull ? head.block * HIGH : 0);
+			return packedExtent(byteLength, position);
 		}
 		if (inlineBytes === 0) return this.#extent(head, this.#byteLength);
 		const isPlain = head.type === CLUSTER_TYPE.plain;

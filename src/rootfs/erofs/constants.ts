@@ -7,6 +7,8 @@ export const SUPERBLOCK_OFFSET = 1024;
 export const SUPERBLOCK_BYTES = 128;
 /** Block size of every image that we write: addresses count blocks of it, and Linux takes no larger one than a page. */
 export const BLOCK_BYTES = 4096;
+/** What the upper half of a number counts, where that is in two fields. */
+export const HIGH = 2 ** 32;
 /** An inode's number says where it is, in these units from the beginning of the metadata. */
 export const INODE_SLOT_BYTES = 32;
 
@@ -53,6 +55,9 @@ export const CLUSTER_TYPE = { plain: 0, head1: 1, nonHead: 2, head2: 3 } as cons
 /** In the first `delta` of a non-head: the rest is the number of blocks of the physical cluster. */
 export const CLUSTER_BLOCKS = 0x800;
 
+/** Of the map header, and of an inline tail behind an index. */
+export const MAP_ALIGNMENT = 8;
+
 /** `h_advise` of the map header. */
 export const MAP_ADVICE = {
 	/** The compact index has packs of 2 bytes; with wide addresses, the map is a list of extents. */
@@ -76,6 +81,9 @@ export const ENTRY_TYPE = {
 	socket: 6,
 	symlink: 7,
 } as const;
+
+/** Attributes are counted in these, and an entry begins at a multiple of it. */
+export const XATTR_UNIT_BYTES = 4;
 
 /** Prefixes of attributes' names by their index; those of POSIX ACLs are the whole name. */
 export const XATTR_PREFIXES = {

@@ -1,5 +1,5 @@
 import type { ByteSource } from "../../binary/byte-source.ts";
-import type { RootReader, Stretch, TableVisitor } from "../root-file-system.ts";
+import type { RootReader, Stretch } from "../root-file-system.ts";
 import type { RootDirectory } from "../root-inode.ts";
 import { ClusterDecoder, codecOf } from "./cluster-decoder.ts";
 import { ErofsContents } from "./erofs-contents.ts";
@@ -22,10 +22,10 @@ export interface ErofsReader extends RootReader {
 }
 
 /**
- * Opens an EROFS whose superblock is at byte 1024 of `source`; what follows the image there is ignored. Its tables are not compressed, so there is nothing for a
- * visitor to see. Throws `Oci2isoError` NOT_EROFS, CORRUPT_SUPERBLOCK, UNSUPPORTED_FEATURE or UNEXPECTED_END.
+ * Opens an EROFS whose superblock is at byte 1024 of `source`; what follows the image there is ignored. Its tables are not compressed: a visitor would see
+ * nothing. Throws `Oci2isoError` NOT_EROFS, CORRUPT_SUPERBLOCK, UNSUPPORTED_FEATURE or UNEXPECTED_END.
  */
-export async function openErofs(source: ByteSource, _visitor?: TableVisitor): Promise<ErofsReader> {
+export async function openErofs(source: ByteSource): Promise<ErofsReader> {
 	const volume = await openVolume(source);
 	const { image, blockBytes, packedNumber } = volume;
 	const decoder = new ClusterDecoder(volume.algorithms);

@@ -1,3 +1,6 @@
+import { MiB } from "../../binary/units.ts";
+import type { Extent } from "../../content/extent-layout.ts";
+
 /** What an extent's stored bytes are; lower numbers are an `ALGORITHM`. */
 export const FORM = {
 	/** The content. */
@@ -12,5 +15,15 @@ export const FORM = {
 export const INLINE = 0x20;
 
 /** The longest physical cluster, and the longest content of one: Linux takes no more. */
-export const MAX_CLUSTER_BYTES = 2 ** 20;
-export const MAX_DECODED_BYTES = 12 * 2 ** 20;
+export const MAX_CLUSTER_BYTES = MiB;
+export const MAX_DECODED_BYTES = 12 * MiB;
+
+/** A content as it is, or a hole where `position` is undefined; `flag`: `INLINE`, or 0. */
+export function rawExtent(byteLength: number, position: number | undefined, flag = 0): Extent {
+	return { byteLength, position, storedBytes: byteLength, form: FORM.raw | flag, isPartial: false };
+}
+
+/** A content at `position` of the packed inode. */
+export function packedExtent(byteLength: number, position: number): Extent {
+	return { byteLength, position, storedBytes: byteLength, form: FORM.packed, isPartial: false };
+}

@@ -1,12 +1,11 @@
 import type { Extent } from "../../content/extent-layout.ts";
 import { corrupt, type Oci2isoError } from "../../errors.ts";
-import { MAP_ADVICE } from "./constants.ts";
-import { FORM, MAX_CLUSTER_BYTES } from "./extent-form.ts";
+import { HIGH, MAP_ADVICE } from "./constants.ts";
+import { FORM, MAX_CLUSTER_BYTES, packedExtent } from "./extent-form.ts";
 import { listShape, type MapHeader } from "./map-header.ts";
 import type { Volume } from "./volume.ts";
 
 const RECORDS_READ = 256;
-const HIGH = 2 ** 32;
 /** Fields of a record's first word: algorithm and 1 (0: as it is), whether others use more of it, length. */
 const FORM_SHIFT = 28;
 const PARTIAL = 1 << 27;
@@ -41,7 +40,7 @@ export async function* readExtentList(
 	else {
 		const length = byteLength - last.start;
 		const position = last.length + (listShape(header, byteLength).recordBytes > 4 ? (last.position % HIGH) * HIGH : 0);
-		yield { byteLength: length, position, storedBytes: length, form: FORM.packed, isPartial: false };
+		yield packedExtent(length, position);
 	}
 }
 

@@ -1,12 +1,11 @@
 import type { Steps } from "../../binary/turns.ts";
 import type { ImageBlock, StoredFile } from "../../content/stored-data.ts";
 import { blocksOf, type Extent, encodeEnd, encodeExtent, encodeTail, extentsOf, mapBytes } from "./cluster-index.ts";
-import { BLOCK_BYTES, DATA_LAYOUT, MAP_ADVICE } from "./constants.ts";
+import { BLOCK_BYTES, DATA_LAYOUT, HIGH, MAP_ADVICE, MAP_ALIGNMENT } from "./constants.ts";
 import { type DataShape, NO_MAP } from "./inode-shape.ts";
 import { MAP_HEADER } from "./records.ts";
 
 const WHOLLY_PACKED = 1n << 63n;
-const MAP_ALIGNMENT = 8;
 const CHUNK_ENTRY_BYTES = 4;
 const CHUNK_HOLE = 0xffff_ffff;
 
@@ -138,7 +137,7 @@ function extentFile(
 		*writingMap(write) {
 			write(
 				MAP_HEADER.encode({
-					fragmentOffset: (tail?.packedOffset ?? 0) % 2 ** 32,
+					fragmentOffset: (tail?.packedOffset ?? 0) % HIGH,
 					advice: MAP_ADVICE.largeClusters1 | (tail === undefined ? 0 : MAP_ADVICE.fragment),
 					algorithms: context.algorithm ?? 0,
 					clusterBits: 0,

@@ -1,8 +1,8 @@
 import { alignUp, divideCeil } from "../../binary/units.ts";
 import type { Extent, ExtentLayout } from "../../content/extent-layout.ts";
 import { corrupt } from "../../errors.ts";
-import { DATA_LAYOUT } from "./constants.ts";
-import { FORM, INLINE } from "./extent-form.ts";
+import { DATA_LAYOUT, HIGH } from "./constants.ts";
+import { INLINE, packedExtent, rawExtent } from "./extent-form.ts";
 import { readExtentList } from "./extent-list-reader.ts";
 import { readCompactIndex, readFullIndex } from "./index-reader.ts";
 import type { StoredInode } from "./inode-reader.ts";
@@ -13,7 +13,6 @@ import type { Volume } from "./volume.ts";
 const CHUNK_LOG2_MASK = 0x1f;
 const CHUNK_INDEXES = 0x20;
 const CHUNK_WIDE = 0x40;
-const HIGH = 2 ** 32;
 const ENTRIES_READ = 512;
 
 type Where = Pick<StoredInode, "number" | "end" | "byteLength" | "location" | "layout">;
@@ -54,25 +53,21 @@ export async function fileMapOf(volume: Volume, inode: StoredInode): Promise<Fil
 
 async function* noExtents(): AsyncGenerator<Extent> {}
 
-function raw(byteLength: number, position: number | undefined, flag = 0): Extent {
-	return { byteLength, position, storedBytes: byteLength, form: FORM.raw | flag, isPartial: false };
-}
-
 async function* flatExtents(
 	volume: Volume,
 	{ byteLength, location, layout, end, number }: Where,
 ): AsyncGenerator<Extent> {
 	const { blockBytes } = volume;
 	if (layout === DATA_LAYOUT.flat || location === undefined) {
-		yield raw(byteLength, location === undefined ? undefined : location * blockBytes);
+		yield rawExtent(byteLength, location === undefined ? undefined : location * blockBytes);
 		return;
 	}
 	const inBlocks = (divideCeil(byteLength, blockBytes) - 1) * blockBytes;
 	const tailBytes = byteLength - inBlocks;
 	if ((end % blockBytes) + tailBytes > blockBytes)
 		throw corrupt("CORRUPT_METADATA", `its inline data of ${tailBytes} bytes crosses a block`, `inode ${number}`);
-	if (inBlocks > 0) yield raw(inBlocks, location * blockBytes);
-	yield raw(tailBytes, end, INLINE);
+	if (inBlocks > 0) yield rawExtent(inBlocks, location * blockBytes);
+	yield rawExtent(tailBytes, end, INLINE);
 }
 
 interface Chunks {
@@ -118,11 +113,11 @@ async function* chunkExtents(volume: Volume, { byteLength, number }: Where, chun
 			const length = Math.min(chunkBytes, byteLength - (first + i) * chunkBytes);
 			const position = isHole ? undefined : (low + high * HIGH) * blockBytes;
 			if (merged !== undefined && isHole && merged.position === undefined) {
-				merged = raw(merged.byteLength + length, undefined);
+				merged = rawExtent(merged.byteLength + length, undefined);
 				continue;
 			}
 			if (merged !== undefined) yield merged;
-			merged = raw(length, position);
+			merged = rawExtent(length, position);
 		}
 	}
 	if (merged !== undefined) yield merged;
@@ -141,5 +136,5 @@ function mappedExtents(
 }
 
 async function* inPacked(byteLength: number, position: number): AsyncGenerator<Extent> {
-	yield { byteLength, position, storedBytes: byteLength, form: FORM.packed, isPartial: false };
+	yield packedExtent(byteLength, position);
 }

@@ -1,6 +1,6 @@
 import { corrupt } from "../../errors.ts";
 import type { InodeAttributes, Timestamp } from "../../tree/inode.ts";
-import { DATA_LAYOUT, type ENTRY_TYPE } from "./constants.ts";
+import { DATA_LAYOUT, type ENTRY_TYPE, HIGH } from "./constants.ts";
 import { COMPACT_INODE, EXTENDED_INODE } from "./records.ts";
 import type { Volume } from "./volume.ts";
 import { type XattrReader, xattrBytes } from "./xattr-reader.ts";
@@ -37,7 +37,6 @@ const EXTENDED_BIT = 1;
 const KNOWN_FORMAT_BITS = 0x1f;
 /** Of a compact inode, its field of links has the upper part of the address; of a directory, there is no entry of itself. */
 const SPECIAL_BIT = 0x10;
-const HIGH = 2 ** 32;
 const NOWHERE = HIGH - 1;
 const MAX_NANOSECONDS = 999_999_999;
 

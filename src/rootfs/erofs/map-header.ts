@@ -1,11 +1,10 @@
 import { alignUp, divideCeil } from "../../binary/units.ts";
 import { corrupt } from "../../errors.ts";
-import { DATA_LAYOUT, MAP_ADVICE } from "./constants.ts";
+import { DATA_LAYOUT, HIGH, MAP_ADVICE, MAP_ALIGNMENT } from "./constants.ts";
 import type { StoredInode } from "./inode-reader.ts";
 import { CLUSTER_INDEX, MAP_HEADER } from "./records.ts";
 import type { Volume } from "./volume.ts";
 
-const ALIGNMENT = 8;
 const WHOLE_IN_PACKED = 0x80;
 const MAX_CLUSTER_LOG2 = 14;
 /** Of the advice for a list: log2 of a record's words of 4 bytes. */
@@ -36,7 +35,7 @@ export interface MapHeader {
 
 /** Throws `Oci2isoError` CORRUPT_METADATA or UNEXPECTED_END. */
 export async function readMapHeader(volume: Volume, { end: start, layout, number }: StoredInode): Promise<MapHeader> {
-	const position = alignUp(start, ALIGNMENT);
+	const position = alignUp(start, MAP_ALIGNMENT);
 	const bytes = await volume.metadata.read(position, MAP_HEADER.byteLength);
 	const { fragmentOffset, advice, algorithms, clusterBits } = MAP_HEADER.decode(bytes);
 	const isFull = layout === DATA_LAYOUT.compressedFull;
@@ -62,7 +61,7 @@ export async function readMapHeader(volume: Volume, { end: start, layout, number
 		packedAt: isWhole ? Number(packedAt) : undefined,
 		isFull,
 		isList,
-		extentCount: fragmentOffset + (algorithms + clusterBits * 256) * 2 ** 32,
+		extentCount: fragmentOffset + (algorithms + clusterBits * 256) * HIGH,
 		advice,
 		fragmentOffset,
 		inlineBytes:
@@ -114,5 +113,5 @@ export function mapEnd(header: MapHeader, byteLength: number): number {
 	}
 	if (header.isFull) return fullIndexStart(header) + count * CLUSTER_INDEX.byteLength;
 	const { short } = compactShape(header, byteLength);
-	return header.end + short * 2 + alignUp((count - short) * 4, ALIGNMENT);
+	return header.end + short * 2 + alignUp((count - short) * 4, MAP_ALIGNMENT);
 }

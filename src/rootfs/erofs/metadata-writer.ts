@@ -1,6 +1,6 @@
 import type { ByteString } from "../../binary/byte-string.ts";
 import type { Steps } from "../../binary/turns.ts";
-import { alignUp } from "../../binary/units.ts";
+import { alignUp, MAX_U32 } from "../../binary/units.ts";
 import type { DataSink, ImageBlock, StoredFile } from "../../content/stored-data.ts";
 import { assert } from "../../errors.ts";
 import type { DirectoryInode, FileInode, Inode, Timestamp } from "../../tree/inode.ts";
@@ -292,11 +292,6 @@ function numberOf({ number = 0 }: Inode): number {
 }
 
 function checkBlocks(blocks: number): void {
-	if (blocks > 0xffff_ffff)
-		throw beyondLimit(
-			"EROFS_TOO_LARGE",
-			`the image takes ${blocks} blocks`,
-			undefined,
-			`at most ${0xffff_ffff} blocks`,
-		);
+	if (blocks > MAX_U32)
+		throw beyondLimit("EROFS_TOO_LARGE", `the image takes ${blocks} blocks`, undefined, `at most ${MAX_U32} blocks`);
 }

@@ -2,7 +2,7 @@ import { MiB } from "../../binary/units.ts";
 import type { Extent, ExtentLayout } from "../../content/extent-layout.ts";
 import { Recent } from "../../content/recent.ts";
 import { corrupt } from "../../errors.ts";
-import { FORM } from "./extent-form.ts";
+import { FORM, rawExtent } from "./extent-form.ts";
 import { ExtentTable } from "./extent-table.ts";
 
 const DECODED_KEPT = 8;
@@ -66,7 +66,6 @@ export class PackedFile {
 async function* rawParts(start: number, at: number, to: number, read: ReadExtent): AsyncGenerator<Uint8Array> {
 	for (let from = at; from < to; from += MiB) {
 		const byteLength = Math.min(MiB, to - from);
-		const part = { byteLength, position: start + from, storedBytes: byteLength, form: FORM.raw, isPartial: false };
-		yield await read(part, from);
+		yield await read(rawExtent(byteLength, start + from), from);
 	}
 }

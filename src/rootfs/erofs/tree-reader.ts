@@ -1,6 +1,7 @@
 import { byteStringOf } from "../../binary/byte-string.ts";
-import { assert, corrupt } from "../../errors.ts";
+import { corrupt } from "../../errors.ts";
 import { MAX_TARGET_BYTES } from "../../tree/path.ts";
+import { deviceOf } from "../limits.ts";
 import type { RootDirectory, RootInode } from "../root-inode.ts";
 import { ENTRY_TYPE } from "./constants.ts";
 import { readDirectory } from "./directory-reader.ts";
@@ -62,11 +63,8 @@ export async function readTree({ volume, inodes, contents }: TreeParts, visit?: 
 			case "fifo":
 			case "socket":
 				return { type, ...common };
-			default: {
-				const device = (stored.location ?? 0) >>> 0;
-				const minor = (device & 0xff) | ((device >>> 12) & 0xf_ff00);
-				return { type, ...common, major: (device >>> 8) & 0xfff, minor };
-			}
+			default:
+				return { type, ...common, ...deviceOf(stored.location ?? 0) };
 		}
 	};
 
@@ -91,7 +89,6 @@ export async function readTree({ volume, inodes, contents }: TreeParts, visit?: 
 			const known = byNumber.get(number);
 			if (known?.type === "directory") throw corrupt("CORRUPT_METADATA", "a directory is in the tree twice", where);
 			const inode = known ?? (await add(number, stored.number));
-			assert(inode !== undefined, "an entry leads to an inode");
 			if (ENTRY_TYPE[inode.type] !== type)
 				throw corrupt("CORRUPT_METADATA", `an entry does not agree with inode ${number}`, where);
 			directory.entries.set(name, inode);

@@ -1,14 +1,12 @@
 import { type ByteSource, region } from "../../binary/byte-source.ts";
 import { corrupt } from "../../errors.ts";
-import { ALGORITHM, EROFS_MAGIC, INCOMPATIBLE, INODE_SLOT_BYTES, SUPERBLOCK_OFFSET } from "./constants.ts";
+import { ALGORITHM, EROFS_MAGIC, HIGH, INCOMPATIBLE, INODE_SLOT_BYTES, SUPERBLOCK_OFFSET } from "./constants.ts";
 import { MetadataBytes } from "./metadata-bytes.ts";
 import { SUPERBLOCK, type Superblock } from "./records.ts";
 
 const WHERE = "EROFS superblock";
 const MIN_BLOCK_LOG2 = 9;
 const MAX_BLOCK_LOG2 = 16;
-/** In 16 bits of an upper half. */
-const HIGH = 2 ** 32;
 const READ = [
 	"zeroPadding",
 	"compressorConfigurations",

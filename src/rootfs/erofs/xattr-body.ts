@@ -2,13 +2,11 @@ import { type ByteString, bytesOf, compareByteStrings } from "../../binary/byte-
 import { ByteWriter } from "../../binary/byte-writer.ts";
 import type { Xattrs } from "../../binary/xattrs.ts";
 import { MAX_XATTR_NAME_BYTES } from "../limits.ts";
-import { XATTR_PREFIXES } from "./constants.ts";
+import { XATTR_PREFIXES, XATTR_UNIT_BYTES } from "./constants.ts";
 import { XATTR_ENTRY, XATTR_HEADER } from "./records.ts";
 
-/** Attributes are counted in these, and an entry begins at a multiple of it. */
-const UNIT_BYTES = 4;
 /** What `i_xattr_icount` can say. */
-export const MAX_XATTR_BODY_BYTES = XATTR_HEADER.byteLength + 0xfffe * UNIT_BYTES;
+export const MAX_XATTR_BODY_BYTES = XATTR_HEADER.byteLength + 0xfffe * XATTR_UNIT_BYTES;
 const MAX_VALUE_BYTES = 0xffff;
 const ACL_PREFIX = "system.posix_acl_";
 /** Linux, include/uapi/linux/posix_acl_xattr.h: a version, then entries. */
@@ -32,14 +30,14 @@ export function encodeXattrs(xattrs: Xattrs, onUnstorable: (name: ByteString) =>
 		}
 		const rest = bytesOf(name.slice(prefix.text.length));
 		const entry = { nameBytes: rest.byteLength, prefix: prefix.index, valueBytes: value.byteLength };
-		body.bytes(XATTR_ENTRY.encode(entry)).bytes(rest).bytes(value).align(UNIT_BYTES);
+		body.bytes(XATTR_ENTRY.encode(entry)).bytes(rest).bytes(value).align(XATTR_UNIT_BYTES);
 	}
 	return body.length === XATTR_HEADER.byteLength ? NONE : body.view();
 }
 
 /** As the inode counts a body of this length. */
 export function xattrUnits(bodyBytes: number): number {
-	return bodyBytes === 0 ? 0 : 1 + (bodyBytes - XATTR_HEADER.byteLength) / UNIT_BYTES;
+	return bodyBytes === 0 ? 0 : 1 + (bodyBytes - XATTR_HEADER.byteLength) / XATTR_UNIT_BYTES;
 }
 
 /** Whether EROFS, and Linux reading it, have a place for an attribute of this full name and value. */

@@ -4,11 +4,10 @@ import { NO_XATTRS, type Xattrs } from "../../binary/xattrs.ts";
 import { Recent } from "../../content/recent.ts";
 import { corrupt } from "../../errors.ts";
 import type { Stretch } from "../root-file-system.ts";
-import { XATTR_PREFIXES } from "./constants.ts";
+import { XATTR_PREFIXES, XATTR_UNIT_BYTES } from "./constants.ts";
 import { XATTR_ENTRY, XATTR_HEADER } from "./records.ts";
 import type { Volume } from "./volume.ts";
 
-const UNIT_BYTES = 4;
 const LONG_PREFIX = 0x80;
 /** Linux lists no more names than this for one inode. */
 const MAX_NAMES_BYTES = 65_536;
@@ -29,7 +28,7 @@ interface Xattr {
 
 /** How long the attributes of an inode are, header and all. */
 export function xattrBytes(units: number): number {
-	return units === 0 ? 0 : XATTR_HEADER.byteLength + (units - 1) * UNIT_BYTES;
+	return units === 0 ? 0 : XATTR_HEADER.byteLength + (units - 1) * XATTR_UNIT_BYTES;
 }
 
 /** Reads extended attributes: those beside an inode, and those that several share. */
@@ -65,7 +64,7 @@ export class XattrReader {
 		const known = key === undefined ? undefined : this.#sets.get(key);
 		if (known !== undefined) return known;
 		const { sharedCount } = XATTR_HEADER.decode(body);
-		const sharedEnd = XATTR_HEADER.byteLength + sharedCount * UNIT_BYTES;
+		const sharedEnd = XATTR_HEADER.byteLength + sharedCount * XATTR_UNIT_BYTES;
 		if (units === 1 || sharedEnd > body.byteLength)
 			throw corrupt("CORRUPT_METADATA", "extended attributes go beyond their end", where);
 		const pairs = new Map<ByteString, Uint8Array>();
@@ -82,7 +81,7 @@ export class XattrReader {
 			at += entry.byteLength;
 		}
 		const view = this.#volume.metadata.view(body);
-		for (let at = XATTR_HEADER.byteLength; at < sharedEnd; at += UNIT_BYTES)
+		for (let at = XATTR_HEADER.byteLength; at < sharedEnd; at += XATTR_UNIT_BYTES)
 			add(await this.#sharedEntry(view.getUint32(at, true), where));
 		if (key !== undefined) this.#sets.set(key, pairs);
 		return pairs;
@@ -102,7 +101,7 @@ export class XattrReader {
 
 	#sharedPosition(number: number): number {
 		const { superblock, blockBytes } = this.#volume;
-		return superblock.sharedXattrBlock * blockBytes + number * UNIT_BYTES;
+		return superblock.sharedXattrBlock * blockBytes + number * XATTR_UNIT_BYTES;
 	}
 
 	/** The one that `bytes` begin with. */
@@ -135,5 +134,5 @@ export class XattrReader {
 }
 
 function entryBytes({ nameBytes, valueBytes }: { readonly nameBytes: number; readonly valueBytes: number }): number {
-	return Math.ceil((XATTR_ENTRY.byteLength + nameBytes + valueBytes) / UNIT_BYTES) * UNIT_BYTES;
+	return Math.ceil((XATTR_ENTRY.byteLength + nameBytes + valueBytes) / XATTR_UNIT_BYTES) * XATTR_UNIT_BYTES;
 }

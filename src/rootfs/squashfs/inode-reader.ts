@@ -5,6 +5,7 @@ import type { FileLayout, FragmentTail } from "../../content/file-layout.ts";
 import { assert, corrupt } from "../../errors.ts";
 import type { InodeAttributes, Timestamp } from "../../tree/inode.ts";
 import { MAX_TARGET_BYTES } from "../../tree/path.ts";
+import { deviceOf } from "../limits.ts";
 import type { InodeIdentity, RootDirectory, RootFile, RootInode } from "../root-inode.ts";
 import { EXTENDED, INODE_TYPE, NONE_32 } from "./constants.ts";
 import type { LookupTable } from "./lookup-table-reader.ts";
@@ -162,13 +163,8 @@ export class InodeReader {
 			return { type, ...(await this.#common(fields, fields.linkCount, await xattrIndex(cursor, extended))) };
 		}
 		const fields = DEVICE_INODE.decode(await cursor.read(DEVICE_INODE.byteLength));
-		const { deviceNumber } = fields;
-		return {
-			type,
-			...(await this.#common(fields, fields.linkCount, await xattrIndex(cursor, extended))),
-			major: (deviceNumber >>> 8) & 0xfff,
-			minor: (deviceNumber & 0xff) | ((deviceNumber >>> 12) & 0xf_ff00),
-		};
+		const common = await this.#common(fields, fields.linkCount, await xattrIndex(cursor, extended));
+		return { type, ...common, ...deviceOf(fields.deviceNumber) };
 	}
 
 	async #common(fields: Fields, linkCount: number, xattrs: number): Promise<Common> {

@@ -13,8 +13,8 @@ import {
 	limitFields,
 	mediumFields,
 	registryFields,
+	rootFileSystemFields,
 	runFields,
-	squashfsFields,
 	treeFields,
 } from "../../../src/options/fields.ts";
 
@@ -34,7 +34,7 @@ describe("the groups of options", () => {
 				?.options.map((option) => option.attributeName()) ?? [];
 		const image = Object.keys({ ...imageFields, ...limitFields, ...registryFields, ...treeFields });
 		for (const name of ["build", "inspect", "verify"]) expect(namesOf(name)).toEqual(expect.arrayContaining(image));
-		const content = Object.keys({ ...bootFields, ...squashfsFields });
+		const content = Object.keys({ ...bootFields, ...rootFileSystemFields });
 		for (const name of ["build", "inspect"]) expect(namesOf(name)).toEqual(expect.arrayContaining(content));
 		const rest = Object.keys({ ...runFields, ...mediumFields, ...cacheFields });
 		expect(namesOf("build")).toEqual(expect.arrayContaining(rest));
@@ -73,7 +73,7 @@ describe("the groups of options", () => {
 			blockSize: 131072,
 		});
 		expect(() =>
-			checkOptions(given, { ...imageFields, ...registryFields, ...treeFields, ...squashfsFields }, []),
+			checkOptions(given, { ...imageFields, ...registryFields, ...treeFields, ...rootFileSystemFields }, []),
 		).not.toThrow();
 	});
 
@@ -81,7 +81,7 @@ describe("the groups of options", () => {
 		const command = addGroups(new Command(), "squashfs", "tree");
 		const error = (fields: object): unknown => {
 			try {
-				checkOptions(fields, { ...squashfsFields, ...treeFields, force: flag() }, []);
+				checkOptions(fields, { ...rootFileSystemFields, ...treeFields, force: flag() }, []);
 				return undefined;
 			} catch (thrown) {
 				return withFlags(thrown, command);

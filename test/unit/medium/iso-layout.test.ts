@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { deriveIdentifiers } from "../../../src/exporters/iso/identifiers.ts";
 import { buildFat } from "../../../src/formats/fat/build-fat.ts";
 import type { FurtherImage } from "../../../src/medium/further-image.ts";
-import { describeLayout, layOutIso, SQUASHFS_BLOCK } from "../../../src/medium/iso-layout.ts";
+import { describeLayout, layOutIso, ROOT_FS_BLOCK } from "../../../src/medium/iso-layout.ts";
 
 const epoch = { seconds: 0, nanoseconds: 0 };
 const esp = buildFat({ kind: "directory", entries: new Map() }, { volumeId: 1, timestamp: epoch });
@@ -18,11 +18,11 @@ const inode = {
 	entry: 9,
 } as const;
 
-function layout(squashfsBytes: number, furtherImages: readonly FurtherImage[] = []) {
+function layout(rootFsBytes: number, furtherImages: readonly FurtherImage[] = []) {
 	return layOutIso({
 		label: "Test",
 		epochSeconds: 7,
-		squashfsBytes,
+		rootFsBytes,
 		furtherImages,
 		elToritoBytes: 30_172,
 		esp,
@@ -39,8 +39,8 @@ function layout(squashfsBytes: number, furtherImages: readonly FurtherImage[] = 
 
 describe("the layout of the medium", () => {
 	it("starts with the squashfs and leaves no two things on one block", () => {
-		for (const squashfsBytes of [4096, 5 * 1024 ** 3]) {
-			const { volume, disk } = layout(squashfsBytes);
+		for (const rootFsBytes of [4096, 5 * 1024 ** 3]) {
+			const { volume, disk } = layout(rootFsBytes);
 			const placed = [
 				{ block: 0, end: 16 },
 				{ block: 16, end: 20 },
@@ -55,7 +55,7 @@ describe("the layout of the medium", () => {
 				if (next !== undefined) expect(next.block).toBeGreaterThanOrEqual(end);
 			}
 			expect(volume.files.find(({ contentKey }) => contentKey === "squashfs")).toMatchObject({
-				block: SQUASHFS_BLOCK,
+				block: ROOT_FS_BLOCK,
 				fixed: true,
 			});
 		}
@@ -82,9 +82,9 @@ describe("the layout of the medium", () => {
 		const { volume } = layout(20_480, furtherImages);
 		const places = volume.files.filter(({ fixed }) => fixed).map(({ block, byteLength }) => [block, byteLength]);
 		expect(places.sort()).toEqual([
-			[SQUASHFS_BLOCK, 20_480],
-			[SQUASHFS_BLOCK + 2, 24_576],
-			[SQUASHFS_BLOCK + 4, 28_672],
+			[ROOT_FS_BLOCK, 20_480],
+			[ROOT_FS_BLOCK + 2, 24_576],
+			[ROOT_FS_BLOCK + 4, 28_672],
 		]);
 		const lines = describeLayout(layout(20_480, furtherImages)).trimEnd().split("\n").slice(1);
 		const regions = lines.map((line) => line.trim().split(/ +/).map(Number));
