@@ -4,6 +4,9 @@ import { corrupt } from "../errors.ts";
 import { linkNameOf } from "../oci/storage/store-names.ts";
 import { GRAPH_ROOT } from "../payload/store-in-root.ts";
 import type { RootDirectory, RootFile, RootInode } from "../rootfs/root-inode.ts";
+import type { DirectoryInode } from "../tree/inode.ts";
+import { createLookup } from "../tree/lookup.ts";
+import { lookupQuietly } from "../tree/lookup-quietly.ts";
 
 /** Container storage that a build made, in a file system on the medium. */
 export interface FoundStore {
@@ -14,7 +17,9 @@ export interface FoundStore {
 
 /** Where the live root has it: at its place, or where a link of the image leads from there. Undefined where there is none, or one that another program made. */
 export function storeInRoot(root: RootDirectory): FoundStore | undefined {
-	const path = GRAPH_ROOT;
+	// of inodes, a lookup asks for types, entries and targets alone
+	const lookup = createLookup(root as unknown as DirectoryInode);
+	const path = lookupQuietly({ lookup }, GRAPH_ROOT)?.path.slice(1) ?? "";
 	const found = directoryAt(root, path);
 	return found !== undefined && isOurs(found) ? { store: found, path } : undefined;
 }

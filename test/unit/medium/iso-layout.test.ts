@@ -54,7 +54,7 @@ describe("the layout of the medium", () => {
 				const next = placed[index + 1];
 				if (next !== undefined) expect(next.block).toBeGreaterThanOrEqual(end);
 			}
-			expect(volume.files.find(({ contentKey }) => contentKey === "squashfs")).toMatchObject({
+			expect(volume.files.find(({ contentKey }) => contentKey === "rootfs")).toMatchObject({
 				block: ROOT_FS_BLOCK,
 				fixed: true,
 			});
