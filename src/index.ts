@@ -4,7 +4,7 @@ export type { BootCheckReport } from "./build/checked-contract.ts";
 export type { BuildOptions, PlannedBuildOptions, PlanOptions } from "./build/options.ts";
 export type { BuildPlan } from "./build/plan.ts";
 export type { BuildEvent, BuildListener, Phase } from "./build/progress.ts";
-export type { BuildDetails, BuildReport, LayerReport, SquashfsReport } from "./build/report.ts";
+export type { AlsoReport, BuildDetails, BuildReport, LayerReport, SquashfsReport } from "./build/report.ts";
 export type { SharedCacheReport } from "./build/shared-cache.ts";
 export { VERSION } from "./build/version.ts";
 export type { ToolReport } from "./buildroot/tools.ts";

@@ -64,7 +64,7 @@ export interface ComposedSystem extends LiveSystem {
 }
 
 /** A system beside the first one. */
-export interface ComposedAlso extends AlsoSystem {
+interface ComposedAlso extends AlsoSystem {
 	readonly stage: ImageStage;
 	readonly rootfs: RootSummary;
 }

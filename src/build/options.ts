@@ -119,7 +119,7 @@ export interface BuildRequest {
 	): Promise<BuildPlan>;
 }
 
-export interface AlsoToOpen extends Omit<ImageToOpen, "platform"> {
+interface AlsoToOpen extends Omit<ImageToOpen, "platform"> {
 	readonly name: string;
 }
 

@@ -31,7 +31,7 @@ export interface SelinuxPolicy {
 }
 
 /** `/etc/selinux/config` */
-export interface SelinuxConfig {
+interface SelinuxConfig {
 	/** `enforcing`, `permissive` or `disabled`; undefined where it says nothing. */
 	readonly mode: string | undefined;
 	readonly type: ByteString;

@@ -1,6 +1,6 @@
 import type { ByteString } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
-import { corrupt } from "../errors.ts";
+import { corrupt, type Oci2isoError } from "../errors.ts";
 import { linkNameOf } from "../oci/storage/store-names.ts";
 import { GRAPH_ROOT } from "../payload/store-in-root.ts";
 import type { RootDirectory, RootFile, RootInode } from "../rootfs/root-inode.ts";
@@ -89,6 +89,6 @@ export function directoryAt(root: RootDirectory, path: ByteString): RootDirector
 }
 
 /** Throws `Oci2isoError` STORE_INVALID (exit 5). */
-export function storeInvalid(what: string, where: string, expected?: string) {
+export function storeInvalid(what: string, where: string, expected?: string): Oci2isoError {
 	return corrupt("STORE_INVALID", what, where, expected);
 }

@@ -11,6 +11,7 @@ import { DigestTable } from "./digest-table.ts";
 
 /** A content that many files share takes as long as their bytes. */
 const FILE_STEPS = 4;
+
 /** A file system among those that have contents in common. */
 export interface CheckedImage {
 	/** Bytes from the beginning of the first one. */

@@ -42,13 +42,12 @@ export function formatReport(report: VerifyReport): string {
 
 /** Faults first where not all are shown. */
 function linesOf(findings: readonly Finding[], omitted: number): readonly string[] {
-	const rest = findings.length - MAX_SHOWN + omitted;
 	if (findings.length <= MAX_SHOWN) return [...findings.map(describe), ...(omitted > 0 ? [`and ${omitted} more`] : [])];
 	const [faults, others] = [true, false].map((isFault) =>
 		findings.filter(({ severity }) => (severity === "fault") === isFault),
 	);
 	const shown = [...(faults ?? []), ...(others ?? [])].slice(0, MAX_SHOWN);
-	return [...shown.map(describe), `and ${rest} more${findings.length > MAX_SHOWN ? ", see --json" : ""}`];
+	return [...shown.map(describe), `and ${findings.length - MAX_SHOWN + omitted} more, see --json`];
 }
 
 function describe({ severity, what, where, expected }: Finding): string {

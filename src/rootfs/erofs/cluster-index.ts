@@ -8,7 +8,7 @@ import { CLUSTER_INDEX, MAP_HEADER } from "./records.ts";
 // plain extents of one block that all of them share.
 
 /** A stretch of a file's content, and where it is. */
-export interface Extent {
+export interface PlacedExtent {
 	readonly byteLength: number;
 	/** Undefined: zeros. */
 	readonly place: BlockPlace | undefined;
@@ -25,7 +25,7 @@ export function* extentsOf({
 	blockBytes,
 	firstBlock,
 	blocks,
-}: Omit<FileLayout, "tail" | "blocks"> & BlockChunks): Generator<Extent> {
+}: Omit<FileLayout, "tail" | "blocks"> & BlockChunks): Generator<PlacedExtent> {
 	let position = firstBlock - (firstBlock % BLOCK_BYTES);
 	let rest = byteLength;
 	for (const sizes of blocks.chunks())
@@ -48,7 +48,7 @@ export function mapBytes(byteLength: number): number {
 }
 
 /** The entries of an extent, of an image that begins at `imageStart`. */
-export function encodeExtent({ byteLength, place }: Extent, zeroBlock: number, imageStart: number): Buffer {
+export function encodeExtent({ byteLength, place }: PlacedExtent, zeroBlock: number, imageStart: number): Buffer {
 	const clusters = Math.ceil(byteLength / BLOCK_BYTES);
 	if (place === undefined) return plain(clusters, zeroBlock, 0);
 	const block = Math.floor((place.position - imageStart) / BLOCK_BYTES);

@@ -12,7 +12,7 @@ import { openVolume, type Volume } from "./volume.ts";
 import { XattrReader } from "./xattr-reader.ts";
 
 /** An image that is open for reading. */
-export interface ErofsReader extends RootReader {
+interface ErofsReader extends RootReader {
 	readonly volume: Volume;
 	readonly inodes: InodeReader;
 	/** Where attributes are that inodes share, of those that were read. */

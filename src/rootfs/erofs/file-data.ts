@@ -1,6 +1,14 @@
 import type { Steps } from "../../binary/turns.ts";
 import type { ImageBlock, StoredFile } from "../../content/stored-data.ts";
-import { blocksOf, type Extent, encodeEnd, encodeExtent, encodeTail, extentsOf, mapBytes } from "./cluster-index.ts";
+import {
+	blocksOf,
+	encodeEnd,
+	encodeExtent,
+	encodeTail,
+	extentsOf,
+	mapBytes,
+	type PlacedExtent,
+} from "./cluster-index.ts";
 import { BLOCK_BYTES, DATA_LAYOUT, HIGH, MAP_ADVICE, MAP_ALIGNMENT } from "./constants.ts";
 import { type DataShape, NO_MAP } from "./inode-shape.ts";
 import { MAP_HEADER } from "./records.ts";
@@ -53,7 +61,7 @@ export function fileData(file: StoredFile, context: FileContext): FileData {
 
 /** The packed inode, which holds the contents of all fragment blocks one behind the other. */
 export function packedData(blocks: readonly ImageBlock[], byteLength: number, context: FileContext): FileData {
-	function* extents(): Generator<Extent> {
+	function* extents(): Generator<PlacedExtent> {
 		for (const place of blocks) yield { byteLength: place.rawBytes, place };
 	}
 	return extentFile(byteLength, extents, context);
@@ -70,7 +78,7 @@ function flatFile(firstBlock: number): FileData {
 
 /** Uncompressed with holes. */
 function chunkedFile(
-	extents: () => Iterable<Extent>,
+	extents: () => Iterable<PlacedExtent>,
 	count: number,
 	{ blockBytes, imageStart }: FileContext,
 ): FileData {
@@ -117,7 +125,7 @@ function packedFile(packedOffset: number): FileData {
 /** In compressed extents, perhaps with its end in the packed inode. */
 function extentFile(
 	byteLength: number,
-	extents: () => Iterable<Extent>,
+	extents: () => Iterable<PlacedExtent>,
 	context: FileContext,
 	tail?: { readonly packedOffset: number; readonly byteLength: number },
 ): FileData {
@@ -154,7 +162,7 @@ function extentFile(
 	};
 }
 
-function hasHoles(extents: Iterable<Extent>): boolean {
+function hasHoles(extents: Iterable<PlacedExtent>): boolean {
 	for (const { place } of extents) if (place === undefined) return true;
 	return false;
 }

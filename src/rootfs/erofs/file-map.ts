@@ -17,7 +17,7 @@ const ENTRIES_READ = 512;
 
 type Where = Pick<StoredInode, "number" | "end" | "byteLength" | "location" | "layout">;
 
-export interface FileMap extends ExtentLayout {
+interface FileMap extends ExtentLayout {
 	/** Where what the image has behind the inode's attributes ends: index, or inline data. */
 	readonly metadataEnd: number;
 }
