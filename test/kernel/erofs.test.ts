@@ -60,27 +60,26 @@ describe.skipIf(requires("root", "mount", "getfattr"))("the kernel", () => {
 		expect(Object.fromEntries(actual)).toEqual(Object.fromEntries(expected));
 	});
 
-	it.each<CodecName>(["zstd", "none"])(
-		"reads a sparse file of 5 GiB from %s, and a directory of 200 000",
-		async (codec) => {
-			const tree = new TreeBuilder();
-			const large = tree.directory();
-			const count = 200_000;
-			const target = tree.file("shared");
-			for (let i = 0; i < count; i++) large.entries.set(`entry-${i}`, i % 10 === 0 ? tree.symlink(`${i}`) : target);
-			const root = tree.directory({ sparse: tree.file(SPARSE_PARTS), hole: tree.file([{ hole: 5 * GiB }]), large });
-			const options = { codec, blockBytes: 128 * KiB };
-			const { byteLength } = await writeErofsFile(image, root, (file) => tree.contents.get(file) ?? [], options);
-			expect(byteLength).toBeLessThan(40_000_000);
-			await withLoopMount(image, "erofs", {}, async (mountPoint) => {
-				const { blocks } = expectSparseFile(join(mountPoint, "sparse"));
-				if (codec === "zstd") expect(blocks * 512).toBeLessThan(1_000_000);
-				expect(readdirSync(join(mountPoint, "large")).length).toBe(count);
-				expect(lstatSync(join(mountPoint, "large/entry-1")).nlink).toBe(180_000);
-				expect(readFileSync(join(mountPoint, "large/entry-199999"), "utf8")).toBe("shared");
-			});
-		},
-	);
+	it.each<[CodecName, number]>([
+		["zstd", 200_000],
+		["none", 200],
+	])("reads a sparse file of 5 GiB from %s, and a directory of %d", async (codec, count) => {
+		const tree = new TreeBuilder();
+		const large = tree.directory();
+		const target = tree.file("shared");
+		for (let i = 0; i < count; i++) large.entries.set(`entry-${i}`, i % 10 === 0 ? tree.symlink(`${i}`) : target);
+		const root = tree.directory({ sparse: tree.file(SPARSE_PARTS), hole: tree.file([{ hole: 5 * GiB }]), large });
+		const options = { codec, blockBytes: 128 * KiB };
+		const { byteLength } = await writeErofsFile(image, root, (file) => tree.contents.get(file) ?? [], options);
+		expect(byteLength).toBeLessThan(40_000_000);
+		await withLoopMount(image, "erofs", {}, async (mountPoint) => {
+			const { blocks } = expectSparseFile(join(mountPoint, "sparse"));
+			if (codec === "zstd") expect(blocks * 512).toBeLessThan(1_000_000);
+			expect(readdirSync(join(mountPoint, "large")).length).toBe(count);
+			expect(lstatSync(join(mountPoint, "large/entry-1")).nlink).toBe(0.9 * count);
+			expect(readFileSync(join(mountPoint, `large/entry-${count - 1}`), "utf8")).toBe("shared");
+		});
+	});
 
 	it("reads two images with contents in common, and so does verify", async () => {
 		const { tree, root } = richTree(128 * KiB);
