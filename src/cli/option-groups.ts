@@ -114,7 +114,7 @@ const groups = {
 			],
 		},
 	),
-	squashfs: group("Root file system:", rootFileSystemFields, {
+	rootFileSystem: group("Root file system:", rootFileSystemFields, {
 		rootfs: ["--rootfs <format>", "format of the root file system (default: squashfs)"],
 		preset: ["--preset <name>", "compressor, level and block size together (default: balanced)"],
 		comp: ["--comp <name>", "compressor (default: the preset's)"],
@@ -221,7 +221,7 @@ type UnionToIntersection<Union> = (Union extends unknown ? (each: Union) => void
 /** What says which image is read, and how. */
 export const IMAGE_GROUPS = ["image", "limits", "registry"] as const;
 /** What becomes of it, as far as it makes a difference to whether it boots or to what it holds. */
-export const CONTENT_GROUPS = ["boot", "buildroot", "secureBoot", "squashfs", "tree"] as const;
+export const CONTENT_GROUPS = ["boot", "buildroot", "secureBoot", "rootFileSystem", "tree"] as const;
 
 /** Adds the options of these groups to a command. */
 export function addGroups(command: Command, ...names: readonly GroupName[]): Command {

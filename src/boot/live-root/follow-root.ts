@@ -2,9 +2,10 @@ import { ISO_PATHS } from "../iso-paths.ts";
 import { type ArgumentLookup, type FoundArgument, InitramfsArguments } from "./argument-lookup.ts";
 import { barredDrivers } from "./barred-drivers.ts";
 import { deviceOfTag, escapedLabel } from "./device-names.ts";
+import { deviceProblem, shorten } from "./device-problem.ts";
 import type { FollowedRoot, RootProblem, RootRequest } from "./followed-root.ts";
 import { grubCommandLine, kernelArguments } from "./kernel-command-line.ts";
-import { type LiveMedium, matchDevice, pathOnMedium } from "./live-medium.ts";
+import { type LiveMedium, pathOnMedium } from "./live-medium.ts";
 import { type DmsquashLive, type LiveSupport, startsWithLiveBoot, UNKNOWN_DMSQUASH_LIVE } from "./live-support.ts";
 import { startedInstead, stopsInInitramfs } from "./other-start.ts";
 import { formOf } from "./root-forms.ts";
@@ -291,54 +292,11 @@ class Way {
 		}
 	}
 
-	/** Whether the device can be the medium. `named` is how the arguments name it. */
+	/** `named` is how the arguments name the device. */
 	#waitFor(device: string, named: string): undefined {
 		this.device = device;
-		const { label, uuid } = this.#medium;
-		const match = matchDevice(this.#medium, device);
-		switch (match) {
-			case "medium":
-				return;
-			case "disk-only":
-				this.problem("MENU_ROOT_PARTITION", "looks for a partition, which a CD does not have", {
-					evidence: device,
-					stops: false,
-				});
-				return;
-			case "machine":
-				this.problem("MENU_ROOT_DEVICE", `looks for its root on ${device}, which is another device on other machines`, {
-					evidence: "the medium's label is the name that it has everywhere",
-					stops: false,
-				});
-				return;
-			case "unknown":
-				this.problem("MENU_ROOT_UUID", `looks for a medium with the UUID ${shorten(named)}`, {
-					evidence: "the ISO's UUID is made of the date that the build gives it",
-					stops: false,
-				});
-				return;
-			default:
-		}
-		if (device.startsWith("/dev/disk/by-label/"))
-			this.problem(
-				"MENU_LABEL",
-				`looks for a medium labelled ${JSON.stringify(shorten(named))}, which this one is not`,
-				{
-					evidence: `the label is ${JSON.stringify(label)}${explain(named, label)}`,
-				},
-			);
-		else if (device.startsWith("/dev/disk/by-uuid/"))
-			this.problem(
-				"MENU_ROOT_UUID",
-				`looks for a medium with the UUID ${shorten(named)}, which this one does not have`,
-				{
-					evidence: `the UUID is ${uuid}`,
-				},
-			);
-		else
-			this.problem("MENU_ROOT_PARTITION", `looks for the partition ${shorten(named)}, which the medium does not have`, {
-				evidence: device,
-			});
+		const problem = deviceProblem(this.#medium, device, named);
+		if (problem !== undefined) this.problem(problem.code, problem.what, problem);
 	}
 
 	/** dmsquash-live-root.sh: which image on the medium is mounted. */
@@ -425,13 +383,4 @@ class Way {
 		if (isDeprecated && lookup?.[0] !== undefined)
 			this.notes.push(`dracut ${this.#support?.dracut ?? ""} calls ${name} deprecated in favour of ${lookup[0].name}`);
 	}
-}
-
-function explain(named: string, label: string): string {
-	if (label.startsWith(`${named} `)) return "; a kernel argument ends at a space";
-	return named.toLowerCase() === label.toLowerCase() ? "; case matters" : "";
-}
-
-function shorten(text: string): string {
-	return text.length > 100 ? `${text.slice(0, 100)}...` : text;
 }

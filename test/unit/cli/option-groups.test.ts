@@ -41,7 +41,7 @@ describe("the groups of options", () => {
 	});
 
 	it("give commander's values under the library's names", () => {
-		const command = addGroups(new Command(), "image", "registry", "tree", "squashfs", "boot");
+		const command = addGroups(new Command(), "image", "registry", "tree", "rootFileSystem", "boot");
 		command
 			.exitOverride()
 			.parse(
@@ -78,7 +78,7 @@ describe("the groups of options", () => {
 	});
 
 	it("name the option of the command line in what the library says of a property", () => {
-		const command = addGroups(new Command(), "squashfs", "tree");
+		const command = addGroups(new Command(), "rootFileSystem", "tree");
 		const error = (fields: object): unknown => {
 			try {
 				checkOptions(fields, { ...rootFileSystemFields, ...treeFields, force: flag() }, []);
