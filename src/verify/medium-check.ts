@@ -2,7 +2,7 @@ import type { ByteSource } from "../binary/byte-source.ts";
 import { type ByteString, displayName } from "../binary/byte-string.ts";
 import { ISO_BLOCK_BYTES } from "../binary/units.ts";
 import { alsoFiles } from "../boot/also-files.ts";
-import { type BootFile, bootFiles } from "../boot/boot-files.ts";
+import { type BootFile, bootFiles, namedApart } from "../boot/boot-files.ts";
 import type { BootLoader } from "../boot/boot-loader.ts";
 import { placeMenus } from "../boot/grub/place-menus.ts";
 import { ISO_PATHS, loaderPaths } from "../boot/iso-paths.ts";
@@ -56,7 +56,9 @@ export type ReadLoaders = (
 ) => Promise<{
 	readonly parts: LoaderParts;
 	over(tree: ImageTree): ImageTree;
-	/** Of its files alone. */
+	/** What the medium has of them. */
+	readonly files: ReadonlySet<FileInode>;
+	/** Of these files alone. */
 	digestOf(file: FileInode): string | undefined;
 }>;
 
@@ -124,7 +126,8 @@ export async function checkMedium(
 			`/${paths.loader}`,
 			"the image's, or --buildroot IMAGE with the image that they came from",
 		);
-	const { files: placed, added } = await placeMenus(tree, contract, bootFiles(contract, epochSeconds));
+	const standard = namedApart(bootFiles(contract, epochSeconds), loaders?.files ?? new Set(), "buildroot");
+	const { files: placed, added } = await placeMenus(tree, contract, standard);
 	const ofOthers = await alsoFiles(own, also.systems, async (file) => image.digestOf(file) ?? "");
 	const files = [...placed, ...ofOthers];
 	// Other programs' media have what the contract has.

@@ -156,7 +156,7 @@ function loadersReader(buildroot: OciImage, signal: AbortSignal | undefined): Re
 		const { parts, over, files } = await readLoadersImage(buildroot, { isThem, bootloader, signal });
 		const digests = new Map<FileInode, string>();
 		for (const file of files) digests.set(file, await digestOfStream(parts.tree, file));
-		return { parts, over, digestOf: (file) => digests.get(file) };
+		return { parts, over, files, digestOf: (file) => digests.get(file) };
 	};
 }
 

@@ -136,6 +136,8 @@ describe.skipIf(requires(HOST_GRUB))(
 			const sha256 = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
 			expect(files.get("images/pxeboot/vmlinuz")?.sha256).toBe(sha256(noise(60_000, "kernel")));
 			expect(files.get("EFI/BOOT/BOOTX64.EFI")?.sha256).toBe(sha256(noise(60_000, "shim")));
+			const { checks } = await verifyAgainstImage(output, { image, buildroot });
+			expect(checks.find(({ name }) => name === "medium")).toMatchObject({ status: "pass" });
 		});
 	},
 );
