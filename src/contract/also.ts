@@ -40,6 +40,13 @@ export async function readAlso(
 				expected: "GRUB",
 				remedy: "pass --bootloader grub2",
 			});
+		if (first.furtherKernels.some(({ version }) => version === name))
+			findings.problem({
+				code: "ALSO_NAME_TAKEN",
+				what: "a further kernel of the first image has this version, and its files on the medium would have the same names",
+				where: "--also",
+				expected: "a name that is no such version",
+			});
 		const support = parts.kernel && (await options.liveSupportOf?.(parts.kernel));
 		if (support !== undefined && startsWithLiveBoot(support))
 			findings.problem({

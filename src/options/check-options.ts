@@ -69,6 +69,8 @@ function editDistance(a: string, b: string): number {
 /** Credentials are not for messages. */
 function shown(value: unknown, name?: string): string {
 	if (name === "creds") return "what was given";
-	const text = typeof value === "string" ? JSON.stringify(value) : isObject(value) ? "an object" : String(value);
+	const hasObjects = Array.isArray(value) && value.some(isObject);
+	const plain = isObject(value) ? "an object" : hasObjects ? `an array of ${value.length}` : String(value);
+	const text = typeof value === "string" ? JSON.stringify(value) : plain;
 	return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
 }

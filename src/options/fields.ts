@@ -109,7 +109,7 @@ export interface AlsoImage {
 const MAX_ALSO = 16;
 
 export const alsoName = field<string>(
-	"1 to 32 of a-z, 0-9, . _ and -, the first a letter or digit, and no name of the medium's own (squashfs, rootfs, store)",
+	`1 to 32 of a-z, 0-9, . _ and -, the first a letter or digit, and no name of the medium's own (${[...TAKEN_ALSO_NAMES].join(", ")})`,
 	(value) => typeof value === "string" && /^[a-z0-9][a-z0-9._-]{0,31}$/.test(value) && !TAKEN_ALSO_NAMES.has(value),
 );
 

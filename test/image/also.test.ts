@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +6,8 @@ import { ISO_BLOCK_BYTES } from "../../src/binary/units.ts";
 import type { AlsoReport } from "../../src/build/report.ts";
 import { type BuildReport, buildIso, inspectImage, planBuild, verifyAgainstImage } from "../../src/index.ts";
 import { ROOT_FS_BLOCK } from "../../src/medium/iso-layout.ts";
+import { contractLayers, HOST_GRUB } from "../support/contract-image.ts";
+import { writeContractLayout } from "../support/contract-layout.ts";
 import { FIXTURE_NEEDS } from "../support/fixture.ts";
 import { withExtraLayer } from "../support/large-layout.ts";
 import { mediumFiles } from "../support/medium-files.ts";
@@ -187,3 +189,43 @@ describe.skipIf(requires(...FIXTURE_NEEDS, "xorriso", "bsdtar", "7z", "grub-fste
 		});
 	},
 );
+
+describe.skipIf(requires(HOST_GRUB))("further systems of images that do not boot", () => {
+	const work = temporaryDirectory("also-small");
+	const options = { output: join(work, "all.iso"), comp: "zstd", level: 1, force: true, overwrite: true } as const;
+	const file = (path: string, bytes: number): TarMember => ({ path, content: noise(bytes, path) });
+	const written = (name: string, members: TarMember[]): string =>
+		writeContractLayout(join(work, name), [tarArchive(members)]);
+
+	it("pass verify with images to install and boot loaders of another image", async () => {
+		const efi = ["shim", "mm", "gcd"].map((name) => file(`boot/efi/EFI/test/${name}x64.efi`, 50_000));
+		const directory = join(work, "loaders");
+		mkdirSync(directory);
+		const { reference: buildroot } = writeOciLayout(directory, {
+			layers: [...contractLayers().slice(0, 1), tarArchive(efi)].map((tar) => ({ tar, compression: "gzip" })),
+			tag: "loaders",
+		});
+		const [image, other, third] = [written("one", []), written("two", [file("a", 90_000)]), written("three", [])];
+		const also = [other, third, image].map((each, i) => ({ name: `${i}`, image: each }));
+		const payload = [other, buildroot];
+		for (const how of [{ payloadPlace: "root" }, { payloadPlace: "medium" }, { payloadFormat: "oci" }] as const) {
+			const given = { image, also, buildroot, payload };
+			await buildIso({ ...options, ...given, ...how });
+			const { payloadFormat } = { payloadFormat: undefined, ...how };
+			const { checks } = await verifyAgainstImage(options.output, { ...given, payloadFormat });
+			const names = ["squashfs", "payload", "fidelity", "medium"];
+			expect(checks.flatMap(({ name, status }) => (names.includes(name) ? [status] : []))).toEqual(
+				Array(4).fill("pass"),
+			);
+		}
+	});
+
+	it("are not called as a further kernel of the first image", async () => {
+		const image = written(
+			"kernels",
+			["vmlinuz", "initramfs.img"].map((name) => file(`usr/lib/modules/2.0/${name}`, 5000)),
+		);
+		const building = buildIso({ ...options, image, kernel: "all", also: [{ name: "2.0", image }] });
+		await expect(building).rejects.toMatchObject({ exitStatus: 3, problems: [{ code: "ALSO_NAME_TAKEN" }] });
+	});
+});
