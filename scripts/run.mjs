@@ -73,7 +73,9 @@ function makePackage() {
 	must("npm", ["pack", "--pack-destination", "build"]);
 	const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 	process.env.OCI2ISO_PACKAGE = join(root, "build", `oci2iso-${version}.tgz`);
-	return command(process.execPath, [bin("vitest/vitest.mjs"), "run", "test/native/package.test.ts"]);
+	const status = command(process.execPath, [bin("vitest/vitest.mjs"), "run", "test/native/package.test.ts"]);
+	if (status === 0) console.log(`npm install ${process.env.OCI2ISO_PACKAGE}`);
+	return status;
 }
 
 /** Of each rung its first folder below test/, its files and the seconds of its files together, of which two run at a time. */

@@ -98,7 +98,8 @@ export function wouldNotBoot(problems: readonly Problem[]): Oci2isoError {
 		code: "IMAGE_WOULD_NOT_BOOT",
 		kind: "contract",
 		what: `the ISO would not boot for ${count === 1 ? "one reason" : `${count} reasons`}`,
-		remedy: "see `oci2iso inspect` for the lines that fix the image, or pass --force to build it all the same",
+		remedy:
+			"see `oci2iso inspect` with the same options for the lines that fix the image, or pass --force to build it all the same",
 		problems,
 	});
 }

@@ -183,6 +183,7 @@ function shapeOf(options: PlanOptions): Shape {
 	const fragmentRule = askedRule === DEFAULT_FRAGMENT_RULE && !format.packsTails(comp) ? "none" : askedRule;
 	requireWritable(format, { comp, fragmentRule, exports });
 	const payload = options.payload?.length ? options.payload : undefined;
+	if (options.payload === undefined) requireNoPayloadChoice(options);
 	const { payloadFormat, payloadPlace } = payload === undefined ? {} : payloadChoice(options);
 	return {
 		image,
@@ -211,6 +212,14 @@ function shapeOf(options: PlanOptions): Shape {
 		allRoot,
 		tools: tools === "auto" ? "builtin" : tools,
 	};
+}
+
+/** A choice about images that nobody named is one that was forgotten. */
+function requireNoPayloadChoice(options: PlanOptions): void {
+	const where = (["payloadFormat", "payloadPlace"] as const).find((name) => options[name] !== undefined);
+	if (where === undefined) return;
+	const what = "there is no image to carry";
+	throw invalidOptions([{ code: "INVALID_OPTION", what, where, remedy: "name it with --payload IMAGE" }]);
 }
 
 function payloadChoice({ payloadFormat = "storage", payloadPlace }: PlanOptions) {

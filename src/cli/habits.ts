@@ -247,6 +247,7 @@ const ROWS: Readonly<Record<string, Rows>> = {
 		],
 		["--signing-key --sign", none("oci2iso signs nothing: shim, GRUB and kernel have their signatures from the image")],
 		["--selinux-label", none("SELinux labels are those of the image's own policy: --selinux policy")],
+		["--no-selinux --disable-selinux", none("--selinux off leaves the labels out")],
 	],
 	others: [
 		["-j --threads --parallel --processors --cpus", same("--jobs")],

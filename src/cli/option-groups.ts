@@ -90,11 +90,11 @@ const groups = {
 		payload: ["--payload <image>", "an image that the ISO carries to be installed from it; repeatable", collect],
 		payloadFormat: [
 			"--payload-format <format>",
-			"how: storage (default) is podman's container storage, oci an OCI image layout at /container",
+			"how: in podman's container storage, or as an OCI image layout at /container (default: storage)",
 		],
 		payloadPlace: [
 			"--payload-place <place>",
-			"where container storage is: medium (default) is /LiveOS/store.img, root /var/lib/containers/storage",
+			"where container storage is: /LiveOS/store.img on the medium, or the live root's /var/lib/containers/storage (default: medium)",
 		],
 	}),
 	also: group("Other systems:", alsoFields, {
@@ -135,7 +135,7 @@ const groups = {
 	tree: group("What is left out or changed:", treeFields, {
 		exclude: [
 			"--exclude <pattern>",
-			"leave paths out of the squashfs, as mksquashfs -regex -e does; repeatable",
+			"leave paths out of the root file system, as mksquashfs -regex -e does; repeatable",
 			collect,
 		],
 		defaultExcludes: ["--no-default-excludes", "keep what the reference converter leaves out"],

@@ -100,6 +100,8 @@ class Translation {
 		const read = VALUES.get(option.long ?? name);
 		if (option.required) {
 			const value = inline ?? rest.shift();
+			if (inline === undefined && value?.startsWith("-") && this.#own(value) !== undefined)
+				throw this.#unvalued(name, value);
 			// commander says that it is missing
 			if (value === undefined) this.#made.push(name);
 			else this.#give(name, name, read?.(value) ?? value);
@@ -205,6 +207,17 @@ class Translation {
 	#elsewhere(theirs: string, ours: string): Oci2isoError {
 		const others = this.#commandsWith(ours).join(", ");
 		return this.#unknown(theirs, theirs === ours ? `it is of ${others}` : `it is ${ours}, of ${others}`);
+	}
+
+	/** What follows is an option: nobody means it as a value. */
+	#unvalued(name: string, next: string): Oci2isoError {
+		return new Oci2isoError({
+			code: "OPTION_MISSING_ARGUMENT",
+			kind: "usage",
+			what: `what follows ${name} is the option ${next}`,
+			expected: "a value",
+			remedy: `give it, as ${name}=${next} if it is that; see ${wordsOf(this.#command)} --help`,
+		});
 	}
 
 	#unknown(theirs: string, why: string): Oci2isoError {

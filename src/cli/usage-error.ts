@@ -17,6 +17,15 @@ const COMMANDS: ReadonlyMap<string, string> = new Map([
 	["gc", "cache prune"],
 ]);
 
+/** The same of those that look after the cache. */
+const CACHE_COMMANDS: ReadonlyMap<string, string> = new Map([
+	["check", "verify"],
+	["clean", "prune"],
+	["gc", "prune"],
+	["list", "ls"],
+	["rm", "prune"],
+]);
+
 /** A fault of the command line, as `Oci2isoError` (exit 2): its code is commander's, UNKNOWN_OPTION for example. */
 export function usageError({ code, message }: CommanderError, command: Command): Oci2isoError {
 	const what = message.replace(/^error: /, "").split("\n")[0] ?? "";
@@ -53,7 +62,7 @@ function hintFor(what: string, command: Command): string | undefined {
 	const word = /^unknown command '(.+)'$/.exec(what)?.[1];
 	if (word !== undefined) {
 		if (/[:/]|\.(tar|oci)$/.test(word)) return `an image is built by ${wordsOf(command)} build IMAGE`;
-		const other = command.parent === null ? COMMANDS.get(word) : undefined;
+		const other = (command.parent === null ? COMMANDS : CACHE_COMMANDS).get(word);
 		return didYouMean(
 			other === undefined
 				? nearNames(

@@ -15,6 +15,7 @@ import type { EfiFiles, FoundFile, Grub2Menu, KernelFiles, OsRelease } from "../
 import { decodePe, type PeImage } from "../formats/pe/pe-image.ts";
 import type { SignedProgram } from "../formats/pe/signed-program.ts";
 import type { RootFileSystem } from "../rootfs/root-file-system.ts";
+import type { SelinuxChoice } from "../selinux/choice.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { lookupQuietly } from "../tree/lookup-quietly.ts";
 import { walk } from "../tree/walk.ts";
@@ -49,8 +50,8 @@ export interface BootParts {
 	readonly isoYamlPath: string | undefined;
 	/** As blkid would make it of the ISO's date; undefined where that is not known yet. */
 	readonly volumeUuid: string | undefined;
-	/** Labels of the image's SELinux policy are still to be given to its files, where it has one and they have none. */
-	readonly willBeLabelled: boolean;
+	/** Where SELinux labels are still to come from; `image`: files have those that they will have. */
+	readonly selinux: SelinuxChoice;
 }
 
 export interface KernelPart {

@@ -13,6 +13,7 @@ import type { ContractParts } from "../contract/read-contract.ts";
 import type { BootPath, BootPaths, Finding } from "../findings/finding.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { RootFileSystem } from "../rootfs/root-file-system.ts";
+import type { SelinuxChoice } from "../selinux/choice.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { type BootParts, type LinuxReader, readEfiParts, readKernelConfig } from "./boot-parts.ts";
 import { checkLeftovers } from "./checks/container-leftovers.ts";
@@ -38,14 +39,14 @@ interface CheckedBuild {
 	/** Who has read kernels of the tree. */
 	readonly linux: LinuxReader;
 	/** As in `BootParts`; absent: the tree is as it will be. */
-	readonly willBeLabelled?: boolean;
+	readonly selinux?: SelinuxChoice;
 }
 
 /** What the parts are, and everything that a boot of the ISO would come upon. */
 export async function checkBoot(
 	tree: ImageTree,
 	found: Omit<ContractParts, "findings">,
-	{ format, codec, bcj, linux, willBeLabelled = false }: CheckedBuild,
+	{ format, codec, bcj, linux, selinux = "image" }: CheckedBuild,
 ): Promise<{ readonly parts: BootParts; readonly findings: MenuFindings }> {
 	const { kernel, initramfs } = (found.kernel && (await linux.read(found.kernel))) ?? {};
 	const parts: BootParts = {
@@ -67,7 +68,7 @@ export async function checkBoot(
 		grubDirectory: found.grubModules?.path,
 		isoYamlPath: isoYamlPathIn(tree),
 		volumeUuid: undefined,
-		willBeLabelled,
+		selinux,
 	};
 	const findings = new MenuFindings();
 	const entry = defaultEntryOf(parts)?.linux ?? "";

@@ -6,6 +6,7 @@ import { architectureFault, type LoaderParts, readContractParts } from "../contr
 import type { BootPaths, Finding } from "../findings/finding.ts";
 import type { RootFileSystem, RootFileSystemName } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM } from "../rootfs/root-file-systems.ts";
+import type { SelinuxChoice } from "../selinux/choice.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { LinuxReader } from "./boot-parts.ts";
 import { bootPathsOf, checkBoot } from "./check-boot.ts";
@@ -27,6 +28,8 @@ interface InspectOptions {
 	readonly codec?: CodecName | undefined;
 	/** Its branch filter; absent: the codec's usual one. */
 	readonly bcj?: BranchFilter | undefined;
+	/** Where SELinux labels would come from; absent: `auto`. */
+	readonly selinux?: SelinuxChoice | undefined;
 }
 
 /** What an image is, whether it builds, and whether the ISO boots. */
@@ -94,9 +97,9 @@ export async function inspectTree(
 		.filter(({ severity }) => severity === "blocker")
 		.map((finding) => ({ ...finding, containerfile: contractLines(finding.code, found.machine) }));
 	const isMet = violations.length === 0;
-	const { format = DEFAULT_ROOT_FILE_SYSTEM, codec = "zstd", bcj } = options;
+	const { format = DEFAULT_ROOT_FILE_SYSTEM, codec = "zstd", bcj, selinux = "auto" } = options;
 	const isKnown = architectureFault(options.architecture) === undefined;
-	const { parts, findings } = await checkBoot(tree, found, { format, codec, bcj, linux, willBeLabelled: true });
+	const { parts, findings } = await checkBoot(tree, found, { format, codec, bcj, linux, selinux });
 	const tools = await checkTools(found.loaders, findings);
 	// What is for other machines would be said of it.
 	const told = isKnown ? findings.list : [];

@@ -96,6 +96,7 @@ async function inspect(reference: string, options: InspectImageOptions): Promise
 			architecture,
 			format,
 			codec: comp,
+			selinux: options.selinux,
 			bcj: filterFor(comp, bcj, architecture),
 		};
 		const {

@@ -1,5 +1,6 @@
 import { inTurns } from "../binary/turns.ts";
 import { NO_XATTRS } from "../binary/xattrs.ts";
+import { Oci2isoError } from "../errors.ts";
 import type { BodyId } from "../tree/inode.ts";
 import { LayerDiff, NO_ENTRY } from "../tree/layer-diff.ts";
 import type { MetadataBudget } from "../tree/metadata-budget.ts";
@@ -33,7 +34,13 @@ export class RecordedLayers {
 	/** Once the archive was read to its end. Reads it again where contents have to lie among its own bytes. Throws as `LayerRecording.finishing` and layers do. */
 	async end(number: number, layer: ReadableLayer, recording: LayerRecording, archiveBytes: number): Promise<void> {
 		const { keep, signal } = this.#options;
-		const { diff, inlined, tarSplit: first } = await inTurns(recording.finishing(), signal);
+		const {
+			diff,
+			inlined,
+			tarSplit: first,
+		} = await inTurns(recording.finishing(), signal).catch((error: unknown) => {
+			throw ofLayerAlone(error);
+		});
 		let tarSplit = first;
 		if (inlined.size > 0) {
 			const recorder = inlining(inlined);
@@ -49,4 +56,19 @@ export class RecordedLayers {
 	get(number: number): RecordedLayer | undefined {
 		return this.#recorded.get(number);
 	}
+}
+
+/** A link that finds its target in the image finds none in a layer by itself. */
+function ofLayerAlone(error: unknown): unknown {
+	if (!(error instanceof Oci2isoError) || !error.code.startsWith("HARD_LINK_")) return error;
+	const { code, kind, what, where } = error;
+	const remedy = "put file and link into one layer, or carry the image with --payload-format oci";
+	return new Oci2isoError({
+		code,
+		kind,
+		what: `the payload: ${what}; container storage keeps each layer by itself`,
+		where,
+		remedy,
+		cause: error,
+	});
 }

@@ -73,7 +73,7 @@ export const bootFields = {
 	kernel: directoryName("the name of a directory in /usr/lib/modules, several separated by commas, or all"),
 	/** Device trees that the menu offers, by their paths below the kernel's directory of them. Default: none. */
 	devicetree: field<readonly string[]>(
-		"an array of names of device trees, for example qcom/NAME.dtb",
+		`at most ${MAX_DEVICE_TREES} paths of device trees, for example qcom/NAME.dtb`,
 		(value) => Array.isArray(value) && value.length <= MAX_DEVICE_TREES && value.every(isDeviceTreeName),
 	),
 	/** EFI vendor directory. Default: the first found. */

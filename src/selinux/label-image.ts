@@ -75,7 +75,8 @@ export async function labelImage(
 	};
 }
 
-function policyMissing(type: string): Oci2isoError {
+/** SELINUX_POLICY_MISSING (exit 3). */
+export function policyMissing(type: string): Oci2isoError {
 	return new Oci2isoError({
 		code: "SELINUX_POLICY_MISSING",
 		kind: "contract",

@@ -9,12 +9,18 @@ import { type Descriptor, refNameOf } from "../oci/descriptor.ts";
 import { type Digest, type DigestAlgorithm, Digester, isDigest } from "../oci/digest.ts";
 import { MAX_DOCUMENT_BYTES, parseDocument } from "../oci/json-document.ts";
 import { indexSchema, parseManifest } from "../oci/manifest.ts";
+import type { PayloadFormat } from "../payload/payload-names.ts";
 import { fileSource, nodesOf, readVolumeFile, streamOf } from "./medium-files.ts";
 
 /** An image that the medium should carry, and what it is called there. */
 export interface ExpectedPayload {
 	readonly name: string;
 	readonly manifestDigest: Digest;
+}
+
+/** What should be there of a format: where it is nothing, images were asked for in the other one. */
+export function expectedImages({ length }: readonly ExpectedPayload[], format: PayloadFormat): string {
+	return length === 0 ? `none, or --payload-format ${format}` : `${length}, as asked for`;
 }
 
 const WHERE = `/${ISO_PATHS.payloadLayout}`;
@@ -89,7 +95,7 @@ export async function checkPayload(
 			);
 	}
 	if (expected !== undefined && held.size > expected.length)
-		findings.fault(`it has ${held.size} images`, WHERE, `${expected.length}, as asked for`);
+		findings.fault(`it has ${held.size} images`, WHERE, expectedImages(expected, "oci"));
 	findings.detail = `${[...held.keys()].map((name) => displayName(name ?? "?")).join(", ")}: ${byteLength} bytes of blobs`;
 }
 

@@ -26,7 +26,7 @@ import { ContentDigest } from "./content-digest.ts";
 import { DigestTable } from "./digest-table.ts";
 import { digestContents } from "./digested-contents.ts";
 import { checkFidelity } from "./fidelity-check.ts";
-import type { ExpectedPayload } from "./payload-check.ts";
+import { type ExpectedPayload, expectedImages } from "./payload-check.ts";
 import { storeArchive } from "./store-archive.ts";
 
 const LAYERS = "overlay-layers/layers.json";
@@ -149,7 +149,7 @@ function checkExpected(
 			);
 	}
 	if (held.size > expected.length)
-		findings.fault(`it has ${held.size} images`, where, `${expected.length}, as asked for`);
+		findings.fault(`it has ${held.size} images`, where, expectedImages(expected, "storage"));
 }
 
 /** Of each manifest; an image's documents have their digests. */

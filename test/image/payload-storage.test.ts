@@ -197,6 +197,8 @@ describe.skipIf(requires("root", "skopeo", "podman", "getfattr", "xorriso"))(
 			await expect(build([bad("dangling", [{ tar: dangling, compression: "none" }])])).rejects.toMatchObject({
 				code: "HARD_LINK_TARGET_MISSING",
 				exitStatus: 5,
+				what: expect.stringMatching(/^the payload: a hard link to /),
+				remedy: expect.stringContaining("--payload-format oci"),
 			});
 		});
 	},

@@ -1,6 +1,8 @@
 import { displayName } from "../../binary/byte-string.ts";
 import { type InitramfsArguments, lookupOf } from "../../boot/live-root/argument-lookup.ts";
+import { ALL_PATHS } from "../../findings/finding.ts";
 import { LABEL_XATTR } from "../../selinux/choice.ts";
+import { policyMissing } from "../../selinux/label-image.ts";
 import { configFile, hasRules, readSelinuxConfig } from "../../selinux/policy.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
@@ -10,13 +12,19 @@ const CONFIG = "/etc/selinux/config";
 
 /** What SELinux would do in the live system: an enforcing one starts nothing that has no label. */
 export async function checkSelinux(parts: BootParts, args: InitramfsArguments, findings: MenuFindings): Promise<void> {
-	const { tree, config: kernel, willBeLabelled } = parts;
-	if (configFile(tree) === undefined) return;
+	const { tree, config: kernel, selinux } = parts;
 	const config = await readSelinuxConfig(tree);
+	const hasPolicy = hasRules(tree, config);
+	if (selinux === "policy" && !hasPolicy) {
+		const { code, what, where, remedy } = policyMissing(config.type);
+		findings.block(code, what, ALL_PATHS, { evidence: where, remedy });
+		return;
+	}
+	if (configFile(tree) === undefined) return;
 	const { mode } = config;
 	if (mode !== "enforcing" && mode !== "permissive") return;
-	const isLabelled = lookupQuietly(tree, "/sbin/init")?.inode.xattrs.has(LABEL_XATTR) === true;
-	const isMade = willBeLabelled && hasRules(tree, config);
+	const isLabelled = selinux !== "off" && lookupQuietly(tree, "/sbin/init")?.inode.xattrs.has(LABEL_XATTR) === true;
+	const isMade = (selinux === "auto" || selinux === "policy") && hasPolicy;
 	const off = ["selinux", "enforcing"].find((name) => args.value(name) === "0");
 	const policy = displayName(config.type);
 	if (!isLabelled && !isMade) {

@@ -68,6 +68,8 @@ describe("build options", () => {
 		[{ sourceDateEpoch: -1 }, "sourceDateEpoch", "a whole number"],
 		[{ blockSize: 2048 }, "blockSize", "a power of two from 4096"],
 		[{ jobs: Number.NaN }, "jobs", "a whole number"],
+		[{ payloadFormat: "oci" }, "payloadFormat", "name it with --payload IMAGE"],
+		[{ payloadPlace: "root" }, "payloadPlace", "no image to carry"],
 	])("refuses %j by its property, and says what it may be", (wrong, where, words) => {
 		try {
 			resolveOptions({ ...base, ...wrong } as never);

@@ -115,6 +115,7 @@ describe("options typed by habit", () => {
 		expect(await parsed("build oci:x --label -comp -o --kargs")).toMatchObject({
 			opts: { label: "-comp", output: "--kargs" },
 		});
+		expect(await parsed("build oci:x --label=-o")).toMatchObject({ opts: { label: "-o" } });
 		expect(ours("build --tls-verify docker://r/x")).toBe("build --tls-verify=true docker://r/x");
 		expect(ours("build -- -comp")).toBe("build -- -comp");
 		expect(ours("build oci:x -o -")).toBe("build oci:x -o -");
@@ -134,6 +135,11 @@ describe("options typed by habit", () => {
 		["verify x.iso --label A", /oci2iso verify has no --label: it is of build, inspect/],
 		["inspect x -j 3", /inspect has no -j: it is --jobs, of build/],
 		["build x --comp", /argument missing/],
+		[
+			"build --payload -o x.iso oci:x",
+			/OPTION_MISSING_ARGUMENT: what follows --payload is the option -o: expected a value; .*--payload=-o/,
+		],
+		["build x --no-selinux", /--selinux off/],
 		["build x -V", /it takes a value/],
 		["build x --retry-times -1", /at least 0/],
 	])("%s is refused with what to do instead", async (line, message) => {

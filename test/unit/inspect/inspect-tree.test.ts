@@ -74,6 +74,22 @@ describe("inspecting a tree", () => {
 		expect([found?.severity, found?.code]).toEqual([severity, code]);
 	});
 
+	it.each([
+		["policy", false, "blocker", "SELINUX_POLICY_MISSING"],
+		["policy", true, "ok", "SELINUX"],
+		["image", true, "warning", "SELINUX_UNLABELLED"],
+		["off", true, "warning", "SELINUX_UNLABELLED"],
+	] as const)(
+		"takes labels from where they are asked for: --selinux %s",
+		async (selinux, hasPolicy, severity, code) => {
+			const image = liveImage().file("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=x\n");
+			if (hasPolicy) image.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n");
+			const { findings } = await inspectTree(image, { architecture: "amd64", selinux });
+			const found = findings.find((each) => each.code.startsWith("SELINUX"));
+			expect([found?.severity, found?.code]).toEqual([severity, code]);
+		},
+	);
+
 	it("mends a menu that does not start the initramfs's live-boot", async () => {
 		const linux = "/images/pxeboot/vmlinuz root=live:CDLABEL=x rd.live.image mine=1";
 		const image = liveImage({ linux }).file(
