@@ -102,7 +102,8 @@ export async function containerStore(options: StoreOptions): Promise<DirectoryIn
 			"compressed-size": size,
 			"diff-digest": diffId,
 			"diff-size": archiveBytes,
-			compression: COMPRESSIONS[layerMediaType(mediaType)?.compression ?? "none"],
+			// archives of docker keep layers as they are, and their manifest says gzip
+			compression: COMPRESSIONS[(digest !== diffId && layerMediaType(mediaType)?.compression) || "none"],
 		});
 		return layer;
 	};

@@ -150,7 +150,9 @@ describe.skipIf(requires("root", "skopeo", "podman", "getfattr", "xorriso"))(
 		it.each(["root", "medium"] as const)(
 			"pass verify (%s) as what was asked for, and no change of theirs does",
 			async (payloadPlace) => {
-				const payload = [payloads.plain, payloads.odd];
+				const archive = `docker-archive:${join(work, `odd-${payloadPlace}.tar`)}:localhost/odd:v1`;
+				await run("skopeo", ["copy", payloads.odd.reference, archive]);
+				const payload = [payloads.plain, { ...payloads.odd, reference: archive }];
 				const how = { payloadPlace, comp: "none" } as const;
 				await build(payload, how);
 				expect(await verdict(payload)).toEqual([
