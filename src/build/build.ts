@@ -101,13 +101,15 @@ async function build({
 					const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
 					await checkFormat(image, plan, work);
 					await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
-					await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
 					const images = [image, ...also.map((each) => each.image)];
 					for (const notice of [...output.notices, ...checkRoom(output, images, payloads, payloadFormat)])
 						progress.notice(notice);
-					return await withStore(plan, work, shared, progress, (cache) =>
-						buildPlanned({ plan, image, also, loaders, payloads, output, work, tools, progress, cache, shared }),
-					);
+					return await withStore(plan, work, shared, progress, async (cache) => {
+						// layers that are known are not read for it
+						if (!image.layers.every(({ digest }) => cache?.hasLayer(digest) === true))
+							await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
+						return buildPlanned({ plan, image, also, loaders, payloads, output, work, tools, progress, cache, shared });
+					});
 				},
 			),
 		).finally(() => shared.close());

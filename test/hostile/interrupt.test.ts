@@ -129,8 +129,9 @@ describe.skipIf(noGrub)("a signal ends work on very many names within a second:"
 		const before = readdirSync(cache, { recursive: true, encoding: "utf8" }).sort();
 		const moment = 0.3 * buildSeconds;
 		await interruptAt([moment, moment], () => ["inspect", image]);
+		const listing = await run(["cache", "ls", "--cache", cache], "SIGINT", Number.POSITIVE_INFINITY);
 		for (const [command, seconds] of [
-			["ls", 0.5],
+			["ls", 0.7 * listing.cpuSeconds],
 			["verify", moment],
 		] as const)
 			await interruptAt([seconds, seconds], () => ["cache", command, "--cache", cache]);
