@@ -1,8 +1,13 @@
+import type { Oci2isoError } from "../errors.ts";
 import { ANY_BYTE, type Pattern } from "./pattern.ts";
 import { policyTooLarge } from "./specifications.ts";
 
 /** Steps of all patterns together: a large policy has 300 000. */
 const MAX_STEPS = 4_000_000;
+/** Parts of patterns that are looked at for them: what is repeated may come to no step at all. */
+const MAX_PARTS = 8 * MAX_STEPS;
+/** Different sets of bytes: a large policy has fifty. */
+const MAX_TABLES = 65_536;
 
 /** What a step does; `a` and `b` are its operands. */
 export const STEP = {
@@ -28,8 +33,9 @@ export class Program {
 	readonly tables: Uint8Array[] = [];
 	/** Where patterns begin. */
 	readonly starts: number[] = [];
-	readonly #tableNumbers = new Map<Uint8Array, number>();
+	readonly #tableNumbers = new WeakMap<Uint8Array, number>();
 	readonly #tableNames = new Map<string, number>();
+	#parts = 0;
 
 	/**
 	 * Adds what matches where `^PATTERN$` does anywhere in a subject; the anchors are of its first and last alternative, where it has several. Returns false where the match would depend
@@ -57,6 +63,7 @@ export class Program {
 	}
 
 	#pattern(pattern: Pattern): void {
+		if (++this.#parts > MAX_PARTS) throw tooManySteps();
 		switch (pattern.kind) {
 			case "bytes":
 				this.#emit(STEP.BYTES, this.#table(pattern.members));
@@ -111,20 +118,22 @@ export class Program {
 	/** Whether nothing behind a `$` takes the newline that it may stand before. */
 	#endsAreLast(start: number, end: number): boolean {
 		const { steps, tables } = this;
-		for (let step = start; step < end; step++) {
-			// the one that every pattern ends in
-			if (steps[3 * step] !== STEP.END || step === end - 1) continue;
-			const seen = new Set<number>();
-			const pending = [step + 1];
-			for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-				if (seen.has(at)) continue;
-				seen.add(at);
-				const [kind, a = 0, b = 0] = steps.slice(3 * at, 3 * at + 3);
-				if (kind === STEP.BYTES && tables[a]?.[10] === 1) return false;
-				if (kind === STEP.SPLIT) pending.push(a, b);
-				else if (kind === STEP.JUMP) pending.push(a);
-				else if (kind !== STEP.BYTES && kind !== STEP.MATCH) pending.push(at + 1);
-			}
+		const seen = new Uint8Array(end + 1 - start);
+		const pending: number[] = [];
+		const visit = (step: number): void => {
+			if (seen[step - start] === 1) return;
+			seen[step - start] = 1;
+			pending.push(step);
+		};
+		// the last is the one that every pattern ends in
+		for (let step = start; step < end - 1; step++) if (steps[3 * step] === STEP.END) visit(step + 1);
+		for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+			const kind = steps[3 * at];
+			const operand = steps[3 * at + 1] ?? 0;
+			if (kind === STEP.BYTES && tables[operand]?.[NEWLINE] === 1) return false;
+			if (kind === STEP.SPLIT) visit(steps[3 * at + 2] ?? 0);
+			if (kind === STEP.SPLIT || kind === STEP.JUMP) visit(operand);
+			else if (kind !== STEP.BYTES && kind !== STEP.MATCH) visit(at + 1);
 		}
 		return true;
 	}
@@ -135,7 +144,7 @@ export class Program {
 
 	#emit(kind: number, a = 0, b = 0): number {
 		const step = this.#next;
-		if (step >= MAX_STEPS) throw policyTooLarge(`its path specifications come to more than ${MAX_STEPS} steps`);
+		if (step >= MAX_STEPS) throw tooManySteps();
 		this.steps.push(kind, a, b);
 		return step;
 	}
@@ -148,10 +157,18 @@ export class Program {
 	#table(members: Uint8Array): number {
 		const known = this.#tableNumbers.get(members);
 		if (known !== undefined) return known;
-		const name = members.join("");
+		const name = Buffer.from(members).toString("latin1");
 		const number = this.#tableNames.get(name) ?? this.tables.push(members) - 1;
+		if (number >= MAX_TABLES)
+			throw policyTooLarge(`its path specifications have more than ${MAX_TABLES} different sets of bytes`);
 		this.#tableNames.set(name, number);
 		this.#tableNumbers.set(members, number);
 		return number;
 	}
 }
+
+function tooManySteps(): Oci2isoError {
+	return policyTooLarge(`its path specifications come to more than ${MAX_STEPS} steps`);
+}
+
+const NEWLINE = 10;

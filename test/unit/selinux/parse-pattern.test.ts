@@ -107,9 +107,24 @@ describe("a path specification", () => {
 		const before = performance.now();
 		expect(matcher.matches(path)).toEqual([]);
 		expect(performance.now() - before).toBeLessThan(20_000);
+	});
+
+	it.each([
+		["many steps", () => "((a{0,65535}){0,65535})"],
+		["no step, very often", () => "((((a{0}){65535}){65535}){65535}){65535}"],
+		[
+			"different sets of bytes",
+			(i: number) => `/[0${[..."abcdefghijklmnopq"].filter((_, bit) => (i >> bit) & 1).join("")}]`,
+		],
+	])("is refused where it comes to %s", (_, patternOf) => {
 		const large = new Program();
 		expect(() => {
-			for (let i = 0; i < 4000; i++) large.add(parsePattern("((a{0,65535}){0,65535})"), i);
+			for (let i = 0; i < 1_000_000; i++) large.add(parsePattern(patternOf(i)), i);
 		}).toThrow("SELINUX_POLICY_TOO_LARGE");
+	});
+
+	it("may have many ends", () => {
+		expect(new Program().add(parsePattern("/($|x){65535}y"), 0)).toBe(true);
+		expect(new Program().add(parsePattern("/($|x){65535}\\n"), 0)).toBe(false);
 	});
 });
