@@ -11,9 +11,11 @@ import { type OciImage, type OpenImageOptions, openImage } from "../oci/open-ima
 import { hostPlatform } from "../oci/platform.ts";
 import { type ImageOptions, openingOptions } from "../options/image-options.ts";
 import { type NamedImage, openAlso } from "../options/open-beside.ts";
+import type { Checksums } from "../output/checksums.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
+import { type ChecksumFile, openChecksumFile } from "./checksum-file.ts";
 import { checkChoices, checkFormat } from "./check-choices.ts";
 import { checkIsoYaml } from "./check-iso-yaml.ts";
 import { type BootCheck, describeCheck } from "./checked-contract.ts";
@@ -28,7 +30,7 @@ import {
 	resolvePlanOptions,
 	type Work,
 } from "./options.ts";
-import { checkRoom, requireDistinctPlaces } from "./places.ts";
+import { checkRoom, requireDistinctPlaces, writtenPlaces } from "./places.ts";
 import { type BuildPlan, checkPlan, makePlan } from "./plan.ts";
 import { BuildProgress } from "./progress.ts";
 import { type BuildReport, buildReport } from "./report.ts";
@@ -85,10 +87,12 @@ async function build({
 		payload: payloadNames,
 		also: alsoNames,
 	};
-	requireDistinctPlaces([{ name: "the output", path: work.output }], places);
+	requireDistinctPlaces(writtenPlaces(work), places);
 	await requireTools(tools);
 	const output = openOutput(work.output, { overwrite: work.overwrite });
+	let checksums: ChecksumFile | undefined;
 	try {
+		checksums = openChecksumFile(work);
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked, onKept: (bytes) => progress.bytes(bytes) }, (image) =>
 			withCompanions(
@@ -108,12 +112,14 @@ async function build({
 						// layers that are known are not read for it
 						if (!image.layers.every(({ digest }) => cache?.hasLayer(digest) === true))
 							await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
-						return buildPlanned({ plan, image, also, loaders, payloads, output, work, tools, progress, cache, shared });
+						const media = { output, checksums };
+						return buildPlanned({ plan, image, also, loaders, payloads, ...media, work, tools, progress, cache, shared });
 					});
 				},
 			),
 		).finally(() => shared.close());
 	} finally {
+		checksums?.discard();
 		output.discard();
 	}
 }
@@ -132,6 +138,8 @@ interface PlannedBuild {
 	readonly loaders: LoadersImage | undefined;
 	readonly payloads: readonly PayloadImage[];
 	readonly output: PendingOutput;
+	/** Undefined where none are asked for. */
+	readonly checksums: ChecksumFile | undefined;
 	readonly work: Work;
 	readonly tools: ToolChoice;
 	readonly progress: BuildProgress;
@@ -140,7 +148,7 @@ interface PlannedBuild {
 }
 
 async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
-	const { plan, image, also, loaders, payloads, output, work, progress, cache, shared } = input;
+	const { plan, image, also, loaders, payloads, output, checksums, work, progress, cache, shared } = input;
 	const exporter = exporters[plan.medium.exporter];
 	const { blockSize: blockBytes, fragmentRule } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
@@ -185,11 +193,13 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 		diskUsage: () => system.stage.diskUsage(),
 	});
 	await output.publish();
+	await checksums?.publish();
 	return report;
 }
 
 interface Exported {
 	readonly medium: MediumReport;
+	readonly checksums: Checksums | undefined;
 	readonly checks: BootCheck;
 	readonly tools: readonly ToolReport[];
 	readonly losses: readonly string[];
@@ -197,7 +207,7 @@ interface Exported {
 
 /** Writes the medium; while its checksum goes on and the file is flushed, whether it would boot is checked and the cache put away. */
 async function exported(system: ComposedSystem, exporter: Exporter, input: PlannedBuild): Promise<Exported> {
-	const { image, output, work, tools, progress } = input;
+	const { image, output, checksums: file, work, tools, progress } = input;
 	const { stage, rootfs } = system;
 	progress.phase("image");
 	const writing = await exporter.write(system, output.target, {
@@ -225,11 +235,12 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 			progress.notice(note);
 		await stage.finishCache();
 		const medium = await writing.finish();
+		const checksums = await file?.write(output.target, progress);
 		// the system tells of a failed write only once
 		await flushing;
 		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...medium.tools];
 		for (const notice of reports.flatMap(toolNotices)) progress.notice(notice);
-		return { medium, checks, tools: reports, losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)] };
+		return { medium, checksums, checks, tools: reports, losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)] };
 	} finally {
 		writing.close();
 		await flushing?.catch(() => {});

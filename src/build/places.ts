@@ -3,15 +3,24 @@ import { MiB } from "../binary/units.ts";
 import { Oci2isoError } from "../errors.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
+import { checksumPathOf } from "../output/checksums.ts";
 import type { PendingOutput } from "../output/output-file.ts";
 import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { PayloadFormat } from "../payload/payload-names.ts";
+import type { Work } from "./options.ts";
 
 /** Something that is written, by the name that the user knows it by. */
 interface NamedOutput {
 	readonly name: string;
 	readonly path: string;
+}
+
+/** What a build writes beside its report. */
+export function writtenPlaces({ output, checksum }: Pick<Work, "output" | "checksum">): NamedOutput[] {
+	const written = [{ name: "the output", path: output }];
+	const hasChecksums = checksum !== undefined && checksum.length > 0 && resolvePlace(output).kind !== "stdout";
+	return hasChecksums ? [...written, { name: "the file of checksums", path: checksumPathOf(output) }] : written;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** What a build is doing. In this order; `cache` and `share` only with a shared cache, `tools` and `checksum` only when asked for. */
+/** What a build is doing. In this order; `cache` and `share` only with a shared cache, `tools` and `digests` only when asked for. */
 export type Phase =
 	| "open"
 	| "cache"
@@ -8,6 +8,7 @@ export type Phase =
 	| "squashfs"
 	| "image"
 	| "checksum"
+	| "digests"
 	| "publish"
 	| "share";
 

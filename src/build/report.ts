@@ -12,6 +12,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 import type { NamedImage } from "../options/open-beside.ts";
+import type { Checksums } from "../output/checksums.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootFileSystemName } from "../rootfs/root-file-system.ts";
 import type { Labels } from "../selinux/label-image.ts";
@@ -84,6 +85,8 @@ export interface BuildReport {
 		readonly diskGuid: string;
 		/** The media checksum's MD5, as `checkisomd5` verifies it. */
 		readonly mediaMd5: string;
+		/** Of the whole file, in hexadecimal digits; absent where none were asked for. */
+		readonly checksums?: Checksums;
 	};
 	/** What the image holds that the ISO cannot, one line each. */
 	readonly losses: readonly string[];
@@ -176,6 +179,7 @@ interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly payloads: readonly PayloadImage[];
 	readonly system: ComposedSystem;
 	readonly medium: MediumReport;
+	readonly checksums: Checksums | undefined;
 	readonly path: string;
 	readonly progress: BuildProgress;
 	readonly shared: BuildReport["sharedCache"];
@@ -241,6 +245,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			sourceDateEpochSeconds: plan.sourceDateEpoch,
 			diskGuid,
 			mediaMd5,
+			...(parts.checksums === undefined ? {} : { checksums: parts.checksums }),
 		},
 		losses: parts.losses,
 		notices: progress.notices,

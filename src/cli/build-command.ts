@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type Command, Option } from "commander";
 import { formatSize } from "../binary/format-size.ts";
-import { requireDistinctPlaces } from "../build/places.ts";
+import { requireDistinctPlaces, writtenPlaces } from "../build/places.ts";
 import type { BuildPlan } from "../build/plan.ts";
 import type { BuildDetails, BuildReport } from "../build/report.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
@@ -133,7 +133,7 @@ async function build(
 	const { output } = options;
 	const style = given.quiet === true ? "none" : given.progress;
 	const startedMilliseconds = performance.now();
-	const places = [{ name: "the output", path: output }];
+	const places = writtenPlaces(options);
 	if (report !== undefined) places.push({ name: "--report", path: report });
 	requireDistinctPlaces(places, {
 		...options,

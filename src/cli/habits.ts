@@ -122,7 +122,10 @@ const ROWS: Readonly<Record<string, Rows>> = {
 			),
 		],
 		["-udf -hfs -hfsplus -apm-block-size", none("the file system is ISO 9660 with Rock Ridge and Joliet")],
-		["-z -md5 --md5 -jigdo-jigdo", none("the report (--report) has the media checksum")],
+		[
+			"-z -md5 --md5 -jigdo-jigdo",
+			none("the report (--report) has the media checksum; --checksum makes digests of the file"),
+		],
 	],
 	skopeo: [
 		["--src-tls-verify --registry-tls-verify", same("--tls-verify", boolean)],
@@ -266,10 +269,8 @@ const ROWS: Readonly<Record<string, Rows>> = {
 			none("nothing is asked; --overwrite replaces an existing output"),
 		],
 		["--replace --clobber --allow-overwrite", always("--overwrite")],
-		[
-			"--checksum --sha256 --checksum-file",
-			none("run sha256sum on the ISO; the report (--report) has the digests of what went into it"),
-		],
+		["--sha256 --sha256sum --checksum-file", always("--checksum", "sha256")],
+		["--sha512 --sha512sum", always("--checksum", "sha512")],
 		[
 			"--secureboot --secure-boot",
 			none("--require-secure-boot refuses what Secure Boot would refuse; the ISO always has shim where the image has"),

@@ -34,7 +34,7 @@ interface Group<Taken extends Fields> {
 	readonly fields: Taken;
 }
 
-const { requireSecureBoot, output, overwrite, ...workFields } = runFields;
+const { requireSecureBoot, output, overwrite, checksum, ...workFields } = runFields;
 const { cache, cacheSize, ...sharedCacheFields } = cacheFields;
 
 const groups = {
@@ -48,13 +48,18 @@ const groups = {
 	),
 	output: group(
 		"Output:",
-		{ output, overwrite },
+		{ output, overwrite, checksum },
 		{
 			output: [
 				"-o, --output <file>",
 				"the ISO to write, - for standard output (default: the image's name and tag, .iso)",
 			],
 			overwrite: ["--overwrite", "replace an existing output or report"],
+			checksum: [
+				"--checksum <algorithm>",
+				"write the ISO's digest to NAME.iso-CHECKSUM, as sha256sum, sha512sum or b2sum -c checks it; repeatable",
+				collectOf(checksum.words),
+			],
 		},
 	),
 	work: group("How it is made:", workFields, {
@@ -255,8 +260,8 @@ function group<Taken extends Fields>(
 /** Options hold state of a command line: each command has its own. */
 function option(property: string, [flags, description, parse]: Row, field: Field | undefined): Option {
 	const made = new Option(flags, description);
+	if (field !== undefined && "words" in field) made.choices(field.words as readonly string[]);
 	if (parse !== undefined) made.argParser(parse as (text: string) => unknown);
-	else if (field !== undefined && "words" in field) made.choices(field.words as readonly string[]);
 	made.attributeName = () => property;
 	return made;
 }
@@ -278,4 +283,13 @@ function collectAlso(text: string, earlier: readonly AlsoImage[] = []): readonly
 
 function collect(value: string, earlier: readonly string[] = []): readonly string[] {
 	return [...earlier, value];
+}
+
+/** Each of these words at most once. */
+function collectOf<Word extends string>(words: readonly Word[]) {
+	return (text: string, earlier: readonly Word[] = []): readonly Word[] => {
+		const word = words.find((known) => known === text);
+		if (word === undefined) throw new InvalidArgumentError(`Allowed choices are ${words.join(", ")}.`);
+		return earlier.includes(word) ? earlier : [...earlier, word];
+	};
 }

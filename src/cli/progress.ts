@@ -12,6 +12,7 @@ const PHASE_TITLES: Readonly<Record<Phase, string>> = {
 	tools: "making GRUB's BIOS image",
 	image: "writing the ISO",
 	checksum: "computing the media checksum",
+	digests: "computing checksums of the file",
 	publish: "finishing the file",
 	cache: "looking into the shared cache",
 	share: "pushing to the shared cache",

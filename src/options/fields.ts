@@ -4,6 +4,7 @@ import { TAKEN_ALSO_NAMES } from "../contract/also-names.ts";
 import { labelFault } from "../contract/label.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
+import { CHECKSUM_ALGORITHMS } from "../output/checksums.ts";
 import { ROOT_FILE_SYSTEM_NAMES } from "../rootfs/root-file-system.ts";
 import { SELINUX_CHOICES } from "../selinux/choice.ts";
 import { PRESET_NAMES } from "./presets.ts";
@@ -178,6 +179,8 @@ export const runFields = {
 	output: text("the path of the ISO, or - for standard output"),
 	/** Replace an existing output. Default: false. */
 	overwrite: flag(),
+	/** Digests of the ISO, as `sha256sum -c` and its kin check them, in a file beside it: its name and `-CHECKSUM`. Default: none. */
+	checksum: severalOf(CHECKSUM_ALGORITHMS),
 	/** Refuse an image that UEFI Secure Boot would refuse. Default: false, a warning. */
 	requireSecureBoot: flag(),
 	/** Build although checks say that the ISO would not boot. Default: false. */
@@ -243,6 +246,16 @@ function directoryName(expected: string): Field<string> {
 
 function oneOf<const Word extends string>(words: readonly Word[]): Field<Word> & { readonly words: readonly Word[] } {
 	return { ...field<Word>(words.join(", "), (value) => words.some((word) => word === value)), words };
+}
+
+/** Each once. */
+function severalOf<const Word extends string>(
+	words: readonly Word[],
+): Field<readonly Word[]> & { readonly words: readonly Word[] } {
+	const { accepts } = oneOf(words);
+	const isSet = (value: unknown) =>
+		Array.isArray(value) && value.every(accepts) && new Set(value).size === value.length;
+	return { ...field<readonly Word[]>(`an array, each once, of ${words.join(", ")}`, isSet), words };
 }
 
 function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Field<number> {

@@ -41,6 +41,13 @@ function pageOf(parts: BuildPageParts): string {
 		["Kernel", [contract.kernelVersion, ...(report.contract.furtherKernelVersions ?? [])].slice(0, 20).join(", ")],
 		["Media checksum", iso.mediaMd5],
 		[
+			"Checksums",
+			iso.checksums &&
+				Object.entries(iso.checksums)
+					.map((each) => each.join(" "))
+					.join(", "),
+		],
+		[
 			"Root file system",
 			`${squashfs.format}, ${formatSize(squashfs.byteLength)}: ${squashfs.codec} ${squashfs.level}, blocks of ${formatSize(squashfs.blockBytes)}, ${squashfs.encoder}`,
 		],

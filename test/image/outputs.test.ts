@@ -74,6 +74,7 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		"-o - --overwrite --report c > c",
 		"-o x.iso --cache x.iso",
 		"-o x --cache ./x/cache",
+		"-o x.iso --checksum sha256 --report x.iso-CHECKSUM",
 	])("refuses before anything is read: %s", (options) => {
 		const { status, stderr } = shell(`$B ${options}`);
 		expect([status, stderr]).toEqual([2, expect.stringContaining("OUTPUT_CONFLICT")]);
@@ -93,6 +94,36 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		expect(JSON.parse(readFileSync(join(folder, "r.json"), "utf8"))).toMatchObject({ iso: { path: "x.iso" } });
 		expect(shell("$B -o y.iso --report >(cat > piped.json); sleep 1").status).toBe(0);
 		expect(JSON.parse(readFileSync(join(folder, "piped.json"), "utf8"))).toMatchObject({ iso: { path: "y.iso" } });
+	});
+
+	it("writes checksums that coreutils check, of one algorithm or several, for any name", () => {
+		expect(shell("$B -o a.iso --checksum sha256 && sha256sum --strict -c a.iso-CHECKSUM")).toMatchObject({ status: 0 });
+		const several = "--checksum sha512 --checksum blake2b --checksum sha256 --checksum sha512 --report r.json";
+		const check = "cksum --strict -c b-CHECKSUM && b2sum -c b-CHECKSUM && sha512sum -c b-CHECKSUM";
+		expect(shell(`mkdir d; $B -o d/b ${several} && cd d && ${check}`)).toMatchObject({
+			status: 0,
+			stdout: "b: OK\n".repeat(5),
+		});
+		const { iso } = JSON.parse(readFileSync(join(folder, "r.json"), "utf8"));
+		const { sha256, sha512, blake2b } = iso.checksums;
+		const written = [`SHA256 (b) = ${sha256}`, `SHA512 (b) = ${sha512}`, `BLAKE2b (b) = ${blake2b}`];
+		expect(lines(readFileSync(join(folder, "d/b-CHECKSUM"), "utf8"))).toEqual(written);
+		const odd = shell(
+			"$B -o $'a\\nb\\\\' --checksum sha256 && sha256sum $'a\\nb\\\\' | cmp - $'a\\nb\\\\-CHECKSUM' && sha256sum -c *-CHECKSUM",
+		);
+		expect(odd).toMatchObject({ status: 0, stderr: "" });
+	});
+
+	it("leaves neither ISO nor checksums where one of them cannot be", () => {
+		const taken = shell("echo precious > x.iso-CHECKSUM; $B -o x.iso --checksum sha256");
+		expect([taken.status, taken.stderr]).toEqual([6, expect.stringContaining("OUTPUT_EXISTS")]);
+		expect(readdirSync(folder).toSorted()).toEqual(["tmp", "x.iso-CHECKSUM"]);
+		const nameless = shell("$B -o - --checksum sha256 | wc -c");
+		expect(nameless).toMatchObject({ status: 2, stdout: "0\n", stderr: expect.stringContaining("--checksum") });
+		expect(shell("$B -o x.iso --checksum sha256 --overwrite; sha256sum -c x.iso-CHECKSUM")).toMatchObject({
+			status: 0,
+		});
+		expect(shell("$B -o y.iso --checksum md5").stderr).toMatch(/sha256, sha512, blake2b/);
 	});
 
 	it.each([

@@ -24,7 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	rootfs: ["content", "tree", "codec"],
 	cache: ["content", "oci", "native"],
 	output: ["codec", "native"],
-	options: ["contract", "oci", "codec", "rootfs", "selinux"],
+	options: ["contract", "oci", "codec", "rootfs", "selinux", "output"],
 	findings: [],
 	contract: ["boot", "formats", "tree", "findings"],
 	// Boot loaders of another image than the system's, for build, inspect and verify.

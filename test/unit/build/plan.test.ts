@@ -77,6 +77,7 @@ describe("a plan", () => {
 	const working = {
 		output: "-",
 		overwrite: true,
+		checksum: ["sha256"],
 		force: true,
 		requireSecureBoot: true,
 		allowUnconfinedTools: true,
