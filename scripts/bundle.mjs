@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { root } from "./codec-sources.mjs";
 
-const EXTERNAL = ["undici", "smol-toml", "@napi-rs/lzma"];
+/** What only registries need, what is compiled for a machine, and what @cyclonedx/cyclonedx-library looks for, for XML and for checking, and goes without. */
+const OUTSIDE = JSON.parse(readFileSync(join(root, "scripts/outside-packages.json"), "utf8"));
 const dist = join(root, "dist");
 
 rmSync(dist, { recursive: true, force: true });
@@ -22,7 +23,7 @@ const { metafile } = await build({
 	format: "esm",
 	platform: "node",
 	target: "node20.15",
-	external: EXTERNAL,
+	external: OUTSIDE,
 	// for the packages in it that are CommonJS
 	banner: {
 		js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
@@ -41,10 +42,19 @@ function licences(files) {
 		.sort()
 		.map((name) => {
 			const directory = join(root, "node_modules", name);
-			const licence = readdirSync(directory).find((file) => /^licen[cs]e/i.test(file));
-			return `${name}\n\n${readFileSync(join(directory, licence), "utf8")}`;
+			const files = readdirSync(directory).filter((file) => /^(licen[cs]e|notice)/i.test(file));
+			const texts = files.map((file) => readFileSync(join(directory, file), "utf8"));
+			return [name, ...(texts.length > 0 ? texts : [ofManifest(directory)])].join("\n\n");
 		})
 		.join("\n\n");
+}
+
+/** For lists of data that have no more. */
+function ofManifest(directory) {
+	const { license, author, contributors = [] } = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
+	if (license === undefined) throw new Error(`${directory} does not say its licence`);
+	const people = [author, ...contributors].flatMap((who) => who?.name ?? who ?? []);
+	return `${license}, by ${people.join(", ")}`;
 }
 
 function declareTypes() {

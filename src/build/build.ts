@@ -34,6 +34,7 @@ import { checkRoom, requireDistinctPlaces, writtenPlaces } from "./places.ts";
 import { type BuildPlan, checkPlan, makePlan } from "./plan.ts";
 import { BuildProgress } from "./progress.ts";
 import { type BuildReport, buildReport } from "./report.ts";
+import { openSbomFiles, type SbomFiles, type SbomReport } from "./sbom-files.ts";
 import { SharedCache } from "./shared-cache.ts";
 
 /**
@@ -91,8 +92,10 @@ async function build({
 	await requireTools(tools);
 	const output = openOutput(work.output, { overwrite: work.overwrite });
 	let checksums: ChecksumFile | undefined;
+	let sboms: SbomFiles | undefined;
 	try {
 		checksums = openChecksumFile(work);
+		sboms = openSbomFiles(work);
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked, onKept: (bytes) => progress.bytes(bytes) }, (image) =>
 			withCompanions(
@@ -112,7 +115,7 @@ async function build({
 						// layers that are known are not read for it
 						if (!image.layers.every(({ digest }) => cache?.hasLayer(digest) === true))
 							await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
-						const media = { output, checksums };
+						const media = { output, checksums, sboms };
 						return buildPlanned({ plan, image, also, loaders, payloads, ...media, work, tools, progress, cache, shared });
 					});
 				},
@@ -120,6 +123,7 @@ async function build({
 		).finally(() => shared.close());
 	} finally {
 		checksums?.discard();
+		sboms?.discard();
 		output.discard();
 	}
 }
@@ -140,6 +144,7 @@ interface PlannedBuild {
 	readonly output: PendingOutput;
 	/** Undefined where none are asked for. */
 	readonly checksums: ChecksumFile | undefined;
+	readonly sboms: SbomFiles | undefined;
 	readonly work: Work;
 	readonly tools: ToolChoice;
 	readonly progress: BuildProgress;
@@ -148,7 +153,7 @@ interface PlannedBuild {
 }
 
 async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
-	const { plan, image, also, loaders, payloads, output, checksums, work, progress, cache, shared } = input;
+	const { plan, image, also, loaders, payloads, output, checksums, sboms, work, progress, cache, shared } = input;
 	const exporter = exporters[plan.medium.exporter];
 	const { blockSize: blockBytes, fragmentRule } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
@@ -194,12 +199,14 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	});
 	await output.publish();
 	await checksums?.publish();
+	await sboms?.publish();
 	return report;
 }
 
 interface Exported {
 	readonly medium: MediumReport;
 	readonly checksums: Checksums | undefined;
+	readonly sboms: readonly SbomReport[] | undefined;
 	readonly checks: BootCheck;
 	readonly tools: readonly ToolReport[];
 	readonly losses: readonly string[];
@@ -233,6 +240,7 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 		const told = rootfs.losses.flatMap(({ what, isCommon }) => (isCommon ? [] : [what]));
 		for (const note of [...image.notes, ...(input.loaders?.notes ?? []), ...stage.notes, ...stage.losses, ...told])
 			progress.notice(note);
+		const sboms = await input.sboms?.write(system, input);
 		await stage.finishCache();
 		const medium = await writing.finish();
 		const checksums = await file?.write(output.target, progress);
@@ -240,7 +248,7 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 		await flushing;
 		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...medium.tools];
 		for (const notice of reports.flatMap(toolNotices)) progress.notice(notice);
-		return { medium, checksums, checks, tools: reports, losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)] };
+		return { medium, checksums, sboms, checks, tools: reports, losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)] };
 	} finally {
 		writing.close();
 		await flushing?.catch(() => {});

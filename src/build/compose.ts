@@ -21,6 +21,7 @@ import { payloadLayoutFiles } from "../payload/oci-layout.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootSummary } from "../rootfs/root-file-system.ts";
 import { DEFAULT_ROOT_FILE_SYSTEM, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
+import { isPackageDatabase } from "../sbom/read-packages.ts";
 import { withoutLabels } from "../selinux/choice.ts";
 import { readingFrom } from "../tree/image-tree.ts";
 import type { FileInode } from "../tree/inode.ts";
@@ -52,7 +53,7 @@ interface ComposeInput {
 
 /** A live system with what its build has to say and to put away. */
 export interface ComposedSystem extends LiveSystem {
-	readonly stage: Omit<RootFileSystemStage, "writeTables" | "fetchAside">;
+	readonly stage: Omit<RootFileSystemStage, "writeTables">;
 	readonly rootfs: RootSummary;
 	/** In the order of the plan. */
 	readonly also: readonly ComposedAlso[];
@@ -102,6 +103,7 @@ export async function compose(input: ComposeInput): Promise<ComposedSystem> {
 		progress,
 		cache,
 		source,
+		isWantedAside: work.sbom?.length ? isPackageDatabase : undefined,
 	});
 	assert(stage.compressor.encoder === encoder, `the encoder was ${stage.compressor.encoder}, not ${encoder}`);
 	try {

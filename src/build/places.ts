@@ -7,6 +7,7 @@ import { checksumPathOf } from "../output/checksums.ts";
 import type { PendingOutput } from "../output/output-file.ts";
 import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
+import { sbomPathOf } from "../sbom/formats.ts";
 import type { PayloadFormat } from "../payload/payload-names.ts";
 import type { Work } from "./options.ts";
 
@@ -17,10 +18,16 @@ interface NamedOutput {
 }
 
 /** What a build writes beside its report. */
-export function writtenPlaces({ output, checksum }: Pick<Work, "output" | "checksum">): NamedOutput[] {
+export function writtenPlaces({
+	output,
+	checksum = [],
+	sbom = [],
+}: Pick<Work, "output" | "checksum" | "sbom">): NamedOutput[] {
 	const written = [{ name: "the output", path: output }];
-	const hasChecksums = checksum !== undefined && checksum.length > 0 && resolvePlace(output).kind !== "stdout";
-	return hasChecksums ? [...written, { name: "the file of checksums", path: checksumPathOf(output) }] : written;
+	if (resolvePlace(output).kind === "stdout") return written;
+	if (checksum.length > 0) written.push({ name: "the file of checksums", path: checksumPathOf(output) });
+	for (const format of sbom) written.push({ name: `--sbom ${format}`, path: sbomPathOf(output, format) });
+	return written;
 }
 
 /**

@@ -21,6 +21,7 @@ import type { ComposedSystem } from "./compose.ts";
 import type { BuildPlan } from "./plan.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { ImageStage } from "./root-file-system-stage.ts";
+import type { SbomReport } from "./sbom-files.ts";
 import type { SharedCacheReport } from "./shared-cache.ts";
 import { VERSION } from "./version.ts";
 
@@ -88,6 +89,8 @@ export interface BuildReport {
 		/** Of the whole file, in hexadecimal digits; absent where none were asked for. */
 		readonly checksums?: Checksums;
 	};
+	/** Documents of what is on the medium; absent where none were asked for. */
+	readonly sboms?: readonly SbomReport[];
 	/** What the image holds that the ISO cannot, one line each. */
 	readonly losses: readonly string[];
 	readonly notices: readonly string[];
@@ -180,6 +183,7 @@ interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly system: ComposedSystem;
 	readonly medium: MediumReport;
 	readonly checksums: Checksums | undefined;
+	readonly sboms: BuildReport["sboms"] | undefined;
 	readonly path: string;
 	readonly progress: BuildProgress;
 	readonly shared: BuildReport["sharedCache"];
@@ -247,6 +251,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 			mediaMd5,
 			...(parts.checksums === undefined ? {} : { checksums: parts.checksums }),
 		},
+		...(parts.sboms === undefined ? {} : { sboms: parts.sboms }),
 		losses: parts.losses,
 		notices: progress.notices,
 		phases: progress.finish(),

@@ -114,6 +114,8 @@ interface StageInput {
 	readonly cache: BuildCache | undefined;
 	/** Stores of other machines, which fill the cache. */
 	readonly source: CacheSource | undefined;
+	/** Of what the root file systems leave out, the files (no leading slash) that will be read all the same. */
+	readonly isWantedAside?: ((path: ByteString) => boolean) | undefined;
 	readonly isExcluded: (path: ByteString) => boolean;
 	readonly dropXattrs: XattrDropper;
 }
@@ -224,6 +226,7 @@ async function stream(
 		blocks,
 		cut: { blockBytes, fragmentRule },
 		supply,
+		isWantedAside: input.isWantedAside,
 		signal,
 		onBytes: (bytes) => progress.bytes(Math.min(bytes, totalBytes), totalBytes),
 	});

@@ -213,9 +213,10 @@ const ROWS: Readonly<Record<string, Rows>> = {
 		["--config --blueprint --customizations", none(CUSTOMIZE)],
 		["--local", { storage: true }],
 		[
-			"--with-sbom --sbom --with-provenance --provenance --attest",
-			none("--report FILE has layers, digests and choices; an SBOM is made of the image (syft)"),
+			"--with-provenance --provenance --attest",
+			none("--report FILE has layers, digests and choices, --sbom what is on the ISO"),
 		],
+		["--with-sbom", always("--sbom", "spdx")],
 		["--with-manifest --export-manifest", none("--print-plan prints what decides every byte")],
 		[
 			"--with-buildlog --with-metrics --metadata-file --iidfile",

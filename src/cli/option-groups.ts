@@ -34,7 +34,7 @@ interface Group<Taken extends Fields> {
 	readonly fields: Taken;
 }
 
-const { requireSecureBoot, output, overwrite, checksum, ...workFields } = runFields;
+const { requireSecureBoot, output, overwrite, checksum, sbom, ...workFields } = runFields;
 const { cache, cacheSize, ...sharedCacheFields } = cacheFields;
 
 const groups = {
@@ -48,7 +48,7 @@ const groups = {
 	),
 	output: group(
 		"Output:",
-		{ output, overwrite, checksum },
+		{ output, overwrite, checksum, sbom },
 		{
 			output: [
 				"-o, --output <file>",
@@ -59,6 +59,11 @@ const groups = {
 				"--checksum <algorithm>",
 				"write the ISO's digest to NAME.iso-CHECKSUM, as sha256sum, sha512sum or b2sum -c checks it; repeatable",
 				collectOf(checksum.words),
+			],
+			sbom: [
+				"--sbom <format>",
+				"write what is on the ISO to NAME.spdx.json (spdx) or NAME.cdx.json (cyclonedx): packages, kernel, boot loaders; repeatable",
+				collectOf(sbom.words),
 			],
 		},
 	),

@@ -127,6 +127,8 @@ export interface OsRelease {
 	readonly idLike: readonly string[];
 	readonly name: string | undefined;
 	readonly versionId: string | undefined;
+	/** Of distributions without versions. */
+	readonly buildId?: string | undefined;
 }
 
 export interface Grub2Menu {

@@ -56,7 +56,8 @@ function osReleaseOf(values: Map<string, string>, path: string, findings: Findin
 	};
 	// Only the originals have no ID_LIKE, so that its absence is no news.
 	const idLike = (values.get("ID_LIKE") ?? "").split(/\s+/).filter((id) => id !== "");
-	return { id: value("ID"), idLike, name: value("NAME"), versionId: value("VERSION_ID") };
+	const buildId = values.get("BUILD_ID") || undefined;
+	return { id: value("ID"), idLike, name: value("NAME"), versionId: value("VERSION_ID"), ...(buildId && { buildId }) };
 }
 
 /** One shell word: quoted parts and bare parts may follow each other; what an unbalanced quote opens ends with the line. */

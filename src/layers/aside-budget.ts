@@ -8,10 +8,17 @@ const MAX_ASIDE_BYTES = 64 * MiB;
 /** Bounds what is held of contents that the root file system leaves out. */
 export class AsideBudget {
 	readonly #held = new HeldBytes();
+	readonly #isWanted: (path: ByteString) => boolean;
 	#bytesLeft = MAX_ASIDE_BYTES;
+
+	/** `isWanted` says which files somebody will ask for. */
+	constructor(isWanted: (path: ByteString) => boolean = () => false) {
+		this.#isWanted = isWanted;
+	}
 
 	/** Before anybody asked for it: false where that is unlikely, or there is no room. */
 	tryHold(path: ByteString, byteLength: number): boolean {
+		if (this.#isWanted(path)) return this.#held.tryHold(byteLength);
 		if (!isAsidePath(path) || byteLength > this.#bytesLeft || !this.#held.tryHold(byteLength)) return false;
 		this.#bytesLeft -= byteLength;
 		return true;

@@ -48,6 +48,8 @@ interface CollectOptions {
 	readonly cut: Cut;
 	/** Gets blocks from other machines into `blocks`; false where it cannot get all of them. */
 	readonly supply?: ((needs: readonly BlockNeed[]) => Promise<boolean>) | undefined;
+	/** Of what no image keeps, the files (no leading slash) that will be read all the same. */
+	readonly isWantedAside?: ((path: ByteString) => boolean) | undefined;
 	readonly signal?: AbortSignal | undefined;
 	/** Told of the bytes of blobs done so far, of all layers. */
 	readonly onBytes: (blobBytes: number) => void;
@@ -76,12 +78,13 @@ export class LayerCollector {
 	readonly #stored = new BodyTable<StoredFile>();
 	/** What the ISO needs and the root file system leaves out. */
 	readonly #aside = new BodyTable<Uint8Array>();
-	readonly #asideBudget = new AsideBudget();
+	readonly #asideBudget: AsideBudget;
 	readonly #options: CollectOptions;
 	#doneBytes = 0;
 
 	constructor(options: CollectOptions) {
 		this.#options = options;
+		this.#asideBudget = new AsideBudget(options.isWantedAside);
 		const { images, recorded, signal } = options;
 		this.#shared = new SharedLayers(images, recorded?.layers ?? []);
 		if (recorded !== undefined) {

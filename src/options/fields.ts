@@ -6,6 +6,7 @@ import { parsePlatform } from "../oci/platform.ts";
 import type { TransferPolicy } from "../oci/registry/retry-policy.ts";
 import { CHECKSUM_ALGORITHMS } from "../output/checksums.ts";
 import { ROOT_FILE_SYSTEM_NAMES } from "../rootfs/root-file-system.ts";
+import { SBOM_FORMATS } from "../sbom/formats.ts";
 import { SELINUX_CHOICES } from "../selinux/choice.ts";
 import { PRESET_NAMES } from "./presets.ts";
 
@@ -181,6 +182,8 @@ export const runFields = {
 	overwrite: flag(),
 	/** Digests of the ISO, as `sha256sum -c` and its kin check them, in a file beside it: its name and `-CHECKSUM`. Default: none. */
 	checksum: severalOf(CHECKSUM_ALGORITHMS),
+	/** Documents of what is on the medium (software bills of materials), beside the ISO: for `NAME.iso` SPDX 2.3 as `NAME.spdx.json`, CycloneDX 1.6 as `NAME.cdx.json`. Default: none. */
+	sbom: severalOf(SBOM_FORMATS),
 	/** Refuse an image that UEFI Secure Boot would refuse. Default: false, a warning. */
 	requireSecureBoot: flag(),
 	/** Build although checks say that the ISO would not boot. Default: false. */

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
 
@@ -35,7 +35,7 @@ export default function setup(): void {
 		format: "esm",
 		platform: "node",
 		target: "node20.15",
-		external: ["undici", "smol-toml", "@napi-rs/lzma"],
+		external: JSON.parse(readFileSync(join(ROOT, "scripts/outside-packages.json"), "utf8")),
 		banner: { js: requireOf },
 		logLevel: "warning",
 	});

@@ -78,6 +78,7 @@ describe("a plan", () => {
 		output: "-",
 		overwrite: true,
 		checksum: ["sha256"],
+		sbom: ["spdx"],
 		force: true,
 		requireSecureBoot: true,
 		allowUnconfinedTools: true,
