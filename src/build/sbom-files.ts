@@ -105,7 +105,9 @@ async function takeInventory(
 		{ name: "live", image, reference: plan.image.reference, stage: system.stage, contract: system.contract },
 		...system.also.flatMap(({ name, stage, contract }, i) => {
 			const named = also[i];
-			return named === undefined ? [] : [{ name, image: named.image, reference: named.image.reference, stage, contract }];
+			return named === undefined
+				? []
+				: [{ name, image: named.image, reference: named.image.reference, stage, contract }];
 		}),
 	];
 	const systems: InventoriedSystem[] = [];
@@ -114,10 +116,13 @@ async function takeInventory(
 		const { packages, notices: told } = await readPackages(stage.tree, { fetch, signal });
 		notices.push(...told);
 		if (packages.length === 0)
-			notices.push(`${name === "live" ? "the image" : name} has no package database of dpkg, rpm, apk or pacman that names a package`);
+			notices.push(
+				`${name === "live" ? "the image" : name} has no package database of dpkg, rpm, apk or pacman that names a package`,
+			);
 		systems.push({ name, distribution: contract.osRelease, image: identityOf(reference, from), packages });
 	}
-	if (payloads.length > 0) notices.push("packages in the images that the medium carries are not named, only the images");
+	if (payloads.length > 0)
+		notices.push("packages in the images that the medium carries are not named, only the images");
 	return {
 		label: system.contract.label,
 		toolVersion: VERSION,

@@ -13,9 +13,10 @@ export function parsePacmanDesc(text: string): InstalledPackage {
 		at = end + 1;
 		if (line === "") values = undefined;
 		else if (values !== undefined) values.push(line);
-		else if (line.startsWith("%") && line.endsWith("%") && FIELDS.has(line.slice(1, -1))) {
+		else if (line.startsWith("%") && line.endsWith("%")) {
+			const name = line.slice(1, -1);
 			values = [];
-			fields.set(line.slice(1, -1), values);
+			if (FIELDS.has(name) && !fields.has(name)) fields.set(name, values);
 		}
 	}
 	const first = (name: string): string | undefined => fields.get(name)?.[0];

@@ -1,6 +1,7 @@
 import type { FuzzTarget } from "./engine/target.ts";
 import { archiveTargets } from "./targets/archives.ts";
 import { documentTargets } from "./targets/documents.ts";
+import { packageTargets } from "./targets/packages.ts";
 import { programTargets } from "./targets/programs.ts";
 import { streamTargets } from "./targets/streams.ts";
 import { volumeTargets } from "./targets/volumes.ts";
@@ -9,6 +10,7 @@ import { volumeTargets } from "./targets/volumes.ts";
 export const targets: readonly FuzzTarget[] = [
 	...archiveTargets,
 	...documentTargets,
+	...packageTargets,
 	...streamTargets,
 	...programTargets,
 	...volumeTargets,
