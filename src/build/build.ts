@@ -15,10 +15,10 @@ import type { Checksums } from "../output/checksums.ts";
 import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
-import { type ChecksumFile, openChecksumFile } from "./checksum-file.ts";
 import { checkChoices, checkFormat } from "./check-choices.ts";
 import { checkIsoYaml } from "./check-iso-yaml.ts";
 import { type BootCheck, describeCheck } from "./checked-contract.ts";
+import { type ChecksumFile, openChecksumFile } from "./checksum-file.ts";
 import { type ComposedSystem, compose } from "./compose.ts";
 import {
 	alsoOf,
@@ -116,7 +116,19 @@ async function build({
 						if (!image.layers.every(({ digest }) => cache?.hasLayer(digest) === true))
 							await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
 						const media = { output, checksums, sboms };
-						return buildPlanned({ plan, image, also, loaders, payloads, ...media, work, tools, progress, cache, shared });
+						return buildPlanned({
+							plan,
+							image,
+							also,
+							loaders,
+							payloads,
+							...media,
+							work,
+							tools,
+							progress,
+							cache,
+							shared,
+						});
 					});
 				},
 			),
@@ -248,7 +260,14 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 		await flushing;
 		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...medium.tools];
 		for (const notice of reports.flatMap(toolNotices)) progress.notice(notice);
-		return { medium, checksums, sboms, checks, tools: reports, losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)] };
+		return {
+			medium,
+			checksums,
+			sboms,
+			checks,
+			tools: reports,
+			losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)],
+		};
 	} finally {
 		writing.close();
 		await flushing?.catch(() => {});

@@ -1,8 +1,8 @@
 import { Oci2isoError } from "../errors.ts";
 import { type Checksums, checksumPathOf, checksumText, fileChecksums } from "../output/checksums.ts";
+import type { FileTarget } from "../output/file-target.ts";
 import { resolvePlace } from "../output/place.ts";
 import { openReport } from "../output/report-file.ts";
-import type { FileTarget } from "../output/file-target.ts";
 import type { Work } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 

@@ -7,8 +7,8 @@ import { checksumPathOf } from "../output/checksums.ts";
 import type { PendingOutput } from "../output/output-file.ts";
 import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
-import { sbomPathOf } from "../sbom/formats.ts";
 import type { PayloadFormat } from "../payload/payload-names.ts";
+import { sbomPathOf } from "../sbom/formats.ts";
 import type { Work } from "./options.ts";
 
 /** Something that is written, by the name that the user knows it by. */
