@@ -75,6 +75,7 @@
 				"native/codec_xz.cc",
 				"native/codec_zstd.cc",
 				"native/deflate_table.cc",
+				"native/crc64.cc",
 				"native/digest.cc",
 				"native/file_digester.cc",
 				"native/file_lock.cc",

@@ -5,6 +5,7 @@
 #include "block_decompressor.h"
 #include "codec.h"
 #include "content_digester.h"
+#include "crc64.h"
 #include "digest.h"
 #include "file_digester.h"
 #include "file_lock.h"
@@ -42,6 +43,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("digests", oci2iso::Digest::Make("sha256") != nullptr && oci2iso::Digest::Make("sha512") != nullptr);
   exports.Set("LayerInflater", oci2iso::LayerInflater::Define(env));
   oci2iso::DefineSha256(env, exports);
+  oci2iso::DefineCrc64(env, exports);
   exports.Set("FileDigester", oci2iso::FileDigester::Define(env));
   oci2iso::DefineFileLock(env, exports);
   return exports;

@@ -89,8 +89,8 @@ export class LayerCollector {
 		this.#shared = new SharedLayers(images, recorded?.layers ?? []);
 		if (recorded !== undefined) {
 			const wanted = new Set(recorded.layers.map((layer) => this.#shared.numberOfArchive(layer)));
-			const keep = (body: BodyId, chunks: Iterable<Uint8Array>): Promise<number> => this.#keep(body, chunks);
-			this.#recorded = new RecordedLayers({ wanted, budget: recorded.budget, keep, signal });
+			const { budget } = recorded;
+			this.#recorded = new RecordedLayers({ wanted, budget, keep: (body, chunks) => this.#keep(body, chunks), signal });
 		}
 		this.collected = this.layers.map(() => {
 			const counts = { tarBytes: 0, entries: 0, storedBytes: 0, skippedBytes: 0, timesRead: 0 };
@@ -126,10 +126,10 @@ export class LayerCollector {
 		return { ...body, byteLength: await this.#keep(body, [bytes]) };
 	}
 
-	async #keep(body: BodyId, chunks: Iterable<Uint8Array>): Promise<number> {
+	async #keep(body: BodyId, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<number> {
 		const { data } = this.#options;
 		data.beginFile();
-		for (const chunk of chunks) {
+		for await (const chunk of chunks) {
 			data.append(chunk);
 			await data.settle();
 		}

@@ -12,7 +12,7 @@ interface RecordedLayersOptions {
 	readonly wanted: ReadonlySet<number>;
 	readonly budget: MetadataBudget;
 	/** Keeps a content that no entry of a layer has, under a name that none has; resolves to its length in bytes. */
-	readonly keep: (body: BodyId, chunks: Iterable<Uint8Array>) => Promise<number>;
+	readonly keep: (body: BodyId, chunks: AsyncIterable<Uint8Array>) => Promise<number>;
 	readonly signal: AbortSignal | undefined;
 }
 

@@ -37,6 +37,8 @@ export interface NativeAddon {
 	sha256(bytes: Uint8Array, output: Uint8Array, offset: number): void;
 	/** Writes the digests of both, 64 bytes, to `output` at `offset`, in less time than `sha256` of each takes. */
 	sha256Pair(a: Uint8Array, b: Uint8Array, output: Uint8Array, offset: number): void;
+	/** What the checksum in `state`, low half first, becomes with these bytes: CRC-64 with ISO 3309's polynomial, without inversions. */
+	crc64(bytes: Uint8Array, state: Int32Array): void;
 	readonly FileDigester: new (
 		fd: number,
 		head: Uint8Array,
@@ -145,6 +147,7 @@ const EXPORTS: readonly (keyof NativeAddon)[] = [
 	"fastSha256",
 	"sha256",
 	"sha256Pair",
+	"crc64",
 	"FileDigester",
 	"lockFile",
 	"lockFileShared",

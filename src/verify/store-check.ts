@@ -54,8 +54,7 @@ export async function checkStore(
 	const own = new DigestTable();
 	tables.push(own);
 	const contents = digestContents();
-	const digested = (number: number, entry: number, chunks: Iterable<Uint8Array>): number => {
-		const parts = [...chunks];
+	const digested = (number: number, entry: number, parts: readonly Uint8Array[]): number => {
 		const byteLength = parts.reduce((sum, part) => sum + part.byteLength, 0);
 		const digest = new ContentDigest(byteLength);
 		for (const part of parts) digest.update(part);
@@ -67,7 +66,11 @@ export async function checkStore(
 	const recorded = new RecordedLayers({
 		wanted: new Set(layers.keys()),
 		budget: new MetadataBudget({ maxMetadataBytes: Math.floor(maxMetadataBytes / 2) }),
-		keep: async ({ layer, entry }, chunks) => digested(layer, entry, chunks),
+		keep: async ({ layer, entry }, chunks) => {
+			const parts: Buffer[] = [];
+			for await (const chunk of chunks) parts.push(Buffer.from(chunk));
+			return digested(layer, entry, parts);
+		},
 		signal,
 	});
 	let added = 0;

@@ -1,71 +1,52 @@
-const [LOW_POLYNOMIAL, HIGH_POLYNOMIAL] = [0, 0xd8000000];
-/** Bytes that are taken at once. */
-const STRIDE = 8;
+import { KiB } from "../../binary/units.ts";
+import { nativeCrc64 } from "../../native/crc64.ts";
 
-/** For each of the bytes that are taken at once, by its distance from the last, the remainders of its values. */
-const tables = ((): readonly [low: Uint32Array, high: Uint32Array] => {
-	const [lows, highs] = [new Uint32Array(256 * STRIDE), new Uint32Array(256 * STRIDE)];
-	for (let value = 0; value < 256; value++) {
-		let [low, high] = [value, 0];
-		for (let bit = 0; bit < 8; bit++) {
-			const carry = low & 1;
-			low = ((low >>> 1) | (high << 31)) >>> 0;
-			high >>>= 1;
-			if (carry === 0) continue;
-			low ^= LOW_POLYNOMIAL;
-			high ^= HIGH_POLYNOMIAL;
-		}
-		lows[value] = low;
-		highs[value] = high;
-	}
-	for (let at = 256; at < lows.length; at++) {
-		const [low, high] = [lows[at - 256] ?? 0, highs[at - 256] ?? 0];
-		const first = low & 0xff;
-		lows[at] = ((low >>> 8) | (high << 24)) ^ (lows[first] ?? 0);
-		highs[at] = (high >>> 8) ^ (highs[first] ?? 0);
-	}
-	return [lows, highs];
-})();
+const WORD_BYTES = 8;
+/** What the addon takes no time for that is worth a call. */
+const MIN_NATIVE_BYTES = KiB / 2;
+
+let native: ReturnType<typeof nativeCrc64> | "unasked" = "unasked";
 
 /** CRC-64 with ISO 3309's polynomial, as tar-split has it of files. */
 export class Crc64 {
-	#low = ~0;
-	#high = ~0;
+	readonly #halves = Int32Array.of(~0, ~0);
 
 	update(bytes: Uint8Array): void {
-		const [lows, highs] = tables;
-		let [low, high] = [this.#low, this.#high];
-		const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-		const end = bytes.byteLength - (bytes.byteLength % STRIDE);
-		const look = (table: Uint32Array, a: number, b: number): number =>
-			(table[0x700 | (a & 0xff)] as number) ^
-			(table[0x600 | ((a >>> 8) & 0xff)] as number) ^
-			(table[0x500 | ((a >>> 16) & 0xff)] as number) ^
-			(table[0x400 | (a >>> 24)] as number) ^
-			(table[0x300 | (b & 0xff)] as number) ^
-			(table[0x200 | ((b >>> 8) & 0xff)] as number) ^
-			(table[0x100 | ((b >>> 16) & 0xff)] as number) ^
-			(table[b >>> 24] as number);
-		for (let at = 0; at < end; at += STRIDE) {
-			const a = low ^ words.getUint32(at, true);
-			const b = high ^ words.getUint32(at + 4, true);
-			low = look(lows, a, b);
-			high = look(highs, a, b);
-		}
-		for (let i = end; i < bytes.byteLength; i++) {
-			const at = (low ^ words.getUint8(i)) & 0xff;
-			low = ((low >>> 8) | (high << 24)) ^ (lows[at] ?? 0);
-			high = (high >>> 8) ^ (highs[at] ?? 0);
-		}
-		this.#low = low;
-		this.#high = high;
+		if (native === "unasked") native = nativeCrc64();
+		if (native !== undefined && bytes.byteLength >= MIN_NATIVE_BYTES) native(bytes, this.#halves);
+		else addTo(this.#halves, bytes);
 	}
 
-	/** 8 bytes, the most significant first. */
+	/** 8 bytes, the most significant first. The next checksum begins. */
 	finish(): Buffer {
-		const bytes = Buffer.alloc(8);
-		bytes.writeUInt32BE(~this.#high >>> 0, 0);
-		bytes.writeUInt32BE(~this.#low >>> 0, 4);
+		const bytes = Buffer.alloc(2 * Int32Array.BYTES_PER_ELEMENT);
+		bytes.writeInt32BE(~(this.#halves[1] ?? 0), 0);
+		bytes.writeInt32BE(~(this.#halves[0] ?? 0), 4);
+		this.#halves.fill(~0);
 		return bytes;
 	}
+}
+
+/**
+ * The polynomial is x^64 + x^4 + x^3 + x + 1, and the lowest bit the highest power: eight bytes are taken at once without a table, since x^64 times the remainder is the
+ * remainder shifted by 0, 1, 3 and 4, and so is what that shifts out.
+ */
+function addTo(halves: Int32Array, bytes: Uint8Array): void {
+	let [low = 0, high = 0] = halves;
+	const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	const end = bytes.byteLength - (bytes.byteLength % WORD_BYTES);
+	for (let at = 0; at < end; at += WORD_BYTES) {
+		low ^= words.getInt32(at, true);
+		high ^= words.getInt32(at + 4, true);
+		high ^= (low << 31) ^ (low << 29) ^ (low << 28);
+		low ^= (low >>> 1) ^ (low >>> 3) ^ (low >>> 4) ^ (high << 31) ^ (high << 29) ^ (high << 28);
+		high ^= (high >>> 1) ^ (high >>> 3) ^ (high >>> 4);
+	}
+	for (let at = end; at < bytes.byteLength; at++) {
+		const lost = (low ^ words.getUint8(at)) << 24;
+		low = (low >>> 8) ^ (high << 24);
+		high = (high >>> 8) ^ lost ^ (lost >>> 1) ^ (lost >>> 3) ^ (lost >>> 4);
+	}
+	halves[0] = low;
+	halves[1] = high;
 }

@@ -1,30 +1,39 @@
-import { crc32, deflateRawSync, inflateRawSync } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { type ByteString, bytesOf, utf8TextOf } from "../../binary/byte-string.ts";
+import { elementAt } from "../../binary/element-at.ts";
 import { KiB } from "../../binary/units.ts";
 import { Crc64 } from "./crc64.ts";
+import { DeflatedBytes } from "./deflated-bytes.ts";
 
 const SEGMENT_BYTES = 64 * KiB;
-/** Of lines that are packed at once. */
-const PACKED_CHARACTERS = 256 * KiB;
 /** RFC 1951, 3.2.4. */
 const STORED_BLOCK_BYTES = 65_535;
 /** RFC 1952: no name, no time, no flags, an unknown system. */
 const GZIP_HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 
+/** A content that lies beside the archive. */
+interface ContentBeside {
+	/** As the archive has it. */
+	readonly path: ByteString;
+	readonly byteLength: number;
+	/** Of the archive's own bytes, how many are in front of it. */
+	readonly ownBytes: number;
+	/** Its CRC-64 in base64. */
+	readonly checksum: string;
+}
+
 /**
  * Takes down an archive as github.com/vbatts/tar-split does, while it is read: `piece` with its next bytes, the entries and contents that are in them, and `endPiece`.
- * What is no content that lies beside it is in it, byte for byte. Holds the lines deflated, a tenth of the archive's own headers.
+ * What is no content that lies beside it is in it, byte for byte. Holds the archive's own headers deflated, a tenth of them.
  */
 export class TarSplitWriter {
 	readonly #isBeside: (entry: number) => boolean;
-	readonly #packed: Buffer[] = [];
-	#lines = "";
-	#position = 0;
+	readonly #own = new DeflatedBytes();
+	readonly #contents: ContentBeside[] = [];
+	readonly #checksum = new Crc64();
 	#piece: Uint8Array = Buffer.alloc(0);
 	#taken = 0;
-	readonly #segment = Buffer.allocUnsafe(SEGMENT_BYTES);
-	#segmentBytes = 0;
-	#checksum: Crc64 | undefined;
+	#takesContent = false;
 	#contentBytes = 0;
 
 	/** `isBeside` says of an entry by its number whether its content lies beside the archive, under its name. */
@@ -40,15 +49,15 @@ export class TarSplitWriter {
 
 	/** A file begins. */
 	beginFile(entry: number): void {
-		this.#checksum = this.#isBeside(entry) ? new Crc64() : undefined;
+		this.#takesContent = this.#isBeside(entry);
 		this.#contentBytes = 0;
 	}
 
 	/** Its next bytes, a view of the piece. */
 	data(bytes: Uint8Array): void {
-		if (this.#checksum === undefined) return;
+		if (!this.#takesContent) return;
 		const at = bytes.byteOffset - this.#piece.byteOffset;
-		this.#own(this.#piece.subarray(this.#taken, at));
+		this.#own.append(this.#piece.subarray(this.#taken, at));
 		this.#taken = at + bytes.byteLength;
 		this.#contentBytes += bytes.byteLength;
 		this.#checksum.update(bytes);
@@ -56,73 +65,98 @@ export class TarSplitWriter {
 
 	/** `path` as the archive has it. */
 	endFile(path: ByteString): void {
-		const checksum = this.#checksum;
-		this.#checksum = undefined;
-		if (checksum === undefined || this.#contentBytes === 0) return;
-		this.#endSegment();
-		const text = utf8TextOf(path);
-		const name = text === undefined ? { name_raw: bytesOf(path).toString("base64") } : { name: text };
-		this.#line({ type: 1, ...name, size: this.#contentBytes, payload: checksum.finish().toString("base64") });
+		if (!this.#takesContent || this.#contentBytes === 0) return;
+		this.#takesContent = false;
+		const checksum = this.#checksum.finish().toString("base64");
+		this.#contents.push({ path, byteLength: this.#contentBytes, ownBytes: this.#own.byteLength, checksum });
 	}
 
 	endPiece(): void {
-		this.#own(this.#piece.subarray(this.#taken));
+		this.#own.append(this.#piece.subarray(this.#taken));
 		this.#taken = this.#piece.byteLength;
 	}
 
-	/** Gzip with stored blocks, the same bytes on every machine: what it lies in compresses them. Once, at the archive's end. */
-	*gzip(): Generator<Buffer, void, undefined> {
-		this.#endSegment();
-		this.#pack();
+	/** Gzip with stored blocks, the same bytes on every machine: what it lies in compresses them. Each is valid until the next is asked for. Once, at the archive's end. */
+	async *gzip(): AsyncGenerator<Buffer, void, undefined> {
 		yield GZIP_HEADER;
-		let [checksum, byteLength] = [0, 0];
-		for (const packed of this.#packed) {
-			const lines = inflateRawSync(packed);
-			checksum = crc32(lines, checksum);
-			byteLength += lines.byteLength;
-			for (let at = 0; at < lines.byteLength; at += STORED_BLOCK_BYTES)
-				yield storedBlock(lines.subarray(at, at + STORED_BLOCK_BYTES), false);
-		}
-		yield storedBlock(Buffer.alloc(0), true);
+		const block = Buffer.allocUnsafe(STORED_BLOCK_BYTES);
+		let [filled, checksum, byteLength] = [0, 0, 0];
+		const ended = (): [Buffer, Buffer] => {
+			const bytes = block.subarray(0, filled);
+			checksum = crc32(bytes, checksum);
+			byteLength += filled;
+			filled = 0;
+			return [storedBlockHeader(bytes.byteLength, false), bytes];
+		};
+		const lines = new Lines(this.#contents);
+		for await (const own of this.#own.read())
+			for (const line of lines.of(own)) {
+				for (let at = 0; at < line.length; ) {
+					const written = block.write(at === 0 ? line : line.slice(at), filled, "latin1");
+					at += written;
+					filled += written;
+					if (filled === STORED_BLOCK_BYTES) yield* ended();
+				}
+			}
+		yield* ended();
+		yield storedBlockHeader(0, true);
 		const trailer = Buffer.alloc(8);
 		trailer.writeUInt32LE(checksum, 0);
 		trailer.writeUInt32LE(byteLength % 2 ** 32, 4);
 		yield trailer;
 	}
+}
 
-	#own(bytes: Uint8Array): void {
-		for (let at = 0; at < bytes.byteLength; ) {
-			const part = bytes.subarray(at, at + SEGMENT_BYTES - this.#segmentBytes);
+/** Makes the lines while the archive's own bytes pass, a character a byte. */
+class Lines {
+	readonly #contents: readonly ContentBeside[];
+	#nextContent = 0;
+	#ownBytes = 0;
+	readonly #segment = Buffer.allocUnsafe(SEGMENT_BYTES);
+	#segmentBytes = 0;
+	#position = 0;
+
+	constructor(contents: readonly ContentBeside[]) {
+		this.#contents = contents;
+	}
+
+	/** Of the next own bytes; of none at the end. */
+	*of(own: Uint8Array): Generator<ByteString, void, undefined> {
+		for (let at = 0; at < own.byteLength; ) {
+			const beforeContent = (this.#contents[this.#nextContent]?.ownBytes ?? Number.POSITIVE_INFINITY) - this.#ownBytes;
+			const part = own.subarray(at, at + Math.min(SEGMENT_BYTES - this.#segmentBytes, beforeContent));
 			this.#segment.set(part, this.#segmentBytes);
 			this.#segmentBytes += part.byteLength;
+			this.#ownBytes += part.byteLength;
 			at += part.byteLength;
-			if (this.#segmentBytes === SEGMENT_BYTES) this.#endSegment();
+			if (part.byteLength === beforeContent) yield* this.#content();
+			else if (this.#segmentBytes === SEGMENT_BYTES) yield this.#endSegment();
 		}
+		if (own.byteLength === 0 && this.#segmentBytes > 0) yield this.#endSegment();
 	}
 
-	#endSegment(): void {
-		if (this.#segmentBytes === 0) return;
-		this.#line({ type: 2, payload: this.#segment.toString("base64", 0, this.#segmentBytes) });
+	*#content(): Generator<ByteString, void, undefined> {
+		if (this.#segmentBytes > 0) yield this.#endSegment();
+		const { path, byteLength, checksum } = elementAt(this.#contents, this.#nextContent++);
+		const name = isUtf8(path) ? `"name":${JSON.stringify(path)}` : `"name_raw":"${bytesOf(path).toString("base64")}"`;
+		yield `{"type":1,${name},"size":${byteLength},"payload":"${checksum}","position":${this.#position++}}\n`;
+	}
+
+	#endSegment(): ByteString {
+		const payload = this.#segment.toString("base64", 0, this.#segmentBytes);
 		this.#segmentBytes = 0;
-	}
-
-	#line(entry: Readonly<Record<string, unknown>>): void {
-		this.#lines += `${JSON.stringify({ ...entry, position: this.#position++ })}\n`;
-		if (this.#lines.length >= PACKED_CHARACTERS) this.#pack();
-	}
-
-	#pack(): void {
-		if (this.#lines === "") return;
-		this.#packed.push(deflateRawSync(this.#lines, { level: 1 }));
-		this.#lines = "";
+		return `{"type":2,"payload":"${payload}","position":${this.#position++}}\n`;
 	}
 }
 
-function storedBlock(bytes: Uint8Array, isLast: boolean): Buffer {
-	const block = Buffer.allocUnsafe(5 + bytes.byteLength);
-	block.writeUInt8(isLast ? 1 : 0, 0);
-	block.writeUInt16LE(bytes.byteLength, 1);
-	block.writeUInt16LE(~bytes.byteLength & 0xffff, 3);
-	block.set(bytes, 5);
-	return block;
+function isUtf8(bytes: ByteString): boolean {
+	return /^[\0-\x7f]*$/.test(bytes) || utf8TextOf(bytes) !== undefined;
+}
+
+function storedBlockHeader(byteLength: number, isLast: boolean): Buffer {
+	const header = Buffer.allocUnsafe(5);
+	header.writeUInt8(isLast ? 1 : 0, 0);
+	header.writeUInt16LE(byteLength, 1);
+	header.writeUInt16LE(~byteLength & 0xffff, 3);
+	return header;
 }
