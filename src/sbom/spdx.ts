@@ -14,6 +14,7 @@ import { fullVersion, type InstalledPackage, webAddress } from "./packages.ts";
 const NONE = "NOASSERTION";
 const DOCUMENT = "SPDXRef-DOCUMENT";
 const MEDIUM = "SPDXRef-Medium";
+const BOOT = "SPDXRef-Boot";
 /** Of an id that packages of several systems must not share. */
 const ID_DIGITS = 16;
 
@@ -70,8 +71,12 @@ export function spdxDocument(inventory: Inventory): string {
 		packages.push(imagePackage(id, image));
 		relate(MEDIUM, "CONTAINS", id);
 	}
-	const medium = files.map(fileElement);
-	for (const { SPDXID } of medium) relate(MEDIUM, "CONTAINS", SPDXID);
+	const ofBoot = files.map(fileElement);
+	if (files.length > 0) {
+		packages.push(bootPackage(files));
+		relate(MEDIUM, "CONTAINS", BOOT);
+	}
+	for (const { SPDXID } of ofBoot) relate(BOOT, "CONTAINS", SPDXID);
 	const document = {
 		spdxVersion: "SPDX-2.3",
 		dataLicense: "CC0-1.0",
@@ -85,7 +90,7 @@ export function spdxDocument(inventory: Inventory): string {
 			...(notices.length > 0 && { comment: notices.join("\n") }),
 		},
 		packages,
-		files: medium,
+		files: ofBoot,
 		relationships,
 		...(extracted.size > 0 && {
 			hasExtractedLicensingInfos: [...extracted].map(([licenseId, extractedText]) => ({ licenseId, extractedText })),
@@ -115,6 +120,14 @@ function systemPackage(id: string, system: InventoriedSystem) {
 		primaryPackagePurpose: "OPERATING_SYSTEM",
 		...(name !== undefined && { summary: name }),
 	});
+}
+
+/** Who says of a package that it contains files says it of all of them, with a code over their digests (clause 7.9). */
+function bootPackage(files: readonly InventoriedFile[]) {
+	const digests = files.map(({ sha1 }) => sha1).sort();
+	const packageVerificationCodeValue = createHash("sha1").update(digests.join("")).digest("hex");
+	const packageVerificationCode = { packageVerificationCodeValue };
+	return plainPackage(BOOT, "boot files", { filesAnalyzed: true, packageVerificationCode });
 }
 
 function imagePackage(id: string, image: ImageIdentity) {

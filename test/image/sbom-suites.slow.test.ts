@@ -1,12 +1,14 @@
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { hostSource } from "../../fixtures/debian/apt.ts";
 import { fullVersion } from "../../src/sbom/packages.ts";
 import { readPackages } from "../../src/sbom/read-packages.ts";
+import { spdxDocument } from "../../src/sbom/spdx.ts";
 import { requires } from "../support/requires.ts";
 import { buildRpms, fillDatabase, type InSystem } from "../support/rpm-packages.ts";
+import { inventory, oddInventory } from "../support/sbom-documents.ts";
 import { isSlowWanted } from "../support/slow.ts";
 import { SmallRoot } from "../support/small-root.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -27,7 +29,9 @@ it.skipIf(isSkipped).each(["trixie", "sid"])(
 		const work = temporaryDirectory("suite");
 		const system = join(work, "root");
 		const { uri, options } = await hostSource();
-		const settings = ["--variant=essential", "--include=apt,rpm", '--aptopt=Acquire::Check-Valid-Until "false"'];
+		const hasValidator = suite === "sid";
+		const included = `--include=apt,rpm${hasValidator ? ",python3-spdx-tools" : ""}`;
+		const settings = ["--variant=essential", included, '--aptopt=Acquire::Check-Valid-Until "false"'];
 		execFileSync(
 			"mmdebstrap",
 			[...settings, "--format=directory", suite, system, `deb ${options}${uri} ${suite} main`],
@@ -64,6 +68,14 @@ it.skipIf(isSkipped).each(["trixie", "sid"])(
 			expect([backend, ours.toSorted()]).toEqual([backend, installed]);
 			expect(ours.length).toBe(rpms.length - 1);
 			expect(found.map(fullVersion)).toContain("3:1.3~rc^git-4.fc42");
+			if (!hasValidator) continue;
+			for (const [number, each] of [inventory(dpkg), inventory(found), oddInventory()].entries()) {
+				writeFileSync(join(system, `${number}.spdx.json`), spdxDocument(each));
+				const { status, stdout, stderr } = spawnSync("chroot", [system, "pyspdxtools", "-i", `/${number}.spdx.json`], {
+					encoding: "utf8",
+				});
+				expect([status, stdout, stderr.slice(0, 2000)]).toEqual([0, expect.any(String), ""]);
+			}
 		}
 	},
 );

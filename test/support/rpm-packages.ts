@@ -6,10 +6,10 @@ import { join } from "node:path";
 export const RPM_FORMAT = "%{NAME}|%{VERSION}-%{RELEASE}|%{EPOCH}|%{ARCH}|%{LICENSE}|%{VENDOR}|%{URL}|%{SOURCERPM}\\n";
 
 /** How many files the packages have: one that fits into a page of the database, and what does not by far. */
-const FILES = [0, 3, 200, 3000];
+const FILES = [0, 3, 200, 1000];
 
 /** Packages as distributions have them, built by rpmbuild, of no architecture and of this one: with and without epoch, licences old and new, file lists of any length, texts that are not ASCII. */
-export function buildRpms(directory: string, count = 24): string[] {
+export function buildRpms(directory: string, count = 16): string[] {
 	mkdirSync(directory);
 	const numbers = [...Array(count).keys()];
 	const spec = [

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
+import type { Inventory } from "../../src/sbom/inventory.ts";
+import { type InstalledPackage, PackageList } from "../../src/sbom/packages.ts";
 
 export interface SpdxPackage {
 	readonly SPDXID: string;
@@ -80,4 +82,65 @@ export function spdxFaults(text: string): string[] {
 		...(/^https:\/\/[^#]+$/.test(document.documentNamespace) ? [] : [document.documentNamespace]),
 		...(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(document.creationInfo.created) ? [] : ["created"]),
 	];
+}
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+
+export function inventory(packages: readonly InstalledPackage[], more: Partial<Inventory> = {}): Inventory {
+	const distribution = { id: "debian", name: "Debian", versionId: "12" };
+	const image = { repository: "quay.io/a/live", manifestDigest: DIGEST };
+	return {
+		label: "LIVE 1",
+		toolVersion: "1.2.3",
+		epochSeconds: 86_400,
+		ingredients: ["x"],
+		systems: [{ name: "live", distribution, image, packages }],
+		payloads: [],
+		files: [],
+		notices: [],
+		...more,
+	};
+}
+
+/** Names, licences and addresses that a database may have and a document may not, not as they are. */
+export const oddPackages: readonly InstalledPackage[] = [
+	{ type: "deb", name: "A", version: "1", license: "GPLv2+" },
+	{ type: "deb", name: "a", version: "1", license: "GPLv2-" },
+	{ type: "deb", name: "\ud800\u0000é", version: "1 2?#@/", license: "(".repeat(4000), supplier: "\u0007 <>" },
+	{
+		type: "deb",
+		name: "b",
+		version: "1",
+		architecture: "../..",
+		license: "MIT",
+		homepage: "javascript:alert(1)",
+		supplier: "Team (x) <t@x>",
+	},
+	{ type: "deb", name: "c", version: "1", license: "DocumentRef-x:LicenseRef-y", homepage: "https://[x" },
+	{ type: "deb", name: "d", version: "1", license: "MIT AND LicenseRef-own", homepage: "https://x.org/a b" },
+	{ type: "deb", name: "e", version: "1", license: "GPL-2.0+", homepage: "https://x.org/%zz|^", supplier: "<t@x>" },
+	{
+		type: "deb",
+		name: "f",
+		version: "1",
+		license: "GPL-2.0-only WITH Linux-syscall-note",
+		supplier: "Name <not an address>",
+	},
+	{ type: "deb", name: "__proto__", version: "1", license: "constructor", supplier: "Nobody <>" },
+];
+
+/** Two systems with the same such packages, an image carried twice, files that would have one id. */
+export function oddInventory(): Inventory {
+	const list = new PackageList();
+	for (const each of oddPackages) list.add(each, "x");
+	const { systems } = inventory(list.sorted);
+	const image = { repository: undefined, manifestDigest: DIGEST };
+	const file = (path: string, digit: string) => ({ path, sha1: digit.repeat(40), sha256: digit.repeat(64) });
+	const second = { name: "kde", distribution: { id: undefined, name: undefined, versionId: undefined }, image };
+	return inventory([], {
+		systems: [...systems, { ...second, packages: list.sorted }],
+		payloads: [image, image],
+		files: [file("a b", "1"), file("a-b", "0"), file(".discinfo", "2")],
+		notices: ["one", "two"],
+	});
 }

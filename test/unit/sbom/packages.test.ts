@@ -3,11 +3,17 @@ import { Oci2isoError } from "../../../src/errors.ts";
 import { cyclonedxDocument } from "../../../src/sbom/cyclonedx.ts";
 import type { Inventory } from "../../../src/sbom/inventory.ts";
 import { packageUrl } from "../../../src/sbom/package-url.ts";
-import { type InstalledPackage, PackageList } from "../../../src/sbom/packages.ts";
 import { readPackages } from "../../../src/sbom/read-packages.ts";
 import { spdxDocument } from "../../../src/sbom/spdx.ts";
 import { ndbDatabase, rpmHeader, sqliteDatabase } from "../../support/package-databases.ts";
-import { cyclonedxFaults, type SpdxDocument, spdxFaults } from "../../support/sbom-documents.ts";
+import {
+	cyclonedxFaults,
+	inventory,
+	oddInventory,
+	oddPackages,
+	type SpdxDocument,
+	spdxFaults,
+} from "../../support/sbom-documents.ts";
 import { SmallRoot } from "../../support/small-root.ts";
 
 const DEBIAN = { id: "debian", name: "Debian", versionId: "12" };
@@ -27,21 +33,6 @@ async function codeOf(tree: SmallRoot): Promise<string> {
 		throw error;
 	}
 	return "none";
-}
-
-function inventory(packages: readonly InstalledPackage[], more: Partial<Inventory> = {}): Inventory {
-	const image = { repository: "quay.io/a/live", manifestDigest: `sha256:${"a".repeat(64)}` };
-	return {
-		label: "LIVE 1",
-		toolVersion: "1.2.3",
-		epochSeconds: 86_400,
-		ingredients: ["x"],
-		systems: [{ name: "live", distribution: DEBIAN, image, packages }],
-		payloads: [],
-		files: [],
-		notices: [],
-		...more,
-	};
 }
 
 describe("packages of a tree", () => {
@@ -161,43 +152,8 @@ describe("packages of a tree", () => {
 });
 
 describe("documents", () => {
-	const odd: InstalledPackage[] = [
-		{ type: "deb", name: "A", version: "1", license: "GPLv2+" },
-		{ type: "deb", name: "a", version: "1", license: "GPLv2-" },
-		{ type: "deb", name: "\ud800\u0000é", version: "1 2?#@/", license: `${"(".repeat(4000)}`, supplier: "\u0007 <>" },
-		{
-			type: "deb",
-			name: "b",
-			version: "1",
-			architecture: "../..",
-			license: "MIT",
-			homepage: "javascript:alert(1)",
-			supplier: "Team (x) <t@x>",
-		},
-		{ type: "deb", name: "c", version: "1", license: "DocumentRef-x:LicenseRef-y", homepage: "https://[x" },
-		{ type: "deb", name: "d", version: "1", license: "MIT AND LicenseRef-own", homepage: "https://x.org/a b" },
-		{ type: "deb", name: "__proto__", version: "1", license: "constructor" },
-	];
-
 	it("are valid for any names, licences and addresses, and the same every time", () => {
-		const list = new PackageList();
-		for (const each of odd) list.add(each, "x");
-		const second = {
-			name: "kde",
-			distribution: DEBIAN,
-			image: { repository: undefined, manifestDigest: `sha256:${"b".repeat(64)}` },
-		};
-		const given = inventory(list.sorted);
-		const all = {
-			...given,
-			systems: [...given.systems, { ...second, packages: list.sorted }],
-			payloads: [second.image, second.image],
-			files: [
-				{ path: "a b", sha1: "0".repeat(40), sha256: "0".repeat(64) },
-				{ path: "a-b", sha1: "0".repeat(40), sha256: "0".repeat(64) },
-			],
-			notices: ["one", "two"],
-		};
+		const all = oddInventory();
 		const [spdx, cyclonedx] = [spdxDocument(all), cyclonedxDocument(all)];
 		expect([spdxFaults(spdx), cyclonedxFaults(cyclonedx)]).toEqual([[], []]);
 		expect([spdxDocument(all), cyclonedxDocument(all)]).toEqual([spdx, cyclonedx]);
@@ -205,7 +161,7 @@ describe("documents", () => {
 	});
 
 	it("have licences that are SPDX's as they are, and others under names of their own", () => {
-		const document: SpdxDocument = JSON.parse(spdxDocument(inventory(odd)));
+		const document: SpdxDocument = JSON.parse(spdxDocument(inventory(oddPackages)));
 		const declared = new Map(document.packages.map(({ name, licenseDeclared }) => [name, licenseDeclared]));
 		expect([declared.get("A"), declared.get("a"), declared.get("b"), declared.get("d")]).toEqual([
 			"LicenseRef-GPLv2-",
@@ -225,7 +181,7 @@ describe("documents", () => {
 		const idOf = (given: Inventory) => JSON.parse(cyclonedxDocument(given)).serialNumber;
 		const id = idOf(inventory([]));
 		expect(id).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-		expect(idOf(inventory(odd))).toBe(id);
+		expect(idOf(inventory(oddPackages))).toBe(id);
 		expect(idOf(inventory([], { ingredients: ["y"] }))).not.toBe(id);
 		expect(spdxDocument(inventory([]))).toContain(`LIVE%201-${id.slice("urn:uuid:".length)}"`);
 	});
