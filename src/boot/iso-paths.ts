@@ -54,6 +54,13 @@ export function furtherKernelPaths(version: ByteString): Readonly<Record<"kernel
 	return { kernel: `${directory}/vmlinuz`, initramfs: `${directory}/initrd.img` };
 }
 
+/** What the medium has beside directories of further kernels. */
+export const TAKEN_KERNEL_NAMES: readonly string[] = [
+	ISO_PATHS.kernel,
+	ISO_PATHS.initramfs,
+	ISO_PATHS.deviceTreeDirectory,
+].map((path) => path.slice(ISO_PATHS.kernelDirectory.length + 1));
+
 /** Of a system beside the first one: its root file system, where dracut looks for one of this name (`rd.live.squashimg`), and its kernel and initramfs. */
 export function alsoPaths(name: string): Readonly<Record<"root" | "kernel" | "initramfs", ByteString>> {
 	const directory = ISO_PATHS.rootFs.slice(0, ISO_PATHS.rootFs.lastIndexOf("/"));

@@ -3,6 +3,7 @@ import { Oci2isoError } from "../errors.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import { lookupQuietly } from "../tree/lookup-quietly.ts";
+import { whyNoFile } from "./image-files.ts";
 import { isNull, parseYaml, positionsIn, type YamlNode } from "./yaml-node.ts";
 
 /** Where the reference converter looks, in its order; the second is the place the contract names. */
@@ -92,8 +93,12 @@ export async function readIsoYaml(tree: ImageTree, findings: Findings): Promise<
 	const present = ISO_YAML_PATHS.filter((path) => lookupQuietly(tree, path) !== undefined);
 	const path = present[0];
 	if (path === undefined) {
-		const what = "the image has no iso.yaml: label, kernel arguments and menu are defaults";
-		findings.choice({ code: "ISO_YAML_MISSING", what, where: ISO_YAML_PATHS.join(", ") });
+		const dangling = ISO_YAML_PATHS.find((each) => whyNoFile(tree, each) !== "is missing");
+		findings.choice({
+			code: "ISO_YAML_MISSING",
+			what: `${dangling === undefined ? "the image has no iso.yaml" : `iso.yaml ${whyNoFile(tree, dangling)}`}: label, kernel arguments and menu are defaults`,
+			where: dangling ?? ISO_YAML_PATHS.join(", "),
+		});
 		return undefined;
 	}
 	if (present.length > 1)

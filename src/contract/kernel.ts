@@ -7,6 +7,7 @@ import {
 	utf8TextOf,
 } from "../binary/byte-string.ts";
 import { Turns } from "../binary/turns.ts";
+import { TAKEN_KERNEL_NAMES } from "../boot/iso-paths.ts";
 import type { Findings } from "../findings/findings.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { FoundFile, KernelFiles } from "./contract.ts";
@@ -27,8 +28,8 @@ const MAX_SHOWN = 10;
 const HOW_TO_CHOOSE = "pass --kernel VERSION for another one, --kernel all for all of them";
 /** On one medium. */
 const MAX_KERNELS = 32;
-/** Of further kernels, whose versions are names on the medium and words in its menu. */
-const PLAIN_VERSION = /^[A-Za-z0-9_][A-Za-z0-9._+~-]*$/;
+/** Of further kernels, whose versions are names on the medium and words in its menu. FAT takes no dot at a name's end. */
+const PLAIN_VERSION = /^[A-Za-z0-9_][A-Za-z0-9._+~-]*$(?<!\.)/;
 
 interface Candidate {
 	readonly version: ByteString;
@@ -46,7 +47,7 @@ interface Candidate {
  */
 export async function chooseKernel(
 	tree: ImageTree,
-	wanted: string | undefined,
+	wanted: ByteString | undefined,
 	unified: readonly FoundUnifiedKernel[],
 	findings: Findings,
 ): Promise<KernelFiles | undefined> {
@@ -83,7 +84,8 @@ export async function chooseKernels(
 	unified: readonly FoundUnifiedKernel[],
 	findings: Findings,
 ): Promise<readonly [KernelFiles, ...KernelFiles[]] | undefined> {
-	const names = wanted === "all" ? await bootableVersions(tree, unified, findings) : wanted?.split(",");
+	const names =
+		wanted === "all" ? await bootableVersions(tree, unified, findings) : wanted?.split(",").map(byteStringFromText);
 	const chosen: KernelFiles[] = [];
 	for (const name of new Set(
 		names === undefined || names.length === 0 ? [undefined] : names.slice(0, MAX_KERNELS + 1),
@@ -94,13 +96,14 @@ export async function chooseKernels(
 	}
 	const [first, ...further] = chosen;
 	if (first === undefined) return undefined;
-	const odd = further.find(({ version }) => !PLAIN_VERSION.test(version));
+	const odd = oddVersionAmong(first, further);
 	if (odd !== undefined)
 		return findings.problem({
 			code: "KERNEL_VERSION_ODD",
 			what: `the kernel ${displayName(odd.version)} cannot be one of several`,
 			where: "--kernel",
-			expected: "a version of letters, digits and . _ + ~ -",
+			expected: `versions of letters, digits and . _ + ~ -, that differ in more than case and are not ${TAKEN_KERNEL_NAMES.join(", ")}`,
+			remedy: "pass the versions of others to --kernel",
 		});
 	if (chosen.length > MAX_KERNELS)
 		return findings.problem({
@@ -112,11 +115,24 @@ export async function chooseKernels(
 	return [first, ...further.sort((a, b) => compareByteStrings(a.version, b.version))];
 }
 
+/** The first kernel has no directory on the medium, but all are told apart by their versions. */
+function oddVersionAmong(first: KernelFiles, further: readonly KernelFiles[]): KernelFiles | undefined {
+	if (further.length === 0) return undefined;
+	if (utf8TextOf(first.version) === undefined || first.version.includes(",")) return first;
+	const taken = new Set(TAKEN_KERNEL_NAMES);
+	return further.find(({ version }) => {
+		const name = version.toLowerCase();
+		if (!PLAIN_VERSION.test(version) || taken.has(name)) return true;
+		taken.add(name);
+		return false;
+	});
+}
+
 async function bootableVersions(
 	tree: ImageTree,
 	unified: readonly FoundUnifiedKernel[],
 	findings: Findings,
-): Promise<string[]> {
+): Promise<ByteString[]> {
 	const candidates = await candidatesOf(tree, undefined, unified);
 	const bootable = candidates.filter(({ initramfs }) => initramfs !== undefined);
 	if (bootable.length > 0 && bootable.length < candidates.length) {
@@ -124,13 +140,13 @@ async function bootableVersions(
 		const versions = others.map(({ version }) => displayName(version)).join(", ");
 		findings.choice({ code: "KERNEL_WITHOUT_INITRAMFS", what: `no initramfs is there for ${versions}: left out` });
 	}
-	return bootable.flatMap(({ version }) => utf8TextOf(version) ?? []);
+	return bootable.map(({ version }) => version);
 }
 
 /** Of the first directory of modules that has kernels: without a merged /usr there may be two. */
 async function candidatesOf(
 	tree: ImageTree,
-	wanted: string | undefined,
+	wanted: ByteString | undefined,
 	unified: readonly FoundUnifiedKernel[],
 ): Promise<readonly Candidate[]> {
 	for (const root of MODULE_DIRECTORIES) {
@@ -143,12 +159,18 @@ async function candidatesOf(
 async function candidatesIn(
 	tree: ImageTree,
 	root: ByteString,
-	wanted: string | undefined,
+	wanted: ByteString | undefined,
 	unified: readonly FoundUnifiedKernel[],
 ): Promise<Candidate[]> {
 	const modules = findDirectory(tree, root);
-	const all = namesIn(modules).filter((name) => modules?.inode.entries.get(name)?.type === "directory");
-	const versions = wanted === undefined ? all : [byteStringFromText(wanted)].filter((name) => isComponent(name));
+	const present = namesIn(modules);
+	const directories = present.filter((name) => modules?.inode.entries.get(name)?.type === "directory");
+	// A link beside its directory is a second name for one kernel.
+	const all =
+		directories.length > 0
+			? directories
+			: present.filter((name) => findDirectory(tree, `${root}/${name}`) !== undefined);
+	const versions = wanted === undefined ? all : [wanted].filter((name) => isComponent(name));
 	const flavours = await flavoursOf(tree, root, all);
 	const nameless = findFirstFile(tree, NAMELESS_KERNELS);
 	const candidates: Candidate[] = [];
@@ -237,20 +259,24 @@ function noteFallback(file: FoundFile, expectedPath: ByteString, tree: ImageTree
 	});
 }
 
-function reportNoKernel(tree: ImageTree, wanted: string | undefined, findings: Findings): undefined {
+function reportNoKernel(tree: ImageTree, wanted: ByteString | undefined, findings: Findings): undefined {
 	const where = MODULE_DIRECTORIES[0];
-	const versions = MODULE_DIRECTORIES.map((root) => namesIn(findDirectory(tree, root)).map(displayName)).find(
-		({ length }) => length > 0,
-	);
-	const listed = versions === undefined ? "" : `: it has ${versions.slice(0, MAX_SHOWN).join(", ")}`;
+	const root = MODULE_DIRECTORIES.find((path) => namesIn(findDirectory(tree, path)).length > 0);
+	const versions = root === undefined ? [] : namesIn(findDirectory(tree, root)).slice(0, MAX_SHOWN);
+	const listed = versions.length === 0 ? "" : `: it has ${versions.map(displayName).join(", ")}`;
+	const unusable = versions
+		.flatMap((version) => [`${root}/${version}/vmlinuz`, `${KERNELS[0]}-${version}`])
+		.map((path) => ({ path, why: whyNoFile(tree, path) }))
+		.find(({ path, why }) => why !== "is missing" && findFile(tree, path) === undefined);
+	const told = unusable === undefined ? "" : `; ${displayName(unusable.path)} ${unusable.why}`;
 	const nameless = findFirstFile(tree, NAMELESS_KERNELS);
-	const isUnclear = wanted === undefined && versions !== undefined && nameless !== undefined;
+	const isUnclear = wanted === undefined && versions.length > 0 && nameless !== undefined;
 	findings.problem({
 		code: "KERNEL_MISSING",
 		what:
 			wanted === undefined
-				? `no directory in ${where} has a kernel${listed}${isUnclear ? `; ${displayName(nameless.path)} does not say which of them it is of` : ""}`
-				: `there is no kernel ${JSON.stringify(wanted)} in ${where}${listed}`,
+				? `no directory in ${where} has a kernel${listed}${told}${isUnclear ? `; ${displayName(nameless.path)} does not say which of them it is of` : ""}`
+				: `there is no kernel ${JSON.stringify(displayName(wanted))} in ${where}${listed}${told}`,
 		where: wanted === undefined ? `${where}/*/vmlinuz` : "--kernel",
 		expected: "the contract: a kernel in /usr/lib/modules/VERSION/vmlinuz",
 		remedy:

@@ -9,17 +9,18 @@ export interface NewcMember {
 
 const HEADER_BYTES = 110;
 
-/** The members of one archive, without its trailer. For archives of our own making only. */
-export function newcMembers(archive: Buffer): NewcMember[] {
+/** The members of the archive that `archive` begins with, without its trailer, and where it ends. Throws where there is none. */
+export function readNewc(archive: Buffer): { readonly members: readonly NewcMember[]; readonly byteLength: number } {
 	const members: NewcMember[] = [];
 	for (let at = 0; ; ) {
+		if (archive.toString("latin1", at, at + 6) !== "070701") throw new Error(`no member of a newc archive at ${at}`);
 		const fields = Array.from({ length: 13 }, (_, i) =>
 			Number.parseInt(archive.toString("latin1", at + 6 + 8 * i, at + 14 + 8 * i), 16),
 		);
 		const [, mode = 0, , , , , byteLength = 0, , , , , nameBytes = 0] = fields;
 		const path = archive.toString("latin1", at + HEADER_BYTES, at + HEADER_BYTES + nameBytes - 1);
-		if (path === "TRAILER!!!") return members;
 		const start = align(at + HEADER_BYTES + nameBytes);
+		if (path === "TRAILER!!!") return { members, byteLength: start };
 		members.push({ path, mode, content: archive.subarray(start, start + byteLength), fields });
 		at = align(start + byteLength);
 	}

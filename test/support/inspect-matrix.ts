@@ -9,7 +9,7 @@ import { askImage } from "../../src/layers/ask-image.ts";
 import { openImage } from "../../src/oci/open-image.ts";
 import type { ImageTree } from "../../src/tree/image-tree.ts";
 import { walk } from "../../src/tree/walk.ts";
-import { type NewcMember, newcArchive, newcMembers } from "./inspect-cpio.ts";
+import { type NewcMember, newcArchive, readNewc } from "./inspect-cpio.ts";
 import { withExtraLayer } from "./large-layout.ts";
 import { type TarMember, tarArchive } from "./tar-fixtures.ts";
 
@@ -554,13 +554,11 @@ export async function realParts(layout: string, members?: "whole"): Promise<Real
 		const release = all?.type === "directory" ? ([...all.entries.keys()][0] ?? "") : "";
 		const modules = `usr/lib/modules/${release}`;
 		const initramfs = await contentOf(tree, `${modules}/initramfs.img`);
-		const pieces: Buffer[] = [];
-		await decompress("zstd", new ByteQueue(memoryFile(initramfs)), (piece) => pieces.push(Buffer.from(piece)));
 		return {
 			release,
 			modules,
 			initramfs,
-			members: newcMembers(Buffer.concat(pieces)).map((member) => (members === "whole" ? member : withoutBulk(member))),
+			members: (await membersOf(initramfs)).map((member) => (members === "whole" ? member : withoutBulk(member))),
 			kernel: await contentOf(tree, `${modules}/vmlinuz`),
 			shim: await contentOf(tree, `${EFI}/shimx64.efi`),
 			mokManager: await contentOf(tree, `${EFI}/mmx64.efi`),
@@ -570,6 +568,15 @@ export async function realParts(layout: string, members?: "whole"): Promise<Real
 	} finally {
 		await image.close();
 	}
+}
+
+/** Of dracut's initramfs; from 112 on, modules that are compressed lie in an archive that is not, before the other one. */
+async function membersOf(initramfs: Buffer): Promise<readonly NewcMember[]> {
+	const plain = initramfs.toString("latin1", 0, 6) === "070701" ? readNewc(initramfs) : { members: [], byteLength: 0 };
+	const rest = initramfs.subarray(initramfs.findIndex((byte, at) => at >= plain.byteLength && byte !== 0));
+	const pieces: Buffer[] = [];
+	await decompress("zstd", new ByteQueue(memoryFile(rest)), (piece) => pieces.push(Buffer.from(piece)));
+	return [...plain.members, ...readNewc(Buffer.concat(pieces)).members];
 }
 
 /** Programs and libraries, which nothing looks into, are most of an initramfs. */

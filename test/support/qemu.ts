@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requires } from "./requires.ts";
@@ -31,6 +31,9 @@ interface GuestMachine {
 	readonly secureBoot: Firmware;
 	readonly cd: (iso: string) => string[];
 }
+
+/** With Microsoft's keys, for machines of x86-64. */
+export const MICROSOFT_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd";
 
 const MACHINES = {
 	x86_64: {
@@ -74,6 +77,8 @@ export interface BootOptions {
 	/** What to wait for on the console, at most 4096 characters long. */
 	readonly until?: RegExp;
 	readonly memoryMebibytes?: number;
+	/** Of the firmware, in place of its own. */
+	readonly variables?: Uint8Array | undefined;
 	/** No more than this is read from the USB disk. Default: no limit. */
 	readonly mediumBytesPerSecond?: number | undefined;
 }
@@ -90,7 +95,8 @@ export async function bootIso(iso: string, path: BootPath, options: BootOptions 
 	try {
 		const machine = ["-accel", "tcg,thread=multi", "-m", String(memoryMebibytes), "-smp", "1", ...guest.arguments];
 		const console = ["-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"];
-		const medium = await pathArguments(path, guest, { iso, scratch, bytesPerSecond: options.mediumBytesPerSecond });
+		const { variables, mediumBytesPerSecond: bytesPerSecond } = options;
+		const medium = await pathArguments(path, guest, { iso, scratch, variables, bytesPerSecond });
 		return await watch([guest.command, ...machine, ...console, ...medium], until, timeoutMs, path);
 	} finally {
 		await rm(scratch, { recursive: true, force: true });
@@ -103,8 +109,14 @@ async function pathArguments(
 	{
 		iso,
 		scratch,
+		variables,
 		bytesPerSecond,
-	}: { readonly iso: string; readonly scratch: string; readonly bytesPerSecond: number | undefined },
+	}: {
+		readonly iso: string;
+		readonly scratch: string;
+		readonly variables: BootOptions["variables"];
+		readonly bytesPerSecond: number | undefined;
+	},
 ): Promise<string[]> {
 	const throttle = bytesPerSecond === undefined ? "" : `,throttling.bps-read=${bytesPerSecond}`;
 	const cd = guest.cd(iso);
@@ -119,20 +131,21 @@ async function pathArguments(
 		case "BIOS from USB disk":
 			return usb;
 		case "UEFI from CD":
-			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch)), ...cd];
+			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch, variables)), ...cd];
 		case "UEFI from USB disk":
-			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch)), ...usb];
+			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch, variables)), ...usb];
 		case "UEFI from USB disk with Secure Boot": {
 			// The firmware must be able to keep the guest away from its variables, or it would not enforce anything.
 			const enforcement = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];
-			return [...(isPc ? enforcement : []), ...(await flash(guest.secureBoot, scratch)), ...usb];
+			return [...(isPc ? enforcement : []), ...(await flash(guest.secureBoot, scratch, variables)), ...usb];
 		}
 	}
 }
 
-async function flash(firmware: Firmware, scratch: string): Promise<string[]> {
+async function flash(firmware: Firmware, scratch: string, own: BootOptions["variables"]): Promise<string[]> {
 	const variables = join(scratch, "variables.fd");
-	await copyFile(firmware.variables, variables);
+	if (own === undefined) await copyFile(firmware.variables, variables);
+	else await writeFile(variables, own);
 	return [
 		...["-drive", `if=pflash,format=raw,unit=0,readonly=on,file=${firmware.code}`],
 		...["-drive", `if=pflash,format=raw,unit=1,file=${variables}`],

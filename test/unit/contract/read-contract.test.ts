@@ -193,6 +193,13 @@ describe("violations", () => {
 		]);
 	});
 
+	test("tell an iso.yaml that is a link to nothing from none", async () => {
+		const choiceOf = async (image: SmallRoot) =>
+			(await contractOf(image)).choices.find(({ code }) => code === "ISO_YAML_MISSING")?.what;
+		expect(await choiceOf(fedoraImage())).toMatch(/^the image has no iso\.yaml: /);
+		expect(await choiceOf(fedoraImage().symlink(ISO_YAML, "gone"))).toMatch(/^iso\.yaml is a symbolic link that leads/);
+	});
+
 	test("of iso.yaml do not hide those of the image", async () => {
 		const image = new SmallRoot().file(ISO_YAML, "label: [1]\n");
 		expect((await problemsOf(image))[0]).toBe(`ISO_YAML_INVALID ${ISO_YAML}:1:8`);
@@ -214,6 +221,50 @@ describe("the kernel", () => {
 		const image = fedoraImage().symlink("/usr/lib/modules/1-current", "6.19.3-300.fc43.x86_64");
 		expect((await contractOf(image)).kernel.version).toBe("6.19.3-300.fc43.x86_64");
 		expect((await contractOf(image, { kernel: "1-current" })).kernel.version).toBe("1-current");
+	});
+
+	test("is behind the links where versions are nothing else", async () => {
+		const image = withGrub(withVendor(new SmallRoot(), "fedora")).symlink("/usr/lib/modules/6.1", "/usr/kernel");
+		image.file("/usr/kernel/vmlinuz", "k").file("/usr/kernel/initramfs.img", "i");
+		expect((await contractOf(image)).kernel.version).toBe("6.1");
+	});
+
+	test.each<[string, (image: SmallRoot) => SmallRoot, string]>([
+		["empty", (image) => image.file("/usr/lib/modules/6.2/vmlinuz", ""), "/usr/lib/modules/6.2/vmlinuz is empty"],
+		[
+			"a directory",
+			(image) => image.directory("/usr/lib/modules/6.2/vmlinuz"),
+			"/usr/lib/modules/6.2/vmlinuz is a directory, not a file",
+		],
+		[
+			"a link to nothing",
+			(image) => image.directory("/usr/lib/modules/6.2").symlink("/boot/vmlinuz-6.2", "gone"),
+			"/boot/vmlinuz-6.2 is a symbolic link that leads nowhere in the image",
+		],
+	])("that is %s is said to be so", async (_, change, told) => {
+		const image = change(withGrub(withVendor(new SmallRoot(), "fedora")).directory("/usr/lib/modules/6.1"));
+		for (const kernel of [undefined, "6.2"]) {
+			const [problem] = (await failureOf(image, { kernel })).problems;
+			expect([problem?.code, problem?.what]).toEqual(["KERNEL_MISSING", expect.stringContaining(`6.1, 6.2; ${told}`)]);
+		}
+	});
+
+	test.each([
+		["6.2", "6.2 odd"],
+		["6.2", "6.3."],
+		["6.2", "vmlinuz"],
+		["6.2", "VMLINUZ"],
+		["6.2", "initrd.img"],
+		["6.2", "dtb"],
+		["6.1", "6.2-a", "6.2-A"],
+		["6.1,2", "6.2"],
+		["6.1", "6.2-\xff"],
+		["6.1-\xff", "6.2"],
+	])("%j, %j, … cannot be on one medium, which is said before anything is compressed", async (...versions) => {
+		const image = versions.reduce(withKernel, withGrub(withVendor(new SmallRoot(), "fedora")));
+		expect(await problemsOf(image, { kernel: "all" })).toEqual(["KERNEL_VERSION_ODD --kernel"]);
+		const [first] = (await contractOf(image)).choices.filter(({ code }) => code === "KERNEL_CHOICE");
+		expect(first?.what).toContain(`${versions.length} kernels found`);
 	});
 
 	test("can be chosen, and an unknown one is a violation that lists what there is", async () => {
