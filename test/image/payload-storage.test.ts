@@ -10,7 +10,12 @@ import { withLoopMount } from "../support/loop.ts";
 import { type WrittenLayout, writeOciLayout } from "../support/oci-layout.ts";
 import { requires } from "../support/requires.ts";
 import { run } from "../support/run.ts";
-import { LOWER_LAYER, type StoragePayloads, writeStoragePayloads } from "../support/storage-payload.ts";
+import {
+	LOWER_LAYER,
+	type StoragePayloads,
+	writeCrowdedPayload,
+	writeStoragePayloads,
+} from "../support/storage-payload.ts";
 import { tarArchive } from "../support/tar-fixtures.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -62,6 +67,11 @@ async function listing(directory: string): Promise<string[]> {
 		cwd: directory,
 	});
 	return [...inodes.split("\n").sort(), xattrs, contents];
+}
+
+/** Podman gives directories that a layer does not mention to root, whatever they are below, and makes one for a global header. */
+function isAsInLayers(line: string): boolean {
+	return !/^(var\/some|PaxHeaders) d/.test(line);
 }
 
 describe.skipIf(requires("root", "skopeo", "podman", "getfattr", "xorriso"))(
@@ -123,13 +133,63 @@ describe.skipIf(requires("root", "skopeo", "podman", "getfattr", "xorriso"))(
 				for (const { id } of layers) {
 					const diff = join("overlay", id, "diff");
 					const [ours, theirs] = [await listing(join(store, diff)), await listing(join(graph, diff))];
-					// podman gives directories that a layer does not mention to root, whatever they are below
-					const isKnown = (line: string): boolean => !/^var\/some d/.test(line);
-					expect(ours.filter(isKnown)).toEqual(theirs.filter(isKnown));
+					expect(ours.filter(isAsInLayers)).toEqual(theirs.filter(isAsInLayers));
 				}
 				const upper = join(store, "overlay", layers.at(-1)?.id ?? "", "diff/var/some");
 				expect(await run("stat", ["-c", "%a %u:%g", upper])).toBe("700 7:8\n");
 			});
+		});
+
+		it("with empty and repeated layers, and with very many, are for podman and skopeo what its own storage is", async () => {
+			// as an additional store's, podman 4 mounts none of an image whose layers' paths are longer than a page
+			const [few, many] = [writeCrowdedPayload(work, "few", 12), writeCrowdedPayload(work, "many", 100)];
+			const payload = [few, many, payloads.plain];
+			await build(payload, { payloadPlace: "medium", comp: "none" });
+			const [own, place] = [join(work, "crowded-graph"), join(work, "crowded-run")];
+			const stored = (name: string, option = ""): string =>
+				`containers-storage:[overlay@${own}+${place}:${option}overlay.skip_mount_home=true]localhost/${name}`;
+			const options = ["--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true"];
+			const merged = async (name: string, more: readonly string[] = []): Promise<string[]> => {
+				const podman = ["--root", own, "--runroot", place, ...options, ...more];
+				const container = (await run("podman", [...podman, "create", `localhost/${name}`, "/none"])).trim();
+				try {
+					return await listing((await run("podman", [...podman, "mount", container])).trim());
+				} finally {
+					await run("podman", [...podman, "rm", "--force", container]);
+				}
+			};
+			const ours = await withStore("medium", async (store) => {
+				for (const [name, { diffIds }] of Object.entries({ few, many })) {
+					const { layers, config } = await openImage(`containers-storage:[overlay@${store}]localhost/${name}:v1`);
+					for (const layer of layers) await layer.verifyBlob();
+					expect(config.diffIds).toEqual(diffIds);
+					await run("skopeo", [
+						"copy",
+						stored(`${name}:v1`, `overlay.imagestore=${store},`),
+						`dir:${join(work, `${name}-copy`)}`,
+					]);
+				}
+				return merged("few:v1", ["--storage-opt", `additionalimagestore=${store}`]);
+			});
+			await run("skopeo", ["copy", few.reference, stored("few:made")]);
+			const made = await merged("few:made");
+			expect(ours.filter(isAsInLayers)).toEqual(made.filter(isAsInLayers));
+			expect((await verdict(payload)).map(([name, status]) => `${name} ${status}`)).toEqual([
+				"squashfs pass",
+				"squashfs-blocks pass",
+				"payload pass",
+				"fidelity pass",
+				"medium pass",
+			]);
+		});
+
+		it("of the image itself are read once, and bring none of its contents again", async () => {
+			const { layers, squashfs } = await build([], { payload: [image], comp: "none" });
+			expect(layers.map(({ timesRead }) => timesRead)).toEqual(layers.map(() => 1));
+			const alone = await buildIso({ force: true, overwrite: true, image, output: iso, comp: "none" });
+			// the store has its manifest twice
+			expect(squashfs.duplicateBytes - alone.squashfs.duplicateBytes).toBeLessThan(5000);
+			expect(squashfs.byteLength - alone.squashfs.byteLength).toBeLessThan(200_000);
 		});
 
 		it("cost the same bytes whatever the cache holds, and as a plan; what the live root has too is there once", async () => {

@@ -1,6 +1,8 @@
 import { join } from "node:path";
-import { type WrittenLayout, writeOciLayout } from "./oci-layout.ts";
-import { type TarMember, tarArchive } from "./tar-fixtures.ts";
+import { TAR_BLOCK_BYTES } from "../../src/formats/tar/header.ts";
+import { type LayoutLayer, type WrittenLayout, writeOciLayout } from "./oci-layout.ts";
+import { paxHeader, paxRecord, type TarMember, tarArchive } from "./tar-fixtures.ts";
+import { zstdChunkedLayer } from "./toc-layers.ts";
 
 const directory = (path: string, more: Partial<TarMember> = {}): TarMember => ({
 	path,
@@ -66,6 +68,39 @@ const ODD_LAYER = tarArchive([
 	text(".wh.not-empty", "a whiteout with a content"),
 	text("x".repeat(200), "a long name", { xattrs: new Map([["user.large", Buffer.alloc(60_000, 1)]]) }),
 ]);
+
+const GLOBAL_HEADER = paxHeader([paxRecord("comment", "of a commit")], "g");
+const EMPTY_LAYER = Buffer.alloc(2 * TAR_BLOCK_BYTES);
+
+/** Layers of all kinds of blobs, empty ones, the same ones twice, what archives hold beyond files, and `more` small ones. */
+export function writeCrowdedPayload(into: string, name: string, more: number): WrittenLayout {
+	const upper: LayoutLayer = { tar: UPPER_LAYER, compression: "zstd" };
+	const chunked = zstdChunkedLayer([directory("chunked"), text("chunked/file", "in chunks".repeat(9000))]);
+	const garbage = Buffer.concat([GLOBAL_HEADER, tarArchive([text("etc/behind", "x")]), Buffer.alloc(5000, 7)]);
+	const layers: LayoutLayer[] = [
+		{ tar: LOWER_LAYER, compression: "gzip" },
+		{ tar: EMPTY_LAYER, compression: "gzip" },
+		{ tar: Buffer.alloc(0), compression: "gzip" },
+		upper,
+		{ tar: EMPTY_LAYER, compression: "gzip" },
+		{ tar: garbage, compression: "none" },
+		{ tar: chunked.tar, compression: "zstd", blob: chunked.blob, annotations: chunked.annotations },
+		// what it hides is there again
+		{ tar: LOWER_LAYER, compression: "none" },
+		upper,
+	];
+	for (let i = 0; i < more; i++) {
+		const tar = tarArchive([
+			directory("many"),
+			text(`many/${i}`, String(i)),
+			{ path: `many/again-${i}`, type: "hard-link", linkTarget: `many/${i}` },
+			text("many/last", String(i), { xattrs: new Map([["user.number", Buffer.from(String(i))]]) }),
+			...(i % 10 === 9 ? [text(`many/.wh.${i - 5}`, "")] : []),
+		]);
+		layers.push({ tar, compression: i % 2 === 0 ? "gzip" : "none" });
+	}
+	return writeOciLayout(join(into, name), { layers, tag: "v1" });
+}
 
 export interface StoragePayloads {
 	readonly plain: WrittenLayout;
