@@ -534,7 +534,7 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		name: "SELinux enforcing without labels",
 		layer: (parts) => [
 			file("etc/selinux/config", "SELINUX=enforcing\n"),
-			...menu((text) => text.replaceAll("selinux=0 ", ""))(parts),
+			...menu((text) => text.replaceAll("selinux=0 ", "security=selinux "))(parts),
 		],
 		isBootable: true,
 		findings: ["SELINUX_UNLABELLED"],

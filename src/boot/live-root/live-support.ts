@@ -77,7 +77,7 @@ const ROOT_SCRIPTS = ["dmsquash-live-root", "dmsquash-live-root.sh"].flatMap((na
 	`/usr/bin/${name}`,
 ]);
 /** The second since dracut 107. */
-const HOOKS = ["/usr/lib/dracut/hooks", "/var/lib/dracut/hooks", "/lib/dracut/hooks"];
+export const DRACUT_HOOKS = ["/usr/lib/dracut/hooks", "/var/lib/dracut/hooks", "/lib/dracut/hooks"];
 /** A kernel's own line has 2047. */
 const MAX_OWN_CHARACTERS = 16 * 1024;
 const PARSE_SCRIPT = "parse-dmsquash-live.sh";
@@ -89,7 +89,7 @@ export function startsWithLiveBoot({ dmsquashLive, liveBoot }: LiveSupport): boo
 
 export function liveSupportOf(files: InitramfsFiles): LiveSupport {
 	const has = (...paths: string[]): boolean => paths.some((path) => files.exists(path));
-	const hooks = HOOKS.flatMap((directory) =>
+	const hooks = DRACUT_HOOKS.flatMap((directory) =>
 		files.names(`${directory}/cmdline`).map((name) => `${directory}/cmdline/${name}`),
 	);
 	const release = files.text("/usr/lib/initrd-release") ?? "";

@@ -1,5 +1,7 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { startedSecurityModule } from "../../boot/linux/security-module.ts";
 import { type InitramfsArguments, lookupOf } from "../../boot/live-root/argument-lookup.ts";
+import { DRACUT_HOOKS } from "../../boot/live-root/live-support.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import { LABEL_XATTR } from "../../selinux/choice.ts";
 import { policyMissing } from "../../selinux/label-image.ts";
@@ -9,10 +11,15 @@ import type { BootParts } from "../boot-parts.ts";
 import type { MenuFindings } from "../menu-findings.ts";
 
 const CONFIG = "/etc/selinux/config";
+const NAMES = { apparmor: "AppArmor", smack: "Smack" } as const;
+/** It loads the policy once it runs in the live root. */
+const SYSTEMD = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
+const LOAD_POLICY = ["/sbin/load_policy", "/usr/sbin/load_policy"];
+const POLICY_HOOK = "selinux-loadpolicy.sh";
 
 /** What SELinux would do in the live system: an enforcing one starts nothing that has no label. */
 export async function checkSelinux(parts: BootParts, args: InitramfsArguments, findings: MenuFindings): Promise<void> {
-	const { tree, config: kernel, selinux } = parts;
+	const { tree, selinux } = parts;
 	const config = await readSelinuxConfig(tree);
 	const hasPolicy = hasRules(tree, config);
 	if (selinux === "policy" && !hasPolicy) {
@@ -20,6 +27,7 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 		findings.block(code, what, ALL_PATHS, { evidence: where, remedy });
 		return;
 	}
+	checkPolicyHook(parts, args, config.mode, findings);
 	if (configFile(tree) === undefined) return;
 	const { mode } = config;
 	if (mode !== "enforcing" && mode !== "permissive") return;
@@ -27,8 +35,10 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 	const isMade = (selinux === "auto" || selinux === "policy") && hasPolicy;
 	const off = ["selinux", "enforcing"].find((name) => args.value(name) === "0");
 	const policy = displayName(config.type);
+	const other = otherThanSelinux(parts, args);
 	if (!isLabelled && !isMade) {
-		if (mode === "permissive" || off !== undefined || args.isSet(lookupOf("autorelabel"))) return;
+		if (mode === "permissive" || off !== undefined || other !== undefined || args.isSet(lookupOf("autorelabel")))
+			return;
 		findings.warn("SELINUX_UNLABELLED", "SELinux is enforcing, but the image's files have no labels", {
 			evidence: `${CONFIG}: SELINUX=enforcing; the default entry has no enforcing=0`,
 			remedy: "add enforcing=0 to the entry's linux line",
@@ -36,7 +46,7 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 		});
 		return;
 	}
-	if (off !== undefined)
+	if (off !== undefined) {
 		findings.choice({
 			code: "SELINUX_OFF_IN_MENU",
 			what: isLabelled
@@ -45,15 +55,77 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 			where: `the default entry: ${off}=0`,
 			remedy: `leave ${off}=0 out of the entry's linux line for SELinux to be ${mode}`,
 		});
-	else if (kernel !== undefined && kernel.get("CONFIG_SECURITY_SELINUX") !== "y")
-		findings.warn("SELINUX_KERNEL", "the kernel does not have SELinux", {
-			evidence: `CONFIG_SECURITY_SELINUX=${kernel.get("CONFIG_SECURITY_SELINUX") ?? "n"}; ${CONFIG}: SELINUX=${mode}`,
+		return;
+	}
+	if (other !== undefined) {
+		findings.warn(other.code, other.what, {
+			evidence: `${other.evidence}; ${CONFIG}: SELINUX=${mode}`,
+			remedy: other.remedy,
+			menuFixes: other.menuFixes,
 		});
-	else
-		findings.ok(
-			"SELINUX",
-			isLabelled
-				? `SELinux is ${mode}, and files have labels`
-				: `SELinux is ${mode}, and files get labels of ${policy}`,
-		);
+		return;
+	}
+	findings.ok(
+		"SELINUX",
+		isLabelled ? `SELinux is ${mode}, and files have labels` : `SELinux is ${mode}, and files get labels of ${policy}`,
+	);
+	if (!SYSTEMD.some((path) => lookupQuietly(tree, path) !== undefined) && !hasPolicyHook(parts))
+		findings.choice({
+			code: "SELINUX_POLICY_LOADER",
+			what: "init has to load the SELinux policy itself: the image has no systemd, and the initramfs does not do it",
+			where: displayName(parts.initramfs?.file.path ?? "the initramfs"),
+			remedy: "where init does not, make the initramfs with dracut --add selinux and install policycoreutils",
+		});
+}
+
+/** Why the kernel would not start SELinux; undefined where it does, or its configuration does not tell. */
+function otherThanSelinux({ config }: BootParts, args: InitramfsArguments) {
+	if (config === undefined) return undefined;
+	const setting = (name: string): string | undefined => config.get(name);
+	const own = setting("CONFIG_SECURITY_SELINUX");
+	if (own !== "y")
+		return {
+			code: "SELINUX_KERNEL",
+			what: "the kernel does not have SELinux",
+			evidence: `CONFIG_SECURITY_SELINUX=${own ?? "n"}`,
+		};
+	const started = startedSecurityModule(setting, args);
+	if (started === "selinux" || started === "unknown") return undefined;
+	const list = args.value("lsm");
+	return {
+		code: "SELINUX_NOT_STARTED",
+		what: `the kernel starts ${started === undefined ? "no security module" : NAMES[started]} in place of SELinux`,
+		evidence: list === undefined ? `CONFIG_LSM=${setting("CONFIG_LSM") ?? ""}` : `the default entry: lsm=${list}`,
+		remedy: "add security=selinux to the entry's linux line, without lsm=",
+		menuFixes: [{ drop: ["lsm"], set: ["security=selinux"] }],
+	};
+}
+
+/** dracut's module `selinux` ends the boot where it cannot load the policy: it takes a system without a configuration for an enforcing one. */
+function checkPolicyHook(
+	parts: BootParts,
+	args: InitramfsArguments,
+	mode: string | undefined,
+	findings: MenuFindings,
+): void {
+	if (!hasPolicyHook(parts) || args.value("selinux") === "0" || args.value("enforcing") === "0") return;
+	if (mode === "permissive" || mode === "disabled") return;
+	const isExecutable = (path: string): boolean => ((lookupQuietly(parts.tree, path)?.inode.mode ?? 0) & 0o111) !== 0;
+	if (LOAD_POLICY.some(isExecutable)) return;
+	findings.block(
+		"SELINUX_LOAD_POLICY",
+		"the initramfs has dracut's module selinux, which does not go on without load_policy",
+		ALL_PATHS,
+		{
+			evidence: `no ${LOAD_POLICY.join(", ")}; ${CONFIG}: SELINUX=${mode ?? "enforcing, as it says nothing"}`,
+			remedy: "install policycoreutils, or make the initramfs with dracut --omit selinux",
+		},
+	);
+}
+
+function hasPolicyHook({ initramfs }: BootParts): boolean {
+	return DRACUT_HOOKS.some((directory) => {
+		const hooks = initramfs?.content.lookup(`${directory}/pre-pivot`)?.inode;
+		return hooks?.type === "directory" && [...hooks.entries.keys()].some((name) => name.endsWith(POLICY_HOOK));
+	});
 }

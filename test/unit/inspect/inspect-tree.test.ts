@@ -22,6 +22,10 @@ const EROFS_SCRIPT = text("usr/sbin/dmsquash-live-root", "squashfs | erofs) SQUA
 const erofsModule = (imports: string) => text(`usr/lib/modules/${RELEASE}/kernel/fs/erofs/erofs.ko`, imports);
 const fat = (path: string) => text(`usr/lib/modules/${RELEASE}/kernel/fs/${path}.ko`, "");
 
+const DEBIAN_KERNEL =
+	'CONFIG_SECURITY_SELINUX=y\nCONFIG_SECURITY_APPARMOR=y\nCONFIG_LSM="landlock,lockdown,apparmor,selinux,tomoyo,bpf"\n';
+const lineOf = (args: string) => ({ config: DEBIAN_KERNEL, linux: `/images/pxeboot/vmlinuz ${args}` });
+
 describe("inspecting a tree", () => {
 	it("finds nothing wrong with the built-in menu and a current dracut", async () => {
 		const inspection = await inspect(liveImage());
@@ -61,6 +65,15 @@ describe("inspecting a tree", () => {
 		["permissive", true, { config: "CONFIG_SECURITY_SELINUX=y\n" }, "ok", "SELINUX"],
 		["enforcing", true, { linux: "/images/pxeboot/vmlinuz enforcing=0" }, "note", "SELINUX_OFF_IN_MENU"],
 		["enforcing", true, { config: "# CONFIG_SECURITY_SELINUX is not set\n" }, "warning", "SELINUX_KERNEL"],
+		["enforcing", false, { config: "# CONFIG_SECURITY_SELINUX is not set\n" }, undefined, undefined],
+		["enforcing", true, { config: DEBIAN_KERNEL }, "warning", "SELINUX_NOT_STARTED"],
+		["enforcing", false, { config: DEBIAN_KERNEL }, undefined, undefined],
+		["enforcing", true, lineOf("security=selinux"), "ok", "SELINUX"],
+		["enforcing", false, lineOf("security=selinux"), "warning", "SELINUX_UNLABELLED"],
+		["enforcing", true, lineOf("security=selinux lsm=yama,apparmor"), "warning", "SELINUX_NOT_STARTED"],
+		["enforcing", true, lineOf("security=apparmor lsm=yama,selinux,apparmor"), "ok", "SELINUX"],
+		["enforcing", true, lineOf("apparmor=0"), "ok", "SELINUX"],
+		["enforcing", true, lineOf("security=none"), "warning", "SELINUX_NOT_STARTED"],
 		["enforcing", false, {}, "warning", "SELINUX_UNLABELLED"],
 		["permissive", false, {}, undefined, undefined],
 		["disabled", true, {}, undefined, undefined],
@@ -72,6 +85,48 @@ describe("inspecting a tree", () => {
 		if (hasPolicy) image.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n");
 		const found = (await inspect(image)).findings.find((each) => each.code.startsWith("SELINUX"));
 		expect([found?.severity, found?.code]).toEqual([severity, code]);
+	});
+
+	it("mends a menu whose kernel starts another security module", async () => {
+		const image = liveImage(lineOf("lsm=apparmor,selinux")).file("/etc/selinux/config", "SELINUX=enforcing\n");
+		image.file("/etc/selinux/targeted/contexts/files/file_contexts", "/.* all\n");
+		const found = (await inspect(image)).findings.find(({ code }) => code === "SELINUX_NOT_STARTED");
+		expect(found?.what).toContain("AppArmor");
+		expect(found?.containerfile?.debian).toMatch(/"linux":"[^"]* security=selinux"/);
+		expect(found?.containerfile?.debian).not.toContain("lsm=");
+	});
+
+	it.each([
+		["SELINUX=enforcing\n", "quiet", false, ["SELINUX_LOAD_POLICY"]],
+		["", "quiet", false, ["SELINUX_LOAD_POLICY"]],
+		["SELINUX=enforcing\n", "quiet", true, []],
+		["SELINUX=permissive\n", "quiet", false, []],
+		["SELINUX=enforcing\n", "enforcing=0", false, []],
+		["", "selinux=0", false, []],
+	])("knows dracut's module that loads the policy: %j, %s, load_policy %s", async (config, args, isThere, wanted) => {
+		const extra = [text("usr/lib/dracut/hooks/pre-pivot/50-selinux-loadpolicy.sh", "", 0o100755)];
+		const image = liveImage({ extra, linux: `/images/pxeboot/vmlinuz ${args}` });
+		if (config !== "") image.file("/etc/selinux/config", config);
+		if (isThere) image.file("/usr/sbin/load_policy", "");
+		const { findings } = await inspect(image);
+		expect(
+			findings.flatMap(({ code, severity }) => (severity === "blocker" && code.startsWith("SELINUX") ? [code] : [])),
+		).toEqual(wanted);
+	});
+
+	it("says who has to load the policy where there is no systemd", async () => {
+		const withPolicy = (image: SmallRoot): SmallRoot =>
+			image
+				.file("/etc/selinux/config", "SELINUX=enforcing\n")
+				.file("/etc/selinux/targeted/contexts/files/file_contexts", "/.* all\n")
+				.file("/usr/sbin/load_policy", "");
+		const codes = async (image: SmallRoot): Promise<string[]> =>
+			(await inspect(withPolicy(image))).findings.map(({ code }) => code).filter((code) => code.startsWith("SELINUX"));
+		const linux = "/images/pxeboot/vmlinuz quiet";
+		const hook = [text("var/lib/dracut/hooks/pre-pivot/50-selinux-loadpolicy.sh", "", 0o100755)];
+		expect(await codes(liveImage({ linux }))).toEqual(["SELINUX", "SELINUX_POLICY_LOADER"]);
+		expect(await codes(liveImage({ linux, extra: hook }))).toEqual(["SELINUX"]);
+		expect(await codes(liveImage({ linux }).file("/usr/lib/systemd/systemd", ""))).toEqual(["SELINUX"]);
 	});
 
 	it.each([
