@@ -56,7 +56,7 @@ const BOOTS: readonly Prediction[] = [
 		ends: /Security Violation|Access Denied|bad shim/i,
 	},
 	{ name: "an unsigned GRUB", path: "UEFI from CD" },
-	{ name: "an unsigned kernel", path: "UEFI from USB disk with Secure Boot", ends: /bad shim signature/i },
+	{ name: "an unsigned kernel", path: "UEFI from USB disk with Secure Boot", ends: /bad shim (loader )?signature/i },
 	{ name: "an initramfs in several parts: microcode, gzip, and an override behind it", path: "BIOS from CD" },
 	{ name: "an initramfs without the CD driver", path: "BIOS from USB disk" },
 	{ name: "boot loaders only where bootupd keeps them", path: "UEFI from USB disk with Secure Boot" },
