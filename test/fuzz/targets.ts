@@ -3,6 +3,7 @@ import { archiveTargets } from "./targets/archives.ts";
 import { documentTargets } from "./targets/documents.ts";
 import { packageTargets } from "./targets/packages.ts";
 import { programTargets } from "./targets/programs.ts";
+import { selinuxTargets } from "./targets/selinux.ts";
 import { streamTargets } from "./targets/streams.ts";
 import { volumeTargets } from "./targets/volumes.ts";
 
@@ -11,6 +12,7 @@ export const targets: readonly FuzzTarget[] = [
 	...archiveTargets,
 	...documentTargets,
 	...packageTargets,
+	...selinuxTargets,
 	...streamTargets,
 	...programTargets,
 	...volumeTargets,
