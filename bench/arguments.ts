@@ -10,6 +10,7 @@ export const PARTS = [
 	"cache",
 	"shared",
 	"memory",
+	"payload",
 	"against",
 ] as const;
 /** What measures contenders against each other. The others weigh what we offer, and must be asked for. */
@@ -42,7 +43,7 @@ export const USAGE = `usage: npm run bench -- [option]...
   --full            every setting: gzip and xz too, which take minutes
   --settings LIST   only these, separated by commas: "zstd 15", "zstd 3", lz4, gzip, xz
   --only LIST       only these parts: ${PARTS.join(", ")}
-                    (levels against block sizes, booting, caches, memory and another build run only when they are named here)
+                    (levels against block sizes, booting, caches, memory, a payload and another build run only when they are named here)
   --build DIR       the other checkout, built, that the part "against" compares this one with
   --rootless        let the peers unpack as an ordinary user
   --work DIR        where trials put their files (default build/bench/work); emptied

@@ -19,6 +19,8 @@ export interface LayoutCopy {
 	blobPath(digest: string): string;
 	/** Adds a layer on top, whose gzip blob is in its place. */
 	addLayer(blob: { readonly digest: string; readonly size: number }, diffId: string): void;
+	/** Takes the top layer of the image as it was away. */
+	dropTopLayer(): void;
 	/** Writes configuration, manifest and index. */
 	save(): void;
 }
@@ -49,6 +51,12 @@ export function copyLayout(layout: string, copy: string): LayoutCopy {
 			added.push({ mediaType: GZIP_LAYER, digest, size });
 			config.rootfs.diff_ids.push(diffId);
 			config.history?.push({ created_by: "one layer more" });
+		},
+		dropTopLayer() {
+			manifest.layers.pop();
+			config.rootfs.diff_ids.pop();
+			// which steps made no layer is of no use to anybody here
+			delete config.history;
 		},
 		save() {
 			const layers = [...manifest.layers, ...added];

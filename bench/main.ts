@@ -7,6 +7,7 @@ import { cacheMarkdown } from "./cache/markdown.ts";
 import { describeMachine } from "./machine.ts";
 import { toMarkdown } from "./markdown.ts";
 import { memoryMarkdown } from "./memory/markdown.ts";
+import { payloadMarkdown } from "./payload/markdown.ts";
 import { presetsMarkdown } from "./presets/markdown.ts";
 import { rewriteReadme } from "./readme.ts";
 import { Run } from "./run.ts";
@@ -62,6 +63,10 @@ async function main(args: readonly string[]): Promise<void> {
 	if (run.memory.length > 0) {
 		const results = { command, machine, images: run.memory, skipped };
 		write("memory", run.memory.map(memoryMarkdown).join("\n"), results, out);
+	}
+	if (run.payload.length > 0) {
+		const results = { command, machine, images: run.payload, skipped };
+		write("payload", run.payload.map(payloadMarkdown).join("\n"), results, out);
 	}
 	if (run.weighed.length > 0) {
 		const results = { command, machine, images: run.weighed, skipped };

@@ -9,6 +9,7 @@ import { makePlan, runnable } from "./contenders.ts";
 import { type Inputs, openInputs } from "./inputs.ts";
 import { type MemoryResults, measureMemory } from "./memory/run.ts";
 import type { MicroRow } from "./micro/repeat.ts";
+import { measurePayload, type PayloadResults } from "./payload/run.ts";
 import type { ImagePresets } from "./presets/results.ts";
 import { weighPresets } from "./presets/run.ts";
 import type { ImageResults } from "./results.ts";
@@ -25,6 +26,7 @@ export class Run {
 	readonly cached: CacheResults[] = [];
 	readonly shared: SharedResults[] = [];
 	readonly memory: MemoryResults[] = [];
+	readonly payload: PayloadResults[] = [];
 	readonly against: AgainstResults[] = [];
 	micro: MicroRow[] = [];
 	readonly #given: Arguments;
@@ -63,6 +65,10 @@ export class Run {
 				const { layoutDir: layout } = inputs;
 				const given = { name, layout, layerBytes: layerBytes(inputs), build, trials: this.#given.trials };
 				this.against.push(await measureAgainst(given, join(work, "against")));
+			}
+			if (parts.includes("payload")) {
+				const given = { name, layout: inputs.layoutDir, layerBytes: layerBytes(inputs), trials: this.#given.trials };
+				this.payload.push(await measurePayload(given, join(work, "payload")));
 			}
 			if (parts.includes("memory"))
 				this.memory.push(await measureMemory(inputs, this.#given.trials, join(work, "memory")));
