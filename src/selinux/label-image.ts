@@ -4,7 +4,7 @@ import { Oci2isoError } from "../errors.ts";
 import type { ImageTree } from "../tree/image-tree.ts";
 import type { DirectoryInode, FileInode } from "../tree/inode.ts";
 import type { SelinuxChoice } from "./choice.ts";
-import { hasLabels, type LabelCounts, labelling } from "./label-tree.ts";
+import { countLabels, hasLabels, type LabelCounts, labelling } from "./label-tree.ts";
 import type { LibraryRules } from "./library.ts";
 import { configFile, hasPolicy, policyFiles, readPolicy, readSelinuxConfig, type SelinuxPolicy } from "./policy.ts";
 
@@ -45,8 +45,12 @@ export async function labelImage(
 	if (!mayLabel(choice, tree)) return none();
 	if (choice === "auto") {
 		if (dropsLabels) return none();
-		if (await inTurns(hasLabels(kept), signal))
-			return none("SELinux labels are those that layers carry; --selinux policy takes the policy's");
+		if (await inTurns(hasLabels(kept), signal)) {
+			const { labelled, inodes } = await inTurns(countLabels(kept), signal);
+			return none(
+				`SELinux labels are those that layers carry, ${labelled} of ${inodes} inodes have one; --selinux policy takes the policy's`,
+			);
+		}
 	}
 	await fetch([configFile(tree)].flatMap((file) => file ?? []));
 	const config = await readSelinuxConfig(tree);

@@ -1,7 +1,7 @@
 import { type ByteString, bytesOf, displayPath } from "../binary/byte-string.ts";
 import type { Steps } from "../binary/turns.ts";
 import type { Xattrs } from "../binary/xattrs.ts";
-import type { DirectoryInode } from "../tree/inode.ts";
+import type { DirectoryInode, Inode } from "../tree/inode.ts";
 import { inodesBelow, walk } from "../tree/walk.ts";
 import { LABEL_XATTR } from "./choice.ts";
 import type { SelinuxPolicy } from "./policy.ts";
@@ -26,12 +26,27 @@ export interface LabelCounts {
 
 /** Whether an inode of the tree has a label. An inode a step. */
 export function* hasLabels(root: DirectoryInode): Steps<boolean> {
-	if (root.xattrs.has(LABEL_XATTR)) return true;
-	for (const { xattrs } of inodesBelow(root)) {
+	for (const { xattrs } of everyInode(root)) {
 		if (xattrs.has(LABEL_XATTR)) return true;
 		yield;
 	}
 	return false;
+}
+
+function* everyInode(root: DirectoryInode): Generator<Inode> {
+	yield root;
+	yield* inodesBelow(root);
+}
+
+/** How many inodes have a label, of how many. An inode a step. */
+export function* countLabels(root: DirectoryInode): Steps<{ readonly labelled: number; readonly inodes: number }> {
+	const [seen, labelled] = [new Set<Inode>(), new Set<Inode>()];
+	for (const inode of everyInode(root)) {
+		seen.add(inode);
+		if (inode.xattrs.has(LABEL_XATTR)) labelled.add(inode);
+		yield;
+	}
+	return { labelled: labelled.size, inodes: seen.size };
 }
 
 /**

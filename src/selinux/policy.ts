@@ -58,6 +58,12 @@ export function hasRules(tree: ImageTree, { type }: SelinuxConfig): boolean {
 	return fileAt(tree, `${DIRECTORY}/${type}/${FILES}`) !== undefined;
 }
 
+/** Whether the policy that a configuration names is there as the kernel takes it. */
+export function hasCompiledPolicy(tree: Pick<ImageTree, "lookup">, { type }: SelinuxConfig): boolean {
+	const directory = lookupQuietly(tree, `${DIRECTORY}/${type}/policy`)?.inode;
+	return directory?.type === "directory" && [...directory.entries.keys()].some((name) => /^policy\.\d+$/.test(name));
+}
+
 /** What `readPolicy` reads. */
 export function policyFiles(tree: ImageTree, { type }: SelinuxConfig): FileInode[] {
 	const files = [...INPUTS, ...SUBSTITUTIONS].map((suffix) => fileAt(tree, `${DIRECTORY}/${type}/${FILES}${suffix}`));

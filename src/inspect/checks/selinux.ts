@@ -1,11 +1,13 @@
 import { displayName } from "../../binary/byte-string.ts";
+import { inTurns } from "../../binary/turns.ts";
 import { startedSecurityModule } from "../../boot/linux/security-module.ts";
 import { type InitramfsArguments, lookupOf } from "../../boot/live-root/argument-lookup.ts";
 import { DRACUT_HOOKS } from "../../boot/live-root/live-support.ts";
 import { ALL_PATHS } from "../../findings/finding.ts";
 import { LABEL_XATTR } from "../../selinux/choice.ts";
 import { policyMissing } from "../../selinux/label-image.ts";
-import { configFile, hasRules, readSelinuxConfig } from "../../selinux/policy.ts";
+import { hasLabels } from "../../selinux/label-tree.ts";
+import { configFile, hasCompiledPolicy, hasRules, readSelinuxConfig } from "../../selinux/policy.ts";
 import { lookupQuietly } from "../../tree/lookup-quietly.ts";
 import type { BootParts } from "../boot-parts.ts";
 import type { MenuFindings } from "../menu-findings.ts";
@@ -32,7 +34,7 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 	const { mode } = config;
 	if (mode !== "enforcing" && mode !== "permissive") return;
 	const isLabelled = selinux !== "off" && lookupQuietly(tree, "/sbin/init")?.inode.xattrs.has(LABEL_XATTR) === true;
-	const isMade = (selinux === "auto" || selinux === "policy") && hasPolicy;
+	const isMade = hasPolicy && (selinux === "policy" || (selinux === "auto" && !(await inTurns(hasLabels(tree.root)))));
 	const off = ["selinux", "enforcing"].find((name) => args.value(name) === "0");
 	const policy = displayName(config.type);
 	const other = otherThanSelinux(parts, args);
@@ -62,6 +64,13 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 			evidence: `${other.evidence}; ${CONFIG}: SELINUX=${mode}`,
 			remedy: other.remedy,
 			menuFixes: other.menuFixes,
+		});
+		return;
+	}
+	if (mode === "enforcing" && !hasCompiledPolicy(tree, config)) {
+		findings.warn("SELINUX_NOT_COMPILED", "SELinux is enforcing, but its policy is not there for the kernel to load", {
+			evidence: `no /etc/selinux/${policy}/policy/policy.VERSION; systemd goes no further then`,
+			remedy: "let the policy's package run its script when it is installed, or run semodule -B",
 		});
 		return;
 	}

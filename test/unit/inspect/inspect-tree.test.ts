@@ -82,9 +82,28 @@ describe("inspecting a tree", () => {
 			"/etc/selinux/config",
 			`SELINUX=${mode}\nSELINUXTYPE=x\n`,
 		);
-		if (hasPolicy) image.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n");
+		if (hasPolicy)
+			image
+				.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n")
+				.file("/etc/selinux/x/policy/policy.33", "");
 		const found = (await inspect(image)).findings.find((each) => each.code.startsWith("SELINUX"));
 		expect([found?.severity, found?.code]).toEqual([severity, code]);
+	});
+
+	it("takes labels from layers that have some, as a build does, and looks for the policy that the kernel loads", async () => {
+		const image = (): SmallRoot =>
+			liveImage({ linux: "/images/pxeboot/vmlinuz quiet" })
+				.file("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=x\n")
+				.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n");
+		const first = async (root: SmallRoot): Promise<string | undefined> =>
+			(await inspect(root)).findings.find(({ code }) => code.startsWith("SELINUX"))?.code;
+		expect(await first(image())).toBe("SELINUX_NOT_COMPILED");
+		expect(await first(image().file("/etc/selinux/x/policy/policy.kern", ""))).toBe("SELINUX_NOT_COMPILED");
+		const compiled = image().file("/etc/selinux/x/policy/policy.33", "");
+		expect(await first(compiled)).toBe("SELINUX");
+		const one = compiled.lookup("/etc/selinux/config")?.inode;
+		if (one !== undefined) one.xattrs = new Map([["security.selinux", Buffer.from("u:r:t:s0\0")]]);
+		expect(await first(compiled)).toBe("SELINUX_UNLABELLED");
 	});
 
 	it("mends a menu whose kernel starts another security module", async () => {
@@ -119,6 +138,7 @@ describe("inspecting a tree", () => {
 			image
 				.file("/etc/selinux/config", "SELINUX=enforcing\n")
 				.file("/etc/selinux/targeted/contexts/files/file_contexts", "/.* all\n")
+				.file("/etc/selinux/targeted/policy/policy.31", "")
 				.file("/usr/sbin/load_policy", "");
 		const codes = async (image: SmallRoot): Promise<string[]> =>
 			(await inspect(withPolicy(image))).findings.map(({ code }) => code).filter((code) => code.startsWith("SELINUX"));
@@ -139,7 +159,10 @@ describe("inspecting a tree", () => {
 		async (selinux, hasPolicy, severity, code) => {
 			const image = liveImage({ linux: "/images/pxeboot/vmlinuz quiet" });
 			image.file("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=x\n");
-			if (hasPolicy) image.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n");
+			if (hasPolicy)
+				image
+					.file("/etc/selinux/x/contexts/files/file_contexts", "/.* all\n")
+					.file("/etc/selinux/x/policy/policy.33", "");
 			const { findings } = await inspectTree(image, { architecture: "amd64", selinux });
 			const found = findings.find((each) => each.code.startsWith("SELINUX"));
 			expect([found?.severity, found?.code]).toEqual([severity, code]);
