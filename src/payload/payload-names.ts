@@ -31,6 +31,10 @@ export function payloadNames(images: readonly Named[], format: PayloadFormat): s
 				what: `two payloads would be called "${name}"`,
 				where: references[i],
 				expected: "images with different names or tags",
+				remedy:
+					format === "storage"
+						? "name one of them in its registry, or copy it under another name (`skopeo copy oci:DIR:TAG oci:OTHER:TAG`)"
+						: "copy one of them under another tag (`skopeo copy oci:DIR:TAG oci:DIR:OTHER`)",
 			});
 	return names;
 }

@@ -98,7 +98,11 @@ describe.skipIf(requires("xorriso", "skopeo"))("images to install that the mediu
 
 	it("must be whole, have names of their own, and a place only where there is a choice, before anything is compressed", async () => {
 		const one = writePayload("one", "v1");
-		await expect(build([one, one])).rejects.toMatchObject({ code: "PAYLOAD_NAMES", exitStatus: 2 });
+		await expect(build([one, one])).rejects.toMatchObject({
+			code: "PAYLOAD_NAMES",
+			exitStatus: 2,
+			remedy: expect.stringMatching(/^copy one of them/),
+		});
 		const placed = { ...options, image, payload: [one.reference], payloadPlace: "root" } as const;
 		await expect(buildIso({ ...placed, output: iso, overwrite: true })).rejects.toMatchObject({
 			code: "INVALID_OPTION",

@@ -70,6 +70,7 @@ const ODD_LAYER = tarArchive([
 ]);
 
 const GLOBAL_HEADER = paxHeader([paxRecord("comment", "of a commit")], "g");
+const FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
 const EMPTY_LAYER = Buffer.alloc(2 * TAR_BLOCK_BYTES);
 
 /** Layers of all kinds of blobs, empty ones, the same ones twice, what archives hold beyond files, and `more` small ones. */
@@ -84,6 +85,7 @@ export function writeCrowdedPayload(into: string, name: string, more: number): W
 		upper,
 		{ tar: EMPTY_LAYER, compression: "gzip" },
 		{ tar: garbage, compression: "none" },
+		{ tar: tarArchive([text("foreign", "f")]), compression: "gzip", mediaType: FOREIGN_LAYER },
 		{ tar: chunked.tar, compression: "zstd", blob: chunked.blob, annotations: chunked.annotations },
 		// what it hides is there again
 		{ tar: LOWER_LAYER, compression: "none" },
