@@ -47,6 +47,7 @@ function pageOf(parts: BuildPageParts): string {
 					.map((each) => each.join(" "))
 					.join(", "),
 		],
+		["Documents", report.sboms?.map(({ path, packages }) => `${path}: ${packages} packages`).join(", ")],
 		[
 			"Root file system",
 			`${squashfs.format}, ${formatSize(squashfs.byteLength)}: ${squashfs.codec} ${squashfs.level}, blocks of ${formatSize(squashfs.blockBytes)}, ${squashfs.encoder}`,
