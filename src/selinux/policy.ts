@@ -72,14 +72,13 @@ export function policyFiles(tree: ImageTree, { type }: SelinuxConfig): FileInode
 	);
 }
 
-/** Follows libselinux: of SELINUXTYPE, in any case, the last line counts, and of SELINUX the first. */
+/** Follows libselinux: of SELINUXTYPE, in any case and with space before it, the last line counts; of SELINUX, at the start of a line, the first that begins with a mode. */
 export async function readSelinuxConfig(tree: ImageTree): Promise<SelinuxConfig> {
-	const text = await read(tree, CONFIG);
-	const values = (pattern: RegExp): string[] =>
-		(text ?? "").split("\n").flatMap((line) => pattern.exec(line.trimStart())?.[1]?.trim() ?? []);
-	const type = values(/^SELINUXTYPE=(.*)/i).findLast((value) => value !== "");
-	const [mode] = values(/^SELINUX=\s*([A-Za-z]+)/);
-	return { mode: mode?.toLowerCase(), type: type ?? DEFAULT_TYPE };
+	const lines = ((await read(tree, CONFIG)) ?? "").split("\n").map((line) => line.split("\0")[0] ?? "");
+	const modes = lines.flatMap((line) => /^SELINUX=\s*(.*)/s.exec(line)?.[1] ?? []);
+	const types = lines.flatMap((line) => /^SELINUXTYPE=(.*)/is.exec(line.trimStart())?.[1]?.trim() ?? []);
+	const mode = modes.flatMap((value) => /^(?:enforcing|permissive|disabled)/i.exec(value)?.[0].toLowerCase() ?? [])[0];
+	return { mode, type: types.at(-1) ?? DEFAULT_TYPE };
 }
 
 /**

@@ -44,9 +44,10 @@ export function numbers(seed: number): Random {
 export function oddPolicy(random: Random): Record<string, string> {
 	const one = <Value>(values: readonly Value[]): Value => values[random(values.length)] as Value;
 	const times = (most: number, make: () => string): string =>
-		Array.from({ length: 1 + random(most) }, make)
-			.join("\n")
-			.concat("\n");
+		Array.from({ length: 1 + random(most) }, () => make() + one(["\n", "\n", "\n", "\r\n", " \t\n\n", "\0x\n"]))
+			.join("")
+			.concat(one(["", "", "# x", "  "]))
+			.replace(random(4) === 0 ? /\s*$/ : "", "");
 	const name = (): string =>
 		one([
 			"a",

@@ -104,6 +104,27 @@ describe("a policy's label", () => {
 	});
 });
 
+describe("the configuration", () => {
+	/** What `selinux_getenforcemode` and `selinux_policy_root` of libselinux 3.4 say. */
+	it.each([
+		["SELINUX=enforcing\r\nSELINUXTYPE=x\r\n", "enforcing", "x"],
+		["SELINUX= Enforcing \n", "enforcing", "targeted"],
+		['SELINUX="enforcing"\nSELINUXTYPE="x"', undefined, '"x"'],
+		["selinux=enforcing\nselinuxtype=x y # z\n", undefined, "x y # z"],
+		[" SELINUX=permissive\n\tSELINUXTYPE=x\n", undefined, "x"],
+		["SELINUX=enforcing-x\n", "enforcing", "targeted"],
+		["SELINUX=bogus\nSELINUX=permissive\nSELINUX=enforcing\n", "permissive", "targeted"],
+		["SELINUXTYPE=a\nSELINUXTYPE=b\0c\n", undefined, "b"],
+		["SELINUXTYPE=a\nSELINUXTYPE=\n", undefined, ""],
+		["SELINUX =enforcing\nSELINUXTYPE =x\n", undefined, "targeted"],
+	])("%j is read as libselinux reads it", async (text, mode, type) => {
+		const root = new SmallRoot()
+			.file("/etc/sysconfig/selinux", text)
+			.symlink("/etc/selinux/config", "../sysconfig/selinux");
+		expect(await readSelinuxConfig(root)).toEqual({ mode, type });
+	});
+});
+
 describe("labelling", () => {
 	const contexts = "/.* all\n/none(/.*)? <<none>>\n/z/.* late\n/etc/.* etc\n";
 
