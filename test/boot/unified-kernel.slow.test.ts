@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildIso } from "../../src/index.ts";
@@ -91,7 +91,7 @@ describe.skipIf(
 	] as const)("boots by Debian %s's %s where that key is enrolled, and nowhere else", async (profile, bootloader) => {
 		const layout = await debianFixture(profile);
 		const parts = await realParts(layout, "whole");
-		const image = await withExtraLayer(layout, path(profile), async (append) =>
+		const image = await withExtraLayer(layout, await mkdtemp(path(`${profile}-`)), async (append) =>
 			append(
 				tarArchive([
 					{ path: "boot/EFI/Linux/owned.efi", content: await makeUnifiedKernel(parts) },
