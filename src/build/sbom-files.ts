@@ -77,6 +77,9 @@ export function openSbomFiles({ output, sbom = [], overwrite, signal }: Work): S
 	};
 }
 
+/** No further system is called so: their names have no capitals. */
+const FIRST = "Live";
+
 type PendingFile = NonNullable<ReturnType<typeof openReport>>;
 
 function noName(): Oci2isoError {
@@ -102,7 +105,7 @@ async function takeInventory(
 ): Promise<Inventory> {
 	const notices: string[] = [];
 	const stages = [
-		{ name: "live", image, reference: plan.image.reference, stage: system.stage, contract: system.contract },
+		{ name: FIRST, image, reference: plan.image.reference, stage: system.stage, contract: system.contract },
 		...system.also.flatMap(({ name, stage, contract }, i) => {
 			const named = also[i];
 			return named === undefined
@@ -117,7 +120,7 @@ async function takeInventory(
 		notices.push(...told);
 		if (packages.length === 0)
 			notices.push(
-				`${name === "live" ? "the image" : name} has no package database of dpkg, rpm, apk or pacman that names a package`,
+				`${name === FIRST ? "the image" : name} has no package database of dpkg, rpm, apk or pacman that names a package`,
 			);
 		systems.push({ name, distribution: contract.osRelease, image: identityOf(reference, from), packages });
 	}

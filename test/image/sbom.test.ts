@@ -178,6 +178,17 @@ describe.skipIf(requires(HOST_GRUB, "xorriso", "rpm", "rpmbuild", "dpkg-query"))
 			expect(readFileSync(join(work, "planned.spdx.json"), "utf8")).toBe(without.texts.spdx);
 		});
 
+		it("tells systems on one ISO apart, and the image that it carries from what it is made of", async () => {
+			const other = imageWith(file("lib/apk/db/installed", "P:musl\nV:1\nL:MIT\n\n"));
+			const { spdx, packages } = await build(image, { also: [{ name: "live", image: other }], payload: [other] });
+			expect(packages.filter(({ licenseDeclared }) => licenseDeclared === "MIT").map(({ name }) => name)).toEqual([
+				"musl",
+			]);
+			const purposes = spdx.packages.map(({ primaryPackagePurpose }) => primaryPackagePurpose);
+			expect(purposes.filter((each) => each === "CONTAINER").length).toBe(3);
+			expect(purposes.filter((each) => each === "OPERATING_SYSTEM").length).toBe(3);
+		});
+
 		it("names Berkeley DB's format and a log that was not written back, and says where there are no packages", async () => {
 			const bdb = await build(imageWith(file("var/lib/rpm/Packages", "x"), file("var/lib/rpm/rpmdb.sqlite-wal", "x")));
 			const notices = [/Berkeley DB/, /rpmdb\.sqlite-wal/, /no package database/];
