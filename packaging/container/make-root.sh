@@ -27,7 +27,7 @@ apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-br
 		fi
 	done | sort -u | tar -cf - --verbatim-files-from -T - | tar -xf - -C "$root" --keep-directory-symlink
 cp /bin/busybox "$root/usr/bin/busybox"
-for name in sh cat cp cut date dirname basename echo env expr grep head id ls mkdir mv printf rm sed sha256sum sleep tail test tr true; do
+for name in sh cat cp cut date dirname basename echo env expr grep head id ls mkdir mv printf rm sed sleep tail test tr true; do
 	ln -s busybox "$root/usr/bin/$name"
 done
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"

@@ -28,7 +28,7 @@ belongs_into_image hook-pre-initramfs "$HOOK_PRE_INITRAMFS" "run it in the image
 [ "$LIVESYS" != true ] || fail "input livesys: install livesys-scripts and enable its services in the image's Containerfile"
 [ "$ADD_POLKIT" != true ] || fail "input add-polkit: put the rules into /usr/share/polkit-1/rules.d in the image's Containerfile"
 if [ -n "$CONTAINER_IMAGE" ] && [ "$CONTAINER_IMAGE" != "$image" ]; then
-	fail "input container-image: an image to install is put into the live image itself (podman pull in its Containerfile, with a mounted store)"
+	fail "input container-image: an image to install is carried by options: --payload $CONTAINER_IMAGE, or put into the live image itself (podman pull in its Containerfile)"
 fi
 ignored builder-image "$BUILDER_IMAGE" "no builder is used"
 ignored builder-distro "$BUILDER_DISTRO" "no builder is used"
@@ -46,17 +46,14 @@ none) cache=(--no-cache) ;;
 esac
 
 [ "$INSPECT" != true ] || node "$OCI2ISO" inspect "$image" "${registry[@]}" || echo "::warning title=oci2iso::inspect found what ends a boot: see its report"
-node "$OCI2ISO" build "$image" -o "$iso" --overwrite --report "$iso.json" "${registry[@]}" "${cache[@]}" "${options[@]}"
+node "$OCI2ISO" build "$image" -o "$iso" --overwrite --checksum sha256 --report "$iso.json" "${registry[@]}" "${cache[@]}" "${options[@]}"
 [ "$VERIFY" != true ] || node "$OCI2ISO" verify "$iso" --image "$image" "${registry[@]}"
 
-cd "$(dirname "$iso")"
-name=$(basename "$iso")
-sha256sum "$name" >"$name-CHECKSUM"
 cat >>"$GITHUB_OUTPUT" <<EOF
 iso-dest=$iso
-output-directory=$PWD
+output-directory=$(dirname "$iso")
 output-paths=[{"type": "iso", "path": "$iso"}]
-checksum=$(cut -d " " -f 1 "$name-CHECKSUM")
+checksum=$(cut -d " " -f 1 "$iso-CHECKSUM")
 checksum-path=$iso-CHECKSUM
 report-path=$iso.json
 EOF

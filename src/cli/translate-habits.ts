@@ -14,7 +14,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
 
 /**
  * A command line (without the program) in which other tools' options are ours, and ours with one dash have two. Options before the command come after it, and
- * `help COMMAND` is `COMMAND --help`. Throws `Oci2isoError` UNKNOWN_OPTION (exit 2) where there is no such thing here, with what to do instead; what nobody knows stays as it is.
+ * `help COMMAND` and `COMMAND help` are `COMMAND --help`. Throws `Oci2isoError` UNKNOWN_OPTION (exit 2) where there is no such thing here, with what to do instead; what nobody knows stays as it is.
  */
 export function translateHabits(program: Command, commandLine: readonly string[]): readonly string[] {
 	const args = withHelpLast(program, commandFirst(program, commandLine));
@@ -33,9 +33,12 @@ function commandFirst(program: Command, args: readonly string[]): readonly strin
 	return [...words, ...args.slice(0, at), ...args.slice(at + words.length)];
 }
 
-/** `help cache ls`, as commander has it for one word only. */
+/** `help cache ls`, as commander has it for one word only, and `build help`: an image of that name is `docker://help`. */
 function withHelpLast(program: Command, args: readonly string[]): readonly string[] {
-	if (args[0] !== "help") return args;
+	if (args[0] !== "help") {
+		const words = commandWords(program, args);
+		return words.length > 0 && args.slice(words.length).join(" ") === "help" ? [...words, "--help"] : args;
+	}
 	const topics = args.slice(1).filter((word) => !word.startsWith("-"));
 	if (topics.length === 0 || topics[0] === "help") return ["--help"];
 	const words = commandWords(program, topics);

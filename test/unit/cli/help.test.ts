@@ -34,6 +34,7 @@ describe.each(COMMANDS.map((words) => [words.join(" "), words] as const))("help 
 		expect(await help(...words.slice(0, -1), "help", ...words.slice(-1))).toBe(text);
 		expect(await help("help", ...words)).toBe(text);
 		expect(await help("--help", ...words)).toBe(text);
+		expect(await help(...words, "help")).toBe(text);
 	});
 });
 
