@@ -531,14 +531,14 @@ export const BROKEN_IMAGES: readonly BrokenImage[] = [
 		blocks: ALL,
 	},
 	{
-		name: "SELinux enforcing without labels",
+		name: "SELinux enforcing without a policy",
 		layer: (parts) => [
 			file("etc/selinux/config", "SELINUX=enforcing\n"),
 			...menu((text) => text.replaceAll("selinux=0 ", "security=selinux "))(parts),
 		],
-		isBootable: true,
-		findings: ["SELINUX_UNLABELLED"],
-		blocks: [],
+		isBootable: false,
+		findings: ["SELINUX_NOT_COMPILED"],
+		blocks: ALL,
 	},
 ];
 

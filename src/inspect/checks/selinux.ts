@@ -38,6 +38,21 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 	const off = ["selinux", "enforcing"].find((name) => args.value(name) === "0");
 	const policy = displayName(config.type);
 	const other = otherThanSelinux(parts, args);
+	const isKnown =
+		parts.config !== undefined && startedSecurityModule((name) => parts.config?.get(name), args) === "selinux";
+	const isEnforced = mode === "enforcing" && off === undefined && other === undefined;
+	if (isEnforced && (isKnown || isMade || isLabelled) && !hasCompiledPolicy(tree, config)) {
+		const what = "SELinux is enforcing, but its policy is not there for the kernel to load";
+		const details = {
+			evidence: `no /etc/selinux/${policy}/policy/policy.VERSION; systemd goes no further then`,
+			remedy:
+				"let the policy's package run its script when it is installed, run semodule -B, or add enforcing=0 to the entry's linux line",
+			menuFixes: [{ set: ["enforcing=0"] }],
+		};
+		if (isKnown) findings.block("SELINUX_NOT_COMPILED", what, ALL_PATHS, details);
+		else findings.warn("SELINUX_NOT_COMPILED", what, details);
+		return;
+	}
 	if (!isLabelled && !isMade) {
 		if (mode === "permissive" || off !== undefined || other !== undefined || args.isSet(lookupOf("autorelabel")))
 			return;
@@ -64,13 +79,6 @@ export async function checkSelinux(parts: BootParts, args: InitramfsArguments, f
 			evidence: `${other.evidence}; ${CONFIG}: SELINUX=${mode}`,
 			remedy: other.remedy,
 			menuFixes: other.menuFixes,
-		});
-		return;
-	}
-	if (mode === "enforcing" && !hasCompiledPolicy(tree, config)) {
-		findings.warn("SELINUX_NOT_COMPILED", "SELinux is enforcing, but its policy is not there for the kernel to load", {
-			evidence: `no /etc/selinux/${policy}/policy/policy.VERSION; systemd goes no further then`,
-			remedy: "let the policy's package run its script when it is installed, or run semodule -B",
 		});
 		return;
 	}
