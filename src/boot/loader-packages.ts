@@ -31,6 +31,7 @@ function debian({ efi, grub }: Machine): LoaderPackages {
 			[efi.shim]: ofShim(efi.shim),
 			[efi.mokManager]: ofShim(efi.mokManager),
 			[efi.mediaGrub]: ofGrub(efi.mediaGrub),
+			[efi.netGrub]: ofGrub(efi.netGrub),
 			[efi.grub]: ofGrub(efi.grub),
 		},
 	};

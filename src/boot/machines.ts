@@ -31,6 +31,8 @@ export interface Machine {
 		readonly grub: string;
 		/** In images: GRUB's variant for media, which reads `grub.cfg` from its own directory. */
 		readonly mediaGrub: string;
+		/** In Debian's images: GRUB's variant that reads its files from where it came from over the network. */
+		readonly netGrub: string;
 		/** In images: systemd-boot. */
 		readonly systemdBoot: string;
 	};
@@ -96,6 +98,7 @@ function efiNames(suffix: string): Machine["efi"] {
 		mokManager: `mm${suffix}.efi`,
 		grub: `grub${suffix}.efi`,
 		mediaGrub: `gcd${suffix}.efi`,
+		netGrub: `grubnet${suffix}.efi`,
 		systemdBoot: `systemd-boot${suffix}.efi`,
 	};
 }

@@ -5,6 +5,7 @@ import { architectureFault, requireMet } from "../contract/read-contract.ts";
 import { interruptible, Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { Exporter, MediumReport } from "../exporters/exporter.ts";
 import { exporters } from "../exporters/table.ts";
+import { NETWORK_BOOT } from "../inspect/checks/live-system.ts";
 import { isExpectedPath } from "../inspect/expected-paths.ts";
 import { type LoadersImage, openBuildroot, readLoadersImage } from "../loaders/loaders-image.ts";
 import { type OciImage, type OpenImageOptions, openImage } from "../oci/open-image.ts";
@@ -12,13 +13,11 @@ import { hostPlatform } from "../oci/platform.ts";
 import { type ImageOptions, openingOptions } from "../options/image-options.ts";
 import { type NamedImage, openAlso } from "../options/open-beside.ts";
 import type { Checksums } from "../output/checksums.ts";
-import { openOutput, type PendingOutput } from "../output/output-file.ts";
 import { makeScratchDirectory } from "../output/scratch.ts";
 import { openPayloads, type PayloadImage } from "../payload/payload-images.ts";
 import { checkChoices, checkFormat } from "./check-choices.ts";
 import { checkIsoYaml } from "./check-iso-yaml.ts";
 import { type BootCheck, describeCheck } from "./checked-contract.ts";
-import { type ChecksumFile, openChecksumFile } from "./checksum-file.ts";
 import { type ComposedSystem, compose } from "./compose.ts";
 import {
 	alsoOf,
@@ -30,11 +29,12 @@ import {
 	resolvePlanOptions,
 	type Work,
 } from "./options.ts";
+import { type Outputs, openOutputs } from "./outputs.ts";
 import { checkRoom, requireDistinctPlaces, writtenPlaces } from "./places.ts";
 import { type BuildPlan, checkPlan, makePlan } from "./plan.ts";
 import { BuildProgress } from "./progress.ts";
 import { type BuildReport, buildReport } from "./report.ts";
-import { openSbomFiles, type SbomFiles, type SbomReport } from "./sbom-files.ts";
+import type { SbomReport } from "./sbom-files.ts";
 import { SharedCache } from "./shared-cache.ts";
 
 /**
@@ -89,13 +89,10 @@ async function build({
 		also: alsoNames,
 	};
 	requireDistinctPlaces(writtenPlaces(work), places);
+	requireOneSystem(work, others);
 	await requireTools(tools);
-	const output = openOutput(work.output, { overwrite: work.overwrite });
-	let checksums: ChecksumFile | undefined;
-	let sboms: SbomFiles | undefined;
+	const outputs = openOutputs(work);
 	try {
-		checksums = openChecksumFile(work);
-		sboms = openSbomFiles(work);
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked, onKept: (bytes) => progress.bytes(bytes) }, (image) =>
 			withCompanions(
@@ -109,20 +106,19 @@ async function build({
 					await checkFormat(image, plan, work);
 					await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
 					const images = [image, ...also.map((each) => each.image)];
-					for (const notice of [...output.notices, ...checkRoom(output, images, payloads, payloadFormat)])
+					for (const notice of [...outputs.notices, ...checkRoom(outputs.first, images, payloads, payloadFormat)])
 						progress.notice(notice);
 					return await withStore(plan, work, shared, progress, async (cache) => {
 						// layers that are known are not read for it
 						if (!image.layers.every(({ digest }) => cache?.hasLayer(digest) === true))
 							await checkIsoYaml(image, { label: plan.label, force: work.force }, signal);
-						const media = { output, checksums, sboms };
 						return buildPlanned({
 							plan,
 							image,
 							also,
 							loaders,
 							payloads,
-							...media,
+							outputs,
 							work,
 							tools,
 							progress,
@@ -134,10 +130,20 @@ async function build({
 			),
 		).finally(() => shared.close());
 	} finally {
-		checksums?.discard();
-		sboms?.discard();
-		output.discard();
+		outputs.discard();
 	}
+}
+
+/** Throws `Oci2isoError` INVALID_OPTION (exit 2) for further systems where files for network boot are asked for. */
+function requireOneSystem({ outputs }: Work, others: readonly unknown[]): void {
+	if (others.length === 0 || outputs.every(({ kind }) => kind !== "pxe")) return;
+	throw new Oci2isoError({
+		code: "INVALID_OPTION",
+		kind: "usage",
+		what: "a set for network boot has one system",
+		where: "also",
+		remedy: "make one set for each image",
+	});
 }
 
 /** Throws `Oci2isoError` TOOL_FOREIGN_ARCHITECTURE (exit 7) where the image's tools are to run and are for another architecture than this machine's. */
@@ -153,10 +159,7 @@ interface PlannedBuild {
 	/** Undefined where boot loaders come from the image. */
 	readonly loaders: LoadersImage | undefined;
 	readonly payloads: readonly PayloadImage[];
-	readonly output: PendingOutput;
-	/** Undefined where none are asked for. */
-	readonly checksums: ChecksumFile | undefined;
-	readonly sboms: SbomFiles | undefined;
+	readonly outputs: Outputs;
 	readonly work: Work;
 	readonly tools: ToolChoice;
 	readonly progress: BuildProgress;
@@ -165,14 +168,15 @@ interface PlannedBuild {
 }
 
 async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
-	const { plan, image, also, loaders, payloads, output, checksums, sboms, work, progress, cache, shared } = input;
-	const exporter = exporters[plan.medium.exporter];
+	const { plan, image, also, loaders, payloads, outputs, work, progress, cache, shared } = input;
+	const exporter = outputs.iso === undefined ? undefined : exporters[plan.medium.exporter];
+	const rootfsStart = exporter?.rootfsStart ?? 0;
 	const { blockSize: blockBytes, fragmentRule } = plan.rootfs;
 	if (shared.isUsed) progress.phase("cache");
 	const layers = [image, ...also.map((each) => each.image)].flatMap((each) => each.layers);
 	const source =
 		cache === undefined ? undefined : await shared.openSource({ layers }, cache, { blockBytes, fragmentRule });
-	const system = await compose({ ...input, target: output.target, rootfsStart: exporter.rootfsStart, source });
+	const system = await compose({ ...input, target: outputs.first.target, rootfsStart, source });
 	let made: Exported;
 	try {
 		made = await exported(system, exporter, input);
@@ -188,7 +192,7 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	}
 	for (const notice of shared.notices) progress.notice(notice);
 	progress.phase("publish");
-	await output.flush();
+	await outputs.flush();
 	const { passed, ...checks } = made.checks;
 	const report = buildReport({
 		...made,
@@ -199,24 +203,24 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 		loaders,
 		payloads,
 		system,
-		path: work.output,
+		outputs: work.outputs,
+		sets: outputs.sets,
 		progress,
 		shared: shared.report,
 	});
 	await work.onReport?.(report, {
 		passed,
-		regions: made.medium.regions,
+		regions: made.medium?.regions ?? [],
 		contentBytes: system.rootfs.data.storedBytes,
 		diskUsage: () => system.stage.diskUsage(),
 	});
-	await output.publish();
-	await checksums?.publish();
-	await sboms?.publish();
+	await outputs.publish();
 	return report;
 }
 
 interface Exported {
-	readonly medium: MediumReport;
+	/** Undefined where no ISO is made. */
+	readonly medium: MediumReport | undefined;
 	readonly checksums: Checksums | undefined;
 	readonly sboms: readonly SbomReport[] | undefined;
 	readonly checks: BootCheck;
@@ -224,12 +228,16 @@ interface Exported {
 	readonly losses: readonly string[];
 }
 
-/** Writes the medium; while its checksum goes on and the file is flushed, whether it would boot is checked and the cache put away. */
-async function exported(system: ComposedSystem, exporter: Exporter, input: PlannedBuild): Promise<Exported> {
-	const { image, output, checksums: file, work, tools, progress } = input;
+/** Writes the outputs; while the medium's checksum goes on and files are flushed, whether it would boot is checked and the cache put away. */
+async function exported(
+	system: ComposedSystem,
+	exporter: Exporter | undefined,
+	input: PlannedBuild,
+): Promise<Exported> {
+	const { outputs, work, tools, progress } = input;
 	const { stage, rootfs } = system;
 	progress.phase("image");
-	const writing = await exporter.write(system, output.target, {
+	const writing = await exporter?.write(system, outputs.first.target, {
 		tools,
 		signal: work.signal,
 		onBytes: (done, total) => progress.bytes(done, total),
@@ -238,40 +246,58 @@ async function exported(system: ComposedSystem, exporter: Exporter, input: Plann
 	});
 	let flushing: Promise<void> | undefined;
 	try {
-		progress.phase("checksum");
-		flushing = output.flush();
+		await outputs.writeSets(system, exporter?.rootfsStart ?? 0);
+		if (writing !== undefined) progress.phase("checksum");
+		flushing = outputs.flush();
 		flushing.catch(() => {});
 		const checks = await system.check();
-		for (const finding of checks.findings) progress.notice(describeCheck(finding));
-		for (const { pattern, count } of stage.droppedXattrs)
-			progress.notice(`--drop-xattr ${pattern}: ${count} extended attributes were left out`);
-		if (stage.givenToRoot !== undefined)
-			progress.notice(
-				`--all-root: ${stage.givenToRoot} inodes of other owners belong to root, set-user-ID programs too`,
-			);
-		const told = rootfs.losses.flatMap(({ what, isCommon }) => (isCommon ? [] : [what]));
-		for (const note of [...image.notes, ...(input.loaders?.notes ?? []), ...stage.notes, ...stage.losses, ...told])
-			progress.notice(note);
-		const sboms = await input.sboms?.write(system, input);
+		if (outputs.sets.length > 0 && !work.force) requireNetworkBoot(checks);
+		for (const notice of noticesOf(system, checks, input)) progress.notice(notice);
+		const sboms = await outputs.sboms?.write(system, input);
 		await stage.finishCache();
-		const medium = await writing.finish();
-		const checksums = await file?.write(output.target, progress);
+		const medium = await writing?.finish();
+		const checksums = await outputs.checksums?.write(outputs.first.target, progress);
+		await outputs.copy();
 		// the system tells of a failed write only once
 		await flushing;
-		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...medium.tools];
+		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...(medium?.tools ?? [])];
 		for (const notice of reports.flatMap(toolNotices)) progress.notice(notice);
-		return {
-			medium,
-			checksums,
-			sboms,
-			checks,
-			tools: reports,
-			losses: [...stage.losses, ...rootfs.losses.map(({ what }) => what)],
-		};
+		const losses = [...stage.losses, ...rootfs.losses.map(({ what }) => what)];
+		return { medium, checksums, sboms, checks, tools: reports, losses };
 	} finally {
-		writing.close();
+		writing?.close();
 		await flushing?.catch(() => {});
 	}
+}
+
+/** Throws `Oci2isoError` NETWORK_BOOT_UNSUPPORTED (exit 3) where the initramfs would not find its root. */
+function requireNetworkBoot({ passed }: BootCheck): void {
+	if (passed.some(({ code }) => code === NETWORK_BOOT)) return;
+	throw new Oci2isoError({
+		code: "NETWORK_BOOT_UNSUPPORTED",
+		kind: "contract",
+		what: "the initramfs fetches no root file system from the network",
+		expected: "dracut's livenet module in it",
+		remedy: "make it with dracut --add livenet, leave pxe: out, or pass --force to write the files all the same",
+	});
+}
+
+/** What the user should know of what was made. */
+function noticesOf(
+	{ stage, rootfs }: ComposedSystem,
+	checks: BootCheck,
+	{ image, loaders }: Pick<PlannedBuild, "image" | "loaders">,
+): string[] {
+	const allRoot = `--all-root: ${stage.givenToRoot} inodes of other owners belong to root, set-user-ID programs too`;
+	return [
+		...checks.findings.map(describeCheck),
+		...stage.droppedXattrs.map(
+			({ pattern, count }) => `--drop-xattr ${pattern}: ${count} extended attributes were left out`,
+		),
+		...(stage.givenToRoot === undefined ? [] : [allRoot]),
+		...[...image.notes, ...(loaders?.notes ?? []), ...stage.notes, ...stage.losses],
+		...rootfs.losses.flatMap(({ what, isCommon }) => (isCommon ? [] : [what])),
+	];
 }
 
 /** Opens the image that boot loaders come from, where one was asked for, those that the medium carries and those of further systems; rejects as `openBuildroot`, `openPayloads` and `openAlso`. */

@@ -26,6 +26,7 @@ import {
 import { bootOptionsOf } from "../options/image-options.ts";
 import type { NamedImage } from "../options/open-beside.ts";
 import { DEFAULT_PRESET, presets } from "../options/presets.ts";
+import { type Destination, parseDestinations } from "../output/destination.ts";
 import type { RootFileSystemName } from "../rootfs/root-file-system.ts";
 import { requireWritable, rootFileSystemNamed } from "../rootfs/root-file-systems.ts";
 import { type BuildPlan, checkPlan, makePlan, requireEncoder } from "./plan.ts";
@@ -59,20 +60,20 @@ const planField = field<BuildPlan>("a plan, as planBuild makes it", isObject);
 export interface BuildOptions extends OptionsOf<typeof shapingFields>, OptionsOf<typeof workFields> {
 	/** Image reference with skopeo's transports, for example `oci:DIR:TAG`; a bare one names a registry's image. */
 	readonly image: string;
-	/** Path of the ISO, or `-` for standard output. */
-	readonly output: string;
+	/** Path of the ISO, `-` for standard output, `pxe:DIR` for files for network boot; or several of these. */
+	readonly output: string | readonly string[];
 }
 
 /** What `buildIso` takes to run a plan. */
 export interface PlannedBuildOptions extends OptionsOf<typeof workFields> {
 	readonly plan: BuildPlan;
-	/** Path of the ISO, or `-` for standard output. */
-	readonly output: string;
+	/** Path of the ISO, `-` for standard output, `pxe:DIR` for files for network boot; or several of these. */
+	readonly output: string | readonly string[];
 }
 
 /** What `planBuild` takes; what decides no byte is taken too, so that the same options serve both. */
 export interface PlanOptions extends Omit<BuildOptions, "output"> {
-	readonly output?: string | undefined;
+	readonly output?: BuildOptions["output"] | undefined;
 }
 
 /** What decides the bytes, with every default filled in that needs no image. */
@@ -89,8 +90,9 @@ export interface Shape extends Omit<OptionsOf<typeof shapingFields>, "preset" | 
 }
 
 /** How the work is done, with every default filled in. */
-export interface Work extends OptionsOf<typeof workFields> {
-	readonly output: string;
+export interface Work extends Omit<OptionsOf<typeof workFields>, "output"> {
+	/** At least one. */
+	readonly outputs: readonly Destination[];
 	readonly overwrite: boolean;
 	readonly requireSecureBoot: boolean;
 	readonly force: boolean;
@@ -237,9 +239,10 @@ function fragmentRuleOf({ fragments = true, alwaysUseFragments = false }: PlanOp
 	return !fragments ? "none" : alwaysUseFragments ? "all-tails" : DEFAULT_FRAGMENT_RULE;
 }
 
-function completed(options: OptionsOf<typeof workFields> & { readonly output: string }): Work {
+function completed({ output, ...options }: OptionsOf<typeof workFields> & Pick<BuildOptions, "output">): Work {
 	return {
 		...options,
+		outputs: parseDestinations(output),
 		overwrite: options.overwrite ?? false,
 		requireSecureBoot: options.requireSecureBoot ?? false,
 		force: options.force ?? false,

@@ -4,6 +4,7 @@ import { Oci2isoError } from "../errors.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
 import { checksumPathOf } from "../output/checksums.ts";
+import { namedIsos, nameFor } from "../output/destination.ts";
 import type { PendingOutput } from "../output/output-file.ts";
 import { isPartOf, isSamePlace, type Place, resolvePlace } from "../output/place.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
@@ -18,16 +19,22 @@ interface NamedOutput {
 }
 
 /** What a build writes beside its report. */
-export function writtenPlaces({
-	output,
-	checksum = [],
-	sbom = [],
-}: Pick<Work, "output" | "checksum" | "sbom">): NamedOutput[] {
-	const written = [{ name: "the output", path: output }];
-	if (resolvePlace(output).kind === "stdout") return written;
-	if (checksum.length > 0) written.push({ name: "the file of checksums", path: checksumPathOf(output) });
-	for (const format of sbom) written.push({ name: `--sbom ${format}`, path: sbomPathOf(output, format) });
-	return written;
+export function writtenPlaces(work: Pick<Work, "outputs" | "checksum" | "sbom">): NamedOutput[] {
+	const { outputs, checksum = [], sbom = [] } = work;
+	const media = outputs.map((to) =>
+		to.kind === "iso"
+			? { name: "the output", path: to.path }
+			: { name: "the directory for network boot", path: to.directory },
+	);
+	const checksums = checksum.length === 0 ? [] : namedIsos(outputs);
+	const named = nameFor(outputs);
+	return [
+		...media,
+		...checksums.map((path) => ({ name: "the file of checksums", path: checksumPathOf(path) })),
+		...(named === undefined
+			? []
+			: sbom.map((format) => ({ name: `--sbom ${format}`, path: sbomPathOf(named, format) }))),
+	];
 }
 
 /**

@@ -13,6 +13,7 @@ import { formatPlatform } from "../oci/platform.ts";
 import type { BlobTransfer } from "../oci/registry/transfer.ts";
 import type { NamedImage } from "../options/open-beside.ts";
 import type { Checksums } from "../output/checksums.ts";
+import type { Destination } from "../output/destination.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import type { RootFileSystemName } from "../rootfs/root-file-system.ts";
 import type { Labels } from "../selinux/label-image.ts";
@@ -20,6 +21,7 @@ import type { BootCheckReport } from "./checked-contract.ts";
 import type { ComposedSystem } from "./compose.ts";
 import type { BuildPlan } from "./plan.ts";
 import type { BuildProgress } from "./progress.ts";
+import type { PxeSetReport } from "./pxe-set.ts";
 import type { ImageStage } from "./root-file-system-stage.ts";
 import type { SbomReport } from "./sbom-files.ts";
 import type { SharedCacheReport } from "./shared-cache.ts";
@@ -78,8 +80,12 @@ export interface BuildReport {
 	/** Absent without `--cache-from` and `--cache-to`. */
 	readonly sharedCache?: SharedCacheReport;
 	readonly tools: readonly ToolReport[];
-	readonly iso: {
+	/** Absent where none was made. */
+	readonly iso?: {
+		/** The first, where it has several names. */
 		readonly path: string;
+		/** Others; absent where there are none. */
+		readonly furtherPaths?: readonly string[];
 		readonly byteLength: number;
 		readonly volumeIdentifier: string;
 		readonly sourceDateEpochSeconds: number;
@@ -91,6 +97,8 @@ export interface BuildReport {
 	};
 	/** Documents of what is on the medium; absent where none were asked for. */
 	readonly sboms?: readonly SbomReport[];
+	/** Sets of files for network boot; absent where none were made. */
+	readonly pxe?: readonly PxeSetReport[];
 	/** What the image holds that the ISO cannot, one line each. */
 	readonly losses: readonly string[];
 	readonly notices: readonly string[];
@@ -181,10 +189,12 @@ interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly loaders: LoadersImage | undefined;
 	readonly payloads: readonly PayloadImage[];
 	readonly system: ComposedSystem;
-	readonly medium: MediumReport;
+	/** The ISO; undefined where none was made. */
+	readonly medium: MediumReport | undefined;
 	readonly checksums: Checksums | undefined;
 	readonly sboms: BuildReport["sboms"] | undefined;
-	readonly path: string;
+	readonly outputs: readonly Destination[];
+	readonly sets: readonly PxeSetReport[];
 	readonly progress: BuildProgress;
 	readonly shared: BuildReport["sharedCache"];
 }
@@ -195,7 +205,6 @@ export function buildReport(parts: ReportParts): BuildReport {
 	const { contract, stage, rootfs } = system;
 	const { codec, level, encoder } = stage.compressor;
 	const { createdSeconds } = image.config;
-	const { byteLength, volumeIdentifier, diskGuid, mediaMd5 } = medium;
 	return {
 		oci2isoVersion: VERSION,
 		plan,
@@ -242,20 +251,30 @@ export function buildReport(parts: ReportParts): BuildReport {
 		},
 		...(parts.shared === undefined ? {} : { sharedCache: parts.shared }),
 		tools: parts.tools,
-		iso: {
-			path: parts.path,
-			byteLength,
-			volumeIdentifier,
-			sourceDateEpochSeconds: plan.sourceDateEpoch,
-			diskGuid,
-			mediaMd5,
-			...(parts.checksums === undefined ? {} : { checksums: parts.checksums }),
-		},
+		...(medium === undefined ? {} : { iso: isoReport(medium, parts) }),
+		...(parts.sets.length > 0 && { pxe: parts.sets }),
 		...(parts.sboms === undefined ? {} : { sboms: parts.sboms }),
 		losses: parts.losses,
 		notices: progress.notices,
 		phases: progress.finish(),
 		peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+	};
+}
+
+function isoReport(
+	{ byteLength, volumeIdentifier, diskGuid, mediaMd5 }: MediumReport,
+	{ outputs, plan, checksums }: ReportParts,
+): NonNullable<BuildReport["iso"]> {
+	const [path = "", ...furtherPaths] = outputs.flatMap((to) => (to.kind === "iso" ? [to.path] : []));
+	return {
+		path,
+		...(furtherPaths.length > 0 && { furtherPaths }),
+		byteLength,
+		volumeIdentifier,
+		sourceDateEpochSeconds: plan.sourceDateEpoch,
+		diskGuid,
+		mediaMd5,
+		...(checksums !== undefined && { checksums }),
 	};
 }
 

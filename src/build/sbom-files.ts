@@ -5,7 +5,7 @@ import { Oci2isoError } from "../errors.ts";
 import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { NamedImage } from "../options/open-beside.ts";
-import { resolvePlace } from "../output/place.ts";
+import { nameFor } from "../output/destination.ts";
 import { openReport } from "../output/report-file.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import { type SbomFormat, sbomPathOf } from "../sbom/formats.ts";
@@ -44,16 +44,17 @@ export interface SbomFiles {
 }
 
 /** Undefined where none is asked for. Throws as `openReport`, and INVALID_OPTION (exit 2) for a medium without a name. */
-export function openSbomFiles({ output, sbom = [], overwrite, signal }: Work): SbomFiles | undefined {
+export function openSbomFiles({ outputs, sbom = [], overwrite, signal }: Work): SbomFiles | undefined {
 	if (sbom.length === 0) return undefined;
-	if (resolvePlace(output).kind === "stdout") throw noName();
+	const name = nameFor(outputs);
+	if (name === undefined) throw noName();
 	const files: { readonly format: SbomFormat; readonly path: string; readonly file: PendingFile }[] = [];
 	const discard = (): void => {
 		for (const { file } of files) file.discard();
 	};
 	try {
 		for (const format of sbom) {
-			const path = sbomPathOf(output, format);
+			const path = sbomPathOf(name, format);
 			const file = openReport(path, { overwrite });
 			if (file === undefined) throw noName();
 			files.push({ format, path, file });

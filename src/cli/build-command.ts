@@ -6,6 +6,7 @@ import type { BuildPlan } from "../build/plan.ts";
 import type { BuildDetails, BuildReport } from "../build/report.ts";
 import { defaultStorePath } from "../cache/store-directory.ts";
 import { Oci2isoError } from "../errors.ts";
+import { parseDestinations } from "../output/destination.ts";
 import { resolvePlace } from "../output/place.ts";
 import { openReport } from "../output/report-file.ts";
 import { interruptSignal } from "./interrupt.ts";
@@ -129,11 +130,11 @@ async function build(
 	given: BuildArguments,
 ): Promise<void> {
 	const { report, printLayout, plan: planFile } = given;
-	const options = { ...optionsOf(given), output: given.output ?? outputNameFor(reference) };
-	const { output } = options;
+	const options = { ...optionsOf(given), output: given.output ?? [outputNameFor(reference)] };
+	const outputs = parseDestinations(options.output);
 	const style = given.quiet === true ? "none" : given.progress;
 	const startedMilliseconds = performance.now();
-	const places = writtenPlaces(options);
+	const places = writtenPlaces({ ...options, outputs });
 	if (report !== undefined) places.push({ name: "--report", path: report });
 	requireDistinctPlaces(places, {
 		...options,
@@ -141,7 +142,8 @@ async function build(
 		image: reference,
 		planFile,
 	});
-	if (resolvePlace(output).kind === "stdout" && process.stdout.isTTY === true) {
+	const isPiped = outputs.some((to) => to.kind === "iso" && resolvePlace(to.path).kind === "stdout");
+	if (isPiped && process.stdout.isTTY === true) {
 		throw new Oci2isoError({
 			code: "OUTPUT_IS_TERMINAL",
 			kind: "usage",
@@ -171,21 +173,28 @@ async function build(
 		});
 		await reportFile?.publish();
 		progress.finish();
-		if (style === "json") printJson(process.stderr, { type: "done", iso: result.iso });
+		const { iso, pxe } = result;
+		if (style === "json") printJson(process.stderr, { type: "done", iso, pxe });
 		else if (style !== "none") {
-			const name = output === "-" ? "ISO" : output;
-			const { byteLength, volumeIdentifier } = result.iso;
 			const time = formatDuration((performance.now() - startedMilliseconds) / 1000);
-			printLine(
-				process.stderr,
-				`oci2iso: ${name}: ${formatSize(byteLength)}, label ${volumeIdentifier}, made in ${time}`,
-			);
+			for (const line of describeResult(result)) printLine(process.stderr, `oci2iso: ${line}, made in ${time}`);
 		}
 	} finally {
 		reportFile?.discard();
 		progress.finish();
 		interrupt.dispose();
 	}
+}
+
+function describeResult({ iso, pxe = [], contract: { label } }: BuildReport): string[] {
+	const isos = iso === undefined ? [] : [iso.path, ...(iso.furtherPaths ?? [])];
+	return [
+		...isos.map((path) => `${path === "-" ? "ISO" : path}: ${formatSize(iso?.byteLength ?? 0)}, label ${label}`),
+		...pxe.map(({ directory, files }) => {
+			const byteLength = files.reduce((sum, file) => sum + file.byteLength, 0);
+			return `${directory}: ${files.length} files for network boot, ${formatSize(byteLength)}`;
+		}),
+	];
 }
 
 /** Throws `Oci2isoError` (exit 2): PLAN_UNREADABLE, and as `parsePlan`. */

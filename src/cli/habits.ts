@@ -240,9 +240,10 @@ const ROWS: Readonly<Record<string, Rows>> = {
 			none(INSTALLER),
 		],
 		[
-			"--pxe --netboot --rootless-pxe --minimal",
-			none("oci2iso makes an ISO; kernel, initramfs and squashfs are files on it"),
+			"--pxe --netboot --rootless-pxe",
+			none("-o pxe:DIR writes kernel, initramfs, root file system and menus for network boot"),
 		],
+		["--minimal", none("an ISO has its root file system in it; -o pxe:DIR writes files for network boot")],
 	],
 	kiwi: [
 		[

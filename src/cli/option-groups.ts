@@ -34,7 +34,7 @@ interface Group<Taken extends Fields> {
 	readonly fields: Taken;
 }
 
-const { requireSecureBoot, output, overwrite, checksum, sbom, ...workFields } = runFields;
+const { requireSecureBoot, output, overwrite, checksum, sbom, pxeBaseUrl, ...workFields } = runFields;
 const { cache, cacheSize, ...sharedCacheFields } = cacheFields;
 
 const groups = {
@@ -48,11 +48,12 @@ const groups = {
 	),
 	output: group(
 		"Output:",
-		{ output, overwrite, checksum, sbom },
+		{ output, overwrite, checksum, sbom, pxeBaseUrl },
 		{
 			output: [
-				"-o, --output <file>",
-				"the ISO to write, - for standard output (default: the image's name and tag, .iso)",
+				"-o, --output <place>",
+				"the ISO to write, - for standard output, or pxe:DIR for network boot; repeatable (default: the image's name and tag, .iso)",
+				collect,
 			],
 			overwrite: ["--overwrite", "replace an existing output or report"],
 			checksum: [
@@ -64,6 +65,10 @@ const groups = {
 				"--sbom <format>",
 				"write what is on the ISO to NAME.spdx.json (spdx) or NAME.cdx.json (cyclonedx): packages, kernel, boot loaders; repeatable",
 				collectOf(sbom.words),
+			],
+			pxeBaseUrl: [
+				"--pxe-base-url <url>",
+				"where clients find what is in pxe:DIR (default: the root of a web server where their boot loader came from)",
 			],
 		},
 	),

@@ -50,3 +50,22 @@ export interface MediumRegion {
 	readonly start: number;
 	readonly byteLength: number;
 }
+
+/** Makes a directory of files of a live system. */
+export interface FileSetExporter {
+	/** Of the root file system, which is written while the layers are read. */
+	readonly rootfs: string;
+	/** Others that every set has. */
+	readonly known: readonly string[];
+	/** Whether it leads to others, which are to be there before it. */
+	isLast(path: string): boolean;
+	/** All but the root file system. `baseUrl`: where clients find the directory, without a slash at its end. Throws `Oci2isoError` (exit 3). */
+	files(system: LiveSystem, baseUrl: string | undefined): readonly SetFile[];
+}
+
+export interface SetFile {
+	/** In the directory, components separated by `/`. */
+	readonly path: string;
+	/** Each chunk is valid until the next is asked for. */
+	stream(): AsyncIterable<Uint8Array>;
+}

@@ -176,8 +176,13 @@ export const mediumFields = {
 
 /** Whether there is a medium, where, and how the work is done: nothing that decides a byte of it. */
 export const runFields = {
-	/** Path of the ISO, or `-` for standard output. */
-	output: text("the path of the ISO, or - for standard output"),
+	/** Where the result goes, or several such places, all of them or none: the path of an ISO, `-` for standard output, `pxe:DIR` for files for network boot. */
+	output: field<string | readonly string[]>(
+		"the path of the ISO, - for standard output or pxe:DIR, or an array of these",
+		(value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
+	),
+	/** URL at which clients of a network boot find what is in `pxe:DIR`. Default: the root directory of a web server where their boot loader came from. */
+	pxeBaseUrl: field<string>("an http or https URL without blanks, for example http://10.0.0.1/live", isWebUrl),
 	/** Replace an existing output. Default: false. */
 	overwrite: flag(),
 	/** Digests of the ISO, as `sha256sum -c` and its kin check them, in a file beside it: its name and `-CHECKSUM`. Default: none. */
@@ -235,7 +240,16 @@ export function field<Value>(expected: string, accepts: (value: unknown) => bool
 
 /** A text that is not empty. */
 function text(expected: string): Field<string> {
-	return field(expected, (value) => typeof value === "string" && value !== "");
+	return field(expected, isText);
+}
+
+function isText(value: unknown): boolean {
+	return typeof value === "string" && value !== "";
+}
+
+/** As written, it goes into scripts and command lines. */
+function isWebUrl(value: unknown): boolean {
+	return typeof value === "string" && /^https?:\/\/[^\s"'\\${}<>|;&#]+$/.test(value) && URL.canParse(value);
 }
 
 function texts(what: string): Field<readonly string[]> {

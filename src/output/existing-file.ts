@@ -21,10 +21,10 @@ export function mayReplace(path: string, existing: Stats): void {
 	}
 }
 
-/** Writes the content of `from` into the file `to`, for where it cannot be replaced. */
+/** Writes the content of `from` into the file `to`: its blocks where the file system can share them. */
 export async function copyOver(from: string, to: string): Promise<void> {
 	try {
-		await copyFile(from, to);
+		await copyFile(from, to, constants.COPYFILE_FICLONE);
 	} catch (cause) {
 		throw outputError(to, cause);
 	}

@@ -111,6 +111,13 @@ function openSpool(): PendingOutput {
 	});
 }
 
+/** Of outputs that have neither their name nor been discarded. */
+const unfinished = new Set<() => void>();
+
+function discardAll(): void {
+	for (const discard of unfinished) discard();
+}
+
 interface Parts extends Omit<PendingOutput, "discard"> {
 	readonly remove: () => void;
 }
@@ -119,19 +126,20 @@ function pending({ remove, publish, ...rest }: Parts): PendingOutput {
 	const { target } = rest;
 	let published = false;
 	const discard = () => {
-		process.off("exit", discard);
+		unfinished.delete(discard);
 		if (published) return;
 		target.close();
 		remove();
 	};
-	process.once("exit", discard);
+	if (unfinished.size === 0) process.once("exit", discardAll);
+	unfinished.add(discard);
 	return {
 		...rest,
 		async publish() {
 			try {
 				await publish();
 				published = true;
-				process.off("exit", discard);
+				unfinished.delete(discard);
 			} catch (cause) {
 				throw cause instanceof Oci2isoError ? cause : target.failure(cause);
 			}

@@ -5,7 +5,7 @@ import { type BootFacts, bootPaths } from "./boot-paths.ts";
 import { bar, documentOf, facts, section, table, texts } from "./document.ts";
 import { findingsList } from "./findings.ts";
 import { html, json, type Markup } from "./markup.ts";
-import { LAYER_COLOURS, layerName, mediumParts } from "./medium.ts";
+import { LAYER_COLOURS, layerName, mediumBytes, mediumParts } from "./medium.ts";
 import { type Part, treemap } from "./treemap.ts";
 
 /** What a page of a build is made of. */
@@ -36,13 +36,14 @@ function pageOf(parts: BuildPageParts): string {
 		["Platform", image.platform],
 		["Made", image.created],
 		["Boot loaders from", buildroot && `${buildroot.reference} (${buildroot.manifestDigest})`],
-		["ISO", `${iso.path}, ${iso.byteLength} bytes`],
-		["Label", iso.volumeIdentifier],
+		["ISO", iso && `${[iso.path, ...(iso.furtherPaths ?? [])].join(", ")}, ${iso.byteLength} bytes`],
+		["For network boot", report.pxe?.map(({ directory }) => directory).join(", ")],
+		["Label", contract.label],
 		["Kernel", [contract.kernelVersion, ...(report.contract.furtherKernelVersions ?? [])].slice(0, 20).join(", ")],
-		["Media checksum", iso.mediaMd5],
+		["Media checksum", iso?.mediaMd5],
 		[
 			"Checksums",
-			iso.checksums &&
+			iso?.checksums &&
 				Object.entries(iso.checksums)
 					.map((each) => each.join(" "))
 					.join(", "),
@@ -72,8 +73,8 @@ function pageOf(parts: BuildPageParts): string {
 			/^(SHIM|GRUB|SYSTEMD_BOOT|KERNEL)_SIGNED$/.test(code) ? [what] : [],
 		),
 	};
-	return documentOf(`oci2iso build: ${iso.volumeIdentifier}`, [
-		html`<header><h1>${iso.volumeIdentifier}</h1><p>${formatSize(iso.byteLength)} <span class="mark ${isBootable ? "ok" : "blocker"}">${isBootable ? "✓ built" : "✕ built by force: it will not boot as asked"}</span></p>${overview}</header>\n`,
+	return documentOf(`oci2iso build: ${contract.label}`, [
+		html`<header><h1>${contract.label}</h1><p>${formatSize(mediumBytes(report))} <span class="mark ${isBootable ? "ok" : "blocker"}">${isBootable ? "✓ built" : "✕ built by force: it will not boot as asked"}</span></p>${overview}</header>\n`,
 		section("What the medium is made of", contents(parts)),
 		section("Layers", layers(parts)),
 		section("Where the time went", [phases(report)]),
@@ -99,7 +100,7 @@ function pageOf(parts: BuildPageParts): string {
 function contents(parts: BuildPageParts): (Markup | undefined)[] {
 	const { report } = parts;
 	const whole = mediumParts(parts);
-	const total = report.iso.byteLength;
+	const total = mediumBytes(report);
 	const legend: readonly (readonly [colour: string, name: string])[] = [
 		...report.layers
 			.slice(0, LAYER_COLOURS)

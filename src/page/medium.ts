@@ -8,9 +8,14 @@ export const LAYER_COLOURS = 8;
 
 type Region = BuildPageParts["regions"][number];
 
+/** Of the ISO, else of the first set of files for network boot. */
+export function mediumBytes({ iso, pxe }: BuildPageParts["report"]): number {
+	return iso?.byteLength ?? (pxe?.[0]?.files ?? []).reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 /** Everything on the medium: its parts' bytes come to the ISO's, to the byte. */
 export function mediumParts({ report, usage, regions, contentBytes }: BuildPageParts): Part {
-	const total = report.iso.byteLength;
+	const total = mediumBytes(report);
 	const layers = usage.map((each): Part => {
 		const { reusedBytes = 0, recompressedBytes = 0, digest = "" } = report.layers[each.layer] ?? {};
 		const cost = `${formatSize(recompressedBytes)} compressed by this build, ${formatSize(reusedBytes)} from the cache`;

@@ -109,7 +109,7 @@ describe.skipIf(requires("root", "mount", "xorriso", "checkisomd5", ...FIXTURE_N
 				const file = await open(output);
 				try {
 					const source = {
-						byteLength: report.iso.byteLength,
+						byteLength: report.iso?.byteLength ?? Number.NaN,
 						read: async (position: number, length: number): Promise<Uint8Array> => {
 							const bytes = Buffer.alloc(length);
 							await file.read(bytes, 0, length, position);

@@ -126,6 +126,34 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		expect(shell("$B -o y.iso --checksum md5").stderr).toMatch(/sha256, sha512, blake2b/);
 	});
 
+	it("writes one result to several places, the same to each", () => {
+		const { status, stdout } = shell(
+			"$B -o a.iso -o - -o b.iso -o pxe:new/ -o pxe:./two --report r.json --checksum sha256 > c.iso && cmp a.iso c.iso && cmp a.iso b.iso && diff -r new two && sha256sum -c *-CHECKSUM",
+		);
+		expect([status, stdout]).toEqual([0, "a.iso: OK\nb.iso: OK\n"]);
+		expect(digestOf("b.iso")).toBe(reference);
+		const { iso, pxe } = JSON.parse(readFileSync(join(folder, "r.json"), "utf8"));
+		expect([iso.path, iso.furtherPaths]).toEqual(["a.iso", ["-", "b.iso"]]);
+		const listed = (set: { files: { path: string }[] }) => set.files.map(({ path }) => path);
+		expect(pxe.map(listed)).toEqual(
+			Array(2).fill(expect.arrayContaining(["vmlinuz", "initrd.img", "EFI/BOOT/BOOTX64.EFI"])),
+		);
+		expect(listed(pxe[0]).slice(-5)).toEqual(Array(5).fill(expect.stringMatching(/(^|\/)(grub\.cfg|boot\.ipxe)$/)));
+		const alone = shell("$B -o pxe:alone && diff -r two alone && unsquashfs -s alone/rootfs.img && ls");
+		expect([alone.status, alone.stderr]).toEqual([0, ""]);
+	});
+
+	it("gives no place its result where one of them cannot have it", () => {
+		const taken = shell("mkdir set; echo precious > set/boot.ipxe; $B -o a.iso -o pxe:set -o pxe:other");
+		expect([taken.status, taken.stderr]).toEqual([6, expect.stringContaining("set/boot.ipxe")]);
+		expect(shell("find . -type f").stdout).toBe("./set/boot.ipxe\n");
+		expect(existsSync(join(folder, "other"))).toBe(false);
+		const live = shell("B=$(echo $B | sed s/--force//); $B -o a.iso -o pxe:net; r=$?; ls -A; exit $r");
+		expect([live.status, live.stdout]).toEqual([3, "set\ntmp\n"]);
+		for (const places of ["-o pxe: ", "-o s3://bucket/key", "-o oci:x:y", "-o a.iso -o ./a.iso", "-o pxe:x -o pxe:./x"])
+			expect([places, shell(`$B ${places}`).status]).toEqual([places, 2]);
+	});
+
 	it.each([
 		"$O build --help",
 		"$O inspect $I",

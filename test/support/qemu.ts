@@ -60,6 +60,9 @@ function firmware(directory: string, code: string, variables: string): Firmware 
 	return { code: join(directory, code), variables: join(directory, variables) };
 }
 
+/** The firmware must be able to keep the guest away from its variables, or it would not enforce anything. */
+const ENFORCEMENT = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];
+
 /** Why this machine cannot boot an ISO in QEMU, or undefined. */
 export function bootRequirements(architecture: GuestArchitecture = "x86_64"): string | undefined {
 	const { command, plain, secureBoot } = MACHINES[architecture];
@@ -103,6 +106,37 @@ export async function bootIso(iso: string, path: BootPath, options: BootOptions 
 	}
 }
 
+/** How a guest starts from the network: iPXE of its network card, or its firmware, each by TFTP to begin with. */
+export type NetworkPath = "BIOS and iPXE" | "UEFI with Secure Boot";
+
+/** Boots from a directory that QEMU's own TFTP server has, as `bootIso` does; `bootFile` is what DHCP names. The host is 10.0.2.2. */
+export async function bootFromNetwork(
+	directory: string,
+	bootFile: string,
+	path: NetworkPath,
+	{ timeoutMs = 600_000, until = BOOT_MARKER, memoryMebibytes = 2048 }: BootOptions = {},
+): Promise<string> {
+	const { command, arguments: processor, secureBoot } = MACHINES.x86_64;
+	const scratch = await mkdtemp(join(tmpdir(), "oci2iso-boot-"));
+	try {
+		const machine = ["-accel", "tcg,thread=multi", "-m", String(memoryMebibytes), "-smp", "1", ...processor];
+		const console = ["-nographic", "-serial", "stdio", "-monitor", "none", "-no-reboot"];
+		const network = ["-netdev", `user,id=n,tftp=${directory},bootfile=${bootFile}`, "-boot", "n"];
+		const card =
+			path === "BIOS and iPXE"
+				? ["-device", "virtio-net-pci,netdev=n"]
+				: [
+						...ENFORCEMENT,
+						...(await flash(secureBoot, scratch, undefined)),
+						"-device",
+						"virtio-net-pci,netdev=n,romfile=",
+					];
+		return await watch([command, ...machine, ...console, ...network, ...card], until, timeoutMs, path);
+	} finally {
+		await rm(scratch, { recursive: true, force: true });
+	}
+}
+
 async function pathArguments(
 	path: BootPath,
 	guest: GuestMachine,
@@ -135,9 +169,7 @@ async function pathArguments(
 		case "UEFI from USB disk":
 			return [...(isPc ? ["-machine", "q35"] : []), ...(await flash(guest.plain, scratch, variables)), ...usb];
 		case "UEFI from USB disk with Secure Boot": {
-			// The firmware must be able to keep the guest away from its variables, or it would not enforce anything.
-			const enforcement = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];
-			return [...(isPc ? enforcement : []), ...(await flash(guest.secureBoot, scratch, variables)), ...usb];
+			return [...(isPc ? ENFORCEMENT : []), ...(await flash(guest.secureBoot, scratch, variables)), ...usb];
 		}
 	}
 }
@@ -152,7 +184,7 @@ async function flash(firmware: Firmware, scratch: string, own: BootOptions["vari
 	];
 }
 
-function watch(args: readonly string[], until: RegExp, timeoutMs: number, path: BootPath): Promise<string> {
+function watch(args: readonly string[], until: RegExp, timeoutMs: number, path: string): Promise<string> {
 	const show = process.env["OCI2ISO_SHOW_BOOT"] === "1";
 	return new Promise((resolve, reject) => {
 		// A test runner that is killed takes its machine along.

@@ -92,7 +92,10 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 	findings.ok(
 		"LIVE_MODULE",
 		`the initramfs has ${request === "anaconda" ? "anaconda's stage2 logic" : "dmsquash-live"}`,
+		support.dmsquashLive.livenet ? undefined : "no livenet: it starts from media, not from the network",
 	);
+	if (support.dmsquashLive.livenet)
+		findings.ok(NETWORK_BOOT, "the initramfs fetches a root file system over HTTP (dracut's livenet)");
 	const { script } = support.dmsquashLive;
 	if (request !== "other" && name !== "squashfs" && script !== "" && !script.includes(name))
 		findings.block("LIVE_MODULE_SQUASHFS_ONLY", `this dmsquash-live mounts no ${name}`, ALL_PATHS, {
@@ -102,6 +105,9 @@ export function checkLiveSupport(parts: BootParts, defaultEntry: string, finding
 	checkLoopBoot(parts, findings);
 	if (request !== "other") checkDracut(parts, support.dmsquashLive, support.dracut, findings);
 }
+
+/** Found where an initramfs fetches its root from the network. */
+export const NETWORK_BOOT = "NETWORK_BOOT";
 
 /** Of disks that people keep ISOs on. */
 const DISK_FILE_SYSTEMS = ["vfat", "exfat", "ntfs3", "ext4", "btrfs", "xfs"];

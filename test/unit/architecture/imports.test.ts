@@ -36,7 +36,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 	medium: ["formats", "boot"],
 	boot: ["formats", "rootfs", "tree", "codec", "native"],
 	// Each takes what a build has made, and knows nothing of builds.
-	exporters: ["formats", "medium", "buildroot", "native"],
+	exporters: ["formats", "medium", "buildroot", "native", "boot", "tree"],
 	build: [
 		"findings",
 		"formats",

@@ -79,6 +79,7 @@ describe("a plan", () => {
 		overwrite: true,
 		checksum: ["sha256"],
 		sbom: ["spdx"],
+		pxeBaseUrl: "http://h.example/x",
 		force: true,
 		requireSecureBoot: true,
 		allowUnconfinedTools: true,
@@ -229,7 +230,7 @@ describe("a plan", () => {
 	});
 
 	it("takes what shapes nothing beside it, and nothing else", () => {
-		expect(resolveOptions({ plan, ...working }).work).toMatchObject({ jobs: 3, output: "-" });
+		expect(resolveOptions({ plan, ...working }).work).toMatchObject({ jobs: 3, outputs: [{ kind: "iso", path: "-" }] });
 		const given = { ...shaping, platform: "linux/amd64", preset: "fast", image: "oci:y" };
 		const { problems } = refusal(() => resolveOptions({ plan, output: "x.iso", ...given } as never));
 		expect(problems.map(({ where }) => where).sort()).toEqual(Object.keys(given).sort());

@@ -56,9 +56,13 @@ describe("options typed by habit", () => {
 		[
 			"xorriso",
 			"-as mkisofs -r -J -joliet-long -iso-level 3 -V LABEL -o live.iso",
-			{ label: "LABEL", output: "live.iso" },
+			{ label: "LABEL", output: ["live.iso"] },
 		],
-		["genisoimage", "-volid LABEL -output live.iso -R -l -quiet", { label: "LABEL", output: "live.iso", quiet: true }],
+		[
+			"genisoimage",
+			"-volid LABEL -output live.iso -R -l -quiet",
+			{ label: "LABEL", output: ["live.iso"], quiet: true },
+		],
 		[
 			"skopeo",
 			"--src-tls-verify=0 --src-creds u:p --override-arch arm64 --override-variant v8 --retry-times 2 --insecure-policy -q",
@@ -73,7 +77,7 @@ describe("options typed by habit", () => {
 		[
 			"image-builder",
 			"--type bootc-generic-iso --output-dir out --output-name live --target-arch x86_64 --rootfs squashfs --progress verbose",
-			{ output: "out/live.iso", platform: "linux/x86_64", rootfs: "squashfs", progress: "plain" },
+			{ output: ["out/live.iso"], platform: "linux/x86_64", rootfs: "squashfs", progress: "plain" },
 		],
 		["image-builder", "--bootc-build-ref oci:loaders -v", { buildroot: "oci:loaders", verbose: true }],
 		[
@@ -90,7 +94,7 @@ describe("options typed by habit", () => {
 		["build oci:x -e usr/share/doc a.b -o x.iso", ["^a\\.b$", "^usr$/^share$/^doc$"]],
 		["build oci:x -regex -e usr/share/(doc|man)/.* -o x.iso", ["usr/share/(doc|man)/.*"]],
 	])("paths to leave out: %s", async (line, exclude) => {
-		expect(await parsed(line)).toMatchObject({ opts: { exclude, output: "x.iso" }, args: ["oci:x"] });
+		expect(await parsed(line)).toMatchObject({ opts: { exclude, output: ["x.iso"] }, args: ["oci:x"] });
 	});
 
 	it("come before the command as well, name the image, and its ISO", async () => {
@@ -101,7 +105,7 @@ describe("options typed by habit", () => {
 		});
 		expect(await parsed("build --output-dir out --bootc-ref oci:dir/live:43")).toMatchObject({
 			args: ["oci:dir/live:43"],
-			opts: { output: "out/live-43.iso" },
+			opts: { output: ["out/live-43.iso"] },
 		});
 		expect(await parsed("verify x.iso --image-ref oci:x")).toMatchObject({ args: ["x.iso"], opts: { image: "oci:x" } });
 	});
@@ -113,7 +117,7 @@ describe("options typed by habit", () => {
 
 	it("leave values alone, and what is behind two dashes", async () => {
 		expect(await parsed("build oci:x --label -comp -o --kargs")).toMatchObject({
-			opts: { label: "-comp", output: "--kargs" },
+			opts: { label: "-comp", output: ["--kargs"] },
 		});
 		expect(await parsed("build oci:x --label=-o")).toMatchObject({ opts: { label: "-o" } });
 		expect(ours("build --tls-verify docker://r/x")).toBe("build --tls-verify=true docker://r/x");

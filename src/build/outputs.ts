@@ -1,0 +1,91 @@
+import { Oci2isoError, throwIfAborted } from "../errors.ts";
+import type { LiveSystem } from "../exporters/live-system.ts";
+import { copyOver } from "../output/existing-file.ts";
+import { openOutput, type PendingOutput } from "../output/output-file.ts";
+import { type ChecksumFile, openChecksumFile } from "./checksum-file.ts";
+import type { Work } from "./options.ts";
+import { openPxeSet, type PxeSet, type PxeSetReport } from "./pxe-set.ts";
+import { openSbomFiles, type SbomFiles } from "./sbom-files.ts";
+
+/** Everything that a build writes, under temporary names until all of it is whole. */
+export interface Outputs {
+	/** Where the root file system is written while the layers are read. */
+	readonly first: PendingOutput;
+	/** The ISO, which is `first`; undefined where none is asked for. */
+	readonly iso: PendingOutput | undefined;
+	readonly checksums: ChecksumFile | undefined;
+	readonly sboms: SbomFiles | undefined;
+	readonly notices: readonly string[];
+	/** Of the finished ISO, for each further name of it. */
+	copy(): Promise<void>;
+	/** `start`: of the root file system in `first`. */
+	writeSets(system: LiveSystem, start: number): Promise<void>;
+	flush(): Promise<void>;
+	publish(): Promise<void>;
+	readonly sets: readonly PxeSetReport[];
+	/** Leaves nothing behind but what was published; never throws. */
+	discard(): void;
+}
+
+/** Throws as `openOutput`, `openPxeSet`, `openChecksumFile` and `openSbomFiles`. */
+export function openOutputs(work: Work): Outputs {
+	const { overwrite, signal } = work;
+	const opened: { discard(): void }[] = [];
+	const keep = <Pending extends { discard(): void }>(pending: Pending): Pending => {
+		opened.push(pending);
+		return pending;
+	};
+	try {
+		// what is spooled can be copied to files, not the other way round
+		const paths = work.outputs.flatMap((to) => (to.kind === "iso" ? [to.path] : []));
+		const isos = paths.map((path) => keep(openOutput(path, { overwrite })));
+		const [iso, ...copies] = isos;
+		const sets: PxeSet[] = [];
+		for (const to of work.outputs) {
+			if (to.kind === "pxe") sets.push(keep(openPxeSet(to.directory, sets.length === 0 && iso === undefined, work)));
+		}
+		const first = iso ?? sets[0]?.root;
+		if (first === undefined) throw noOutput();
+		const checksums = openChecksumFile(work);
+		if (checksums !== undefined) keep(checksums);
+		const sboms = openSbomFiles(work);
+		if (sboms !== undefined) keep(sboms);
+		return {
+			first,
+			iso,
+			checksums,
+			sboms,
+			notices: [...isos, ...sets].flatMap(({ notices }) => notices),
+			async copy() {
+				for (const { target } of copies) {
+					throwIfAborted(signal);
+					await copyOver(first.target.path, target.path);
+				}
+			},
+			async writeSets(system, start) {
+				for (const set of sets) await set.write(system, { target: first.target, start });
+			},
+			async flush() {
+				for (const { flush } of [...isos, ...sets]) await flush();
+			},
+			async publish() {
+				for (const { publish } of [...sets, ...isos]) await publish();
+				for (const beside of [checksums, sboms]) await beside?.publish();
+			},
+			get sets() {
+				return sets.map(({ report }) => report);
+			},
+			discard() {
+				for (const each of opened) each.discard();
+			},
+		};
+	} catch (error) {
+		for (const each of opened) each.discard();
+		throw error;
+	}
+}
+
+function noOutput(): Oci2isoError {
+	const what = "there is no output";
+	return new Oci2isoError({ code: "INVALID_OPTION", kind: "usage", what, where: "output", expected: "one at least" });
+}
