@@ -91,7 +91,7 @@ async function build({
 	requireDistinctPlaces(writtenPlaces(work), places);
 	requireOneSystem(work, others);
 	await requireTools(tools);
-	const outputs = openOutputs(work);
+	const outputs = await openOutputs(work, asked.reference);
 	try {
 		const shared = new SharedCache(places);
 		return await withImage({ ...work, ...asked, onKept: (bytes) => progress.bytes(bytes) }, (image) =>
@@ -103,6 +103,7 @@ async function build({
 					const plan = await planOf(image, buildroot, payloads, also);
 					requireOwnTools(image, made);
 					const loaders = buildroot && (await loadersOf(buildroot, plan, signal));
+					await outputs.requireFree(image.platform);
 					await checkFormat(image, plan, work);
 					await checkChoices(image, loaders === undefined ? plan : { ...plan, vendor: undefined }, signal);
 					const images = [image, ...also.map((each) => each.image)];
@@ -130,7 +131,7 @@ async function build({
 			),
 		).finally(() => shared.close());
 	} finally {
-		outputs.discard();
+		await outputs.discard();
 	}
 }
 
@@ -205,6 +206,7 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 		system,
 		outputs: work.outputs,
 		sets: outputs.sets,
+		pushes: outputs.pushes,
 		progress,
 		shared: shared.report,
 	});
@@ -234,7 +236,7 @@ async function exported(
 	exporter: Exporter | undefined,
 	input: PlannedBuild,
 ): Promise<Exported> {
-	const { outputs, work, tools, progress } = input;
+	const { image, outputs, work, tools, progress } = input;
 	const { stage, rootfs } = system;
 	progress.phase("image");
 	const writing = await exporter?.write(system, outputs.first.target, {
@@ -257,7 +259,7 @@ async function exported(
 		await stage.finishCache();
 		const medium = await writing?.finish();
 		const checksums = await outputs.checksums?.write(outputs.first.target, progress);
-		await outputs.copy();
+		if (medium !== undefined) await outputs.copy({ image, medium, epochSeconds: input.plan.sourceDateEpoch, progress });
 		// the system tells of a failed write only once
 		await flushing;
 		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...(medium?.tools ?? [])];

@@ -1,10 +1,12 @@
 import { Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { LiveSystem } from "../exporters/live-system.ts";
+import type { OciImage } from "../oci/open-image.ts";
 import { copyOver } from "../output/existing-file.ts";
-import { openOutput, type PendingOutput } from "../output/output-file.ts";
+import { openHidden, openOutput, type PendingOutput } from "../output/output-file.ts";
 import { type ChecksumFile, openChecksumFile } from "./checksum-file.ts";
 import type { Work } from "./options.ts";
 import { openPxeSet, type PxeSet, type PxeSetReport } from "./pxe-set.ts";
+import { openRegistryPush, type RegistryPush, type RegistryPushReport, type SentMedium } from "./registry-push.ts";
 import { openSbomFiles, type SbomFiles } from "./sbom-files.ts";
 
 /** Everything that a build writes, under temporary names until all of it is whole. */
@@ -16,29 +18,39 @@ export interface Outputs {
 	readonly checksums: ChecksumFile | undefined;
 	readonly sboms: SbomFiles | undefined;
 	readonly notices: readonly string[];
-	/** Of the finished ISO, for each further name of it. */
-	copy(): Promise<void>;
+	/** Throws as `RegistryPush.requireFree`. */
+	requireFree(platform: OciImage["platform"]): Promise<void>;
+	/** Gives the finished ISO to each other place of it. Throws as `RegistryPush.send`, and where a file cannot be written. */
+	copy(medium: Omit<SentMedium, "target">): Promise<void>;
 	/** `start`: of the root file system in `first`. */
 	writeSets(system: LiveSystem, start: number): Promise<void>;
 	flush(): Promise<void>;
 	publish(): Promise<void>;
 	readonly sets: readonly PxeSetReport[];
+	readonly pushes: readonly RegistryPushReport[];
 	/** Leaves nothing behind but what was published; never throws. */
-	discard(): void;
+	discard(): Promise<void>;
 }
 
-/** Throws as `openOutput`, `openPxeSet`, `openChecksumFile` and `openSbomFiles`. */
-export function openOutputs(work: Work): Outputs {
+/** Throws as `openRegistryPush`, `openOutput`, `openPxeSet`, `openChecksumFile` and `openSbomFiles`. */
+export async function openOutputs(work: Work, image: string): Promise<Outputs> {
 	const { overwrite, signal } = work;
 	const opened: { discard(): void }[] = [];
 	const keep = <Pending extends { discard(): void }>(pending: Pending): Pending => {
 		opened.push(pending);
 		return pending;
 	};
+	const registries: RegistryPush[] = [];
+	const discard = async (): Promise<void> => {
+		for (const each of opened) each.discard();
+		for (const each of registries) await each.close();
+	};
 	try {
-		// what is spooled can be copied to files, not the other way round
+		for (const to of work.outputs)
+			if (to.kind === "registry") registries.push(await openRegistryPush(to.reference, image, work));
 		const paths = work.outputs.flatMap((to) => (to.kind === "iso" ? [to.path] : []));
 		const isos = paths.map((path) => keep(openOutput(path, { overwrite })));
+		if (isos.length === 0 && registries.length > 0) isos.push(keep(openHidden()));
 		const [iso, ...copies] = isos;
 		const sets: PxeSet[] = [];
 		for (const to of work.outputs) {
@@ -56,11 +68,15 @@ export function openOutputs(work: Work): Outputs {
 			checksums,
 			sboms,
 			notices: [...isos, ...sets].flatMap(({ notices }) => notices),
-			async copy() {
+			async requireFree(platform) {
+				for (const registry of registries) await registry.requireFree(platform);
+			},
+			async copy(medium) {
 				for (const { target } of copies) {
 					throwIfAborted(signal);
 					await copyOver(first.target.path, target.path);
 				}
+				for (const registry of registries) await registry.send({ ...medium, target: first.target });
 			},
 			async writeSets(system, start) {
 				for (const set of sets) await set.write(system, { target: first.target, start });
@@ -69,18 +85,21 @@ export function openOutputs(work: Work): Outputs {
 				for (const { flush } of [...isos, ...sets]) await flush();
 			},
 			async publish() {
+				// a network fails more often than a disk
+				for (const registry of registries) await registry.publish();
 				for (const { publish } of [...sets, ...isos]) await publish();
 				for (const beside of [checksums, sboms]) await beside?.publish();
 			},
 			get sets() {
 				return sets.map(({ report }) => report);
 			},
-			discard() {
-				for (const each of opened) each.discard();
+			get pushes() {
+				return registries.flatMap(({ report }) => report ?? []);
 			},
+			discard,
 		};
 	} catch (error) {
-		for (const each of opened) each.discard();
+		await discard();
 		throw error;
 	}
 }

@@ -21,11 +21,10 @@ interface NamedOutput {
 /** What a build writes beside its report. */
 export function writtenPlaces(work: Pick<Work, "outputs" | "checksum" | "sbom">): NamedOutput[] {
 	const { outputs, checksum = [], sbom = [] } = work;
-	const media = outputs.map((to) =>
-		to.kind === "iso"
-			? { name: "the output", path: to.path }
-			: { name: "the directory for network boot", path: to.directory },
-	);
+	const media = outputs.flatMap((to) => {
+		if (to.kind === "iso") return [{ name: "the output", path: to.path }];
+		return to.kind === "pxe" ? [{ name: "the directory for network boot", path: to.directory }] : [];
+	});
 	const checksums = checksum.length === 0 ? [] : namedIsos(outputs);
 	const named = nameFor(outputs);
 	return [
@@ -115,11 +114,11 @@ export function checkRoom(
 	const isShort = freeBytes !== undefined && freeBytes < neededBytes;
 	if (!isSpooled) return isShort ? [`the output may need more room than there is: ${room}`] : [];
 	const where = dirname(dirname(output.target.path));
-	if (!isShort) return [`on its way to standard output the ISO is kept in ${where} (TMPDIR): ${room}`];
+	if (!isShort) return [`until it is sent on, the ISO is kept in ${where} (TMPDIR): ${room}`];
 	throw new Oci2isoError({
 		code: "TEMPORARY_DIRECTORY_FULL",
 		kind: "output",
-		what: `the ISO is kept in the temporary directory on its way to standard output and needs ${room}`,
+		what: `the ISO is kept in the temporary directory until it is sent on and needs ${room}`,
 		where,
 		remedy: "point TMPDIR at a directory with room, or name a file with -o, which needs no room elsewhere",
 	});

@@ -1,4 +1,4 @@
-/** What a build is doing. In this order; `cache` and `share` only with a shared cache, `tools` and `digests` only when asked for. */
+/** What a build is doing. In this order; `cache` and `share` only with a shared cache, `tools`, `digests` and `push` only when asked for. */
 export type Phase =
 	| "open"
 	| "cache"
@@ -9,6 +9,7 @@ export type Phase =
 	| "image"
 	| "checksum"
 	| "digests"
+	| "push"
 	| "publish"
 	| "share";
 

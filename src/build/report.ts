@@ -22,6 +22,7 @@ import type { ComposedSystem } from "./compose.ts";
 import type { BuildPlan } from "./plan.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { PxeSetReport } from "./pxe-set.ts";
+import type { RegistryPushReport } from "./registry-push.ts";
 import type { ImageStage } from "./root-file-system-stage.ts";
 import type { SbomReport } from "./sbom-files.ts";
 import type { SharedCacheReport } from "./shared-cache.ts";
@@ -82,7 +83,7 @@ export interface BuildReport {
 	readonly tools: readonly ToolReport[];
 	/** Absent where none was made. */
 	readonly iso?: {
-		/** The first, where it has several names. */
+		/** The first, where it has several names; empty where only a registry has it. */
 		readonly path: string;
 		/** Others; absent where there are none. */
 		readonly furtherPaths?: readonly string[];
@@ -97,6 +98,8 @@ export interface BuildReport {
 	};
 	/** Documents of what is on the medium; absent where none were asked for. */
 	readonly sboms?: readonly SbomReport[];
+	/** Tags of registries that stand for the ISO; absent where none do. */
+	readonly registries?: readonly RegistryPushReport[];
 	/** Sets of files for network boot; absent where none were made. */
 	readonly pxe?: readonly PxeSetReport[];
 	/** What the image holds that the ISO cannot, one line each. */
@@ -195,6 +198,7 @@ interface ReportParts extends Pick<BuildReport, "checks" | "tools" | "losses"> {
 	readonly sboms: BuildReport["sboms"] | undefined;
 	readonly outputs: readonly Destination[];
 	readonly sets: readonly PxeSetReport[];
+	readonly pushes: readonly RegistryPushReport[];
 	readonly progress: BuildProgress;
 	readonly shared: BuildReport["sharedCache"];
 }
@@ -252,6 +256,7 @@ export function buildReport(parts: ReportParts): BuildReport {
 		...(parts.shared === undefined ? {} : { sharedCache: parts.shared }),
 		tools: parts.tools,
 		...(medium === undefined ? {} : { iso: isoReport(medium, parts) }),
+		...(parts.pushes.length > 0 && { registries: parts.pushes }),
 		...(parts.sets.length > 0 && { pxe: parts.sets }),
 		...(parts.sboms === undefined ? {} : { sboms: parts.sboms }),
 		losses: parts.losses,

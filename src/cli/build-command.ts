@@ -173,8 +173,8 @@ async function build(
 		});
 		await reportFile?.publish();
 		progress.finish();
-		const { iso, pxe } = result;
-		if (style === "json") printJson(process.stderr, { type: "done", iso, pxe });
+		const { iso, registries, pxe } = result;
+		if (style === "json") printJson(process.stderr, { type: "done", iso, registries, pxe });
 		else if (style !== "none") {
 			const time = formatDuration((performance.now() - startedMilliseconds) / 1000);
 			for (const line of describeResult(result)) printLine(process.stderr, `oci2iso: ${line}, made in ${time}`);
@@ -186,8 +186,9 @@ async function build(
 	}
 }
 
-function describeResult({ iso, pxe = [], contract: { label } }: BuildReport): string[] {
-	const isos = iso === undefined ? [] : [iso.path, ...(iso.furtherPaths ?? [])];
+function describeResult({ iso, pxe = [], registries = [], contract: { label } }: BuildReport): string[] {
+	const paths = iso === undefined ? [] : [iso.path, ...(iso.furtherPaths ?? [])];
+	const isos = [...paths.filter((path) => path !== ""), ...registries.map(({ reference }) => reference)];
 	return [
 		...isos.map((path) => `${path === "-" ? "ISO" : path}: ${formatSize(iso?.byteLength ?? 0)}, label ${label}`),
 		...pxe.map(({ directory, files }) => {

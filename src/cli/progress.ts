@@ -13,6 +13,7 @@ const PHASE_TITLES: Readonly<Record<Phase, string>> = {
 	image: "writing the ISO",
 	checksum: "computing the media checksum",
 	digests: "computing checksums of the file",
+	push: "sending the ISO to the registry",
 	publish: "finishing the file",
 	cache: "looking into the shared cache",
 	share: "pushing to the shared cache",

@@ -13,6 +13,9 @@ export const DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.g
 
 const MANIFESTS = new Set([OCI_MANIFEST, DOCKER_MANIFEST]);
 
+/** What a registry is asked for where a manifest or an index is wanted. */
+export const ACCEPTED_MANIFESTS = [...INDEXES, ...MANIFESTS].join(", ");
+
 const SCHEMA_1 = new Set([
 	"application/vnd.docker.distribution.manifest.v1+json",
 	"application/vnd.docker.distribution.manifest.v1+prettyjws",

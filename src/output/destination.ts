@@ -7,12 +7,14 @@ export type Destination =
 	/** A file, or `-` for standard output. */
 	| { readonly kind: "iso"; readonly path: string }
 	/** A directory of files for network boot. */
-	| { readonly kind: "pxe"; readonly directory: string };
+	| { readonly kind: "pxe"; readonly directory: string }
+	/** A tag in a registry, for the ISO as an OCI artifact. */
+	| { readonly kind: "registry"; readonly reference: string };
 
 /** Words before a colon that other tools read as a place of another kind; a file of such a name is written `./NAME`. */
-const OTHER_KINDS = /^(pxe-tar|oci|oci-archive|oci-artifact|docker|dir|s3|https?|file|iso):/;
+const OTHER_KINDS = /^(pxe-tar|oci|oci-archive|docker|dir|s3|https?|file|iso):/;
 
-/** `pxe:DIR`, or the path of an ISO. Throws `Oci2isoError` INVALID_OPTION (exit 2) for what names another kind of place, and for `pxe:` alone. */
+/** `pxe:DIR`, `docker://REF` (also `oci-artifact:REF`), or the path of an ISO. Throws `Oci2isoError` INVALID_OPTION (exit 2) for what names another kind of place, and for `pxe:` alone. */
 export function parseDestination(text: string): Destination {
 	if (text.startsWith("pxe:")) {
 		const given = text.slice("pxe:".length);
@@ -20,7 +22,10 @@ export function parseDestination(text: string): Destination {
 		if (directory === "") throw invalid("it names no directory", text, "pxe:DIR");
 		return { kind: "pxe", directory };
 	}
-	if (OTHER_KINDS.test(text)) throw invalid("nothing is written there", text, "the path of an ISO, -, or pxe:DIR");
+	const [, reference] = /^(?:docker:\/\/|oci-artifact:(?:\/\/)?)(.+)$/s.exec(text) ?? [];
+	if (reference !== undefined) return { kind: "registry", reference };
+	if (OTHER_KINDS.test(text))
+		throw invalid("nothing is written there", text, "the path of an ISO, -, pxe:DIR, or docker://HOST/NAME:TAG");
 	return { kind: "iso", path: text };
 }
 

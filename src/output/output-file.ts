@@ -87,8 +87,24 @@ async function replace(from: string, to: string): Promise<void> {
 	}
 }
 
+/** A file in the temporary directory that gets no name: others read it until it is discarded. Throws `Oci2isoError` (exit 6). */
+export function openHidden(): PendingOutput {
+	return spooled(async () => {});
+}
+
 function openSpool(): PendingOutput {
 	if (isStandIn(1)) throw outputError("standard output", { code: "EBADF" });
+	return spooled(async ({ path }) => {
+		try {
+			const spool = createReadStream(path, { highWaterMark: 1024 * 1024 });
+			await pipeline(spool, process.stdout, { end: false });
+		} catch (cause) {
+			throw outputError("standard output", cause);
+		}
+	});
+}
+
+function spooled(send: (target: FileTarget) => Promise<void>): PendingOutput {
 	const { path, remove } = makeScratchDirectory("iso");
 	const target = FileTarget.create(join(path, "output.iso"), (cause) => scratchError(path, cause));
 	return pending({
@@ -99,12 +115,7 @@ function openSpool(): PendingOutput {
 		remove,
 		flush: () => Promise.resolve(),
 		async publish() {
-			try {
-				const spooled = createReadStream(target.path, { highWaterMark: 1024 * 1024 });
-				await pipeline(spooled, process.stdout, { end: false });
-			} catch (cause) {
-				throw outputError("standard output", cause);
-			}
+			await send(target);
 			target.close();
 			remove();
 		},

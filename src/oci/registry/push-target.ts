@@ -2,6 +2,7 @@ import { Oci2isoError } from "../../errors.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { type Digest, digestOf } from "../digest.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../docker-reference.ts";
+import { ACCEPTED_MANIFESTS } from "../media-types.ts";
 import { type BlobContent, type UploadResult, uploadBlob } from "./blob-upload.ts";
 import { loadRegistriesConf } from "./config-files.ts";
 import { findCredentials } from "./credentials.ts";
@@ -23,8 +24,10 @@ export interface PushTarget {
 	upload(content: BlobContent, signal?: AbortSignal): Promise<UploadResult>;
 	/** Takes a blob over from another repository of the same registry; false where the registry does not do that. */
 	mount(digest: Digest, from: string, signal?: AbortSignal): Promise<boolean>;
-	/** Makes the tag stand for these bytes, all of whose blobs are there. */
-	putManifest(bytes: Uint8Array, mediaType: string, signal?: AbortSignal): Promise<Digest>;
+	/** What the tag stands for; undefined where there is none. */
+	existing(signal?: AbortSignal): Promise<Uint8Array | undefined>;
+	/** Makes the tag, or a digest, stand for these bytes, all of whose blobs are there. */
+	putManifest(bytes: Uint8Array, mediaType: string, signal?: AbortSignal, digest?: Digest): Promise<Digest>;
 	close(): Promise<void>;
 }
 
@@ -76,9 +79,18 @@ export async function openPushTarget(
 			withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
 				mountBlob(client, digest, from, limited),
 			),
-		putManifest: (bytes, mediaType, interruption) =>
+		async existing(interruption) {
+			try {
+				const headers = { accept: ACCEPTED_MANIFESTS };
+				return (await client.document(`manifests/${tag}`, headers, name, interruption)).bytes;
+			} catch (error) {
+				if (error instanceof Oci2isoError && error.code === "IMAGE_NOT_FOUND") return undefined;
+				throw error;
+			}
+		},
+		putManifest: (bytes, mediaType, interruption, digest) =>
 			withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
-				putManifest(client, tag, bytes, mediaType, name, limited),
+				putManifest(client, digest ?? tag, bytes, mediaType, name, limited),
 			),
 		close: () => client.close(),
 	};

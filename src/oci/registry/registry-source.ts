@@ -4,7 +4,7 @@ import type { Descriptor } from "../descriptor.ts";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "../digest.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../docker-reference.ts";
 import { type ManifestDocument, parseManifest } from "../manifest.ts";
-import { documentKind, isImageConfig } from "../media-types.ts";
+import { ACCEPTED_MANIFESTS, documentKind, isImageConfig } from "../media-types.ts";
 import { digestMismatch } from "../verified-blob.ts";
 import { downloadBlob } from "./blob-download.ts";
 import { loadRegistriesConf } from "./config-files.ts";
@@ -17,13 +17,6 @@ import { RepeatedBlobs } from "./repeated-blobs.ts";
 import { DEFAULT_POLICY } from "./retry-policy.ts";
 import { first } from "./status.ts";
 import { type BlobTransfer, TransferLog } from "./transfer.ts";
-
-const ACCEPT = [
-	"application/vnd.oci.image.index.v1+json",
-	"application/vnd.oci.image.manifest.v1+json",
-	"application/vnd.docker.distribution.manifest.list.v2+json",
-	"application/vnd.docker.distribution.manifest.v2+json",
-].join(", ");
 
 /** Content types that say nothing about what a document is. */
 const GENERIC_TYPES = new Set(["", "application/json", "text/plain", "application/octet-stream"]);
@@ -86,7 +79,7 @@ function registrySource(
 		const failures: Oci2isoError[] = [];
 		for (const client of order) {
 			try {
-				const found = await client.document(path, { accept: ACCEPT }, where, signal);
+				const found = await client.document(path, { accept: ACCEPTED_MANIFESTS }, where, signal);
 				order = [client, ...clients.filter((other) => other !== client)];
 				if (failures.length > 0)
 					notes.push(`read ${where} from ${client.host}: ${failures.map(({ what }) => what).join("; ")}`);

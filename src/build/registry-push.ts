@@ -1,0 +1,133 @@
+import { basename } from "node:path";
+import { MiB } from "../binary/units.ts";
+import type { MediumReport } from "../exporters/exporter.ts";
+import { type Digest, digestOf } from "../oci/digest.ts";
+import { formatDockerReference, withDefaultTag } from "../oci/docker-reference.ts";
+import { OCI_INDEX, OCI_MANIFEST } from "../oci/media-types.ts";
+import {
+	EMPTY_CONFIG,
+	hasPlatform,
+	indexWith,
+	mediumManifest,
+	parseMediumIndex,
+	tagTaken,
+} from "../oci/medium-artifact.ts";
+import type { OciImage } from "../oci/open-image.ts";
+import { formatPlatform } from "../oci/platform.ts";
+import { parseReference } from "../oci/reference.ts";
+import { fileChecksums } from "../output/checksums.ts";
+import { namedIsos } from "../output/destination.ts";
+import type { FileTarget } from "../output/file-target.ts";
+import type { Work } from "./options.ts";
+import type { BuildProgress } from "./progress.ts";
+
+/** Where the ISO went in a registry. */
+export interface RegistryPushReport {
+	readonly reference: string;
+	/** Of the ISO's manifest, which the tag's index names. */
+	readonly manifestDigest: string;
+	/** Of what the registry did not have. */
+	readonly sentBytes: number;
+}
+
+/** The ISO as an artifact under a tag of a registry, which stands for it when `publish` has resolved. */
+export interface RegistryPush {
+	/** Throws `Oci2isoError` OUTPUT_EXISTS (exit 6) where the tag has an ISO for this platform already, and may not be replaced. */
+	requireFree(platform: OciImage["platform"]): Promise<void>;
+	/** Sends the finished ISO. Throws `Oci2isoError` (exit 4). */
+	send(medium: SentMedium): Promise<void>;
+	publish(): Promise<void>;
+	readonly report: RegistryPushReport | undefined;
+	close(): Promise<void>;
+}
+
+export interface SentMedium {
+	readonly image: OciImage;
+	readonly medium: MediumReport;
+	readonly epochSeconds: number;
+	readonly target: FileTarget;
+	readonly progress: BuildProgress;
+}
+
+/** `text`: of a tag. Throws as `openPushTarget`. */
+export async function openRegistryPush(text: string, image: string, work: Work): Promise<RegistryPush> {
+	const { openPushTarget } = await import("../oci/registry/push-target.ts");
+	const { overwrite, signal, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = work;
+	const reference = parseReference(`docker://${text}`);
+	if (reference.transport !== "docker") throw new Error("internal invariant broken: no registry's reference");
+	const { name } = reference;
+	const source = parseReference(image);
+	// they are the image's registry's where that is another one
+	const isOurs = source.transport !== "docker" || source.name.domain === name.domain;
+	const access = { authFile, creds: isOurs ? creds : undefined, tlsVerify, certDir, policy };
+	const target = await openPushTarget(name, text, access, signal);
+	const tagged = withDefaultTag(name);
+	const title = basename(namedIsos(work.outputs)[0] ?? `${basename(name.repository)}-${tagged.tag}.iso`);
+	let tag: (() => Promise<void>) | undefined;
+	let report: RegistryPushReport | undefined;
+	return {
+		async requireFree(platform) {
+			if (overwrite) return;
+			const existing = await target.existing(signal);
+			if (existing === undefined) return;
+			const index = parseMediumIndex(existing);
+			if (index === undefined) throw tagTaken(text, "the tag stands for something else");
+			if (hasPlatform(index, platform))
+				throw tagTaken(text, `the tag has something for ${formatPlatform(platform)} already`);
+		},
+		async send({ image: { platform, manifestDigest }, medium, epochSeconds, target: file, progress }) {
+			progress.phase("digests");
+			const onBytes = (done: number, total: number): void => progress.bytes(done, total);
+			const { sha256 = "" } = await fileChecksums(file, ["sha256"], { onBytes, signal });
+			const digest: Digest = `sha256:${sha256}`;
+			const size = file.byteLength;
+			progress.phase("push");
+			let sentBytes = 0;
+			for (const content of [
+				{ digest: digestOf(EMPTY_CONFIG), size: EMPTY_CONFIG.byteLength, read: () => once(EMPTY_CONFIG) },
+				{ digest, size, read: (start: number, end: number) => readRange(file, start, end, onBytes) },
+			]) {
+				if (await target.has(content, signal)) continue;
+				sentBytes += (await target.upload(content, signal)).sentBytes;
+			}
+			const manifest = mediumManifest(
+				{ digest, size, title },
+				{
+					"org.opencontainers.image.created": new Date(epochSeconds * 1000).toISOString().replace(".000Z", "Z"),
+					"org.opencontainers.image.title": medium.volumeIdentifier,
+					"org.opencontainers.image.base.digest": manifestDigest,
+				},
+			);
+			report = { reference: formatDockerReference(tagged), manifestDigest: digestOf(manifest), sentBytes };
+			tag = async () => {
+				await target.putManifest(manifest, OCI_MANIFEST, signal, digestOf(manifest));
+				const existing = await target.existing(signal);
+				const index = indexWith(existing && parseMediumIndex(existing), manifest, platform);
+				await target.putManifest(index, OCI_INDEX, signal);
+			};
+		},
+		publish: async () => tag?.(),
+		get report() {
+			return report;
+		},
+		close: () => target.close(),
+	};
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+	yield bytes;
+}
+
+async function* readRange(
+	file: FileTarget,
+	start: number,
+	end: number,
+	onBytes: (done: number, total: number) => void,
+): AsyncIterable<Uint8Array> {
+	for (let at = start; at < end; ) {
+		const bytes = await file.read(at, Math.min(MiB, end - at));
+		yield bytes;
+		at += bytes.byteLength;
+		onBytes(at, file.byteLength);
+	}
+}
