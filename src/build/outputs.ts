@@ -21,7 +21,7 @@ export interface Outputs {
 	/** Throws as `RegistryPush.requireFree`. */
 	requireFree(platform: OciImage["platform"]): Promise<void>;
 	/** Gives the finished ISO to each other place of it. Throws as `RegistryPush.send`, and where a file cannot be written. */
-	copy(medium: Omit<SentMedium, "target">): Promise<void>;
+	copy(medium: Omit<SentMedium, "target" | "documents">): Promise<void>;
 	/** `start`: of the root file system in `first`. */
 	writeSets(system: LiveSystem, start: number): Promise<void>;
 	flush(): Promise<void>;
@@ -76,7 +76,8 @@ export async function openOutputs(work: Work, image: string): Promise<Outputs> {
 					throwIfAborted(signal);
 					await copyOver(first.target.path, target.path);
 				}
-				for (const registry of registries) await registry.send({ ...medium, target: first.target });
+				for (const registry of registries)
+					await registry.send({ ...medium, target: first.target, documents: sboms?.documents ?? [] });
 			},
 			async writeSets(system, start) {
 				for (const set of sets) await set.write(system, { target: first.target, start });

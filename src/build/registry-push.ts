@@ -5,6 +5,7 @@ import { type Digest, digestOf } from "../oci/digest.ts";
 import { formatDockerReference, withDefaultTag } from "../oci/docker-reference.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../oci/media-types.ts";
 import {
+	documentManifest,
 	EMPTY_CONFIG,
 	hasPlatform,
 	indexWith,
@@ -15,11 +16,14 @@ import {
 import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
+import type { BlobContent } from "../oci/registry/blob-upload.ts";
 import { fileChecksums } from "../output/checksums.ts";
 import { namedIsos } from "../output/destination.ts";
 import type { FileTarget } from "../output/file-target.ts";
+import { SBOM_MEDIA_TYPES } from "../sbom/formats.ts";
 import type { Work } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
+import type { SbomDocument } from "./sbom-files.ts";
 
 /** Where the ISO went in a registry. */
 export interface RegistryPushReport {
@@ -46,6 +50,8 @@ export interface SentMedium {
 	readonly medium: MediumReport;
 	readonly epochSeconds: number;
 	readonly target: FileTarget;
+	/** Of what is in it, to be attached to it. */
+	readonly documents: readonly SbomDocument[];
 	readonly progress: BuildProgress;
 }
 
@@ -75,7 +81,7 @@ export async function openRegistryPush(text: string, image: string, work: Work):
 			if (hasPlatform(index, platform))
 				throw tagTaken(text, `the tag has something for ${formatPlatform(platform)} already`);
 		},
-		async send({ image: { platform, manifestDigest }, medium, epochSeconds, target: file, progress }) {
+		async send({ image: { platform, manifestDigest }, medium, epochSeconds, target: file, documents, progress }) {
 			progress.phase("digests");
 			const onBytes = (done: number, total: number): void => progress.bytes(done, total);
 			const { sha256 = "" } = await fileChecksums(file, ["sha256"], { onBytes, signal });
@@ -84,8 +90,9 @@ export async function openRegistryPush(text: string, image: string, work: Work):
 			progress.phase("push");
 			let sentBytes = 0;
 			for (const content of [
-				{ digest: digestOf(EMPTY_CONFIG), size: EMPTY_CONFIG.byteLength, read: () => once(EMPTY_CONFIG) },
+				blobOf(EMPTY_CONFIG),
 				{ digest, size, read: (start: number, end: number) => readRange(file, start, end, onBytes) },
+				...documents.map(({ bytes }) => blobOf(bytes)),
 			]) {
 				if (await target.has(content, signal)) continue;
 				sentBytes += (await target.upload(content, signal)).sentBytes;
@@ -101,6 +108,8 @@ export async function openRegistryPush(text: string, image: string, work: Work):
 			report = { reference: formatDockerReference(tagged), manifestDigest: digestOf(manifest), sentBytes };
 			tag = async () => {
 				await target.putManifest(manifest, OCI_MANIFEST, signal, digestOf(manifest));
+				for (const { format, bytes } of documents)
+					await target.attach(documentManifest(SBOM_MEDIA_TYPES[format], bytes, manifest), manifest, signal);
 				const existing = await target.existing(signal);
 				const index = indexWith(existing && parseMediumIndex(existing), manifest, platform);
 				await target.putManifest(index, OCI_INDEX, signal);
@@ -114,8 +123,14 @@ export async function openRegistryPush(text: string, image: string, work: Work):
 	};
 }
 
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-	yield bytes;
+function blobOf(bytes: Uint8Array): BlobContent {
+	return {
+		digest: digestOf(bytes),
+		size: bytes.byteLength,
+		async *read(start, end) {
+			yield bytes.subarray(start, end);
+		},
+	};
 }
 
 async function* readRange(

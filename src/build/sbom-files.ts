@@ -34,10 +34,18 @@ interface Sources {
 	readonly progress: BuildProgress;
 }
 
+export interface SbomDocument {
+	readonly format: SbomFormat;
+	/** UTF-8. */
+	readonly bytes: Buffer;
+}
+
 /** Documents of what is on the medium, which get their names after the medium has its own. */
 export interface SbomFiles {
 	/** As long as the system's tree can be read. Rejects as `readPackages`, and with `Oci2isoError` (exit 6) where a file cannot be written. */
 	write(system: ComposedSystem, sources: Sources): Promise<readonly SbomReport[]>;
+	/** What was written, for those who send it on. */
+	readonly documents: readonly SbomDocument[];
 	publish(): Promise<void>;
 	/** Leaves nothing behind but what was published; never throws. */
 	discard(): void;
@@ -63,12 +71,18 @@ export function openSbomFiles({ outputs, sbom = [], overwrite, signal }: Work): 
 		discard();
 		throw error;
 	}
+	const documents: SbomDocument[] = [];
 	return {
+		documents,
 		async write(system, sources) {
 			const inventory = await takeInventory(system, sources, signal);
 			for (const notice of inventory.notices) sources.progress.notice(notice);
 			const packages = inventory.systems.reduce((sum, each) => sum + each.packages.length, 0);
-			for (const { format, file } of files) await file.write(await documentOf(format, inventory));
+			for (const { format, file } of files) {
+				const text = await documentOf(format, inventory);
+				documents.push({ format, bytes: Buffer.from(text) });
+				await file.write(text);
+			}
 			return files.map(({ format, path }) => ({ format, path, packages }));
 		},
 		async publish() {

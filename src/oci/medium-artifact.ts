@@ -8,9 +8,15 @@ import { OCI_INDEX, OCI_MANIFEST } from "./media-types.ts";
 
 /** No type is registered for ISO 9660 images; others of this family are in use for disk images. */
 const ISO_TYPE = "application/vnd.diskimage.iso";
-const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
 /** Of an artifact that has nothing to configure (image-spec, "Guidance for an Empty Descriptor"). */
 export const EMPTY_CONFIG: Buffer = Buffer.from("{}");
+
+const EMPTY_DESCRIPTOR = {
+	mediaType: "application/vnd.oci.empty.v1+json",
+	digest: digestOf(EMPTY_CONFIG),
+	size: EMPTY_CONFIG.byteLength,
+	data: EMPTY_CONFIG.toString("base64"),
+};
 
 export interface MediumPlatform {
 	readonly os: string;
@@ -32,9 +38,21 @@ export function mediumManifest(file: MediumFile, annotations: Readonly<Record<st
 		schemaVersion: 2,
 		mediaType: OCI_MANIFEST,
 		artifactType: ISO_TYPE,
-		config: { mediaType: EMPTY_TYPE, digest: digestOf(EMPTY_CONFIG), size: EMPTY_CONFIG.byteLength, data: "e30=" },
+		config: EMPTY_DESCRIPTOR,
 		layers: [{ mediaType: ISO_TYPE, digest, size, annotations: { "org.opencontainers.image.title": title } }],
 		annotations,
+	});
+}
+
+/** The manifest of a document about what has the manifest `subject`. */
+export function documentManifest(mediaType: string, document: Uint8Array, subject: Buffer): Buffer {
+	return encoded({
+		schemaVersion: 2,
+		mediaType: OCI_MANIFEST,
+		artifactType: mediaType,
+		config: EMPTY_DESCRIPTOR,
+		layers: [{ mediaType, digest: digestOf(document), size: document.byteLength }],
+		subject: { mediaType: OCI_MANIFEST, digest: digestOf(subject), size: subject.byteLength },
 	});
 }
 

@@ -2,6 +2,12 @@
 export const SBOM_FORMATS = ["spdx", "cyclonedx"] as const;
 export type SbomFormat = (typeof SBOM_FORMATS)[number];
 
+/** As IANA has them. */
+export const SBOM_MEDIA_TYPES: Readonly<Record<SbomFormat, string>> = {
+	spdx: "application/spdx+json",
+	cyclonedx: "application/vnd.cyclonedx+json",
+};
+
 /** By which their readers know them. */
 const SUFFIXES: Readonly<Record<SbomFormat, string>> = { spdx: ".spdx.json", cyclonedx: ".cdx.json" };
 const MEDIUM_SUFFIX = /\.iso$/i;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildIso } from "../../src/index.ts";
+import { type BuildOptions, buildIso } from "../../src/index.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../../src/oci/media-types.ts";
 import { indexWith, mediumManifest, parseMediumIndex } from "../../src/oci/medium-artifact.ts";
 import { HOST_GRUB } from "../support/contract-image.ts";
@@ -36,7 +36,7 @@ describe.skipIf(requires("docker-registry", "skopeo", ...[HOST_GRUB].flat()))(
 			await registry.stop();
 		});
 
-		const build = (output: string | readonly string[], more: { overwrite?: boolean; host?: string } = {}) =>
+		const build = (output: string | readonly string[], more: Partial<BuildOptions> = {}) =>
 			buildIso({
 				image,
 				output,
@@ -46,7 +46,7 @@ describe.skipIf(requires("docker-registry", "skopeo", ...[HOST_GRUB].flat()))(
 				platform: "linux/amd64",
 				tlsVerify: false,
 				transferPolicy: HASTY,
-				overwrite: more.overwrite,
+				...more,
 			});
 
 		async function stored(path: string, accept: string): Promise<ReturnType<typeof JSON.parse>> {
@@ -94,6 +94,22 @@ describe.skipIf(requires("docker-registry", "skopeo", ...[HOST_GRUB].flat()))(
 				OCI_MANIFEST,
 			);
 			expect(layers[0].annotations).toEqual({ "org.opencontainers.image.title": "beside.iso" });
+		});
+
+		it("has documents of what is in it attached, listed under the tag of its digest where the registry has no list", async () => {
+			const tag = `docker://${registry.host}/media/live:3`;
+			const made = (more: object) => build([join(work, "listed.iso"), tag], { overwrite: true, ...more });
+			const report = await made({ sbom: ["spdx", "cyclonedx"] });
+			await made({ sbom: ["spdx"] });
+			const subject = report.registries?.[0]?.manifestDigest ?? "";
+			const { manifests } = await stored(`media/live/manifests/${subject.replace(":", "-")}`, OCI_INDEX);
+			expect(manifests.map((each: { artifactType: string }) => each.artifactType)).toEqual([
+				"application/vnd.cyclonedx+json",
+				"application/spdx+json",
+			]);
+			const attached = await stored(`media/live/manifests/${manifests[1].digest}`, OCI_MANIFEST);
+			expect(attached.subject).toMatchObject({ digest: subject });
+			expect(attached.layers[0].digest).toBe(`sha256:${await sha256Of(join(work, "listed.spdx.json"))}`);
 		});
 
 		it("is nowhere, not even in its file, where the registry refuses it", async () => {

@@ -2,14 +2,15 @@ import { Oci2isoError } from "../../errors.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { type Digest, digestOf } from "../digest.ts";
 import { type DockerReference, formatDockerReference, withDefaultTag } from "../docker-reference.ts";
-import { ACCEPTED_MANIFESTS } from "../media-types.ts";
+import { ACCEPTED_MANIFESTS, OCI_INDEX, OCI_MANIFEST } from "../media-types.ts";
+import { referrersWith } from "../referrers.ts";
 import { type BlobContent, type UploadResult, uploadBlob } from "./blob-upload.ts";
 import { loadRegistriesConf } from "./config-files.ts";
 import { findCredentials } from "./credentials.ts";
 import { requireUnambiguous, resolveEndpoints } from "./endpoints.ts";
 import { registryFailure, retryableFault } from "./fault.ts";
 import { hostEnvironment, type RegistryOptions } from "./options.ts";
-import { RegistryClient } from "./registry-client.ts";
+import { RegistryClient, type RegistryResponse } from "./registry-client.ts";
 import { withRetries } from "./retry.ts";
 import { DEFAULT_POLICY } from "./retry-policy.ts";
 import { first } from "./status.ts";
@@ -28,6 +29,8 @@ export interface PushTarget {
 	existing(signal?: AbortSignal): Promise<Uint8Array | undefined>;
 	/** Makes the tag, or a digest, stand for these bytes, all of whose blobs are there. */
 	putManifest(bytes: Uint8Array, mediaType: string, signal?: AbortSignal, digest?: Digest): Promise<Digest>;
+	/** Puts a manifest whose `subject` has these bytes, and names it where a registry that does not list such by itself has them listed. */
+	attach(manifest: Uint8Array, subject: Uint8Array, signal?: AbortSignal): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -71,6 +74,15 @@ export async function openPushTarget(
 		...(options.mountFrom ?? []).map((repository) => `repository:${repository}:pull`),
 	];
 	const client = new RegistryClient({ endpoint, credentials, certDir, environment, policy, scopes });
+	const read = async (named: string, interruption: AbortSignal | undefined): Promise<Uint8Array | undefined> => {
+		try {
+			const headers = { accept: ACCEPTED_MANIFESTS };
+			return (await client.document(`manifests/${named}`, headers, name, interruption)).bytes;
+		} catch (error) {
+			if (error instanceof Oci2isoError && error.code === "IMAGE_NOT_FOUND") return undefined;
+			throw error;
+		}
+	};
 	return {
 		name,
 		has: ({ digest }, interruption) => client.has(`blobs/${digest}`, `blob ${digest}`, interruption),
@@ -79,19 +91,21 @@ export async function openPushTarget(
 			withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
 				mountBlob(client, digest, from, limited),
 			),
-		async existing(interruption) {
-			try {
-				const headers = { accept: ACCEPTED_MANIFESTS };
-				return (await client.document(`manifests/${tag}`, headers, name, interruption)).bytes;
-			} catch (error) {
-				if (error instanceof Oci2isoError && error.code === "IMAGE_NOT_FOUND") return undefined;
-				throw error;
-			}
-		},
+		existing: (interruption) => read(tag, interruption),
 		putManifest: (bytes, mediaType, interruption, digest) =>
 			withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
 				putManifest(client, digest ?? tag, bytes, mediaType, name, limited),
 			),
+		async attach(manifest, subject, interruption) {
+			const put = (bytes: Uint8Array, mediaType: string, as: string) =>
+				withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
+					putDocument(client, as, bytes, mediaType, name, limited),
+				);
+			const headers = await put(manifest, OCI_MANIFEST, digestOf(manifest));
+			if (headers["oci-subject"] !== undefined) return;
+			const list = digestOf(subject).replace(":", "-");
+			await put(referrersWith(await read(list, interruption), manifest), OCI_INDEX, list);
+		},
 		close: () => client.close(),
 	};
 }
@@ -114,22 +128,34 @@ async function mountBlob(
 
 async function putManifest(
 	client: RegistryClient,
-	tag: string,
+	as: string,
 	body: Uint8Array,
 	mediaType: string,
 	where: string,
 	signal: AbortSignal | undefined,
 ): Promise<Digest> {
+	await putDocument(client, as, body, mediaType, where, signal);
+	return digestOf(body);
+}
+
+/** `as`: a tag or the digest. */
+async function putDocument(
+	client: RegistryClient,
+	as: string,
+	body: Uint8Array,
+	mediaType: string,
+	where: string,
+	signal: AbortSignal | undefined,
+): Promise<RegistryResponse["headers"]> {
 	const headers = { "content-type": mediaType };
-	const response = await client.send({ method: "PUT", at: `manifests/${tag}`, headers, body }, where, signal);
+	const response = await client.send({ method: "PUT", at: `manifests/${as}`, headers, body }, where, signal);
 	if (response.statusCode !== 201 && response.statusCode !== 200)
 		throw await client.fault(response, "push", where, signal);
 	await client.discard(response, signal);
-	const digest = digestOf(body);
 	const stored = first(response.headers["docker-content-digest"]);
-	if (stored !== undefined && stored !== digest)
+	if (stored !== undefined && stored !== digestOf(body))
 		throw retryableFault(
 			registryFailure("REGISTRY_PROTOCOL", `${client.host} stored the manifest as ${stored.slice(0, 140)}`, where),
 		);
-	return digest;
+	return response.headers;
 }
