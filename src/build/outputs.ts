@@ -47,7 +47,7 @@ export async function openOutputs(work: Work, image: string): Promise<Outputs> {
 	};
 	try {
 		for (const to of work.outputs)
-			if (to.kind === "registry") registries.push(await openRegistryPush(to.reference, image, work));
+			if (to.kind === "registry" || to.kind === "layout") registries.push(await openRegistryPush(to, image, work));
 		const paths = work.outputs.flatMap((to) => (to.kind === "iso" ? [to.path] : []));
 		const isos = paths.map((path) => keep(openOutput(path, { overwrite })));
 		if (isos.length === 0 && registries.length > 0) isos.push(keep(openHidden()));

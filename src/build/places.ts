@@ -23,6 +23,7 @@ export function writtenPlaces(work: Pick<Work, "outputs" | "checksum" | "sbom">)
 	const { outputs, checksum = [], sbom = [] } = work;
 	const media = outputs.flatMap((to) => {
 		if (to.kind === "iso") return [{ name: "the output", path: to.path }];
+		if (to.kind === "layout") return [{ name: "the image layout", path: to.directory }];
 		return to.kind === "pxe" ? [{ name: "the directory for network boot", path: to.directory }] : [];
 	});
 	const checksums = checksum.length === 0 ? [] : namedIsos(outputs);

@@ -17,15 +17,16 @@ import type { OciImage } from "../oci/open-image.ts";
 import { formatPlatform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { BlobContent } from "../oci/registry/blob-upload.ts";
+import type { PushTarget } from "../oci/registry/push-target.ts";
 import { fileChecksums } from "../output/checksums.ts";
-import { namedIsos } from "../output/destination.ts";
+import { type Destination, namedIsos } from "../output/destination.ts";
 import type { FileTarget } from "../output/file-target.ts";
 import { SBOM_MEDIA_TYPES } from "../sbom/formats.ts";
 import type { Work } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 import type { SbomDocument } from "./sbom-files.ts";
 
-/** Where the ISO went in a registry. */
+/** Where the ISO went in a registry or an image layout. */
 export interface RegistryPushReport {
 	readonly reference: string;
 	/** Of the ISO's manifest, which the tag's index names. */
@@ -34,7 +35,7 @@ export interface RegistryPushReport {
 	readonly sentBytes: number;
 }
 
-/** The ISO as an artifact under a tag of a registry, which stands for it when `publish` has resolved. */
+/** The ISO as an artifact under a tag of a registry or an image layout, which stands for it when `publish` has resolved. */
 export interface RegistryPush {
 	/** Throws `Oci2isoError` OUTPUT_EXISTS (exit 6) where the tag has an ISO for this platform already, and may not be replaced. */
 	requireFree(platform: OciImage["platform"]): Promise<void>;
@@ -55,20 +56,14 @@ export interface SentMedium {
 	readonly progress: BuildProgress;
 }
 
-/** `text`: of a tag. Throws as `openPushTarget`. */
-export async function openRegistryPush(text: string, image: string, work: Work): Promise<RegistryPush> {
-	const { openPushTarget } = await import("../oci/registry/push-target.ts");
-	const { overwrite, signal, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = work;
-	const reference = parseReference(`docker://${text}`);
-	if (reference.transport !== "docker") throw new Error("internal invariant broken: no registry's reference");
-	const { name } = reference;
-	const source = parseReference(image);
-	// they are the image's registry's where that is another one
-	const isOurs = source.transport !== "docker" || source.name.domain === name.domain;
-	const access = { authFile, creds: isOurs ? creds : undefined, tlsVerify, certDir, policy };
-	const target = await openPushTarget(name, text, access, signal);
-	const tagged = withDefaultTag(name);
-	const title = basename(namedIsos(work.outputs)[0] ?? `${basename(name.repository)}-${tagged.tag}.iso`);
+type Artifact = Extract<Destination, { readonly kind: "registry" | "layout" }>;
+
+/** Throws as `openPushTarget` and `openLayoutTarget`. */
+export async function openRegistryPush(to: Artifact, image: string, work: Work): Promise<RegistryPush> {
+	const { overwrite, signal } = work;
+	const { target, reference, name } =
+		to.kind === "layout" ? await layoutOf(to) : await registryOf(to.reference, image, work);
+	const title = basename(namedIsos(work.outputs)[0] ?? `${name}.iso`);
 	let tag: (() => Promise<void>) | undefined;
 	let report: RegistryPushReport | undefined;
 	return {
@@ -77,9 +72,9 @@ export async function openRegistryPush(text: string, image: string, work: Work):
 			const existing = await target.existing(signal);
 			if (existing === undefined) return;
 			const index = parseMediumIndex(existing);
-			if (index === undefined) throw tagTaken(text, "the tag stands for something else");
+			if (index === undefined) throw tagTaken(reference, "the tag stands for something else");
 			if (hasPlatform(index, platform))
-				throw tagTaken(text, `the tag has something for ${formatPlatform(platform)} already`);
+				throw tagTaken(reference, `the tag has something for ${formatPlatform(platform)} already`);
 		},
 		async send({ image: { platform, manifestDigest }, medium, epochSeconds, target: file, documents, progress }) {
 			progress.phase("digests");
@@ -105,7 +100,7 @@ export async function openRegistryPush(text: string, image: string, work: Work):
 					"org.opencontainers.image.base.digest": manifestDigest,
 				},
 			);
-			report = { reference: formatDockerReference(tagged), manifestDigest: digestOf(manifest), sentBytes };
+			report = { reference, manifestDigest: digestOf(manifest), sentBytes };
 			tag = async () => {
 				await target.putManifest(manifest, OCI_MANIFEST, signal, digestOf(manifest));
 				for (const { format, bytes } of documents)
@@ -121,6 +116,35 @@ export async function openRegistryPush(text: string, image: string, work: Work):
 		},
 		close: () => target.close(),
 	};
+}
+
+interface OpenedTarget {
+	readonly target: Omit<PushTarget, "mount">;
+	/** Written out. */
+	readonly reference: string;
+	/** For a file. */
+	readonly name: string;
+}
+
+async function layoutOf({ directory, tag }: Extract<Artifact, { kind: "layout" }>): Promise<OpenedTarget> {
+	const { openLayoutTarget } = await import("../oci/layout-target.ts");
+	const target = openLayoutTarget(directory, tag);
+	return { target, reference: target.name, name: `${basename(directory)}-${tag}` };
+}
+
+async function registryOf(text: string, image: string, work: Work): Promise<OpenedTarget> {
+	const { openPushTarget } = await import("../oci/registry/push-target.ts");
+	const { signal, authFile, creds, tlsVerify, certDir, transferPolicy: policy } = work;
+	const reference = parseReference(`docker://${text}`);
+	if (reference.transport !== "docker") throw new Error("internal invariant broken: no registry's reference");
+	const { name } = reference;
+	const source = parseReference(image);
+	// they are the image's registry's where that is another one
+	const isOurs = source.transport !== "docker" || source.name.domain === name.domain;
+	const access = { authFile, creds: isOurs ? creds : undefined, tlsVerify, certDir, policy };
+	const target = await openPushTarget(name, text, access, signal);
+	const tagged = withDefaultTag(name);
+	return { target, reference: formatDockerReference(tagged), name: `${basename(name.repository)}-${tagged.tag}` };
 }
 
 function blobOf(bytes: Uint8Array): BlobContent {

@@ -52,7 +52,7 @@ const groups = {
 		{
 			output: [
 				"-o, --output <place>",
-				"the ISO to write, - for standard output, docker://REF for a registry, or pxe:DIR for network boot; repeatable (default: the image's name and tag, .iso)",
+				"the ISO to write, - for standard output, docker://REF or oci:DIR:TAG for an artifact, or pxe:DIR for network boot; repeatable (default: the image's name and tag, .iso)",
 				collect,
 			],
 			overwrite: ["--overwrite", "replace an existing output or report"],

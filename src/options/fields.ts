@@ -176,9 +176,9 @@ export const mediumFields = {
 
 /** Whether there is a medium, where, and how the work is done: nothing that decides a byte of it. */
 export const runFields = {
-	/** Where the result goes, or several such places, all of them or none: the path of an ISO, `-` for standard output, `docker://REF` for an artifact in a registry, `pxe:DIR` for files for network boot. */
+	/** Where the result goes, or several such places, all of them or none: the path of an ISO, `-` for standard output, `docker://REF` or `oci:DIR:TAG` for an artifact in a registry or an image layout, `pxe:DIR` for files for network boot. */
 	output: field<string | readonly string[]>(
-		"the path of the ISO, - for standard output, docker://REF or pxe:DIR, or an array of these",
+		"the path of the ISO, - for standard output, docker://REF, oci:DIR:TAG or pxe:DIR, or an array of these",
 		(value) => isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText)),
 	),
 	/** URL at which clients of a network boot find what is in `pxe:DIR`. Default: the root directory of a web server where their boot loader came from. */

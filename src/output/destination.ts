@@ -9,12 +9,14 @@ export type Destination =
 	/** A directory of files for network boot. */
 	| { readonly kind: "pxe"; readonly directory: string }
 	/** A tag in a registry, for the ISO as an OCI artifact. */
-	| { readonly kind: "registry"; readonly reference: string };
+	| { readonly kind: "registry"; readonly reference: string }
+	/** A tag of an image layout in a directory, for the same. */
+	| { readonly kind: "layout"; readonly directory: string; readonly tag: string };
 
 /** Words before a colon that other tools read as a place of another kind; a file of such a name is written `./NAME`. */
-const OTHER_KINDS = /^(pxe-tar|oci|oci-archive|docker|dir|s3|https?|file|iso):/;
+const OTHER_KINDS = /^(pxe-tar|oci-archive|docker|dir|s3|https?|file|iso):/;
 
-/** `pxe:DIR`, `docker://REF` (also `oci-artifact:REF`), or the path of an ISO. Throws `Oci2isoError` INVALID_OPTION (exit 2) for what names another kind of place, and for `pxe:` alone. */
+/** `pxe:DIR`, `docker://REF` (also `oci-artifact:REF`), `oci:DIR[:TAG]`, or the path of an ISO. Throws `Oci2isoError` INVALID_OPTION (exit 2) for what names another kind of place, and for `pxe:` alone. */
 export function parseDestination(text: string): Destination {
 	if (text.startsWith("pxe:")) {
 		const given = text.slice("pxe:".length);
@@ -24,8 +26,15 @@ export function parseDestination(text: string): Destination {
 	}
 	const [, reference] = /^(?:docker:\/\/|oci-artifact:(?:\/\/)?)(.+)$/s.exec(text) ?? [];
 	if (reference !== undefined) return { kind: "registry", reference };
+	const [, directory, tag = "latest"] = /^oci:([^:]+)(?::([\w][\w.-]{0,127}))?$/.exec(text) ?? [];
+	if (directory !== undefined) return { kind: "layout", directory: withoutTrailing(directory, "/") || directory, tag };
+	if (text.startsWith("oci:")) throw invalid("it names no tag of a layout", text, "oci:DIR or oci:DIR:TAG");
 	if (OTHER_KINDS.test(text))
-		throw invalid("nothing is written there", text, "the path of an ISO, -, pxe:DIR, or docker://HOST/NAME:TAG");
+		throw invalid(
+			"nothing is written there",
+			text,
+			"the path of an ISO, -, pxe:DIR, oci:DIR:TAG, or docker://HOST/NAME:TAG",
+		);
 	return { kind: "iso", path: text };
 }
 

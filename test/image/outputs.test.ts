@@ -150,7 +150,7 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 		expect(existsSync(join(folder, "other"))).toBe(false);
 		const live = shell("B=$(echo $B | sed s/--force//); $B -o a.iso -o pxe:net; r=$?; ls -A; exit $r");
 		expect([live.status, live.stdout]).toEqual([3, "set\ntmp\n"]);
-		for (const places of ["-o pxe: ", "-o s3://bucket/key", "-o oci:x:y", "-o a.iso -o ./a.iso", "-o pxe:x -o pxe:./x"])
+		for (const places of ["-o pxe: ", "-o s3://bucket/key", "-o oci:", "-o a.iso -o ./a.iso", "-o pxe:x -o pxe:./x"])
 			expect([places, shell(`$B ${places}`).status]).toEqual([places, 2]);
 	});
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { request } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -110,6 +110,45 @@ describe.skipIf(requires("docker-registry", "skopeo", ...[HOST_GRUB].flat()))(
 			const attached = await stored(`media/live/manifests/${manifests[1].digest}`, OCI_MANIFEST);
 			expect(attached.subject).toMatchObject({ digest: subject });
 			expect(attached.layers[0].digest).toBe(`sha256:${await sha256Of(join(work, "listed.spdx.json"))}`);
+		});
+
+		it("is the same in an image layout, which goes on to a registry with skopeo", async () => {
+			const layout = join(work, "layout");
+			await build(`oci:${layout}:a`);
+			await build([`oci:${layout}:b`, `docker://${registry.host}/media/live:4`], { sbom: [] });
+			await expect(build(`oci:${layout}:a`)).rejects.toMatchObject({ code: "OUTPUT_EXISTS", exitStatus: 6 });
+			const { manifests } = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
+			const named = "org.opencontainers.image.ref.name";
+			expect(manifests.map((each: { annotations: Record<string, string> }) => each.annotations[named])).toEqual([
+				"a",
+				"b",
+			]);
+			expect(await sha256Of(join(layout, "blobs/sha256", sum))).toBe(sum);
+			const tagged = `docker://${registry.host}/media/copied:1`;
+			await run("skopeo", [
+				"copy",
+				"--all",
+
+				"--dest-tls-verify=false",
+				`oci:${layout}:a`,
+				tagged,
+			]);
+			const [{ digest }] = (await stored("media/copied/manifests/1", OCI_INDEX)).manifests;
+			const { layers } = await stored(`media/copied/manifests/${digest}`, OCI_MANIFEST);
+			expect(layers[0].digest).toBe(`sha256:${sum}`);
+			expect(readdirSync(join(layout, "blobs/sha256")).filter((name) => name.endsWith(".partial"))).toEqual([]);
+		});
+
+		it("takes no directory that holds something else, and leaves none behind", async () => {
+			const taken = join(work, "taken");
+			mkdirSync(taken);
+			writeFileSync(join(taken, "precious"), "");
+			await expect(build(`oci:${taken}:a`)).rejects.toMatchObject({ code: "OUTPUT_EXISTS", exitStatus: 6 });
+			expect(readdirSync(taken)).toEqual(["precious"]);
+			proxy.use((_, method) => (method === "PUT" ? { kind: "status", status: 403 } : { kind: "none" }));
+			const [made, denied] = [`oci:${join(work, "made")}:a`, `docker://${proxy.host}/media/denied:2`];
+			await expect(build([made, denied])).rejects.toMatchObject({ exitStatus: 4 });
+			expect(readdirSync(work)).not.toContain("made");
 		});
 
 		it("is nowhere, not even in its file, where the registry refuses it", async () => {
