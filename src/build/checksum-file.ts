@@ -27,10 +27,19 @@ export function openChecksumFile({ outputs, checksum = [], overwrite, signal }: 
 			where: "checksum",
 			remedy: "name a file with -o, or pipe the ISO through tee >(sha256sum)",
 		});
-	const files = paths.flatMap((path) => {
-		const file = openReport(checksumPathOf(path), { overwrite });
-		return file === undefined ? [] : [{ path, file }];
-	});
+	const files: { readonly path: string; readonly file: NonNullable<ReturnType<typeof openReport>> }[] = [];
+	const discard = (): void => {
+		for (const { file } of files) file.discard();
+	};
+	try {
+		for (const path of paths) {
+			const file = openReport(checksumPathOf(path), { overwrite });
+			if (file !== undefined) files.push({ path, file });
+		}
+	} catch (error) {
+		discard();
+		throw error;
+	}
 	return {
 		async write(target, progress) {
 			progress.phase("digests");
@@ -42,8 +51,6 @@ export function openChecksumFile({ outputs, checksum = [], overwrite, signal }: 
 		async publish() {
 			for (const { file } of files) await file.publish();
 		},
-		discard() {
-			for (const { file } of files) file.discard();
-		},
+		discard,
 	};
 }

@@ -145,6 +145,10 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 
 	it("gives no place its result where one of them cannot have it", () => {
 		const taken = shell("mkdir set; echo precious > set/boot.ipxe; $B -o a.iso -o pxe:set -o pxe:other");
+		const second = shell(
+			"echo precious > d-CHECKSUM; $B -o c -o d --checksum sha256; r=$?; ls -A; rm d-CHECKSUM; exit $r",
+		);
+		expect([second.status, second.stdout]).toEqual([6, "d-CHECKSUM\nset\ntmp\n"]);
 		expect([taken.status, taken.stderr]).toEqual([6, expect.stringContaining("set/boot.ipxe")]);
 		expect(shell("find . -type f").stdout).toBe("./set/boot.ipxe\n");
 		expect(existsSync(join(folder, "other"))).toBe(false);
