@@ -39,6 +39,8 @@ export async function openInBrowser(url: string): Promise<OpenPage> {
 	const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"];
 	const child = spawn("chromium", [...flags, `--user-data-dir=${profile}`, "about:blank"], {
 		stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+		// a process group of its own
+		detached: true,
 	});
 	const [, , , input, output] = child.stdio as unknown as [null, null, null, Writable, Readable];
 	const waiting = new Map<number, (message: Message) => void>();
@@ -71,9 +73,10 @@ export async function openInBrowser(url: string): Promise<OpenPage> {
 		return result;
 	};
 	const close = async (): Promise<void> => {
-		child.kill("SIGKILL");
+		// its helpers go on writing into the profile for a moment
+		if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
 		await ended;
-		rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+		rmSync(profile, { recursive: true, force: true, maxRetries: 30, retryDelay: 20 });
 	};
 	try {
 		const { targetId } = await send("Target.createTarget", { url: "about:blank" });
