@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { basename } from "node:path";
-import { MiB } from "../binary/units.ts";
-import { throwIfAborted } from "../errors.ts";
+import { Turns } from "../binary/turns.ts";
+import { KiB } from "../binary/units.ts";
 import type { FileTarget } from "./file-target.ts";
 
 /** What coreutils checks, by its own names. */
@@ -19,6 +18,8 @@ const NAMES = {
 	blake2b: { openssl: "blake2b512", tag: "BLAKE2b" },
 } as const satisfies Record<ChecksumAlgorithm, unknown>;
 
+const CHUNK_BYTES = 256 * KiB;
+
 /** Of the whole file as it is now. Rejects with `Oci2isoError` (exit 6) where it cannot be read back. */
 export async function fileChecksums(
 	target: FileTarget,
@@ -27,18 +28,15 @@ export async function fileChecksums(
 ): Promise<Checksums> {
 	const hashes = algorithms.map((algorithm) => [algorithm, createHash(NAMES[algorithm].openssl)] as const);
 	const totalBytes = target.byteLength;
-	const stream = createReadStream("", { fd: target.descriptor, autoClose: false, start: 0, highWaterMark: MiB });
-	let doneBytes = 0;
-	try {
-		for await (const chunk of stream as AsyncIterable<Buffer>) {
-			throwIfAborted(signal);
-			for (const [, hash] of hashes) hash.update(chunk);
-			doneBytes += chunk.byteLength;
-			onBytes(doneBytes, totalBytes);
-		}
-	} catch (cause) {
-		throwIfAborted(signal);
-		throw target.failure(cause);
+	const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+	const turns = new Turns(signal);
+	for (let doneBytes = 0; doneBytes < totalBytes; ) {
+		// a stream takes half as long again: it makes a buffer for each chunk
+		const bytes = target.readNow(doneBytes, Math.min(CHUNK_BYTES, totalBytes - doneBytes), buffer);
+		for (const [, hash] of hashes) hash.update(bytes);
+		doneBytes += bytes.byteLength;
+		onBytes(doneBytes, totalBytes);
+		if (turns.areDue()) await turns.next();
 	}
 	return Object.fromEntries(hashes.map(([algorithm, hash]) => [algorithm, hash.digest("hex")]));
 }
