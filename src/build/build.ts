@@ -259,7 +259,8 @@ async function exported(
 		await stage.finishCache();
 		const medium = await writing?.finish();
 		const checksums = await outputs.checksums?.write(outputs.first.target, progress);
-		if (medium !== undefined) await outputs.copy({ image, medium, epochSeconds: input.plan.sourceDateEpoch, progress });
+		const { sourceDateEpoch: epochSeconds } = input.plan;
+		if (medium !== undefined) await outputs.copy({ image, medium, epochSeconds, progress }, checksums);
 		// the system tells of a failed write only once
 		await flushing;
 		const reports = [...(system.coreReport === undefined ? [] : [system.coreReport]), ...(medium?.tools ?? [])];

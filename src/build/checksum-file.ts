@@ -1,8 +1,14 @@
 import { Oci2isoError } from "../errors.ts";
-import { type Checksums, checksumPathOf, checksumText, fileChecksums } from "../output/checksums.ts";
+import {
+	type ChecksumAlgorithm,
+	type Checksums,
+	checksumPathOf,
+	checksumText,
+	fileChecksums,
+} from "../output/checksums.ts";
 import { namedIsos } from "../output/destination.ts";
 import type { FileTarget } from "../output/file-target.ts";
-import { openReport } from "../output/report-file.ts";
+import { openReports } from "../output/report-file.ts";
 import type { Work } from "./options.ts";
 import type { BuildProgress } from "./progress.ts";
 
@@ -15,11 +21,11 @@ export interface ChecksumFile {
 	discard(): void;
 }
 
-/** Undefined where none is asked for. Throws as `openReport`, and INVALID_OPTION (exit 2) where no file would have them. */
+/** Undefined where none is asked for. Throws as `openReports`, and INVALID_OPTION (exit 2) where no file would have them. */
 export function openChecksumFile({ outputs, checksum = [], overwrite, signal }: Work): ChecksumFile | undefined {
 	if (checksum.length === 0) return undefined;
-	const paths = namedIsos(outputs);
-	if (paths.length === 0)
+	const isos = namedIsos(outputs);
+	if (isos.length === 0)
 		throw new Oci2isoError({
 			code: "INVALID_OPTION",
 			kind: "usage",
@@ -27,30 +33,26 @@ export function openChecksumFile({ outputs, checksum = [], overwrite, signal }: 
 			where: "checksum",
 			remedy: "name a file with -o, or pipe the ISO through tee >(sha256sum)",
 		});
-	const files: { readonly path: string; readonly file: NonNullable<ReturnType<typeof openReport>> }[] = [];
-	const discard = (): void => {
-		for (const { file } of files) file.discard();
-	};
-	try {
-		for (const path of paths) {
-			const file = openReport(checksumPathOf(path), { overwrite });
-			if (file !== undefined) files.push({ path, file });
-		}
-	} catch (error) {
-		discard();
-		throw error;
-	}
+	const wanted = isos.map((iso) => ({ iso, path: checksumPathOf(iso) }));
+	const { files, publish, discard } = openReports(wanted, { overwrite });
 	return {
 		async write(target, progress) {
-			progress.phase("digests");
-			const onBytes = (done: number, total: number): void => progress.bytes(done, total);
-			const checksums = await fileChecksums(target, checksum, { onBytes, signal });
-			for (const { path, file } of files) await file.write(checksumText(path, checksums));
+			const checksums = await progressingChecksums(target, checksum, progress, signal);
+			for (const { iso, file } of files) await file.write(checksumText(iso, checksums));
 			return checksums;
 		},
-		async publish() {
-			for (const { file } of files) await file.publish();
-		},
+		publish,
 		discard,
 	};
+}
+
+/** Of the whole file, as a phase of the build. Rejects as `fileChecksums`. */
+export function progressingChecksums(
+	target: FileTarget,
+	algorithms: readonly ChecksumAlgorithm[],
+	progress: BuildProgress,
+	signal: AbortSignal | undefined,
+): Promise<Checksums> {
+	progress.phase("digests");
+	return fileChecksums(target, algorithms, { onBytes: (done, total) => progress.bytes(done, total), signal });
 }

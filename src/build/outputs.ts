@@ -1,9 +1,10 @@
 import { Oci2isoError, throwIfAborted } from "../errors.ts";
 import type { LiveSystem } from "../exporters/live-system.ts";
 import type { OciImage } from "../oci/open-image.ts";
+import type { Checksums } from "../output/checksums.ts";
 import { copyOver } from "../output/existing-file.ts";
 import { openHidden, openOutput, type PendingOutput } from "../output/output-file.ts";
-import { type ChecksumFile, openChecksumFile } from "./checksum-file.ts";
+import { type ChecksumFile, openChecksumFile, progressingChecksums } from "./checksum-file.ts";
 import type { Work } from "./options.ts";
 import { openPxeSet, type PxeSet, type PxeSetReport } from "./pxe-set.ts";
 import { openRegistryPush, type RegistryPush, type RegistryPushReport, type SentMedium } from "./registry-push.ts";
@@ -20,8 +21,8 @@ export interface Outputs {
 	readonly notices: readonly string[];
 	/** Throws as `RegistryPush.requireFree`. */
 	requireFree(platform: OciImage["platform"]): Promise<void>;
-	/** Gives the finished ISO to each other place of it. Throws as `RegistryPush.send`, and where a file cannot be written. */
-	copy(medium: Omit<SentMedium, "target" | "documents">): Promise<void>;
+	/** Gives the finished ISO, of which checksums may be known, to each other place of it. Throws as `RegistryPush.send`, and where a file cannot be written. */
+	copy(medium: Omit<SentMedium, "target" | "digest" | "documents">, known: Checksums | undefined): Promise<void>;
 	/** `start`: of the root file system in `first`. */
 	writeSets(system: LiveSystem, start: number): Promise<void>;
 	flush(): Promise<void>;
@@ -71,13 +72,17 @@ export async function openOutputs(work: Work, image: string): Promise<Outputs> {
 			async requireFree(platform) {
 				for (const registry of registries) await registry.requireFree(platform);
 			},
-			async copy(medium) {
+			async copy(medium, known) {
 				for (const { target } of copies) {
 					throwIfAborted(signal);
 					await copyOver(first.target.path, target.path);
 				}
-				for (const registry of registries)
-					await registry.send({ ...medium, target: first.target, documents: sboms?.documents ?? [] });
+				if (registries.length === 0) return;
+				const { target } = first;
+				const { sha256 = "" } =
+					known?.sha256 === undefined ? await progressingChecksums(target, ["sha256"], medium.progress, signal) : known;
+				const sent = { ...medium, target, digest: `sha256:${sha256}` as const, documents: sboms?.documents ?? [] };
+				for (const registry of registries) await registry.send(sent);
 			},
 			async writeSets(system, start) {
 				for (const set of sets) await set.write(system, { target: first.target, start });

@@ -18,7 +18,6 @@ import { formatPlatform } from "../oci/platform.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { BlobContent } from "../oci/registry/blob-upload.ts";
 import type { PushTarget } from "../oci/registry/push-target.ts";
-import { fileChecksums } from "../output/checksums.ts";
 import { type Destination, namedIsos } from "../output/destination.ts";
 import type { FileTarget } from "../output/file-target.ts";
 import { SBOM_MEDIA_TYPES } from "../sbom/formats.ts";
@@ -51,6 +50,8 @@ export interface SentMedium {
 	readonly medium: MediumReport;
 	readonly epochSeconds: number;
 	readonly target: FileTarget;
+	/** Of the whole file. */
+	readonly digest: Digest;
 	/** Of what is in it, to be attached to it. */
 	readonly documents: readonly SbomDocument[];
 	readonly progress: BuildProgress;
@@ -76,11 +77,16 @@ export async function openRegistryPush(to: Artifact, image: string, work: Work):
 			if (hasPlatform(index, platform))
 				throw tagTaken(reference, `the tag has something for ${formatPlatform(platform)} already`);
 		},
-		async send({ image: { platform, manifestDigest }, medium, epochSeconds, target: file, documents, progress }) {
-			progress.phase("digests");
+		async send({
+			image: { platform, manifestDigest },
+			medium,
+			epochSeconds,
+			target: file,
+			digest,
+			documents,
+			progress,
+		}) {
 			const onBytes = (done: number, total: number): void => progress.bytes(done, total);
-			const { sha256 = "" } = await fileChecksums(file, ["sha256"], { onBytes, signal });
-			const digest: Digest = `sha256:${sha256}`;
 			const size = file.byteLength;
 			progress.phase("push");
 			let sentBytes = 0;

@@ -6,7 +6,7 @@ import type { OciImage } from "../oci/open-image.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { NamedImage } from "../options/open-beside.ts";
 import { nameFor } from "../output/destination.ts";
-import { openReport } from "../output/report-file.ts";
+import { openReports } from "../output/report-file.ts";
 import type { PayloadImage } from "../payload/payload-images.ts";
 import { type SbomFormat, sbomPathOf } from "../sbom/formats.ts";
 import type { ImageIdentity, InventoriedFile, InventoriedSystem, Inventory } from "../sbom/inventory.ts";
@@ -51,25 +51,16 @@ export interface SbomFiles {
 	discard(): void;
 }
 
-/** Undefined where none is asked for. Throws as `openReport`, and INVALID_OPTION (exit 2) for a medium without a name. */
+/** Undefined where none is asked for. Throws as `openReports`, and INVALID_OPTION (exit 2) for a medium without a name. */
 export function openSbomFiles({ outputs, sbom = [], overwrite, signal }: Work): SbomFiles | undefined {
 	if (sbom.length === 0) return undefined;
 	const name = nameFor(outputs);
 	if (name === undefined) throw noName();
-	const files: { readonly format: SbomFormat; readonly path: string; readonly file: PendingFile }[] = [];
-	const discard = (): void => {
-		for (const { file } of files) file.discard();
-	};
-	try {
-		for (const format of sbom) {
-			const path = sbomPathOf(name, format);
-			const file = openReport(path, { overwrite });
-			if (file === undefined) throw noName();
-			files.push({ format, path, file });
-		}
-	} catch (error) {
+	const wanted = sbom.map((format) => ({ format, path: sbomPathOf(name, format) }));
+	const { files, publish, discard } = openReports(wanted, { overwrite });
+	if (files.length < wanted.length) {
 		discard();
-		throw error;
+		throw noName();
 	}
 	const documents: SbomDocument[] = [];
 	return {
@@ -85,17 +76,13 @@ export function openSbomFiles({ outputs, sbom = [], overwrite, signal }: Work): 
 			}
 			return files.map(({ format, path }) => ({ format, path, packages }));
 		},
-		async publish() {
-			for (const { file } of files) await file.publish();
-		},
+		publish,
 		discard,
 	};
 }
 
 /** No further system is called so: their names have no capitals. */
 const FIRST = "Live";
-
-type PendingFile = NonNullable<ReturnType<typeof openReport>>;
 
 function noName(): Oci2isoError {
 	return new Oci2isoError({

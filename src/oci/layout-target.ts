@@ -9,7 +9,7 @@ import { REF_NAME } from "./descriptor.ts";
 import { type Digest, digestOf } from "./digest.ts";
 import { MAX_DOCUMENT_BYTES } from "./json-document.ts";
 import { layoutPath } from "./layout-source.ts";
-import { OCI_MANIFEST } from "./media-types.ts";
+import { referrerDescriptor } from "./referrers.ts";
 import type { PushTarget } from "./registry/push-target.ts";
 
 const INDEX = "index.json";
@@ -17,7 +17,6 @@ const indexSchema = z.looseObject({
 	manifests: z.array(z.looseObject({ digest: z.string(), annotations: z.record(z.string(), z.string()).optional() })),
 });
 type LayoutIndex = z.infer<typeof indexSchema>;
-const manifestSchema = z.object({ artifactType: z.string() });
 
 /**
  * A tag of an image layout (OCI image-spec image-layout.md) in a directory, which is made where there is none. What was sent is removed again unless the tag
@@ -86,12 +85,10 @@ export function openLayoutTarget(directory: string, tag: string): Omit<PushTarge
 			return own;
 		},
 		async attach(manifest) {
-			const digest = digestOf(manifest);
-			const { artifactType } = manifestSchema.parse(JSON.parse(Buffer.from(manifest).toString("utf8")));
+			const entry = referrerDescriptor(manifest);
 			guarded(() => {
-				put(manifest, digest);
-				const entry = { mediaType: OCI_MANIFEST, digest, size: manifest.byteLength, artifactType };
-				list(entry, (other) => other.digest === digest);
+				put(manifest, entry.digest);
+				list(entry, (other) => other.digest === entry.digest);
 			});
 		},
 		async close() {

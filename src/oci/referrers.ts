@@ -10,11 +10,15 @@ const manifestSchema = z.object({ artifactType: z.string() });
  * (distribution-spec 1.1, "Referrers Tag Schema"). What is no list is replaced.
  */
 export function referrersWith(existing: Uint8Array | undefined, manifest: Uint8Array): Buffer {
-	const digest = digestOf(manifest);
-	const { artifactType } = manifestSchema.parse(JSON.parse(Buffer.from(manifest).toString("utf8")));
-	const others = (listed(existing) ?? []).filter((entry) => entry.digest !== digest);
-	const own = { mediaType: OCI_MANIFEST, digest, size: manifest.byteLength, artifactType };
+	const own = referrerDescriptor(manifest);
+	const others = (listed(existing) ?? []).filter((entry) => entry.digest !== own.digest);
 	return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [...others, own] }));
+}
+
+/** Of a manifest about another one, as lists have it. */
+export function referrerDescriptor(manifest: Uint8Array) {
+	const { artifactType } = manifestSchema.parse(JSON.parse(Buffer.from(manifest).toString("utf8")));
+	return { mediaType: OCI_MANIFEST, digest: digestOf(manifest), size: manifest.byteLength, artifactType };
 }
 
 function listed(bytes: Uint8Array | undefined) {

@@ -47,6 +47,35 @@ export function openReport(
 	};
 }
 
+/** Those of several documents that are no standard output, all of them opened or none. Throws as `openReport`. */
+export function openReports<Named extends { readonly path: string }>(
+	wanted: readonly Named[],
+	options: { readonly overwrite?: boolean | undefined },
+) {
+	const files: (Named & { readonly file: PendingReport })[] = [];
+	const discard = (): void => {
+		for (const { file } of files) file.discard();
+	};
+	try {
+		for (const each of wanted) {
+			const file = openReport(each.path, options);
+			if (file !== undefined) files.push({ ...each, file });
+		}
+	} catch (error) {
+		discard();
+		throw error;
+	}
+	return {
+		files: files as readonly (Named & { readonly file: PendingReport })[],
+		/** Gives each its name. */
+		async publish(): Promise<void> {
+			for (const { file } of files) await file.publish();
+		},
+		/** Leaves nothing behind but what was published; never throws. */
+		discard,
+	};
+}
+
 function openStream(path: string): PendingReport {
 	let descriptor: number;
 	try {

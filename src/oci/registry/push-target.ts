@@ -83,6 +83,10 @@ export async function openPushTarget(
 			throw error;
 		}
 	};
+	const put = (as: string, bytes: Uint8Array, mediaType: string, interruption: AbortSignal | undefined) =>
+		withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
+			putManifest(client, as, bytes, mediaType, name, limited),
+		);
 	return {
 		name,
 		has: ({ digest }, interruption) => client.has(`blobs/${digest}`, `blob ${digest}`, interruption),
@@ -92,19 +96,15 @@ export async function openPushTarget(
 				mountBlob(client, digest, from, limited),
 			),
 		existing: (interruption) => read(tag, interruption),
-		putManifest: (bytes, mediaType, interruption, digest) =>
-			withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
-				putManifest(client, digest ?? tag, bytes, mediaType, name, limited),
-			),
+		async putManifest(bytes, mediaType, interruption, digest) {
+			await put(digest ?? tag, bytes, mediaType, interruption);
+			return digestOf(bytes);
+		},
 		async attach(manifest, subject, interruption) {
-			const put = (bytes: Uint8Array, mediaType: string, as: string) =>
-				withRetries(policy, `${name} at ${client.host}`, interruption, (limited) =>
-					putDocument(client, as, bytes, mediaType, name, limited),
-				);
-			const headers = await put(manifest, OCI_MANIFEST, digestOf(manifest));
+			const headers = await put(digestOf(manifest), manifest, OCI_MANIFEST, interruption);
 			if (headers["oci-subject"] !== undefined) return;
 			const list = digestOf(subject).replace(":", "-");
-			await put(referrersWith(await read(list, interruption), manifest), OCI_INDEX, list);
+			await put(list, referrersWith(await read(list, interruption), manifest), OCI_INDEX, interruption);
 		},
 		close: () => client.close(),
 	};
@@ -126,20 +126,8 @@ async function mountBlob(
 	return response.statusCode === 201;
 }
 
-async function putManifest(
-	client: RegistryClient,
-	as: string,
-	body: Uint8Array,
-	mediaType: string,
-	where: string,
-	signal: AbortSignal | undefined,
-): Promise<Digest> {
-	await putDocument(client, as, body, mediaType, where, signal);
-	return digestOf(body);
-}
-
 /** `as`: a tag or the digest. */
-async function putDocument(
+async function putManifest(
 	client: RegistryClient,
 	as: string,
 	body: Uint8Array,
