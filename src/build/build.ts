@@ -33,6 +33,7 @@ import { type Outputs, openOutputs } from "./outputs.ts";
 import { checkRoom, requireDistinctPlaces, writtenPlaces } from "./places.ts";
 import { type BuildPlan, checkPlan, makePlan } from "./plan.ts";
 import { BuildProgress } from "./progress.ts";
+import { regionsOfSet } from "./pxe-set.ts";
 import { type BuildReport, buildReport } from "./report.ts";
 import type { SbomReport } from "./sbom-files.ts";
 import { SharedCache } from "./shared-cache.ts";
@@ -212,7 +213,7 @@ async function buildPlanned(input: PlannedBuild): Promise<BuildReport> {
 	});
 	await work.onReport?.(report, {
 		passed,
-		regions: made.medium?.regions ?? [],
+		regions: made.medium?.regions ?? outputs.sets.slice(0, 1).flatMap(regionsOfSet),
 		contentBytes: system.rootfs.data.storedBytes,
 		diskUsage: () => system.stage.diskUsage(),
 	});

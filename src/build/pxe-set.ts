@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { withoutTrailing } from "../binary/trim-end.ts";
 import { MiB } from "../binary/units.ts";
 import { throwIfAborted } from "../errors.ts";
+import type { MediumRegion } from "../exporters/exporter.ts";
 import type { LiveSystem } from "../exporters/live-system.ts";
 import { fileSets } from "../exporters/table.ts";
 import { MadeDirectories } from "../output/directories.ts";
@@ -16,6 +17,16 @@ export interface PxeSetReport {
 	readonly directory: string;
 	/** In their order of publication, paths below the directory. */
 	readonly files: readonly { readonly path: string; readonly byteLength: number }[];
+}
+
+/** Its files as a medium's, one behind the other. */
+export function regionsOfSet({ files }: PxeSetReport): MediumRegion[] {
+	let end = 0;
+	return files.map(({ path, byteLength }) => {
+		const start = end;
+		end += byteLength;
+		return { kind: path === pxe.rootfs ? "rootfs" : "boot", what: `/${path}`, start, byteLength };
+	});
 }
 
 /** A directory of files for network boot, each of which gets its name when all are whole: scripts last. */

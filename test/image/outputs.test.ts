@@ -139,6 +139,8 @@ describe.skipIf(noGrub)("outputs of the command line", () => {
 			Array(2).fill(expect.arrayContaining(["vmlinuz", "initrd.img", "EFI/BOOT/BOOTX64.EFI"])),
 		);
 		expect(listed(pxe[0]).slice(-5)).toEqual(Array(5).fill(expect.stringMatching(/(^|\/)(grub\.cfg|boot\.ipxe)$/)));
+		expect(shell("$B -o pxe:page --report page.html").status).toBe(0);
+		expect(readFileSync(join(folder, "page.html"), "utf8")).toContain("initrd.img");
 		const alone = shell("$B -o pxe:alone && diff -r two alone && unsquashfs -s alone/rootfs.img && ls");
 		expect([alone.status, alone.stderr]).toEqual([0, ""]);
 	});
